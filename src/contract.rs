@@ -1,0 +1,229 @@
+//! What the worker's answers mean: the tables of its contract, as a function from an answer to a
+//! token or to a failure with its name. Refuses to believe an answer that is not exactly one.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::failure::{Failure, Name, Retry};
+use crate::redaction::one_line;
+use crate::timestamp::Timestamp;
+use crate::token::{Grant, LONGEST_TOKEN, Secret};
+
+/// No installation token lives longer, with some room for clocks: a later expiry is not believed
+/// and counts as unknown.
+const LONGEST_BELIEVED: Duration = Duration::from_mins(62);
+/// As much of the worker's own words as goes into a message, in characters.
+const LONGEST_QUOTE: usize = 120;
+
+/// An answer over HTTP, as far as it matters.
+#[derive(Debug, Default)]
+pub struct Reply {
+    pub status: u16,
+    pub date: Option<String>,
+    pub retry_after: Option<String>,
+    pub location: Option<String>,
+    pub body: Vec<u8>,
+}
+
+/// What was asked, for whom and when; messages name it.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    pub worker: &'a str,
+    pub town: &'a str,
+    pub rig: &'a str,
+    pub asked_at: Timestamp,
+    pub answered_at: Timestamp,
+}
+
+/// Why there is no token in an answer.
+#[derive(Debug)]
+pub enum Denial {
+    /// The container JWT has run out: renew it, then ask again.
+    ContainerTokenExpired,
+    /// The container JWT is wrong; another one may do.
+    ContainerTokenRejected(Failure),
+    Failed(Failure),
+}
+
+/// Reads the answer to `refresh-git-token`.
+///
+/// # Errors
+/// Every other row of the contract's table.
+pub fn git_token(reply: &Reply, question: Question<'_>) -> Result<Grant, Denial> {
+    let answer = accepted(reply, question)?;
+    let token = token_of(&answer, question)?;
+    let expires = match told_expiry(&answer, question, reply.date.as_deref()) {
+        Some(expires) if expires <= question.answered_at => {
+            return Err(bad_answer(question, "a token that has already expired"));
+        }
+        told => told.filter(|expires| expires.since(question.answered_at) <= LONGEST_BELIEVED),
+    };
+    Ok(Grant { token, expires, asked_at: question.asked_at })
+}
+
+/// Reads the answer to `refresh-container-token`.
+///
+/// # Errors
+/// Every other row of the contract's table.
+pub fn container_token(reply: &Reply, question: Question<'_>) -> Result<Secret, Denial> {
+    token_of(&accepted(reply, question)?, question)
+}
+
+fn accepted(reply: &Reply, question: Question<'_>) -> Result<Value, Denial> {
+    let answer: Option<Value> = serde_json::from_slice(&reply.body).ok();
+    if reply.status != 200 {
+        return Err(denial(reply, answer.as_ref(), question));
+    }
+    let answer = answer.ok_or_else(|| bad_answer(question, "something other than JSON"))?;
+    match answer["success"] {
+        Value::Bool(false) => Err(bad_answer(question, "a failure with status 200")),
+        _ => Ok(answer),
+    }
+}
+
+fn token_of(answer: &Value, question: Question<'_>) -> Result<Secret, Denial> {
+    let token = answer["data"]["token"].as_str();
+    let token = token.ok_or_else(|| bad_answer(question, "no token"))?;
+    Secret::parse(token.as_bytes()).ok_or_else(|| {
+        let what = format!("a token that is not 1 to {LONGEST_TOKEN} printable characters");
+        bad_answer(question, &what)
+    })
+}
+
+/// The expiry in terms of the local clock, in any of its three forms, in `data` or beside it.
+fn told_expiry(answer: &Value, question: Question<'_>, date: Option<&str>) -> Option<Timestamp> {
+    [&answer["data"], answer].into_iter().find_map(|place| {
+        let absolute = absolute(&place["expires_at"]).or_else(|| absolute(&place["expiresAt"]));
+        let local = absolute.map(|expires| expires.shifted(clock_difference(question, date)));
+        local.or_else(|| {
+            let seconds = place["expires_in"].as_f64().filter(|seconds| *seconds > 0.0)?;
+            let life = Duration::try_from_secs_f64(seconds).ok()?;
+            Some(question.asked_at.plus(life))
+        })
+    })
+}
+
+/// RFC 3339, or milliseconds since the epoch.
+fn absolute(value: &Value) -> Option<Timestamp> {
+    match value {
+        Value::String(text) => Timestamp::from_rfc3339(text),
+        Value::Number(number) => {
+            number.as_i64().filter(|millis| *millis > 0).map(Timestamp::from_millis)
+        }
+        _ => None,
+    }
+}
+
+/// How far the local clock is ahead of the worker's, in milliseconds. `Date` has whole seconds
+/// and the answer took its time, so the difference is only known within bounds: zero if it may be
+/// zero, else the bound that makes a token die earlier.
+fn clock_difference(question: Question<'_>, date: Option<&str>) -> i64 {
+    let Some(date) = date.and_then(Timestamp::from_http_date) else { return 0 };
+    let least = question.asked_at.millis_since(date).saturating_sub(1000);
+    let most = question.answered_at.millis_since(date);
+    if (least..=most).contains(&0) { 0 } else { least }
+}
+
+fn bad_answer(question: Question<'_>, what: &str) -> Denial {
+    let what = format!("the worker at {} answered with {what}", question.worker);
+    let advice = "check that GASTOWN_API_URL is a Gastown worker";
+    Denial::Failed(Failure::new(Name::BadAnswer, Retry::AtOnce, what, advice))
+}
+
+fn denial(reply: &Reply, answer: Option<&Value>, question: Question<'_>) -> Denial {
+    let Question { worker, town, rig, .. } = question;
+    let said = answer.and_then(|answer| answer["error"].as_str()).unwrap_or_default();
+    let quote = quoted(reply.status, said);
+    let fail = |name, retry, what: String, advice: &str| {
+        Denial::Failed(Failure::new(name, retry, what, advice))
+    };
+    let definite = |name, what, advice| fail(name, Retry::WhenMended, what, advice);
+    match (reply.status, said) {
+        (401, "Token expired") => Denial::ContainerTokenExpired,
+        (401, _) => Denial::ContainerTokenRejected(Failure::new(
+            Name::ContainerTokenRejected,
+            Retry::WhenMended,
+            format!("the worker at {worker} does not accept the container token {quote}"),
+            "set GASTOWN_CONTAINER_TOKEN to one that this worker issued for this town",
+        )),
+        (403, "Cross-town access denied") => definite(
+            Name::CrossTown,
+            format!("the container token is for another town than `{town}` {quote}"),
+            "make GASTOWN_TOWN_ID and GASTOWN_CONTAINER_TOKEN of the same town",
+        ),
+        (404, "Rig not found") => definite(
+            Name::RigNotFound,
+            format!("the worker at {worker} does not know rig `{rig}` of town `{town}` {quote}"),
+            "set GASTOWN_RIG_ID, or run git inside the rig's worktree",
+        ),
+        (404, "No git token available for this rig") => definite(
+            Name::NoGitToken,
+            format!("the worker has no git token for rig `{rig}` of town `{town}` {quote}"),
+            "install the GitHub App for the rig's repository, or set GITHUB_CLI_PAT",
+        ),
+        (429, _) => Denial::Failed(
+            Failure::new(
+                Name::RateLimited,
+                Retry::Later,
+                format!("the worker at {worker} asked to wait {quote}"),
+                "run the command again later",
+            )
+            .asking_to_wait(retry_after(reply, question)),
+        ),
+        (300..=399, _) => definite(
+            Name::WorkerError,
+            format!(
+                "the worker at {worker} redirected to {}, which is refused {quote}",
+                quoted_text(reply.location.as_deref().unwrap_or("nowhere"))
+            ),
+            "set GASTOWN_API_URL to the worker's own address",
+        ),
+        (500..=599, _) => Denial::Failed(
+            Failure::new(
+                Name::WorkerError,
+                Retry::AtOnce,
+                format!("the worker at {worker} failed {quote}"),
+                "run the command again; if it stays, look at the worker's log",
+            )
+            .asking_to_wait(retry_after(reply, question)),
+        ),
+        (200..=299, _) => bad_answer(question, &format!("status {}", reply.status)),
+        _ => definite(
+            Name::WorkerError,
+            format!("the worker at {worker} refused rig `{rig}` of town `{town}` {quote}"),
+            "check GASTOWN_API_URL, GASTOWN_TOWN_ID and GASTOWN_RIG_ID",
+        ),
+    }
+}
+
+fn quoted(status: u16, said: &str) -> String {
+    match said {
+        "" => format!("(status {status})"),
+        said => format!("({status} {})", quoted_text(said)),
+    }
+}
+
+/// The worker's own words, escaped and cut: they are a stranger's.
+fn quoted_text(said: &str) -> String {
+    let line = one_line(said);
+    let mut quote: String = line.chars().take(LONGEST_QUOTE).collect();
+    if quote.len() < line.len() {
+        quote.push('…');
+    }
+    quote
+}
+
+/// `Retry-After` in either form, seconds or a date; nonsense counts as absent.
+fn retry_after(reply: &Reply, question: Question<'_>) -> Option<Duration> {
+    let text = reply.retry_after.as_deref()?.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let local =
+        Timestamp::from_http_date(text)?.shifted(clock_difference(question, reply.date.as_deref()));
+    Some(local.since(question.answered_at))
+}
+
+#[cfg(test)]
+mod tests;

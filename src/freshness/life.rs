@@ -1,0 +1,121 @@
+//! How long a token lives: between which moments it dies, what the margins are for so long a
+//! life, and the entry to keep for a token just granted. Decides nothing about renewal.
+
+use std::time::Duration;
+
+use super::{Policy, Reason, State, is_within};
+use crate::timestamp::{Timestamp, part};
+use crate::token::{Entry, Grant, Kind, TokenHash};
+
+/// Clients that erase a token later than this many renewals on are not worth recognising.
+const MOST_PREDECESSORS: usize = 4;
+
+/// Between which moments a token dies, and the margins that go with so long a life.
+pub(super) struct Life {
+    /// It lives until here, at the least.
+    least: Timestamp,
+    /// It is dead from here on; a long-lived token has no such moment.
+    most: Option<Timestamp>,
+    /// What was left of it when it was last received.
+    length: Duration,
+    soon: Duration,
+    spread: Duration,
+}
+
+impl Life {
+    pub(super) fn of(entry: &Entry, policy: &Policy) -> Self {
+        let (least, most) = match (entry.expires, entry.token.kind()) {
+            (Some(expires), _) => (expires, Some(expires)),
+            (None, Kind::Installation) => {
+                let most = entry.first_seen.plus(policy.longest_life);
+                (entry.confirmed_at.plus(policy.assured_life).min(most), Some(most))
+            }
+            (None, Kind::PersonalAccess) => {
+                (entry.confirmed_at.plus(policy.personal_renewal), None)
+            }
+        };
+        let length = least.since(entry.confirmed_at);
+        // A long-lived token is asked for again at its moment; there is no end to stay clear of.
+        let margin = |longest: Duration, part| match most {
+            Some(_) => longest.min(length / part),
+            None => Duration::ZERO,
+        };
+        let (soon, spread) = (margin(policy.soon, 3), margin(policy.spread, 6));
+        Self { least, most, length, soon, spread }
+    }
+
+    pub(super) fn state_at(
+        &self,
+        now: Timestamp,
+        entry: &Entry,
+        policy: &Policy,
+    ) -> (State, Reason) {
+        let dead = policy.dead.min(self.length / 20);
+        if let Some(most) = self.most.filter(|most| now >= most.minus(dead)) {
+            return (State::Dead, Reason::DiedAgo(now.since(most)));
+        }
+        let too_long = policy.longest_life + policy.tolerance;
+        if entry.first_seen > now.plus(policy.tolerance)
+            || self.most.is_some_and(|most| most.since(now) > too_long)
+        {
+            return (State::Odd, Reason::ClockWentBack);
+        }
+        // The drawn moment comes from disk: it may begin a renewal earlier, never later.
+        let renew_at = entry.renew_at.min(self.least.minus(self.soon));
+        if now < renew_at {
+            return (State::Fresh, Reason::FreshFor(renew_at.since(now)));
+        }
+        let Some(most) = self.most else {
+            return (State::Soon, Reason::ConfirmedAgo(now.since(entry.confirmed_at)));
+        };
+        if now < self.least.minus(policy.due.min(self.length / 5)) {
+            (State::Soon, Reason::LivesFor(self.least.since(now)))
+        } else if now < self.least {
+            (State::Due, Reason::LivesFor(self.least.since(now)))
+        } else {
+            (State::Due, Reason::MayLiveFor(most.since(now)))
+        }
+    }
+
+    pub(super) fn just_confirmed(&self, now: Timestamp, entry: &Entry, policy: &Policy) -> bool {
+        is_within(policy.least_gap.min(self.length / 10), entry.confirmed_at, now)
+    }
+}
+
+/// The entry to keep for a token just granted. `previous` is what the cache held, `draw` in 0..1
+/// spreads the machines.
+///
+/// The same token again is information (worker contract, fact 3): it was still in the worker's
+/// cache, but it is no younger than when it was first seen. One that outlives the longest life is
+/// evidently of another kind, or the worker is stuck on it: it starts anew, and its rejection, if
+/// it comes, will tell.
+pub fn entry_for(grant: Grant, previous: Option<&Entry>, draw: f64, policy: &Policy) -> Entry {
+    let Grant { token, expires, asked_at } = grant;
+    let same = previous.filter(|entry| entry.token.hash() == token.hash());
+    let mut entry = Entry {
+        first_seen: same.map_or(asked_at, |entry| entry.first_seen.min(asked_at)),
+        confirmed_at: asked_at,
+        expires: expires.or(same.and_then(|entry| entry.expires)),
+        renew_at: asked_at,
+        predecessors: previous.map_or_else(Vec::new, |entry| predecessors(entry, same.is_some())),
+        token,
+    };
+    if Life::of(&entry, policy).state_at(asked_at, &entry, policy).0 == State::Dead {
+        (entry.first_seen, entry.expires) = (asked_at, expires);
+    }
+    let life = Life::of(&entry, policy);
+    entry.renew_at = life.least.minus(life.soon).minus(part(life.spread, draw));
+    entry
+}
+
+fn predecessors(previous: &Entry, is_same: bool) -> Vec<TokenHash> {
+    let replaced = (!is_same).then(|| previous.token.hash());
+    let older = previous.predecessors.iter().cloned();
+    replaced.into_iter().chain(older).take(MOST_PREDECESSORS).collect()
+}
+
+/// Whether the token died, or for a long-lived one was last confirmed, before `moment`.
+pub fn died_before(entry: &Entry, moment: Timestamp, policy: &Policy) -> bool {
+    let life = Life::of(entry, policy);
+    life.most.unwrap_or(life.least) < moment
+}

@@ -1,0 +1,346 @@
+//! The freshness table, tested one second before, at and after every border.
+
+use super::*;
+use crate::failure::{Failure, Name, Retry};
+use crate::token::{Grant, Secret};
+
+const RECEIVED: Timestamp = Timestamp::from_seconds(1_800_000_000);
+const LONG_LIVED: &str = "ghp_user";
+
+fn after(seconds: i64) -> Timestamp {
+    RECEIVED.shifted(seconds * 1000)
+}
+
+fn secret(text: &str) -> Secret {
+    Secret::parse(text.as_bytes()).unwrap()
+}
+
+fn grant(token: &str, life: Option<i64>, asked_at: Timestamp) -> Grant {
+    let expires = life.map(|seconds| asked_at.shifted(seconds * 1000));
+    Grant { token: secret(token), expires, asked_at }
+}
+
+/// Received at `RECEIVED`; `draw` 0 puts the border of FRESH exactly at its margin.
+fn entry(token: &str, life: Option<i64>, draw: f64) -> Entry {
+    entry_for(grant(token, life, RECEIVED), None, draw, &Policy::default())
+}
+
+fn known(life: i64) -> Entry {
+    entry("ghs_known", Some(life), 0.0)
+}
+
+fn unknown() -> Entry {
+    entry("ghs_unknown", None, 0.0)
+}
+
+fn facts(entry: Option<&Entry>, now: Timestamp) -> Facts<'_> {
+    Facts { entry, rejection: None, failure: None, doubted: false, now }
+}
+
+fn decided(facts: Facts<'_>) -> Decision {
+    decide(facts, &Policy::default())
+}
+
+fn state(entry: &Entry, now: Timestamp) -> State {
+    decided(facts(Some(entry), now)).state
+}
+
+fn recorded_failure() -> FailureRecord {
+    let failure = Failure::new(Name::WorkerError, Retry::AtOnce, "broke", "look");
+    FailureRecord::new(failure, None, false, 0.5, RECEIVED, "settings")
+}
+
+fn rejection(count: u32, last_at: Timestamp) -> Rejection {
+    Rejection { count, last_at, ..Rejection::none(secret("ghs_known").hash()) }
+}
+
+#[track_caller]
+fn border(entry: &Entry, seconds: i64, before: State, from: State) {
+    assert_eq!(state(entry, after(seconds - 1)), before, "1 s before {seconds} s");
+    assert_eq!(state(entry, after(seconds)), from, "at {seconds} s");
+    assert_eq!(state(entry, after(seconds + 1)), from, "1 s after {seconds} s");
+}
+
+#[test]
+fn a_known_hour_is_fresh_for_50_minutes_soon_for_5_due_until_30_seconds_before_its_end() {
+    let entry = known(3600);
+    border(&entry, 3000, State::Fresh, State::Soon);
+    border(&entry, 3300, State::Soon, State::Due);
+    border(&entry, 3570, State::Due, State::Dead);
+}
+
+#[test]
+fn the_draw_begins_renewal_up_to_5_minutes_earlier() {
+    border(&entry("ghs_a", Some(3600), 1.0), 2700, State::Fresh, State::Soon);
+    border(&entry("ghs_a", Some(3600), 0.5), 2850, State::Fresh, State::Soon);
+    for (draw, seconds) in [(-1.0, 3000), (9.0, 2700), (f64::NAN, 3000)] {
+        assert_eq!(entry("ghs_a", Some(3600), draw).renew_at, after(seconds), "{draw}");
+    }
+}
+
+#[test]
+fn an_unknown_expiry_is_trusted_for_29_minutes_and_hoped_for_until_60() {
+    let entry = unknown();
+    // A third of 29 minutes is a little less than ten.
+    border(&entry, 29 * 60 - 580, State::Fresh, State::Soon);
+    border(&entry, (29 - 5) * 60, State::Soon, State::Due);
+    border(&entry, 3570, State::Due, State::Dead);
+    assert_eq!(entry.expires, None, "no expiry is told where none is known");
+}
+
+#[test]
+fn a_token_that_was_up_to_30_minutes_old_is_never_answered_unasked_after_its_true_end() {
+    let entry = entry("ghs_old", None, 0.0);
+    for age_when_received in 0..=30 {
+        let true_end = (60 - age_when_received) * 60;
+        for second in true_end..3700 {
+            let decision = decided(facts(Some(&entry), after(second)));
+            let renews = matches!(decision.action, Action::Renew(_));
+            assert!(renews, "{second} s after receipt, {age_when_received} min old at receipt");
+        }
+    }
+}
+
+#[test]
+fn the_same_token_again_is_confirmed_but_no_younger() {
+    let first = unknown();
+    let again = grant("ghs_unknown", None, after(15 * 60));
+    let entry = entry_for(again, Some(&first), 0.0, &Policy::default());
+    assert_eq!((entry.first_seen, entry.confirmed_at), (RECEIVED, after(15 * 60)));
+    border(&entry, (15 + 29) * 60 - 580, State::Fresh, State::Soon);
+    border(&entry, 3570, State::Due, State::Dead);
+}
+
+#[test]
+fn a_late_confirmation_does_not_stretch_the_hour() {
+    let first = unknown();
+    let again = grant("ghs_unknown", None, after(50 * 60));
+    let entry = entry_for(again, Some(&first), 0.0, &Policy::default());
+    // Ten minutes are left, so the margins are a third, a fifth and a twentieth of ten minutes.
+    border(&entry, 3600 - 200, State::Fresh, State::Soon);
+    border(&entry, 3600 - 120, State::Soon, State::Due);
+    border(&entry, 3600 - 30, State::Due, State::Dead);
+}
+
+#[test]
+fn the_same_token_after_its_longest_life_starts_anew() {
+    let first = unknown();
+    let again = grant("ghs_unknown", None, after(65 * 60));
+    let entry = entry_for(again, Some(&first), 0.0, &Policy::default());
+    assert_eq!(entry.first_seen, after(65 * 60));
+    assert_eq!(state(&entry, after(65 * 60)), State::Fresh);
+}
+
+#[test]
+fn an_expiry_once_told_is_remembered_for_the_same_token() {
+    let first = entry("ghs_a", Some(3600), 0.0);
+    let again = grant("ghs_a", None, after(1200));
+    let entry = entry_for(again, Some(&first), 0.0, &Policy::default());
+    assert_eq!(entry.expires, Some(after(3600)));
+}
+
+#[test]
+fn another_token_starts_anew() {
+    let other = grant("ghs_other", None, after(60));
+    let entry = entry_for(other, Some(&unknown()), 0.0, &Policy::default());
+    assert_eq!(entry.first_seen, after(60));
+}
+
+#[test]
+fn short_lives_have_short_margins() {
+    // Ten seconds: a third, a fifth and a twentieth, as an hour has 10 min, 5 min and 30 s.
+    let entry = known(10);
+    let at = |millis: i64| state(&entry, RECEIVED.shifted(millis));
+    assert_eq!([at(6666), at(6667)], [State::Fresh, State::Soon]);
+    assert_eq!([at(7999), at(8000)], [State::Soon, State::Due]);
+    assert_eq!([at(9499), at(9500)], [State::Due, State::Dead]);
+}
+
+#[test]
+fn a_long_lived_token_is_asked_for_again_after_30_minutes_and_never_dies() {
+    let entry = entry(LONG_LIVED, None, 0.0);
+    border(&entry, 1800, State::Fresh, State::Soon);
+    assert_eq!(state(&entry, after(365 * 86_400)), State::Soon);
+}
+
+#[test]
+fn a_clock_that_went_back_more_than_2_minutes_is_odd() {
+    let entry = known(3600);
+    border(&entry, -120, State::Odd, State::Fresh);
+    border(&unknown(), -120, State::Odd, State::Fresh);
+    assert_eq!(state(&super::tests::entry(LONG_LIVED, None, 0.0), after(-121)), State::Odd);
+}
+
+#[test]
+fn more_than_62_minutes_left_is_odd() {
+    let mut entry = known(3720);
+    (entry.first_seen, entry.confirmed_at) = (after(-600), after(-600));
+    border(&entry, 0, State::Odd, State::Fresh);
+}
+
+#[test]
+fn a_clock_that_went_back_does_not_keep_a_token_odd_for_ever() {
+    let future = entry_for(grant("ghs_a", None, after(7200)), None, 0.0, &Policy::default());
+    assert_eq!(state(&future, RECEIVED), State::Odd);
+    let mended = entry_for(grant("ghs_a", None, RECEIVED), Some(&future), 0.0, &Policy::default());
+    assert_eq!(state(&mended, RECEIVED), State::Fresh);
+}
+
+#[test]
+fn what_each_state_does() {
+    let entry = known(3600);
+    let action = |seconds| decided(facts(Some(&entry), after(seconds))).action;
+    assert_eq!(action(0), Action::Answer { pause: Duration::ZERO });
+    assert_eq!(action(3000), Action::Renew(RENEW_SOON));
+    assert_eq!(action(3300), Action::Renew(RENEW_DUE));
+    assert_eq!(action(3570), Action::Renew(RENEW_DEAD));
+    assert_eq!(action(-3600), Action::Renew(RENEW_DUE), "odd is as due");
+    assert_eq!(decided(facts(None, RECEIVED)).action, Action::Renew(RENEW_DEAD));
+}
+
+#[test]
+fn the_plans_are_those_of_the_table() {
+    let plan = |plan: Plan| (plan.wait.as_secs(), plan.attempts, plan.budget.as_secs());
+    assert_eq!(plan(RENEW_SOON), (0, 1, 4));
+    assert_eq!(plan(RENEW_DUE), (3, 2, 8));
+    assert_eq!(plan(RENEW_DEAD), (14, 2, 13));
+}
+
+#[test]
+fn a_recent_failure_stands_for_another_attempt() {
+    let (entry, failure) = (known(3600), recorded_failure());
+    let action = |entry, seconds| {
+        decided(Facts { failure: Some(&failure), ..facts(entry, after(seconds)) }).action
+    };
+    assert_eq!(action(Some(&entry), 0), Action::Answer { pause: Duration::ZERO });
+    assert_eq!(action(Some(&entry), 3000), Action::Answer { pause: Duration::ZERO });
+    assert_eq!(action(Some(&entry), 3300), Action::AnswerAndWarn);
+    assert_eq!(action(Some(&entry), -3600), Action::AnswerAndWarn);
+    assert_eq!(action(Some(&entry), 3570), Action::Fail);
+    assert_eq!(action(None, 0), Action::Fail);
+}
+
+#[test]
+fn one_successful_call_a_minute_is_enough() {
+    // Confirmed with four minutes left: a tenth of that, 24 s, passes before the next call.
+    let mut entry = known(240);
+    entry.renew_at = RECEIVED;
+    let action = |seconds| decided(facts(Some(&entry), after(seconds))).action;
+    assert_eq!(action(23), Action::Answer { pause: Duration::ZERO });
+    assert_eq!(action(24), Action::Renew(RENEW_SOON));
+    let mut hour = known(3600);
+    hour.renew_at = RECEIVED;
+    assert_eq!(state(&hour, after(59)), State::Soon);
+    assert_eq!(decided(facts(Some(&hour), after(59))).reason, Reason::JustConfirmed);
+    assert_eq!(decided(facts(Some(&hour), after(60))).action, Action::Renew(RENEW_SOON));
+}
+
+#[test]
+fn a_refused_token_is_dead_whatever_its_age() {
+    let (entry, rejection) = (known(3600), rejection(1, after(600)));
+    let decision =
+        decided(Facts { rejection: Some(&rejection), ..facts(Some(&entry), after(600)) });
+    assert_eq!((decision.state, decision.reason), (State::Dead, Reason::Rejected));
+    assert_eq!(decision.action, Action::Renew(RENEW_DEAD));
+}
+
+#[test]
+fn one_refusal_in_the_first_minute_may_be_lag_and_waits_2_seconds() {
+    let (entry, once) = (known(3600), rejection(1, after(1)));
+    let action = |rejection: &Rejection, now| {
+        decided(Facts { rejection: Some(rejection), ..facts(Some(&entry), now) }).action
+    };
+    assert_eq!(action(&once, after(1)), Action::Answer { pause: Duration::from_secs(2) });
+    assert_eq!(action(&once, after(2)), Action::Answer { pause: Duration::from_secs(1) });
+    assert_eq!(action(&once, after(59)), Action::Answer { pause: Duration::ZERO });
+    assert_eq!(action(&once, after(60)), Action::Renew(RENEW_DEAD));
+    let twice = rejection(2, after(3));
+    assert_eq!(action(&twice, after(3)), Action::Renew(RENEW_DEAD), "several are not lag");
+    let before = Rejection { served_again_at: Some(after(0)), ..once.clone() };
+    assert_eq!(action(&before, after(3)), Action::Renew(RENEW_DEAD), "refused, vouched, refused");
+}
+
+#[test]
+fn a_doubted_token_is_renewed_once_a_minute() {
+    let (entry, mut doubts) = (known(3600), rejection(0, after(600)));
+    let action = |rejection: Option<&Rejection>, doubted| {
+        decided(Facts { rejection, doubted, ..facts(Some(&entry), after(600)) }).action
+    };
+    let served = Action::Answer { pause: Duration::ZERO };
+    assert_eq!(action(None, true), Action::Renew(RENEW_SUSPECT));
+    assert_eq!(action(Some(&doubts), true), Action::Renew(RENEW_SUSPECT));
+    assert_eq!(action(Some(&doubts), false), served);
+    doubts.doubted_at = Some(after(541));
+    assert_eq!(action(Some(&doubts), true), served);
+    doubts.doubted_at = Some(after(540));
+    assert_eq!(action(Some(&doubts), true), Action::Renew(RENEW_SUSPECT));
+}
+
+#[test]
+fn a_refused_token_that_the_worker_vouched_for_is_served_and_asked_about_once_a_minute() {
+    let (mut entry, mut rejection) = (known(3600), rejection(1, after(600)));
+    (rejection.served_again_at, entry.confirmed_at) = (Some(after(600)), after(600));
+    let action = |rejection: &Rejection, seconds| {
+        decided(Facts { rejection: Some(rejection), ..facts(Some(&entry), after(seconds)) }).action
+    };
+    assert_eq!(action(&rejection, 659), Action::Answer { pause: Duration::ZERO });
+    assert_eq!(action(&rejection, 660), Action::Renew(RENEW_SUSPECT));
+    let refused = refused_again(rejection, after(601), &Policy::default());
+    assert_eq!(action(&refused, 601), Action::Renew(RENEW_DEAD), "and refused once more");
+}
+
+#[test]
+fn one_refusal_reported_by_many_counts_once() {
+    let policy = Policy::default();
+    let first = refused_again(rejection(0, after(0)), after(10), &policy);
+    assert_eq!((first.count, first.last_at), (1, after(10)));
+    assert_eq!(refused_again(first.clone(), after(11), &policy), first);
+    assert_eq!(refused_again(first, after(12), &policy).count, 2);
+}
+
+#[test]
+fn an_entry_remembers_what_it_replaced() {
+    let policy = Policy::default();
+    let mut entry = entry("ghs_0", None, 0.0);
+    for index in 1..=6 {
+        let next = grant(&format!("ghs_{index}"), None, after(index * 1000));
+        entry = entry_for(next, Some(&entry), 0.0, &policy);
+        let again = grant(&format!("ghs_{index}"), None, after(index * 1000 + 1));
+        entry = entry_for(again, Some(&entry), 0.0, &policy);
+    }
+    let expected = ["ghs_5", "ghs_4", "ghs_3", "ghs_2"].map(|token| secret(token).hash());
+    assert_eq!(entry.predecessors, expected);
+}
+
+#[test]
+fn every_input_has_an_answer_at_the_ends_of_time() {
+    let moments = [i64::MIN, i64::MIN + 1, -1, 0, 1, RECEIVED.millis(), i64::MAX - 1, i64::MAX];
+    let moments = moments.map(Timestamp::from_millis);
+    let policy = Policy::default();
+    for first_seen in moments {
+        for confirmed_at in moments {
+            for expires in moments.map(Some).into_iter().chain([None]) {
+                let times = Entry { first_seen, confirmed_at, expires, ..known(3600) };
+                let entry = Entry { renew_at: confirmed_at, ..times };
+                for now in moments {
+                    let rejection = rejection(1, first_seen);
+                    decided(Facts { rejection: Some(&rejection), ..facts(Some(&entry), now) });
+                    refused_again(rejection, now, &policy);
+                    let decision = decided(Facts { doubted: true, ..facts(Some(&entry), now) });
+                    let dead = expires.is_some_and(|expires| now >= expires);
+                    assert!(!dead || decision.state == State::Dead, "{entry:?} at {now:?}");
+                    let grant = grant("ghs_known", None, now);
+                    entry_for(grant, Some(&entry), 1.0, &policy);
+                    died_before(&entry, now, &policy);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_drawn_moment_from_disk_cannot_keep_a_token_fresh_too_long() {
+    let mut entry = known(3600);
+    entry.renew_at = Timestamp::from_millis(i64::MAX);
+    border(&entry, 3000, State::Fresh, State::Soon);
+}

@@ -1,0 +1,16 @@
+//! The pure core of `git-credential-gastown`: what to answer, when to renew, and why.
+//!
+//! Nothing here touches files, the environment, the network, processes, the clock or the
+//! terminal; time and randomness come in as arguments. The program in `main.rs` is the shell
+//! around it. Because the core is a crate of its own, the compiler keeps the arrows pointing
+//! one way: the shell knows the core, the core cannot name the shell.
+
+pub mod container_token;
+pub mod contract;
+pub mod failure;
+pub mod freshness;
+pub mod protocol;
+pub mod redaction;
+pub mod scope;
+pub mod timestamp;
+pub mod token;

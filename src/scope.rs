@@ -1,0 +1,255 @@
+//! Who is asking, for what: the allow-list of hosts, town and rig, and the cache key made of
+//! them. Refuses everything that is not exactly listed; a host is never matched by suffix, and no
+//! host is ours by default (CVE-2020-11008, CVE-2024-53858).
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Component, Path};
+
+use http::Uri;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::token::hex;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    Https,
+    /// Only ever to loopback: a token in the clear must not leave the machine.
+    Http,
+}
+
+impl Scheme {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Https => "https",
+            Self::Http => "http",
+        }
+    }
+
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Https => 443,
+            Self::Http => 80,
+        }
+    }
+}
+
+/// A git host with scheme and port, in its one canonical spelling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    scheme: Scheme,
+    name: String,
+    port: u16,
+}
+
+impl Host {
+    /// Reads an entry of the allow-list: `host[:port]` or `https://host[:port]`, or `http://` for
+    /// loopback.
+    ///
+    /// # Errors
+    /// What is wrong with the entry.
+    pub fn listed(entry: &str) -> Result<Self, &'static str> {
+        let (scheme, rest) = match entry.split_once("://") {
+            None => (Scheme::Https, entry),
+            Some(("https", rest)) => (Scheme::Https, rest),
+            Some(("http", rest)) => (Scheme::Http, rest),
+            Some(_) => return Err("neither https nor http"),
+        };
+        Self::parse(scheme, rest.strip_suffix('/').unwrap_or(rest))
+    }
+
+    /// The host of a request; `None` for everything that could not be on the list anyway.
+    pub fn requested(protocol: &[u8], host: &[u8]) -> Option<Self> {
+        let scheme = match protocol {
+            b"https" => Scheme::Https,
+            b"http" => Scheme::Http,
+            _ => return None,
+        };
+        Self::parse(scheme, std::str::from_utf8(host).ok()?).ok()
+    }
+
+    fn parse(scheme: Scheme, text: &str) -> Result<Self, &'static str> {
+        let (name, port) = split_port(text, scheme)?;
+        if !is_host_name(name) {
+            return Err("not a host name");
+        }
+        let name = name.to_ascii_lowercase();
+        if scheme == Scheme::Http && !is_loopback(&name) {
+            return Err("http is for loopback only");
+        }
+        Ok(Self { scheme, name, port })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}://{}", self.scheme.as_str(), self.name)?;
+        if self.port == self.scheme.default_port() {
+            return Ok(());
+        }
+        write!(formatter, ":{}", self.port)
+    }
+}
+
+fn split_port(text: &str, scheme: Scheme) -> Result<(&str, u16), &'static str> {
+    let name_end = text.rfind(']').map_or(0, |bracket| bracket + 1);
+    match text[name_end..].find(':').map(|colon| name_end + colon) {
+        None => Ok((text, scheme.default_port())),
+        Some(colon) => {
+            let digits = &text[colon + 1..];
+            let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            let port = digits.parse().ok().filter(|port| plain && *port != 0);
+            Ok((&text[..colon], port.ok_or("not a port")?))
+        }
+    }
+}
+
+fn is_host_name(name: &str) -> bool {
+    if let Some(address) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return address.parse::<std::net::Ipv6Addr>().is_ok();
+    }
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
+}
+
+/// Whether a host name means this machine: `localhost`, 127.0.0.0/8, `[::1]`.
+pub fn is_loopback(name: &str) -> bool {
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The id of a town or a rig. It becomes part of URLs, so it is letters, digits, `.`, `_`, `-`
+/// only, at most 128, and does not begin with a dot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Id(String);
+
+impl Id {
+    pub fn parse(text: &str) -> Option<Self> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        let fits = (1..=128).contains(&text.len()) && !text.starts_with('.');
+        (fits && text.bytes().all(allowed)).then(|| Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// The worker's address: https, or http on loopback; without user info, query or fragment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiUrl {
+    text: String,
+    host: String,
+    is_https: bool,
+}
+
+impl ApiUrl {
+    /// # Errors
+    /// What is wrong with the URL.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let uri: Uri = text.parse().map_err(|_| "not a URL")?;
+        let host = uri.host().ok_or("without a host")?.to_ascii_lowercase();
+        let is_https = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") if is_loopback(&host) => false,
+            Some("http") => return Err("http, which is for loopback only; use https"),
+            _ => return Err("neither https nor http"),
+        };
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err("with user information in it, which is refused");
+        }
+        if uri.query().is_some() || text.contains('#') {
+            return Err("with a query or fragment");
+        }
+        let text = text.trim_end_matches('/').to_owned();
+        Ok(Self { text, host, is_https })
+    }
+
+    /// Without a trailing slash.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub fn is_https(&self) -> bool {
+        self.is_https
+    }
+
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.host)
+    }
+}
+
+impl fmt::Display for ApiUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+/// The rig whose worktree `directory` lies in: `<workspace>/<rig>/…`. The mayor's own directory
+/// (`mayor-…`) names no rig.
+pub fn rig_of_directory(workspace: &Path, directory: &Path) -> Option<Id> {
+    let Some(Component::Normal(first)) =
+        directory.strip_prefix(workspace).ok()?.components().next()
+    else {
+        return None;
+    };
+    first.to_str().filter(|name| !name.starts_with("mayor-")).and_then(Id::parse)
+}
+
+/// What a cached token is good for: credentials of one rig must never reach another (worker
+/// contract, fact 8).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheKey {
+    pub api: String,
+    pub town: String,
+    pub rig: String,
+    pub host: String,
+}
+
+/// What a renewed container JWT is good for: it is town-scoped (worker contract, fact 7).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TownKey {
+    pub api: String,
+    pub town: String,
+}
+
+impl CacheKey {
+    /// A file name of bounded length that no part of the key can steer.
+    pub fn file_stem(&self) -> String {
+        stem(&[&self.api, &self.town, &self.rig, &self.host])
+    }
+}
+
+impl TownKey {
+    pub fn file_stem(&self) -> String {
+        stem(&[&self.api, &self.town])
+    }
+}
+
+/// A short name for texts that differ; the separator keeps their borders apart.
+pub fn stem(parts: &[&str]) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part);
+        digest.update([0]);
+    }
+    hex(&digest.finalize()[..16])
+}
+
+#[cfg(test)]
+mod tests;
