@@ -132,9 +132,19 @@ fn bad_answer(question: Question<'_>, what: &str) -> Denial {
 }
 
 fn denial(reply: &Reply, answer: Option<&Value>, question: Question<'_>) -> Denial {
-    let Question { worker, town, rig, .. } = question;
     let said = answer.and_then(|answer| answer["error"].as_str()).unwrap_or_default();
-    let quote = quoted(reply.status, said);
+    let brief = format!("{} {}", reply.status, quoted_text(said)).trim_end().to_owned();
+    match denial_of(reply, said, &brief, question) {
+        Denial::Failed(failure) => Denial::Failed(failure.briefly(brief)),
+        Denial::ContainerTokenRejected(failure) => {
+            Denial::ContainerTokenRejected(failure.briefly(brief))
+        }
+        Denial::ContainerTokenExpired => Denial::ContainerTokenExpired,
+    }
+}
+
+fn denial_of(reply: &Reply, said: &str, quote: &str, question: Question<'_>) -> Denial {
+    let Question { worker, town, rig, .. } = question;
     let fail = |name, retry, what: String, advice: &str| {
         Denial::Failed(Failure::new(name, retry, what, advice))
     };
@@ -144,29 +154,29 @@ fn denial(reply: &Reply, answer: Option<&Value>, question: Question<'_>) -> Deni
         (401, _) => Denial::ContainerTokenRejected(Failure::new(
             Name::ContainerTokenRejected,
             Retry::WhenMended,
-            format!("the worker at {worker} does not accept the container token {quote}"),
+            format!("the worker at {worker} does not accept the container token ({quote})"),
             "set GASTOWN_CONTAINER_TOKEN to one that this worker issued for this town",
         )),
         (403, "Cross-town access denied") => definite(
             Name::CrossTown,
-            format!("the container token is for another town than `{town}` {quote}"),
+            format!("the container token is for another town than `{town}` ({quote})"),
             "make GASTOWN_TOWN_ID and GASTOWN_CONTAINER_TOKEN of the same town",
         ),
         (404, "Rig not found") => definite(
             Name::RigNotFound,
-            format!("the worker at {worker} does not know rig `{rig}` of town `{town}` {quote}"),
+            format!("the worker at {worker} does not know rig `{rig}` of town `{town}` ({quote})"),
             "set GASTOWN_RIG_ID, or run git inside the rig's worktree",
         ),
         (404, "No git token available for this rig") => definite(
             Name::NoGitToken,
-            format!("the worker has no git token for rig `{rig}` of town `{town}` {quote}"),
+            format!("the worker has no git token for rig `{rig}` of town `{town}` ({quote})"),
             "install the GitHub App for the rig's repository, or set GITHUB_CLI_PAT",
         ),
         (429, _) => Denial::Failed(
             Failure::new(
                 Name::RateLimited,
                 Retry::Later,
-                format!("the worker at {worker} asked to wait {quote}"),
+                format!("the worker at {worker} asked to wait ({quote})"),
                 "run the command again later",
             )
             .asking_to_wait(retry_after(reply, question)),
@@ -174,7 +184,7 @@ fn denial(reply: &Reply, answer: Option<&Value>, question: Question<'_>) -> Deni
         (300..=399, _) => definite(
             Name::WorkerError,
             format!(
-                "the worker at {worker} redirected to {}, which is refused {quote}",
+                "the worker at {worker} redirected to {}, which is refused ({quote})",
                 quoted_text(reply.location.as_deref().unwrap_or("nowhere"))
             ),
             "set GASTOWN_API_URL to the worker's own address",
@@ -183,7 +193,7 @@ fn denial(reply: &Reply, answer: Option<&Value>, question: Question<'_>) -> Deni
             Failure::new(
                 Name::WorkerError,
                 Retry::AtOnce,
-                format!("the worker at {worker} failed {quote}"),
+                format!("the worker at {worker} failed ({quote})"),
                 "run the command again; if it stays, look at the worker's log",
             )
             .asking_to_wait(retry_after(reply, question)),
@@ -191,16 +201,9 @@ fn denial(reply: &Reply, answer: Option<&Value>, question: Question<'_>) -> Deni
         (200..=299, _) => bad_answer(question, &format!("status {}", reply.status)),
         _ => definite(
             Name::WorkerError,
-            format!("the worker at {worker} refused rig `{rig}` of town `{town}` {quote}"),
+            format!("the worker at {worker} refused rig `{rig}` of town `{town}` ({quote})"),
             "check GASTOWN_API_URL, GASTOWN_TOWN_ID and GASTOWN_RIG_ID",
         ),
-    }
-}
-
-fn quoted(status: u16, said: &str) -> String {
-    match said {
-        "" => format!("(status {status})"),
-        said => format!("({status} {})", quoted_text(said)),
     }
 }
 

@@ -87,6 +87,8 @@ pub struct Failure {
     pub name: Name,
     /// What failed, on what: lower case, without a full stop, without a secret.
     pub what: String,
+    /// The cause in a few words, for the chain of what was tried.
+    pub brief: String,
     /// The next thing to type or to look at.
     pub advice: String,
     pub retry: Retry,
@@ -97,8 +99,13 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(name: Name, retry: Retry, what: impl Into<String>, advice: &str) -> Self {
-        let advice = advice.to_owned();
-        Self { name, what: what.into(), advice, retry, asked_to_wait: None }
+        let (brief, advice) = (name.to_string(), advice.to_owned());
+        Self { name, what: what.into(), brief, advice, retry, asked_to_wait: None }
+    }
+
+    #[must_use]
+    pub fn briefly(self, brief: impl Into<String>) -> Self {
+        Self { brief: brief.into(), ..self }
     }
 
     #[must_use]

@@ -264,7 +264,8 @@ fn renew(state: State, reason: Reason, plan: Plan, facts: Facts<'_>) -> Decision
     Decision { state, reason, action }
 }
 
-fn is_within(gap: Duration, earlier: Timestamp, now: Timestamp) -> bool {
+/// Whether `earlier` lies less than `gap` back; a moment that lies ahead does not.
+pub fn is_within(gap: Duration, earlier: Timestamp, now: Timestamp) -> bool {
     now >= earlier && now.since(earlier) < gap
 }
 

@@ -9,6 +9,7 @@ pub mod container_token;
 pub mod contract;
 pub mod failure;
 pub mod freshness;
+pub mod healing;
 pub mod protocol;
 pub mod redaction;
 pub mod scope;

@@ -1,1 +1,37 @@
-fn main() {}
+//! `git-credential-gastown`: settings → command → one answer or one error → exit code.
+//! This is the shell around the pure core in `lib.rs`.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::Cli;
+use commands::Context;
+use messages::Messages;
+
+mod cache;
+mod cli;
+mod clock;
+mod commands;
+mod config;
+mod lock;
+mod messages;
+mod worker;
+
+/// What the caller sees: 0 answered, or not ours; 1 failed; 2 usage.
+const FAILED: u8 = 1;
+
+fn main() -> ExitCode {
+    let clock = clock::Clock::start();
+    let messages = Messages::new(clock::now);
+    // Prints usage errors to stderr with exit code 2, help and version to stdout with 0.
+    let cli = Cli::try_parse().unwrap_or_else(|usage| usage.exit());
+    let context = Context::new(&cli.flags, clock, &messages);
+    match commands::run(cli.operation, &context) {
+        Ok(code) => code,
+        Err(error) => {
+            messages.error(format_args!("{error:#}"));
+            ExitCode::from(FAILED)
+        }
+    }
+}

@@ -192,12 +192,27 @@ impl ApiUrl {
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.host)
     }
+
+    /// Without the port.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
 }
 
 impl fmt::Display for ApiUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.text)
     }
+}
+
+/// Whether a `NO_PROXY` list names the host: itself, a domain that it lies in, or `*`.
+pub fn bypasses_proxy(list: &str, host: &str) -> bool {
+    let entries = list.split([',', ' ']).filter(|entry| !entry.is_empty());
+    entries.map(str::to_ascii_lowercase).any(|entry| {
+        let domain = entry.trim_start_matches("*.").trim_start_matches('.');
+        let within = host.strip_suffix(domain).is_some_and(|front| front.ends_with('.'));
+        entry == "*" || domain == host || within
+    })
 }
 
 /// The rig whose worktree `directory` lies in: `<workspace>/<rig>/…`. The mayor's own directory

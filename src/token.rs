@@ -5,11 +5,11 @@
 
 use std::fmt;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::scope::CacheKey;
 use crate::timestamp::Timestamp;
 
 /// The longest token that is believed (worker contract, fact 5), in bytes.
@@ -160,11 +160,6 @@ impl Rejection {
 
 const WIRE_VERSION: u32 = 1;
 
-#[derive(Deserialize)]
-struct Versioned {
-    version: u32,
-}
-
 #[derive(Serialize, Deserialize)]
 struct Wire<K, R> {
     version: u32,
@@ -181,27 +176,87 @@ pub fn to_wire<K: Serialize, R: Serialize>(key: &K, record: &R) -> Zeroizing<Vec
 /// Reads a record back.
 ///
 /// # Errors
-/// Why it is not ours to use: another version, another key, or no record at all.
+/// Why it is not ours to use: damage, another version, another key.
 pub fn from_wire<K, R>(key: &K, bytes: &[u8]) -> Result<R, &'static str>
 where
     K: PartialEq + for<'de> Deserialize<'de>,
     R: for<'de> Deserialize<'de>,
 {
-    let Versioned { version } = serde_json::from_slice(bytes).map_err(|_| "not a record")?;
-    if version != WIRE_VERSION {
-        return Err("of another version");
-    }
-    let wire: Wire<K, R> = serde_json::from_slice(bytes).map_err(|_| "damaged")?;
-    if wire.key != *key {
-        return Err("about something else");
-    }
-    Ok(wire.record)
+    let (stored, record): (K, R) = open_wire(bytes)?;
+    if stored == *key { Ok(record) } else { Err("it is about something else") }
 }
 
-/// Reads a cache entry; see [`from_wire`].
+/// Reads a record whatever its key.
 ///
 /// # Errors
-/// As [`from_wire`].
-pub fn entry_from_wire(key: &CacheKey, bytes: &[u8]) -> Result<Entry, &'static str> {
-    from_wire(key, bytes)
+/// Damage, or another version.
+pub fn record_from_wire<R: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<R, &'static str> {
+    let (IgnoredAny, record): (IgnoredAny, R) = open_wire(bytes)?;
+    Ok(record)
+}
+
+fn open_wire<K, R>(bytes: &[u8]) -> Result<(K, R), &'static str>
+where
+    K: for<'de> Deserialize<'de>,
+    R: for<'de> Deserialize<'de>,
+{
+    let wire: Wire<K, R> = serde_json::from_slice(bytes).map_err(|_| "it is damaged")?;
+    if wire.version == WIRE_VERSION {
+        Ok((wire.key, wire.record))
+    } else {
+        Err("it is of another version")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_printable_ascii_of_bounded_length() {
+        for bytes in [b"x".as_slice(), b"ghs_1_eyJ.a-b_c", &[b'a'; LONGEST_TOKEN]] {
+            assert!(Secret::parse(bytes).is_some());
+        }
+        let too_long = [b'a'; LONGEST_TOKEN + 1];
+        for bytes in [b"".as_slice(), b"a b", b"a\n", b"a\0", b"\xc3\xa9", b"\x7f", &too_long] {
+            assert!(Secret::parse(bytes).is_none(), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_secret_does_not_show_itself() {
+        let secret = Secret::parse(b"ghs_sentinel").unwrap();
+        assert_eq!(format!("{secret:?} {:?}", Some(&secret)), "[redacted] Some([redacted])");
+        let error = serde_json::from_str::<Secret>("\"sen tinel\"").unwrap_err();
+        assert!(!error.to_string().contains("tinel"), "{error}");
+    }
+
+    #[test]
+    fn only_personal_access_tokens_are_long_lived() {
+        let kind = |text: &str| Secret::parse(text.as_bytes()).unwrap().kind();
+        assert_eq!(kind("ghp_a"), Kind::PersonalAccess);
+        assert_eq!(kind("github_pat_a"), Kind::PersonalAccess);
+        for text in ["ghs_a", "gho_a", "0123456789abcdef", "ghp", "xghp_a"] {
+            assert_eq!(kind(text), Kind::Installation, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_read_back_only_under_its_key_and_version() {
+        let wire = to_wire(&"key", &7);
+        assert_eq!(std::str::from_utf8(&wire).unwrap(), r#"{"version":1,"key":"key","record":7}"#);
+        let read = |bytes: &[u8]| from_wire::<String, u8>(&"key".to_owned(), bytes);
+        assert_eq!(read(&wire), Ok(7));
+        assert_eq!(
+            read(br#"{"version":1,"key":"other","record":7}"#),
+            Err("it is about something else")
+        );
+        assert_eq!(
+            read(br#"{"version":99,"key":"key","record":7}"#),
+            Err("it is of another version")
+        );
+        for bytes in ["", "{}", "null", "\0", r#"{"version":1,"key":"key"}"#] {
+            assert_eq!(read(bytes.as_bytes()), Err("it is damaged"), "{bytes:?}");
+        }
+    }
 }

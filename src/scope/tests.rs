@@ -124,3 +124,13 @@ fn keys_that_differ_anywhere_have_names_that_differ() {
     assert_ne!(names[1], names[2]);
     assert!(names.iter().all(|name| name.len() == 32));
 }
+
+#[test]
+fn no_proxy_names_hosts_and_domains() {
+    for list in ["worker.example", "a, Worker.Example", "example", ".example", "*.example", "*"] {
+        assert!(bypasses_proxy(list, "worker.example"), "{list}");
+    }
+    for list in ["", "orker.example", "worker.example.org", "worker", ",", "a b"] {
+        assert!(!bypasses_proxy(list, "worker.example"), "{list}");
+    }
+}

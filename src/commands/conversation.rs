@@ -1,0 +1,224 @@
+//! What is said to the worker to get a git token: which container JWT is presented, when it is
+//! renewed, how often to try, and how long each try may take.
+
+use std::time::Duration;
+
+use git_credential_gastown::container_token::{ContainerToken, Source, latest_first};
+use git_credential_gastown::contract::{self, Denial, Question, Reply};
+use git_credential_gastown::failure::{Failure, Name, Retry};
+use git_credential_gastown::freshness::Plan;
+use git_credential_gastown::timestamp::Timestamp;
+use git_credential_gastown::token::Grant;
+
+use super::Context;
+use crate::cache::Shelf;
+use crate::clock;
+use crate::config::Place;
+use crate::worker::{Route, Worker};
+
+/// Time kept back to use the outcome.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
+/// Between two tries, so that a worker that restarts gets a chance.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// One renewal's worth of talking. The budget and the attempts are one for all calls of it.
+pub(super) struct Conversation<'a> {
+    context: &'a Context<'a>,
+    place: Place<'a>,
+    shelf: Option<Shelf<'a>>,
+    ends: Duration,
+    attempts_left: u32,
+    /// The container JWT is renewed once per process.
+    may_renew: bool,
+}
+
+impl<'a> Conversation<'a> {
+    pub(super) fn new(
+        context: &'a Context<'a>,
+        place: Place<'a>,
+        shelf: Option<Shelf<'a>>,
+        plan: Plan,
+    ) -> Self {
+        let left = context.clock.remaining().saturating_sub(LAST_MOMENT);
+        let ends = context.clock.running() + plan.budget.min(left);
+        Self { context, place, shelf, ends, attempts_left: plan.attempts, may_renew: true }
+    }
+
+    /// Asks for a git token, with the container JWT that lives longest. A cached renewal that the
+    /// worker rejects is forgotten, and the agent's own gets its chance.
+    ///
+    /// # Errors
+    /// If the worker gives none in time.
+    pub(super) fn git_token(mut self) -> Result<Grant, Failure> {
+        let settings = &self.context.settings;
+        let worker = Worker::new(Route {
+            api: self.place.api,
+            proxy: settings.proxy.as_ref(),
+            no_proxy: settings.no_proxy.as_deref(),
+        })?;
+        let mut rejected = None;
+        for bearer in self.container_tokens() {
+            match self.git_token_as(&worker, &bearer) {
+                Err(Denial::ContainerTokenRejected(failure))
+                    if bearer.source == Source::Renewal =>
+                {
+                    self.forget_renewal();
+                    rejected = Some(failure);
+                }
+                outcome => return outcome.map_err(into_failure),
+            }
+        }
+        Err(rejected.unwrap_or_else(no_container_token))
+    }
+
+    /// The container JWTs at hand, the one to present first.
+    fn container_tokens(&self) -> Vec<ContainerToken> {
+        let Context { settings, cache, messages, .. } = self.context;
+        let (mut tokens, fault) = settings.container_tokens();
+        if let Some(fault) = fault {
+            messages.warning(format_args!("{fault} [{}]", Name::ConfigMissing));
+        }
+        let renewal = cache.container_token(&self.place.town_key());
+        tokens.extend(renewal.map(|secret| ContainerToken::new(secret, Source::Renewal)));
+        tokens.iter().for_each(|token| messages.remember(&token.secret));
+        latest_first(tokens)
+    }
+
+    fn git_token_as(
+        &mut self,
+        worker: &Worker<'_>,
+        bearer: &ContainerToken,
+    ) -> Result<Grant, Denial> {
+        if !bearer.has_expired(clock::now()) {
+            match self.ask_for_git_token(worker, bearer) {
+                Err(Denial::ContainerTokenExpired) if self.may_renew => {}
+                outcome => return outcome,
+            }
+        }
+        let renewed = self.renewed(worker, bearer)?;
+        self.ask_for_git_token(worker, &renewed)
+    }
+
+    fn ask_for_git_token(
+        &mut self,
+        worker: &Worker<'_>,
+        bearer: &ContainerToken,
+    ) -> Result<Grant, Denial> {
+        let with = bearer.source.name();
+        self.patiently(&format!("a git token, with {with}"), |question, within| {
+            let reply = worker.refresh_git_token(question, &bearer.secret, within);
+            (reply, contract::git_token)
+        })
+    }
+
+    /// A container JWT that has not expired: another agent's renewal, or one of our own, which
+    /// then serves all.
+    fn renewed(
+        &mut self,
+        worker: &Worker<'_>,
+        expired: &ContainerToken,
+    ) -> Result<ContainerToken, Denial> {
+        self.may_renew = false;
+        let later = self.container_tokens().into_iter().next();
+        if let Some(later) = later.filter(|later| later.expires() > expired.expires()) {
+            return Ok(later);
+        }
+        let secret = self.patiently("a new container token", |question, within| {
+            let reply = worker.refresh_container_token(question, &expired.secret, within);
+            (reply, contract::container_token)
+        })?;
+        self.context.messages.remember(&secret);
+        if let Some(shelf) = self.shelf {
+            let kept = shelf.keep_container_token(&self.place.town_key(), &secret, clock::now());
+            if let Err(reason) = kept {
+                self.context.messages.trace(format_args!("{reason:#}"));
+            }
+        }
+        Ok(ContainerToken::new(secret, Source::Renewal))
+    }
+
+    /// Makes one call, and once more after a transient failure while attempts are left.
+    fn patiently<T>(
+        &mut self,
+        what: &str,
+        call: impl Fn(&Question<'_>, Duration) -> (Result<Reply, Failure>, Reading<T>),
+    ) -> Result<T, Denial> {
+        loop {
+            let outcome = self.once(what, &call);
+            let Err(Denial::Failed(failure)) = &outcome else { return outcome };
+            let is_worth_it = failure.retry == Retry::AtOnce && failure.asked_to_wait.is_none();
+            self.attempts_left = self.attempts_left.saturating_sub(1);
+            if !is_worth_it || self.attempts_left == 0 || self.left() <= PAUSE * 2 {
+                return outcome;
+            }
+            self.context.clock.sleep(PAUSE.mul_f64(0.5 + fastrand::f64()));
+        }
+    }
+
+    fn once<T>(
+        &self,
+        what: &str,
+        call: impl Fn(&Question<'_>, Duration) -> (Result<Reply, Failure>, Reading<T>),
+    ) -> Result<T, Denial> {
+        // A first try leaves a third of the time for a second one.
+        let within = if self.attempts_left > 1 { self.left() * 2 / 3 } else { self.left() };
+        let asked_at = clock::now();
+        let mut question = self.question(asked_at);
+        let (reply, read) = call(&question, within);
+        question.answered_at = clock::now();
+        let outcome = reply.map_err(Denial::Failed).and_then(|reply| read(&reply, question));
+        let told = match &outcome {
+            Ok(_) => "granted".to_owned(),
+            Err(Denial::ContainerTokenExpired) => "the container token has expired".to_owned(),
+            Err(Denial::ContainerTokenRejected(failure) | Denial::Failed(failure)) => {
+                failure.to_string()
+            }
+        };
+        let took = question.answered_at.since(asked_at).as_millis();
+        self.context.messages.trace(format_args!("worker: asked for {what}: {told} ({took} ms)"));
+        outcome
+    }
+
+    fn question(&self, asked_at: Timestamp) -> Question<'a> {
+        Question {
+            worker: self.place.api.as_str(),
+            town: self.place.town.as_str(),
+            rig: self.place.rig.as_str(),
+            asked_at,
+            answered_at: asked_at,
+        }
+    }
+
+    fn left(&self) -> Duration {
+        self.ends.saturating_sub(self.context.clock.running())
+    }
+
+    fn forget_renewal(&self) {
+        self.context.messages.trace(format_args!("the renewed container token is forgotten"));
+        if let Some(shelf) = self.shelf {
+            shelf.forget_container_token(&self.place.town_key());
+        }
+    }
+}
+
+/// How an answer is read, by the worker's contract.
+type Reading<T> = fn(&Reply, Question<'_>) -> Result<T, Denial>;
+
+fn into_failure(denial: Denial) -> Failure {
+    match denial {
+        Denial::Failed(failure) | Denial::ContainerTokenRejected(failure) => failure,
+        Denial::ContainerTokenExpired => Failure::new(
+            Name::ContainerTokenRejected,
+            Retry::WhenMended,
+            "the worker says that the container token it has just renewed has expired",
+            "check the worker's clock; set GASTOWN_CONTAINER_TOKEN to a new one",
+        ),
+    }
+}
+
+fn no_container_token() -> Failure {
+    let what = "no container token to ask the worker with: GASTOWN_CONTAINER_TOKEN is unset";
+    let advice = "set it, or GASTOWN_CONTAINER_TOKEN_FILE, or GITHUB_CLI_PAT";
+    Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice)
+        .briefly("GASTOWN_CONTAINER_TOKEN is unset")
+}

@@ -1,0 +1,421 @@
+//! The settings: flags before environment before config file before defaults, each value with
+//! where it came from. The only place that reads the environment and the config file. Decides
+//! nothing: what is missing or malformed is kept as such, for whoever needs it.
+
+#![expect(clippy::disallowed_methods, reason = "the one place for environment and config file")]
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use git_credential_gastown::container_token::{ContainerToken, Source};
+use git_credential_gastown::failure::{Failure, Name, Retry};
+use git_credential_gastown::scope::{ApiUrl, CacheKey, Host, Id, TownKey, rig_of_directory, stem};
+use git_credential_gastown::token::{Kind, LONGEST_TOKEN, Secret};
+use rustix::fs::OFlags;
+use zeroize::Zeroizing;
+
+use crate::cli::{Flags, OnFailure};
+use crate::messages::TraceTo;
+use sources::Sources;
+
+mod sources;
+
+const DEFAULT_HOSTS: [&str; 2] = ["github.com", "gist.github.com"];
+const DEFAULT_WORKSPACE: &str = "/workspace/rigs";
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Flag(&'static str),
+    Directory,
+    Environment(&'static str),
+    File(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) => formatter.write_str(name),
+            Self::Directory => formatter.write_str("the working directory"),
+            Self::Environment(name) => formatter.write_str(name),
+            Self::File(key) => write!(formatter, "`{key}` in the config file"),
+        }
+    }
+}
+
+/// A value, or why there is none: `unset`, or what is wrong with it.
+#[derive(Clone, Debug)]
+pub(crate) enum Setting<T> {
+    Set { value: T, origin: Origin },
+    Unset,
+    Wrong { origin: Origin, why: String },
+}
+
+impl<T> Setting<T> {
+    pub(crate) fn value(&self) -> Option<&T> {
+        match self {
+            Self::Set { value, .. } => Some(value),
+            _ => None,
+        }
+    }
+
+    fn parse<U>(self, parse: impl FnOnce(T) -> Result<U, String>) -> Setting<U> {
+        match self {
+            Self::Set { value, origin } => match parse(value) {
+                Ok(value) => Setting::Set { value, origin },
+                Err(why) => Setting::Wrong { origin, why },
+            },
+            Self::Unset => Setting::Unset,
+            Self::Wrong { origin, why } => Setting::Wrong { origin, why },
+        }
+    }
+}
+
+/// A token that is configured rather than fetched, under the name people know it by.
+#[derive(Debug)]
+pub(crate) struct StaticToken {
+    pub name: &'static str,
+    pub token: Setting<Secret>,
+    /// Only a long-lived token answers first.
+    first: bool,
+}
+
+/// The GitLab instance and its token, if there is one.
+#[derive(Debug)]
+pub(crate) struct GitLab {
+    pub host: Host,
+    pub token: Secret,
+}
+
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub api_url: Setting<ApiUrl>,
+    pub town: Setting<Id>,
+    pub rig: Setting<Id>,
+    pub hosts: Vec<Host>,
+    pub gitlab: Option<GitLab>,
+    pub container_token: Setting<Secret>,
+    pub container_token_file: Setting<PathBuf>,
+    pub static_tokens: Vec<StaticToken>,
+    /// In order of preference.
+    pub cache_directories: Vec<PathBuf>,
+    pub on_failure: OnFailure,
+    pub trace_to: TraceTo,
+    pub proxy: Option<Secret>,
+    pub no_proxy: Option<String>,
+    certificates: String,
+    /// What is worth a warning whatever the request.
+    pub warnings: Vec<String>,
+    /// What only the trace tells.
+    pub notes: Vec<String>,
+}
+
+/// For whom a token can be asked of the worker.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub api: &'a ApiUrl,
+    pub town: &'a Id,
+    pub rig: &'a Id,
+}
+
+impl<'a> Place<'a> {
+    pub(crate) fn key(self, host: &Host) -> CacheKey {
+        CacheKey {
+            api: self.api.as_str().to_owned(),
+            town: self.town.as_str().to_owned(),
+            rig: self.rig.as_str().to_owned(),
+            host: host.to_string(),
+        }
+    }
+
+    pub(crate) fn town_key(self) -> TownKey {
+        let (api, town) = (self.api.as_str().to_owned(), self.town.as_str().to_owned());
+        TownKey { api, town }
+    }
+}
+
+impl Settings {
+    pub(crate) fn from_process(flags: &Flags) -> Self {
+        Self::load(flags, |name| std::env::var_os(name), std::env::current_dir().ok().as_deref())
+    }
+
+    /// Reads everything once. `variable` looks up the environment, `directory` is where git runs.
+    pub(crate) fn load(
+        flags: &Flags,
+        variable: impl Fn(&str) -> Option<OsString>,
+        directory: Option<&Path>,
+    ) -> Self {
+        let mut sources = Sources::open(flags, &variable);
+        let api_url =
+            sources.text(flags.api_url.as_deref(), "--api-url", "GASTOWN_API_URL", "api_url");
+        let town = sources.text(flags.town.as_deref(), "--town", "GASTOWN_TOWN_ID", "town_id");
+        let hosts = listed_hosts(&mut sources, &flags.host);
+        let rig = rig(&mut sources, flags, directory);
+        let file = sources.path(None, "", "GASTOWN_CONTAINER_TOKEN_FILE", "container_token_file");
+        let cache = sources.path(
+            flags.cache_dir.as_deref(),
+            "--cache-dir",
+            "GASTOWN_CACHE_DIR",
+            "cache_dir",
+        );
+        let proxy = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+        Self {
+            api_url: api_url.parse(|text| ApiUrl::parse(&text).map_err(str::to_owned)),
+            town: town.parse(parse_id),
+            rig,
+            hosts,
+            gitlab: gitlab(&mut sources),
+            container_token: sources.secret("GASTOWN_CONTAINER_TOKEN", None),
+            container_token_file: file,
+            static_tokens: static_tokens(&mut sources),
+            cache_directories: cache_directories(cache, &mut sources),
+            on_failure: on_failure(&mut sources, flags),
+            trace_to: trace_to(&mut sources, flags),
+            proxy: proxy.into_iter().find_map(|name| sources.secret(name, None).value().cloned()),
+            no_proxy: ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| sources.variable(name)),
+            certificates: ["SSL_CERT_FILE", "SSL_CERT_DIR"]
+                .map(|name| sources.variable(name).unwrap_or_default())
+                .join(":"),
+            warnings: sources.warnings,
+            notes: sources.notes,
+        }
+    }
+
+    /// Whether the host is ours to answer for.
+    pub(crate) fn serves(&self, host: &Host) -> bool {
+        let gitlab = self.gitlab.as_ref().map(|gitlab| &gitlab.host);
+        self.hosts.iter().chain(gitlab).any(|listed| listed == host)
+    }
+
+    /// For whom to ask the worker.
+    ///
+    /// # Errors
+    /// `config-missing`, naming everything that is missing or wrong at once.
+    pub(crate) fn place(&self) -> Result<Place<'_>, Failure> {
+        if let (Some(api), Some(town), Some(rig)) =
+            (self.api_url.value(), self.town.value(), self.rig.value())
+        {
+            return Ok(Place { api, town, rig });
+        }
+        let lacks = [
+            lack(&self.api_url, "GASTOWN_API_URL"),
+            lack(&self.town, "GASTOWN_TOWN_ID"),
+            lack(&self.rig, "GASTOWN_RIG_ID"),
+        ];
+        let lacks: Vec<_> = lacks.into_iter().flatten().collect();
+        Err(Failure::new(
+            Name::ConfigMissing,
+            Retry::WhenMended,
+            format!("no worker to ask for a token: {}", lacks.join(", ")),
+            "set them in the environment or the config file, or set GITHUB_CLI_PAT",
+        ))
+    }
+
+    /// The tokens that answer first: long-lived ones, which a person has set on purpose.
+    pub(crate) fn first_tokens(&self) -> impl Iterator<Item = &StaticToken> {
+        self.static_tokens.iter().filter(|token| token.first)
+    }
+
+    /// The tokens of last resort: snapshots of which nobody knows how old they are.
+    pub(crate) fn last_tokens(&self) -> impl Iterator<Item = &StaticToken> {
+        self.static_tokens.iter().filter(|token| !token.first)
+    }
+
+    /// Every secret in the settings, to be masked by value.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let statics = self.static_tokens.iter().filter_map(|token| token.token.value());
+        let others = [self.container_token.value(), self.proxy.as_ref()];
+        let gitlab = self.gitlab.as_ref().map(|gitlab| &gitlab.token);
+        statics.chain(others.into_iter().flatten()).chain(gitlab)
+    }
+
+    /// The name of the setting that holds this token.
+    pub(crate) fn static_name(&self, token: &Secret) -> Option<&'static str> {
+        let is_it = |secret: &Secret| secret.hash() == token.hash();
+        if self.gitlab.as_ref().is_some_and(|gitlab| is_it(&gitlab.token)) {
+            return Some("GITLAB_TOKEN");
+        }
+        let mut statics = self.static_tokens.iter();
+        Some(statics.find(|candidate| candidate.token.value().is_some_and(is_it))?.name)
+    }
+
+    /// The container JWTs at hand. The file is read anew each time, so that a rotated one takes
+    /// effect; what it holds comes back with why it cannot be used.
+    pub(crate) fn container_tokens(&self) -> (Vec<ContainerToken>, Option<String>) {
+        let mut tokens = Vec::new();
+        let mut fault = None;
+        if let Some(path) = self.container_token_file.value() {
+            match read_secret(path) {
+                Ok(secret) => tokens.push(ContainerToken::new(secret, Source::File)),
+                Err(why) => fault = Some(format!("container token file {path:?}: {why}")),
+            }
+        }
+        if let Some(secret) = self.container_token.value() {
+            tokens.push(ContainerToken::new(secret.clone(), Source::Environment));
+        }
+        (tokens, fault)
+    }
+
+    /// Names the configured container JWTs: a refusal of them says nothing about others.
+    pub(crate) fn container_tokens_fingerprint(&self) -> String {
+        let (tokens, _) = self.container_tokens();
+        let hashes = tokens.iter().map(|token| token.secret.hash().as_str().to_owned());
+        hashes.collect::<Vec<_>>().join(":")
+    }
+
+    /// Names the settings that a failure to reach the worker depends on: when it changes, the
+    /// worker is asked at once.
+    pub(crate) fn fingerprint(&self, extra: &str) -> String {
+        let proxy = self.proxy.as_ref().map(|proxy| proxy.hash().as_str().to_owned());
+        let no_proxy = self.no_proxy.as_deref().unwrap_or_default();
+        let api = self.api_url.value().map_or("", ApiUrl::as_str);
+        stem(&[api, &proxy.unwrap_or_default(), no_proxy, &self.certificates, extra])
+    }
+}
+
+/// A short file, which may be a link, as mounted secrets are.
+fn read_secret(path: &Path) -> Result<Secret, String> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let file = file.map_err(|error| error.to_string())?;
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return Err("not a regular file".to_owned());
+    }
+    let mut bytes = Zeroizing::new(Vec::new());
+    let read = file.take(LONGEST_TOKEN as u64 + 2).read_to_end(&mut bytes);
+    read.map_err(|error| error.to_string())?;
+    Secret::parse(bytes.trim_ascii()).ok_or_else(|| "holds no token".to_owned())
+}
+
+fn lack<T>(setting: &Setting<T>, variable: &str) -> Option<String> {
+    match setting {
+        Setting::Set { .. } => None,
+        Setting::Unset => Some(format!("{variable} is unset")),
+        Setting::Wrong { origin, why } => Some(format!("{origin} is {why}")),
+    }
+}
+
+fn parse_id(text: String) -> Result<Id, String> {
+    Id::parse(&text).ok_or_else(|| "not an id (letters, digits, `.`, `_`, `-`)".to_owned())
+}
+
+/// A flag names the rig; else the worktree that git runs in; else the snapshot taken at dispatch,
+/// which for the mayor names no rig at all.
+fn rig(sources: &mut Sources<'_>, flags: &Flags, directory: Option<&Path>) -> Setting<Id> {
+    let workspace = sources
+        .path(flags.workspace.as_deref(), "--workspace", "GASTOWN_WORKSPACE_ROOT", "workspace_root")
+        .value()
+        .cloned()
+        .unwrap_or_else(|| PathBuf::from(DEFAULT_WORKSPACE));
+    if flags.rig.is_none()
+        && let Some(id) = directory.and_then(|here| rig_here(&workspace, here))
+    {
+        return Setting::Set { value: id, origin: Origin::Directory };
+    }
+    sources.text(flags.rig.as_deref(), "--rig", "GASTOWN_RIG_ID", "rig_id").parse(parse_id)
+}
+
+/// The kernel tells the working directory without symbolic links; the workspace may be one.
+fn rig_here(workspace: &Path, here: &Path) -> Option<Id> {
+    rig_of_directory(workspace, here)
+        .or_else(|| rig_of_directory(&workspace.canonicalize().ok()?, here))
+}
+
+fn listed_hosts(sources: &mut Sources<'_>, flags: &[String]) -> Vec<Host> {
+    let entries = match flags {
+        [] => sources.list("GASTOWN_GIT_HOSTS", "git_hosts"),
+        flags => Some(flags.to_vec()),
+    };
+    let entries = entries.unwrap_or_else(|| DEFAULT_HOSTS.map(str::to_owned).to_vec());
+    let mut hosts = Vec::new();
+    for entry in entries {
+        match Host::listed(&entry) {
+            Ok(host) => hosts.push(host),
+            Err(why) => sources.warnings.push(format!("git host `{entry}` is ignored: {why}")),
+        }
+    }
+    hosts
+}
+
+/// The instance's token answers for that instance only.
+fn gitlab(sources: &mut Sources<'_>) -> Option<GitLab> {
+    let token = sources.secret("GITLAB_TOKEN", None).value()?.clone();
+    let url = sources.variable("GITLAB_INSTANCE_URL").unwrap_or_else(|| "gitlab.com".to_owned());
+    let (scheme, rest) = url.split_once("://").unwrap_or(("https", &url));
+    let host = rest.split('/').next().unwrap_or_default();
+    match Host::listed(&format!("{scheme}://{host}")) {
+        Ok(host) => Some(GitLab { host, token }),
+        Err(why) => {
+            sources.warnings.push(format!("GITLAB_INSTANCE_URL is ignored: {why}"));
+            None
+        }
+    }
+}
+
+fn static_tokens(sources: &mut Sources<'_>) -> Vec<StaticToken> {
+    let mut tokens = Vec::new();
+    for (name, key) in
+        [("GITHUB_CLI_PAT", Some("github_cli_pat")), ("GIT_TOKEN", None), ("GITHUB_TOKEN", None)]
+    {
+        let token = sources.secret(name, key);
+        let is_personal = |token: &Secret| token.kind() == Kind::PersonalAccess;
+        let first = name == "GITHUB_CLI_PAT" || token.value().is_some_and(is_personal);
+        tokens.push(StaticToken { name, token, first });
+    }
+    tokens
+}
+
+/// Where the cache may be, best first: what was asked for, or the user's runtime directory if
+/// there is one, or the user's cache directory; at last a private place under the temporary one.
+fn cache_directories(asked: Setting<PathBuf>, sources: &mut Sources<'_>) -> Vec<PathBuf> {
+    let mut places = Vec::new();
+    if let Setting::Set { value, .. } = asked {
+        places.push(value);
+    } else if let Some(user) = sources.user_directories() {
+        let runtime = user.runtime_dir().filter(|directory| directory.is_dir());
+        places.push(runtime.unwrap_or(user.cache_dir()).join("gastown"));
+    }
+    let user = rustix::process::geteuid().as_raw();
+    places.push(std::env::temp_dir().join(format!("gastown-{user}")));
+    places
+}
+
+fn on_failure(sources: &mut Sources<'_>, flags: &Flags) -> OnFailure {
+    if let Some(flag) = flags.on_failure {
+        return flag;
+    }
+    let Setting::Set { value, origin } = sources.text(None, "", "GASTOWN_ON_FAILURE", "on_failure")
+    else {
+        return OnFailure::Quit;
+    };
+    match value.as_str() {
+        "quit" => OnFailure::Quit,
+        "next" => OnFailure::Next,
+        _ => {
+            sources.warnings.push(format!("{origin} is ignored: neither `quit` nor `next`"));
+            OnFailure::Quit
+        }
+    }
+}
+
+fn trace_to(sources: &mut Sources<'_>, flags: &Flags) -> TraceTo {
+    let value = sources.variable("GASTOWN_TRACE").unwrap_or_default();
+    match value.as_str() {
+        "1" | "true" => TraceTo::Stderr,
+        path if path.starts_with('/') => TraceTo::File(PathBuf::from(path)),
+        "" | "0" | "false" if flags.verbose => TraceTo::Stderr,
+        "" | "0" | "false" => TraceTo::Nowhere,
+        _ => {
+            let warning = "GASTOWN_TRACE is ignored: neither 1 nor an absolute path";
+            sources.warnings.push(warning.to_owned());
+            TraceTo::Nowhere
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! The lock that makes one process ask the worker while the others wait. It only saves calls: the
+//! rename of the cache carries correctness, so a file system without locks is no obstacle. The
+//! kernel frees a killed holder's lock; the lock file itself is never the one that is replaced.
+
+#![expect(clippy::disallowed_methods, reason = "the one place for the lock file")]
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+/// An open lock file; closing it frees the lock.
+pub(crate) struct Lock(File);
+
+/// The outcome of one try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Try {
+    Held,
+    Busy,
+    /// This file system has no locks: go ahead without.
+    Unsupported,
+}
+
+impl Lock {
+    /// # Errors
+    /// If the file cannot be opened or created there.
+    pub(crate) fn open(path: &Path) -> std::io::Result<Self> {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        options.custom_flags(flags.bits().cast_signed()).open(path).map(Self)
+    }
+
+    /// Never waits: `flock` may block for ever on some network file systems.
+    pub(crate) fn try_acquire(&mut self) -> Try {
+        loop {
+            // By full path: std's own method of this name would shadow fs2's.
+            match fs2::FileExt::try_lock_exclusive(&self.0) {
+                Ok(()) => {
+                    self.leave_name();
+                    return Try::Held;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Try::Busy,
+                Err(_) => return Try::Unsupported,
+            }
+        }
+    }
+
+    /// Who holds it, for messages; unknown if it was never written down.
+    pub(crate) fn holder(&mut self) -> Option<u32> {
+        let mut text = String::new();
+        self.0.rewind().ok()?;
+        (&self.0).take(16).read_to_string(&mut text).ok()?;
+        text.trim().parse().ok()
+    }
+
+    /// Best effort: a full disk must not cost the lock.
+    fn leave_name(&mut self) {
+        let _ = self.0.set_len(0);
+        let _ = self.0.rewind();
+        let _ = self.0.write_all(format!("{}\n", std::process::id()).as_bytes());
+    }
+}
+
+/// Removes a lock file that nobody holds. Whoever opened it before and locks it after costs one
+/// call more, no more.
+pub(crate) fn retire(path: &Path) {
+    if let Ok(mut lock) = Lock::open(path)
+        && lock.try_acquire() == Try::Held
+    {
+        let _ = std::fs::remove_file(path);
+    }
+}

@@ -1,0 +1,207 @@
+//! The network: the worker's two calls, each within a given time, and nothing else. Refuses
+//! redirects, plain http beyond loopback, proxies for loopback, and answers over 64 KiB.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use git_credential_gastown::contract::{Question, Reply};
+use git_credential_gastown::failure::{Failure, Name, Retry};
+use git_credential_gastown::scope::{ApiUrl, bypasses_proxy};
+use git_credential_gastown::token::Secret;
+use rustls_native_certs::load_native_certs;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
+use ureq::{Agent, Error, Proxy, Timeout};
+
+use lookup::Lookup;
+
+mod lookup;
+
+const LONGEST_ANSWER: u64 = 64 * 1024;
+/// A connection that takes longer than this is worth a second try.
+const LONGEST_CONNECT: Duration = Duration::from_secs(4);
+
+/// Where the worker is and how to reach it.
+pub(crate) struct Route<'a> {
+    pub api: &'a ApiUrl,
+    /// For https only, and never for loopback.
+    pub proxy: Option<&'a Secret>,
+    pub no_proxy: Option<&'a str>,
+}
+
+pub(crate) struct Worker<'a> {
+    agent: Agent,
+    route: Route<'a>,
+}
+
+impl<'a> Worker<'a> {
+    /// # Errors
+    /// If the proxy's address or the certificates cannot be used.
+    pub(crate) fn new(route: Route<'a>) -> Result<Self, Failure> {
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(proxy_for(&route)?)
+            .user_agent(concat!("git-credential-gastown/", env!("CARGO_PKG_VERSION")));
+        if route.api.is_https() {
+            config = config.tls_config(TlsConfig::builder().root_certs(roots(&route)?).build());
+        }
+        let agent = Agent::with_parts(config.build(), DefaultConnector::default(), Lookup);
+        Ok(Self { agent, route })
+    }
+
+    /// Asks for a git token.
+    ///
+    /// # Errors
+    /// If no answer came in time: refused, unreachable, cut off, too long.
+    pub(crate) fn refresh_git_token(
+        &self,
+        question: &Question<'_>,
+        bearer: &Secret,
+        within: Duration,
+    ) -> Result<Reply, Failure> {
+        let Question { town, rig, .. } = question;
+        self.post(&format!("/api/towns/{town}/rigs/{rig}/refresh-git-token"), bearer, within)
+    }
+
+    /// Asks for a new container JWT; an expired one is accepted for that.
+    ///
+    /// # Errors
+    /// As [`Self::refresh_git_token`].
+    pub(crate) fn refresh_container_token(
+        &self,
+        question: &Question<'_>,
+        bearer: &Secret,
+        within: Duration,
+    ) -> Result<Reply, Failure> {
+        let town = question.town;
+        self.post(&format!("/api/towns/{town}/refresh-container-token"), bearer, within)
+    }
+
+    fn post(&self, path: &str, bearer: &Secret, within: Duration) -> Result<Reply, Failure> {
+        let failed = |error| failure(&error, &self.route, within);
+        let mut response = self
+            .agent
+            .post(format!("{}{path}", self.route.api))
+            .config()
+            .timeout_global(Some(within))
+            .timeout_resolve(Some(within.min(LONGEST_CONNECT)))
+            .timeout_connect(Some(within.min(LONGEST_CONNECT)))
+            .build()
+            .header("authorization", format!("Bearer {}", bearer.expose()))
+            .header("accept", "application/json")
+            .content_type("application/json")
+            .send("{}")
+            .map_err(failed)?;
+        let header = |name| {
+            let value = response.headers().get(name)?.to_str().ok()?;
+            Some(value.to_owned())
+        };
+        let mut reply = Reply {
+            status: response.status().as_u16(),
+            date: header("date"),
+            retry_after: header("retry-after"),
+            location: header("location"),
+            body: Vec::new(),
+        };
+        let body = response.body_mut().with_config().limit(LONGEST_ANSWER);
+        reply.body = body.read_to_vec().map_err(failed)?;
+        Ok(reply)
+    }
+}
+
+fn proxy_for(route: &Route<'_>) -> Result<Option<Proxy>, Failure> {
+    let direct = !route.api.is_https()
+        || route.api.is_loopback()
+        || route.no_proxy.is_some_and(|list| bypasses_proxy(list, route.api.host()));
+    let Some(address) = route.proxy.filter(|_| !direct) else { return Ok(None) };
+    Proxy::new(address.expose()).map(Some).map_err(|_| {
+        let what = "the proxy in HTTPS_PROXY is not an address";
+        Failure::new(Name::ConfigMissing, Retry::WhenMended, what, "mend or unset HTTPS_PROXY")
+    })
+}
+
+/// The system's certificates, or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+fn roots(route: &Route<'_>) -> Result<RootCerts, Failure> {
+    let found = load_native_certs();
+    let roots: Vec<_> =
+        found.certs.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
+    if roots.is_empty() {
+        let what = format!("no certificates to check the worker at {} with", route.api);
+        let advice = "install ca-certificates, or set SSL_CERT_FILE";
+        return Err(Failure::new(Name::WorkerUnreachable, Retry::WhenMended, what, advice));
+    }
+    Ok(RootCerts::new_with_certs(&roots))
+}
+
+fn failure(error: &Error, route: &Route<'_>, within: Duration) -> Failure {
+    let worker = route.api;
+    let fail = |name, retry, what: String, advice| Failure::new(name, retry, what, advice);
+    match error {
+        Error::Timeout(phase) => fail(
+            Name::Timeout,
+            Retry::AtOnce,
+            format!(
+                "the worker at {worker} did not answer within {} s ({})",
+                within.as_secs_f32().round(),
+                phase_name(*phase)
+            ),
+            "run the command again; check the network to GASTOWN_API_URL",
+        ),
+        Error::HostNotFound => fail(
+            Name::WorkerUnreachable,
+            Retry::AtOnce,
+            format!("the worker's host in {worker} was not found"),
+            "check GASTOWN_API_URL and name resolution",
+        ),
+        Error::Rustls(_) | Error::Tls(_) => fail(
+            Name::WorkerUnreachable,
+            Retry::Later,
+            format!("no trusted connection to the worker at {worker}: {error}"),
+            "check the certificates; SSL_CERT_FILE may name the right ones",
+        ),
+        Error::BodyExceedsLimit(_) => fail(
+            Name::BadAnswer,
+            Retry::Later,
+            format!("the worker at {worker} answered with more than {LONGEST_ANSWER} bytes"),
+            "check that GASTOWN_API_URL is a Gastown worker",
+        ),
+        Error::ConnectProxyFailed(_) | Error::InvalidProxyUrl => fail(
+            Name::WorkerUnreachable,
+            Retry::Later,
+            format!("the proxy in HTTPS_PROXY does not lead to the worker at {worker}"),
+            "check HTTPS_PROXY and NO_PROXY",
+        ),
+        Error::Io(cause) => transport(cause, worker),
+        other => fail(
+            Name::WorkerUnreachable,
+            Retry::AtOnce,
+            format!("the worker at {worker} did not answer in HTTP: {other}"),
+            "check GASTOWN_API_URL, then run the command again",
+        ),
+    }
+}
+
+fn transport(cause: &std::io::Error, worker: &ApiUrl) -> Failure {
+    let (retry, what) = match cause.kind() {
+        ErrorKind::ConnectionRefused => {
+            (Retry::AtOnce, format!("the worker at {worker} refused the connection"))
+        }
+        // How rustls reports a certificate that it does not trust.
+        ErrorKind::InvalidData => {
+            (Retry::Later, format!("no trusted connection to the worker at {worker}: {cause}"))
+        }
+        _ => (Retry::AtOnce, format!("the worker at {worker} cannot be reached: {cause}")),
+    };
+    let advice = "check GASTOWN_API_URL and the network, then run the command again";
+    Failure::new(Name::WorkerUnreachable, retry, what, advice)
+}
+
+fn phase_name(phase: Timeout) -> &'static str {
+    match phase {
+        Timeout::Resolve => "looking up its name",
+        Timeout::Connect => "connecting",
+        _ => "waiting for the answer",
+    }
+}

@@ -1,0 +1,211 @@
+//! The worker's contract, to the letter: which call gets which answer. Owns authentication and the
+//! wording; refuses to be cleverer than the contract, so no expiry unless a test asked for one.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+
+use super::clock::{Clock, http_date, millis, rfc3339};
+use super::http::Answer;
+use super::jwt::{self, Claims, Fault};
+use super::lock;
+use super::token_service::{Grant, Refusal, TokenService};
+
+/// How an answer tells when its token dies. The contract's worker does not.
+#[derive(Clone, Debug)]
+pub enum Expiry {
+    None,
+    /// `data.expires_at`, RFC 3339.
+    ExpiresAt,
+    /// `data.expiresAt`, milliseconds.
+    ExpiresAtMillis,
+    /// `data.expiresAt`, RFC 3339.
+    ExpiresAtText,
+    /// `data.expires_in`, seconds.
+    ExpiresIn,
+    /// `expires_at` beside `data`, RFC 3339.
+    TopLevelExpiresAt,
+    /// These fields in `data`, whatever they say.
+    Literal(Value),
+}
+
+/// One of the two calls, or something that the worker has never heard of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    GitToken { town: String, rig: String },
+    ContainerToken { town: String },
+    Other,
+}
+
+impl Route {
+    /// Reads a request line.
+    pub fn of(request_line: &str) -> Self {
+        let mut words = request_line.split(' ');
+        let (method, target) = (words.next(), words.next().unwrap_or_default());
+        let decode = |segment| percent_decode_str(segment).decode_utf8_lossy().into_owned();
+        let segments: Vec<String> = target.split('/').map(decode).collect();
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        match segments[..] {
+            _ if method != Some("POST") => Self::Other,
+            ["", "api", "towns", town, "rigs", rig, "refresh-git-token"] => {
+                Self::GitToken { town: town.to_owned(), rig: rig.to_owned() }
+            }
+            ["", "api", "towns", town, "refresh-container-token"] => {
+                Self::ContainerToken { town: town.to_owned() }
+            }
+            _ => Self::Other,
+        }
+    }
+}
+
+pub struct Contract {
+    clock: Clock,
+    pub tokens: TokenService,
+    container_token_life: Duration,
+    signing_key: [u8; 32],
+    expiry: Mutex<Expiry>,
+    /// How far the worker's clock is ahead of the caller's, in milliseconds.
+    clock_skew: AtomicI64,
+}
+
+type Error = (u16, &'static str);
+
+impl Contract {
+    pub fn new(
+        clock: Clock,
+        tokens: TokenService,
+        container_token_life: Duration,
+        expiry: Expiry,
+    ) -> Self {
+        let signing_key = std::array::from_fn(|_| fastrand::u8(..));
+        let (expiry, clock_skew) = (Mutex::new(expiry), AtomicI64::new(0));
+        Self { clock, tokens, container_token_life, signing_key, expiry, clock_skew }
+    }
+
+    pub fn set_expiry(&self, expiry: Expiry) {
+        *lock(&self.expiry) = expiry;
+    }
+
+    pub fn set_clock_skew(&self, milliseconds: i64) {
+        self.clock_skew.store(milliseconds, Ordering::SeqCst);
+    }
+
+    /// What the `Date` header says.
+    pub fn date(&self) -> String {
+        http_date(self.told(self.clock.now()))
+    }
+
+    pub fn answer(&self, route: &Route, bearer: Option<&str>) -> Answer {
+        let answer = match route {
+            Route::GitToken { town, rig } => self.git_token(town, rig, bearer),
+            Route::ContainerToken { town } => self.container_token(town, bearer),
+            Route::Other => Err((404, "Not found")),
+        };
+        match answer {
+            Ok(body) => Answer::json(200, &body),
+            Err((status, error)) => {
+                Answer::json(status, &json!({ "success": false, "error": error }))
+            }
+        }
+    }
+
+    fn git_token(&self, town: &str, rig: &str, bearer: Option<&str>) -> Result<Value, Error> {
+        let claims = self.authenticated(bearer)?;
+        if self.has_expired(&claims) {
+            return Err((401, "Token expired"));
+        }
+        of_this_town(&claims, town)?;
+        match self.tokens.hand_out(rig) {
+            Ok(grant) => Ok(self.granted(&grant)),
+            Err(Refusal::RigNotFound) => Err((404, "Rig not found")),
+            Err(Refusal::NoGitToken) => Err((404, "No git token available for this rig")),
+        }
+    }
+
+    fn container_token(&self, town: &str, bearer: Option<&str>) -> Result<Value, Error> {
+        let claims = self.authenticated(bearer)?;
+        of_this_town(&claims, town)?;
+        let token = self.mint_container_token(town, Duration::ZERO);
+        let expired_inbound = self.has_expired(&claims);
+        Ok(json!({
+            "success": true,
+            "data": { "token": token, "expiredInbound": expired_inbound },
+        }))
+    }
+
+    /// Checks the signature; whether the token has expired is for the call to judge.
+    fn authenticated(&self, bearer: Option<&str>) -> Result<Claims, Error> {
+        let token = bearer.ok_or((401, "Authentication required"))?;
+        jwt::verify(&self.signing_key, token).map_err(|fault| match fault {
+            Fault::NotAToken => (401, "Token validation failed"),
+            Fault::Signature => (401, "Invalid token signature"),
+            Fault::Payload => (401, "Invalid token payload"),
+        })
+    }
+
+    fn granted(&self, grant: &Grant) -> Value {
+        let mut body = json!({ "success": true, "data": { "token": grant.token } });
+        let expiry = lock(&self.expiry).clone();
+        if let Expiry::Literal(fields) = &expiry {
+            for (name, value) in fields.as_object().into_iter().flatten() {
+                body["data"][name] = value.clone();
+            }
+        } else if let Some(expires) = grant.expires {
+            let told = self.told(expires);
+            match expiry {
+                Expiry::None | Expiry::Literal(_) => {}
+                Expiry::ExpiresAt => body["data"]["expires_at"] = rfc3339(told).into(),
+                Expiry::ExpiresAtMillis => body["data"]["expiresAt"] = told.into(),
+                Expiry::ExpiresAtText => body["data"]["expiresAt"] = rfc3339(told).into(),
+                Expiry::ExpiresIn => {
+                    body["data"]["expires_in"] = ((expires - self.clock.now()) / 1000).into();
+                }
+                Expiry::TopLevelExpiresAt => body["expires_at"] = rfc3339(told).into(),
+            }
+        }
+        body
+    }
+
+    pub fn mint_container_token(&self, town: &str, ago: Duration) -> String {
+        jwt::mint(&self.signing_key, &self.claims(town, ago))
+    }
+
+    /// With every claim that the worker wants, but signed by somebody else.
+    pub fn forge_container_token(&self, town: &str) -> String {
+        jwt::mint(b"another key", &self.claims(town, Duration::ZERO))
+    }
+
+    /// Well signed, but no more than that.
+    pub fn mint_empty_container_token(&self) -> String {
+        jwt::mint(&self.signing_key, &json!({}))
+    }
+
+    fn claims(&self, town: &str, ago: Duration) -> Claims {
+        let issued = self.told(self.clock.now()) - millis(ago);
+        Claims {
+            town_id: town.to_owned(),
+            user_id: "user-1".to_owned(),
+            scope: "container".to_owned(),
+            iat: issued / 1000,
+            exp: (issued + millis(self.container_token_life)) / 1000,
+            town_clock_ahead: self.clock.ahead(),
+        }
+    }
+
+    fn has_expired(&self, claims: &Claims) -> bool {
+        let skew = self.clock_skew.load(Ordering::SeqCst);
+        claims.exp * 1000 + claims.town_clock_ahead <= self.clock.now() + skew
+    }
+
+    /// A moment in town time as the worker tells it to the outside.
+    fn told(&self, moment: i64) -> i64 {
+        moment - self.clock.ahead() + self.clock_skew.load(Ordering::SeqCst)
+    }
+}
+
+fn of_this_town(claims: &Claims, town: &str) -> Result<(), Error> {
+    if claims.town_id == town { Ok(()) } else { Err((403, "Cross-town access denied")) }
+}

@@ -1,0 +1,174 @@
+//! The stand-in GitHub: one port that checks the token of every request and then lets the real git
+//! or LFS answer. Owns the check, the knobs that kill tokens, and a record of every request;
+//! refuses to serve anything to anybody without a live token.
+
+use std::io;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::backend::Backend;
+use super::http::{Answer, Exchange};
+use super::lfs::Lfs;
+use super::lock;
+use super::registry::{Registry, Verdict};
+use super::server::Server;
+
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub method: String,
+    /// With its query.
+    pub path: String,
+    pub token: Option<String>,
+    pub verdict: Verdict,
+    pub status: u16,
+}
+
+pub struct GitHub {
+    shared: Arc<Shared>,
+    server: Server,
+}
+
+struct Shared {
+    registry: Arc<Registry>,
+    backend: Backend,
+    lfs: Lfs,
+    requests: Mutex<Vec<Request>>,
+    revoke_after_info_refs: AtomicBool,
+}
+
+impl GitHub {
+    pub(super) fn start(registry: Arc<Registry>) -> Self {
+        let shared = Arc::new(Shared {
+            registry,
+            backend: Backend::new(),
+            lfs: Lfs::default(),
+            requests: Mutex::default(),
+            revoke_after_info_refs: AtomicBool::new(false),
+        });
+        let serving = Arc::clone(&shared);
+        // A client that hangs up early is the client's business.
+        let server = Server::start(0, move |stream| drop(serving.serve(stream)));
+        Self { shared, server }
+    }
+
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.server.port())
+    }
+
+    /// The URL of `<owner>/<name>`.
+    pub fn url(&self, repository: &str) -> String {
+        format!("http://{}/{repository}.git", self.host())
+    }
+
+    /// The same with a token inside, as Gastown clones today.
+    pub fn url_with(&self, repository: &str, token: &str) -> String {
+        format!("http://x-access-token:{token}@{}/{repository}.git", self.host())
+    }
+
+    /// Makes `<owner>/<name>` with one commit on `main`.
+    pub fn create_repository(&self, repository: &str) {
+        self.shared.backend.create_repository(repository);
+    }
+
+    /// The commit that a branch stands at here, once it was pushed.
+    pub fn commit_at(&self, repository: &str, branch: &str) -> Option<String> {
+        self.shared.backend.commit_at(repository, branch)
+    }
+
+    /// Makes a user's own token known, which does not expire.
+    pub fn register_pat(&self, token: &str) {
+        self.shared.registry.register(token, Duration::from_secs(86_400), None);
+    }
+
+    pub fn revoke(&self, token: &str) {
+        self.shared.registry.revoke(token);
+    }
+
+    pub fn revoke_all(&self) {
+        self.shared.registry.revoke_all();
+    }
+
+    /// Once: the token that opens the next `info/refs` is dead before its client reads the answer.
+    pub fn revoke_after_info_refs(&self) {
+        self.shared.revoke_after_info_refs.store(true, Ordering::SeqCst);
+    }
+
+    /// Refuses a token until that long, in real time, after it was minted.
+    pub fn set_replication_lag(&self, lag: Duration) {
+        self.shared.registry.set_replication_lag(lag);
+    }
+
+    /// What a request with this token would meet now.
+    pub fn judge(&self, token: &str) -> Verdict {
+        self.shared.registry.judge(Some(token))
+    }
+
+    /// In the order of their answers.
+    pub fn requests(&self) -> Vec<Request> {
+        lock(&self.shared.requests).clone()
+    }
+
+    pub fn forget_requests(&self) {
+        lock(&self.shared.requests).clear();
+    }
+
+    /// How many requests carried a token and were refused.
+    pub fn refused_tokens(&self) -> usize {
+        let requests = self.requests();
+        requests.iter().filter(|it| it.token.is_some() && it.status == 401).count()
+    }
+}
+
+impl Shared {
+    fn serve(&self, stream: TcpStream) -> io::Result<()> {
+        let mut exchange = Exchange::read_head(stream)?;
+        let credential = exchange.header("authorization").and_then(credential);
+        let token = credential.as_ref().map(|(_, token)| token.as_str());
+        let verdict = self.registry.judge(token);
+        let answer = match (verdict, &credential) {
+            (Verdict::Live, Some((user, _))) => self.answer(&mut exchange, user),
+            _ => refusal(),
+        };
+        if let (Verdict::Live, Some(token)) = (verdict, token)
+            && exchange.path().ends_with("/info/refs")
+            && self.revoke_after_info_refs.swap(false, Ordering::SeqCst)
+        {
+            self.registry.revoke(token);
+        }
+        // On record before the client can act on the answer.
+        lock(&self.requests).push(Request {
+            method: exchange.method.clone(),
+            path: exchange.target.clone(),
+            token: token.map(str::to_owned),
+            verdict,
+            status: answer.status,
+        });
+        exchange.answer(&answer)
+    }
+
+    fn answer(&self, exchange: &mut Exchange, user: &str) -> Answer {
+        if Lfs::serves(exchange.path()) {
+            self.lfs.answer(exchange)
+        } else {
+            self.backend.answer(exchange, user)
+        }
+    }
+}
+
+/// User name and password of basic authentication (RFC 7617). GitHub takes any user name.
+fn credential(authorization: &str) -> Option<(String, String)> {
+    let decoded = STANDARD.decode(authorization.strip_prefix("Basic ")?).ok()?;
+    let decoded = String::from_utf8(decoded).ok()?;
+    let (user, password) = decoded.split_once(':')?;
+    Some((user.to_owned(), password.to_owned()))
+}
+
+fn refusal() -> Answer {
+    Answer::new(401, "Invalid username or token.\n")
+        .header("WWW-Authenticate", "Basic realm=\"GitHub\"")
+}

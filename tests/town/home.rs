@@ -1,0 +1,192 @@
+//! An agent and its home: a directory of its own, an environment of its own, and the git that was
+//! chosen for it. Owns everything that an agent's commands can see; refuses to pass on anything of
+//! the machine but that git and the system's own commands.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::clock::millis;
+use super::git::Git;
+use super::ran::Ran;
+use super::{RIG, TOWN, Town};
+
+pub struct Home {
+    directory: TempDir,
+    helper: PathBuf,
+    variables: BTreeMap<String, String>,
+}
+
+impl Home {
+    /// `helper` is the program under test, by its absolute path.
+    pub fn new(helper: &Path, git: &Git) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let (home, tmp) = (directory.path().join("home"), directory.path().join("tmp"));
+        for path in [&home, &tmp] {
+            fs::create_dir(path).expect("a temporary directory is writable");
+        }
+        let git_directory = git.path.parent().expect("git lies in a directory").display();
+        let mut agent = Self { directory, helper: helper.to_owned(), variables: BTreeMap::new() };
+        agent
+            // The chosen git before the system's; git-lfs is wherever the system has it.
+            .set("PATH", &format!("{git_directory}:/usr/bin:/bin"))
+            // Git's configuration and the helper's cache are the agent's own.
+            .set("HOME", &home.to_string_lossy())
+            // The helper's last resort for its cache, and git's temporary files, stay inside.
+            .set("TMPDIR", &tmp.to_string_lossy())
+            // Messages are compared, so they must not be translated.
+            .set("LC_ALL", "C.UTF-8")
+            // The machine's own configuration may name other helpers.
+            .set("GIT_CONFIG_NOSYSTEM", "1")
+            // A question would wait for an answer until the time limit.
+            .set("GIT_TERMINAL_PROMPT", "0");
+        for role in ["AUTHOR", "COMMITTER"] {
+            // Without them git would make up an identity from the machine's name, or refuse.
+            agent.set(&format!("GIT_{role}_NAME"), "Agent");
+            agent.set(&format!("GIT_{role}_EMAIL"), "agent@town.example");
+        }
+        agent
+    }
+
+    /// Adds what the container gives an agent: the snapshot taken when it was dispatched.
+    pub fn as_agent(&mut self, town: &Town) -> &mut Self {
+        self.set("GASTOWN_API_URL", &town.worker.url())
+            .set("GASTOWN_TOWN_ID", TOWN)
+            .set("GASTOWN_RIG_ID", RIG)
+            .set("GASTOWN_AGENT_ID", "agent-1")
+            .set("GASTOWN_AGENT_ROLE", "polecat")
+            .set("GASTOWN_CONTAINER_TOKEN", &town.worker.container_token())
+            // The stand-in GitHub is not `github.com`, which is ours by default.
+            .set("GASTOWN_GIT_HOSTS", &format!("http://{}", town.github.host()))
+    }
+
+    pub fn set(&mut self, name: &str, value: &str) -> &mut Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub fn unset(&mut self, name: &str) -> &mut Self {
+        self.variables.remove(name);
+        self
+    }
+
+    pub fn path(&self) -> PathBuf {
+        PathBuf::from(&self.variables["HOME"])
+    }
+
+    /// A command in this home with this environment and no other.
+    pub fn command(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(program.as_ref());
+        command.env_clear().envs(&self.variables).current_dir(self.path());
+        command
+    }
+
+    pub fn git(&self, arguments: &[&str]) -> Ran {
+        self.git_in(".", arguments)
+    }
+
+    /// In a directory below the home.
+    pub fn git_in(&self, directory: impl AsRef<Path>, arguments: &[&str]) -> Ran {
+        let mut git = self.command("git");
+        git.args(arguments).current_dir(self.path().join(directory));
+        Ran::run(git, b"")
+    }
+
+    pub fn helper_path(&self) -> &Path {
+        &self.helper
+    }
+
+    pub fn helper(&self, arguments: &[&str], stdin: &str) -> Ran {
+        let mut helper = self.command(&self.helper);
+        helper.args(arguments);
+        Ran::run(helper, stdin.as_bytes())
+    }
+
+    /// Commits a file to a repository below the home.
+    pub fn commit(&self, repository: &str, file: &str, content: &[u8]) {
+        fs::write(self.path().join(repository).join(file), content).expect("the clone is writable");
+        self.git_in(repository, &["add", file]).assert_ok();
+        self.git_in(repository, &["commit", "--quiet", "--message", file]).assert_ok();
+    }
+
+    /// Makes the program under test git's only helper for the stand-in GitHub.
+    pub fn configure_helper(&self, town: &Town) {
+        let key = format!("credential.http://{}.helper", town.github.host());
+        let helper = self.helper.to_str().expect("a path in UTF-8");
+        self.git(&["config", "--global", &key, ""]).assert_ok();
+        self.git(&["config", "--global", "--add", &key, helper]).assert_ok();
+    }
+
+    /// Today's way: a file with a snapshot of the token.
+    pub fn use_credential_store(&self, town: &Town, token: &str) {
+        let file = self.path().join(".git-credentials-snapshot");
+        let line = format!("http://x-access-token:{token}@{}\n", town.github.host());
+        fs::write(&file, line).expect("the home is writable");
+        let helper = format!("store --file={}", file.display());
+        self.git(&["config", "--global", "credential.helper", &helper]).assert_ok();
+    }
+
+    /// Every file of the helper's cache.
+    pub fn cache_files(&self) -> Vec<PathBuf> {
+        files_below(&self.path().join(".cache/gastown"))
+    }
+
+    /// Makes the cache as if that long had passed: every moment in it moves back, and so does the
+    /// time of the last change. Nothing else does, and the mode stays.
+    pub fn age_cache(&self, age: Duration) {
+        for path in
+            self.cache_files().iter().filter(|path| path.extension().is_some_and(|it| it == "json"))
+        {
+            let text = fs::read_to_string(path).expect("cache files are text");
+            let file = fs::File::options().write(true).open(path).expect("the cache is ours");
+            let modified = file.metadata().and_then(|it| it.modified()).expect("files have a time");
+            fs::write(path, aged(&text, millis(age))).expect("the cache is ours");
+            file.set_modified(modified - age).expect("the cache is ours");
+        }
+    }
+}
+
+fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|it| it.expect("readable").path()).collect();
+    paths.sort();
+    let expand = |path: PathBuf| if path.is_dir() { files_below(&path) } else { vec![path] };
+    paths.into_iter().flat_map(expand).collect()
+}
+
+/// Subtracts from each integer of a JSON text that is large enough to be a moment in milliseconds,
+/// and leaves every other byte alone, above all those inside strings.
+pub fn aged(json: &str, age: i64) -> String {
+    const SMALLEST_MOMENT: i64 = 1_000_000_000_000;
+    let mut aged = String::new();
+    let mut rest = json;
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            '"' => string_length(rest),
+            '0'..='9' => rest.find(|it: char| !it.is_ascii_digit()).unwrap_or(rest.len()),
+            _ => first.len_utf8(),
+        };
+        let (piece, remainder) = rest.split_at(length);
+        match piece.parse::<i64>() {
+            Ok(moment) if moment > SMALLEST_MOMENT => aged += &(moment - age).to_string(),
+            _ => aged += piece,
+        }
+        rest = remainder;
+    }
+    aged
+}
+
+/// The length of the JSON string that the text begins with, quotes included.
+fn string_length(text: &str) -> usize {
+    let mut escaped = false;
+    let end = text.char_indices().skip(1).find(|(_, it)| {
+        let closes = *it == '"' && !escaped;
+        escaped = *it == '\\' && !escaped;
+        closes
+    });
+    end.map_or(text.len(), |(position, _)| position + 1)
+}

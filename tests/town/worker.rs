@@ -1,0 +1,277 @@
+//! The stand-in worker: a real port, a record of every call, and the knobs that make it slow, dead
+//! or a liar while it runs. Owns the wire; what an honest answer says is the contract's affair.
+
+use std::io;
+use std::net::TcpStream;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::clock::Clock;
+use super::contract::{Contract, Expiry, Route};
+use super::http::{Exchange, PATIENCE, peek_request_line};
+use super::registry::Registry;
+use super::script::{CallKind, Override, Plan, Script};
+use super::server::Server;
+use super::token_service::{Rig, TokenService};
+use super::{Options, TOWN, hash, lock};
+
+/// A call that arrived.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub kind: CallKind,
+    /// `None` while it is being answered, and for an answer that was no HTTP.
+    pub status: Option<u16>,
+    /// The hash of the bearer token, if there was one.
+    pub bearer: Option<String>,
+    pub when: Instant,
+}
+
+pub struct Worker {
+    shared: Arc<Shared>,
+    port: u16,
+    server: Mutex<Option<Server>>,
+}
+
+struct Shared {
+    contract: Contract,
+    plan: Plan,
+    delay: Mutex<Duration>,
+    held: Mutex<bool>,
+    released: Condvar,
+    calls: Mutex<Vec<Arc<Mutex<Call>>>>,
+}
+
+impl Worker {
+    pub(super) fn start(clock: &Clock, registry: &Arc<Registry>, options: Options) -> Self {
+        let tokens = TokenService::new(clock.clone(), Arc::clone(registry), &options);
+        let container_token_life = options.container_token_life;
+        let contract = Contract::new(clock.clone(), tokens, container_token_life, options.expiry);
+        let shared = Arc::new(Shared {
+            contract,
+            plan: Plan::default(),
+            delay: Mutex::default(),
+            held: Mutex::default(),
+            released: Condvar::default(),
+            calls: Mutex::default(),
+        });
+        let server = shared.listen(0);
+        Self { shared, port: server.port(), server: Mutex::new(Some(server)) }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Connections are refused from here on; those that were accepted are served to their end.
+    pub fn go_down(&self) {
+        lock(&self.server).take();
+    }
+
+    /// Back on the same port.
+    pub fn come_up(&self) {
+        lock(&self.server).get_or_insert_with(|| self.shared.listen(self.port));
+    }
+
+    /// Every answer comes this much later.
+    pub fn set_delay(&self, delay: Duration) {
+        *lock(&self.shared.delay) = delay;
+    }
+
+    /// Calls are taken, but wait for their answers until `release`: a barrier in place of a sleep.
+    pub fn hold(&self) {
+        *lock(&self.shared.held) = true;
+    }
+
+    pub fn release(&self) {
+        *lock(&self.shared.held) = false;
+        self.shared.released.notify_all();
+    }
+
+    /// Makes the worker say something else than the truth: `Script::Silence`,
+    /// `Script::Reset.next(2)`, `Script::error(500, "…").only(CallKind::ContainerToken)`.
+    pub fn answer_with(&self, script: impl Into<Override>) {
+        self.shared.plan.add(script.into());
+    }
+
+    /// Ends every script.
+    pub fn answer_honestly(&self) {
+        self.shared.plan.clear();
+    }
+}
+
+/// Tokens: what the rigs get, and what the answers tell of it.
+impl Worker {
+    pub fn add_rig(&self, id: &str, rig: Rig) {
+        self.tokens().add_rig(id, rig);
+    }
+
+    /// Tokens of 40 characters, as before April 2026.
+    pub fn set_short_tokens(&self) {
+        self.tokens().set_short_tokens();
+    }
+
+    pub fn set_expiry(&self, expiry: Expiry) {
+        self.shared.contract.set_expiry(expiry);
+    }
+
+    /// Puts the worker's clock ahead of the caller's: `Date`, expiries and JWTs are off by that.
+    pub fn set_clock_skew(&self, seconds: i64) {
+        self.shared.contract.set_clock_skew(seconds * 1000);
+    }
+
+    /// Hands out this token whatever happens to it.
+    pub fn stuck_on(&self, token: &str) {
+        self.tokens().stuck_on(Some(token));
+    }
+
+    pub fn unstuck(&self) {
+        self.tokens().stuck_on(None);
+    }
+
+    /// Whether the cache goes on handing out revoked tokens.
+    pub fn ignores_revocations(&self, ignores: bool) {
+        self.tokens().ignores_revocations(ignores);
+    }
+
+    /// Puts a token minted `age` ago into the cache of a rig and returns it.
+    pub fn prime(&self, rig: &str, age: Duration) -> String {
+        self.tokens().prime(rig, age)
+    }
+
+    /// Empties the cache of a rig.
+    pub fn forget(&self, rig: &str) {
+        self.tokens().forget(rig);
+    }
+
+    /// What the rig would get now, without a call: for snapshots of an agent's environment.
+    pub fn token_for(&self, rig: &str) -> String {
+        self.tokens().hand_out(rig).expect("the rig has a token").token
+    }
+
+    /// How many tokens were minted so far.
+    pub fn minted(&self) -> usize {
+        self.tokens().minted().len()
+    }
+
+    pub fn minted_for(&self, rig: &str) -> Vec<String> {
+        let minted = self.tokens().minted().into_iter();
+        minted.filter(|(owner, _)| owner == rig).map(|(_, token)| token).collect()
+    }
+
+    fn tokens(&self) -> &TokenService {
+        &self.shared.contract.tokens
+    }
+}
+
+/// Container tokens, good and bad.
+impl Worker {
+    /// A container token for this town, issued now.
+    pub fn container_token(&self) -> String {
+        self.container_token_issued(Duration::ZERO)
+    }
+
+    pub fn container_token_issued(&self, ago: Duration) -> String {
+        self.shared.contract.mint_container_token(TOWN, ago)
+    }
+
+    pub fn container_token_of_town(&self, other: &str) -> String {
+        self.shared.contract.mint_container_token(other, Duration::ZERO)
+    }
+
+    pub fn container_token_badly_signed(&self) -> String {
+        self.shared.contract.forge_container_token(TOWN)
+    }
+
+    /// Well signed, but without the claims that the worker wants.
+    pub fn container_token_without_claims(&self) -> String {
+        self.shared.contract.mint_empty_container_token()
+    }
+}
+
+/// Records.
+impl Worker {
+    /// In order of arrival.
+    pub fn calls(&self) -> Vec<Call> {
+        lock(&self.shared.calls).iter().map(|call| lock(call).clone()).collect()
+    }
+
+    pub fn git_token_calls(&self) -> usize {
+        self.calls().iter().filter(|call| call.kind == CallKind::GitToken).count()
+    }
+
+    pub fn container_token_calls(&self) -> usize {
+        self.calls().iter().filter(|call| call.kind == CallKind::ContainerToken).count()
+    }
+
+    /// Waits until that many calls for a git token have arrived, answered or not.
+    #[track_caller]
+    pub fn await_git_token_calls(&self, count: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.git_token_calls() < count {
+            assert!(Instant::now() < deadline, "{count} calls expected, got {:?}", self.calls());
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    pub fn forget_calls(&self) {
+        lock(&self.shared.calls).clear();
+    }
+}
+
+impl Shared {
+    fn listen(self: &Arc<Self>, port: u16) -> Server {
+        let shared = Arc::clone(self);
+        // A caller that hangs up early is the caller's business.
+        Server::start(port, move |stream| drop(shared.serve(stream)))
+    }
+
+    fn serve(&self, stream: TcpStream) -> io::Result<()> {
+        let route = Route::of(&peek_request_line(&stream)?);
+        let kind = CallKind::from(&route);
+        // On record before anything is said: a caller may not live to hear it.
+        let call = Call { kind, status: None, bearer: None, when: Instant::now() };
+        let call = Arc::new(Mutex::new(call));
+        lock(&self.calls).push(Arc::clone(&call));
+        let script = self.plan.take(kind);
+        if let Some(Script::Reset) = script {
+            return Ok(()); // Unread bytes make the kernel send a reset.
+        }
+        let mut exchange = Exchange::read_head(stream)?;
+        exchange.body()?;
+        let bearer = exchange.header("authorization").and_then(|it| it.strip_prefix("Bearer "));
+        lock(&call).bearer = bearer.map(hash);
+        self.take_time();
+        let answer = match script {
+            None => self.contract.answer(&route, bearer),
+            Some(Script::Answer(answer)) => answer,
+            Some(script) => return script.perform(exchange.into_stream()?),
+        };
+        lock(&call).status = Some(answer.status);
+        exchange.answer(&answer.header("Date", &self.contract.date()))
+    }
+
+    fn take_time(&self) {
+        let delay = *lock(&self.delay);
+        thread::sleep(delay);
+        let held = self.released.wait_while(lock(&self.held), |held| *held);
+        drop(held.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Drop for Worker {
+    /// Nobody would ever release those who still wait.
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl From<&Route> for CallKind {
+    fn from(route: &Route) -> Self {
+        match route {
+            Route::GitToken { .. } => Self::GitToken,
+            Route::ContainerToken { .. } => Self::ContainerToken,
+            Route::Other => Self::Other,
+        }
+    }
+}
