@@ -156,6 +156,10 @@ pub(crate) struct Shelf<'a> {
 }
 
 impl Shelf<'_> {
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory
+    }
+
     /// # Errors
     /// If the file cannot be written; the old one stays as it was. So for every `keep_…`.
     pub(crate) fn keep_entry(&self, key: &CacheKey, entry: &Entry) -> Result<()> {

@@ -6,26 +6,19 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::OpenOptions;
-use std::io::Read as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use git_credential_gastown::container_token::{ContainerToken, Source};
 use git_credential_gastown::failure::{Failure, Name, Retry};
-use git_credential_gastown::scope::{ApiUrl, CacheKey, Host, Id, TownKey, rig_of_directory, stem};
-use git_credential_gastown::token::{Kind, LONGEST_TOKEN, Secret};
-use rustix::fs::OFlags;
-use zeroize::Zeroizing;
+use git_credential_gastown::scope::{ApiUrl, CacheKey, Host, Id, TownKey, stem};
+use git_credential_gastown::token::Secret;
 
 use crate::cli::{Flags, OnFailure};
 use crate::messages::TraceTo;
 use sources::Sources;
 
+mod readers;
 mod sources;
-
-const DEFAULT_HOSTS: [&str; 2] = ["github.com", "gist.github.com"];
-const DEFAULT_WORKSPACE: &str = "/workspace/rigs";
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +64,16 @@ impl<T> Setting<T> {
             },
             Self::Unset => Setting::Unset,
             Self::Wrong { origin, why } => Setting::Wrong { origin, why },
+        }
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Setting<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Set { value, origin } => write!(formatter, "{value} (from {origin})"),
+            Self::Unset => formatter.write_str("unset"),
+            Self::Wrong { origin, why } => write!(formatter, "{origin} is {why}"),
         }
     }
 }
@@ -153,8 +156,8 @@ impl Settings {
         let api_url =
             sources.text(flags.api_url.as_deref(), "--api-url", "GASTOWN_API_URL", "api_url");
         let town = sources.text(flags.town.as_deref(), "--town", "GASTOWN_TOWN_ID", "town_id");
-        let hosts = listed_hosts(&mut sources, &flags.host);
-        let rig = rig(&mut sources, flags, directory);
+        let hosts = readers::listed_hosts(&mut sources, &flags.host);
+        let rig = readers::rig(&mut sources, flags, directory);
         let file = sources.path(None, "", "GASTOWN_CONTAINER_TOKEN_FILE", "container_token_file");
         let cache = sources.path(
             flags.cache_dir.as_deref(),
@@ -165,16 +168,16 @@ impl Settings {
         let proxy = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
         Self {
             api_url: api_url.parse(|text| ApiUrl::parse(&text).map_err(str::to_owned)),
-            town: town.parse(parse_id),
+            town: town.parse(readers::parse_id),
             rig,
             hosts,
-            gitlab: gitlab(&mut sources),
+            gitlab: readers::gitlab(&mut sources),
             container_token: sources.secret("GASTOWN_CONTAINER_TOKEN", None),
             container_token_file: file,
-            static_tokens: static_tokens(&mut sources),
-            cache_directories: cache_directories(cache, &mut sources),
-            on_failure: on_failure(&mut sources, flags),
-            trace_to: trace_to(&mut sources, flags),
+            static_tokens: readers::static_tokens(&mut sources),
+            cache_directories: readers::cache_directories(cache, &mut sources),
+            on_failure: readers::on_failure(&mut sources, flags),
+            trace_to: readers::trace_to(&mut sources, flags),
             proxy: proxy.into_iter().find_map(|name| sources.secret(name, None).value().cloned()),
             no_proxy: ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| sources.variable(name)),
             certificates: ["SSL_CERT_FILE", "SSL_CERT_DIR"]
@@ -212,7 +215,8 @@ impl Settings {
             Retry::WhenMended,
             format!("no worker to ask for a token: {}", lacks.join(", ")),
             "set them in the environment or the config file, or set GITHUB_CLI_PAT",
-        ))
+        )
+        .briefly("not configured"))
     }
 
     /// The tokens that answer first: long-lived ones, which a person has set on purpose.
@@ -249,7 +253,7 @@ impl Settings {
         let mut tokens = Vec::new();
         let mut fault = None;
         if let Some(path) = self.container_token_file.value() {
-            match read_secret(path) {
+            match readers::read_secret(path) {
                 Ok(secret) => tokens.push(ContainerToken::new(secret, Source::File)),
                 Err(why) => fault = Some(format!("container token file {path:?}: {why}")),
             }
@@ -277,143 +281,11 @@ impl Settings {
     }
 }
 
-/// A short file, which may be a link, as mounted secrets are.
-fn read_secret(path: &Path) -> Result<Secret, String> {
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
-    let file = file.map_err(|error| error.to_string())?;
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        return Err("not a regular file".to_owned());
-    }
-    let mut bytes = Zeroizing::new(Vec::new());
-    let read = file.take(LONGEST_TOKEN as u64 + 2).read_to_end(&mut bytes);
-    read.map_err(|error| error.to_string())?;
-    Secret::parse(bytes.trim_ascii()).ok_or_else(|| "holds no token".to_owned())
-}
-
 fn lack<T>(setting: &Setting<T>, variable: &str) -> Option<String> {
     match setting {
         Setting::Set { .. } => None,
         Setting::Unset => Some(format!("{variable} is unset")),
         Setting::Wrong { origin, why } => Some(format!("{origin} is {why}")),
-    }
-}
-
-fn parse_id(text: String) -> Result<Id, String> {
-    Id::parse(&text).ok_or_else(|| "not an id (letters, digits, `.`, `_`, `-`)".to_owned())
-}
-
-/// A flag names the rig; else the worktree that git runs in; else the snapshot taken at dispatch,
-/// which for the mayor names no rig at all.
-fn rig(sources: &mut Sources<'_>, flags: &Flags, directory: Option<&Path>) -> Setting<Id> {
-    let workspace = sources
-        .path(flags.workspace.as_deref(), "--workspace", "GASTOWN_WORKSPACE_ROOT", "workspace_root")
-        .value()
-        .cloned()
-        .unwrap_or_else(|| PathBuf::from(DEFAULT_WORKSPACE));
-    if flags.rig.is_none()
-        && let Some(id) = directory.and_then(|here| rig_here(&workspace, here))
-    {
-        return Setting::Set { value: id, origin: Origin::Directory };
-    }
-    sources.text(flags.rig.as_deref(), "--rig", "GASTOWN_RIG_ID", "rig_id").parse(parse_id)
-}
-
-/// The kernel tells the working directory without symbolic links; the workspace may be one.
-fn rig_here(workspace: &Path, here: &Path) -> Option<Id> {
-    rig_of_directory(workspace, here)
-        .or_else(|| rig_of_directory(&workspace.canonicalize().ok()?, here))
-}
-
-fn listed_hosts(sources: &mut Sources<'_>, flags: &[String]) -> Vec<Host> {
-    let entries = match flags {
-        [] => sources.list("GASTOWN_GIT_HOSTS", "git_hosts"),
-        flags => Some(flags.to_vec()),
-    };
-    let entries = entries.unwrap_or_else(|| DEFAULT_HOSTS.map(str::to_owned).to_vec());
-    let mut hosts = Vec::new();
-    for entry in entries {
-        match Host::listed(&entry) {
-            Ok(host) => hosts.push(host),
-            Err(why) => sources.warnings.push(format!("git host `{entry}` is ignored: {why}")),
-        }
-    }
-    hosts
-}
-
-/// The instance's token answers for that instance only.
-fn gitlab(sources: &mut Sources<'_>) -> Option<GitLab> {
-    let token = sources.secret("GITLAB_TOKEN", None).value()?.clone();
-    let url = sources.variable("GITLAB_INSTANCE_URL").unwrap_or_else(|| "gitlab.com".to_owned());
-    let (scheme, rest) = url.split_once("://").unwrap_or(("https", &url));
-    let host = rest.split('/').next().unwrap_or_default();
-    match Host::listed(&format!("{scheme}://{host}")) {
-        Ok(host) => Some(GitLab { host, token }),
-        Err(why) => {
-            sources.warnings.push(format!("GITLAB_INSTANCE_URL is ignored: {why}"));
-            None
-        }
-    }
-}
-
-fn static_tokens(sources: &mut Sources<'_>) -> Vec<StaticToken> {
-    let mut tokens = Vec::new();
-    for (name, key) in
-        [("GITHUB_CLI_PAT", Some("github_cli_pat")), ("GIT_TOKEN", None), ("GITHUB_TOKEN", None)]
-    {
-        let token = sources.secret(name, key);
-        let is_personal = |token: &Secret| token.kind() == Kind::PersonalAccess;
-        let first = name == "GITHUB_CLI_PAT" || token.value().is_some_and(is_personal);
-        tokens.push(StaticToken { name, token, first });
-    }
-    tokens
-}
-
-/// Where the cache may be, best first: what was asked for, or the user's runtime directory if
-/// there is one, or the user's cache directory; at last a private place under the temporary one.
-fn cache_directories(asked: Setting<PathBuf>, sources: &mut Sources<'_>) -> Vec<PathBuf> {
-    let mut places = Vec::new();
-    if let Setting::Set { value, .. } = asked {
-        places.push(value);
-    } else if let Some(user) = sources.user_directories() {
-        let runtime = user.runtime_dir().filter(|directory| directory.is_dir());
-        places.push(runtime.unwrap_or(user.cache_dir()).join("gastown"));
-    }
-    let user = rustix::process::geteuid().as_raw();
-    places.push(std::env::temp_dir().join(format!("gastown-{user}")));
-    places
-}
-
-fn on_failure(sources: &mut Sources<'_>, flags: &Flags) -> OnFailure {
-    if let Some(flag) = flags.on_failure {
-        return flag;
-    }
-    let Setting::Set { value, origin } = sources.text(None, "", "GASTOWN_ON_FAILURE", "on_failure")
-    else {
-        return OnFailure::Quit;
-    };
-    match value.as_str() {
-        "quit" => OnFailure::Quit,
-        "next" => OnFailure::Next,
-        _ => {
-            sources.warnings.push(format!("{origin} is ignored: neither `quit` nor `next`"));
-            OnFailure::Quit
-        }
-    }
-}
-
-fn trace_to(sources: &mut Sources<'_>, flags: &Flags) -> TraceTo {
-    let value = sources.variable("GASTOWN_TRACE").unwrap_or_default();
-    match value.as_str() {
-        "1" | "true" => TraceTo::Stderr,
-        path if path.starts_with('/') => TraceTo::File(PathBuf::from(path)),
-        "" | "0" | "false" if flags.verbose => TraceTo::Stderr,
-        "" | "0" | "false" => TraceTo::Nowhere,
-        _ => {
-            let warning = "GASTOWN_TRACE is ignored: neither 1 nor an absolute path";
-            sources.warnings.push(warning.to_owned());
-            TraceTo::Nowhere
-        }
     }
 }
 

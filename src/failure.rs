@@ -127,8 +127,10 @@ impl std::error::Error for Failure {}
 pub struct FailureRecord {
     pub failure: Failure,
     pub at: Timestamp,
-    /// Nobody asks again before this.
+    /// Nobody without a usable token asks again before this.
     pub until: Timestamp,
+    /// Nobody with a usable token asks again before this.
+    pub until_usable: Timestamp,
     /// Failures in a row, this one included.
     pub count: u32,
     /// Fingerprint of the settings that led here: mended settings are tried at once.
@@ -141,44 +143,36 @@ const LONGEST_WAIT: Duration = Duration::from_mins(5);
 const CLOCK_TOLERANCE: Duration = Duration::from_mins(2);
 
 impl FailureRecord {
-    /// Records a failure. `usable` tells whether a token is left to serve meanwhile, `draw` in
-    /// 0..1 spreads the machines.
+    /// Records a failure; `draw` in 0..1 spreads the machines.
     pub fn new(
         failure: Failure,
         previous: Option<&Self>,
-        usable: bool,
         draw: f64,
         now: Timestamp,
-        settings: &str,
+        settings: String,
     ) -> Self {
-        let streak = previous.filter(|record| now.since(record.until) < LONGEST_WAIT);
+        let streak = previous.filter(|record| now.since(record.until_usable) < LONGEST_WAIT);
         let count = streak.map_or(1, |record| record.count.saturating_add(1));
-        let until = now.plus(failure.asked_to_wait.map_or_else(
-            || back_off(failure.retry, count, usable, draw),
-            |asked| asked.min(LONGEST_WAIT),
-        ));
-        Self { failure, at: now, until, count, settings: settings.to_owned() }
+        let until = |usable| {
+            let back_off = || back_off(failure.retry, count, usable, draw);
+            now.plus(failure.asked_to_wait.map_or_else(back_off, |asked| asked.min(LONGEST_WAIT)))
+        };
+        let (until, until_usable) = (until(false), until(true));
+        Self { failure, at: now, until, until_usable, count, settings }
     }
 
-    /// Whether it answers for a process with these settings: it is not yet time to ask again, or
+    /// Whether it answers for a process that is about to ask: it is not yet time to ask again, or
     /// it was recorded while the process was already waiting (since `waiting_since`), so that
-    /// 300 waiters share one timeout.
-    pub fn answers(
-        &self,
-        settings: &str,
-        waiting_since: Option<Timestamp>,
-        now: Timestamp,
-    ) -> bool {
-        let sane = self.at <= now.plus(CLOCK_TOLERANCE)
-            && self.until.since(now) <= LONGEST_WAIT.mul_f64(1.5);
-        let pending = now < self.until || waiting_since.is_some_and(|since| self.at >= since);
-        sane && pending && self.settings == settings
+    /// 300 waiters share one timeout. `usable` tells whether a token is left to serve meanwhile.
+    pub fn answers(&self, usable: bool, waiting_since: Option<Timestamp>, now: Timestamp) -> bool {
+        let sane = self.at <= now.plus(CLOCK_TOLERANCE);
+        sane && (now < self.until(usable) || waiting_since.is_some_and(|since| self.at >= since))
     }
 
     /// The recorded failure, told by a process that did not ask itself.
-    pub fn retold(&self, now: Timestamp) -> Failure {
+    pub fn retold(&self, usable: bool, now: Timestamp) -> Failure {
         let ago = spoken(now.since(self.at));
-        let what = match self.until.since(now) {
+        let what = match self.until(usable).since(now) {
             Duration::ZERO => format!("{} ({ago} ago)", self.failure.what),
             wait => format!(
                 "{} ({ago} ago; will be tried again in {})",
@@ -187,6 +181,12 @@ impl FailureRecord {
             ),
         };
         Failure { what, ..self.failure.clone() }
+    }
+
+    /// Bounded by the moment of the record, whatever a file may say.
+    fn until(&self, usable: bool) -> Timestamp {
+        let until = if usable { self.until_usable } else { self.until };
+        until.min(self.at.plus(LONGEST_WAIT))
     }
 }
 
@@ -201,101 +201,4 @@ fn back_off(retry: Retry, count: u32, usable: bool, draw: f64) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Timestamp = Timestamp::from_seconds(1_000_000);
-
-    fn failure(retry: Retry) -> Failure {
-        Failure::new(Name::WorkerError, retry, "the worker broke", "look at it")
-    }
-
-    fn waits(retry: Retry, usable: bool) -> Vec<u64> {
-        let mut record: Option<FailureRecord> = None;
-        let mut waits = Vec::new();
-        for _ in 0..7 {
-            let next = FailureRecord::new(failure(retry), record.as_ref(), usable, 0.5, NOW, "s");
-            waits.push(next.until.since(NOW).as_secs());
-            record = Some(next);
-        }
-        waits
-    }
-
-    #[test]
-    fn transient_failures_back_off_to_a_bound() {
-        assert_eq!(waits(Retry::AtOnce, false), [2, 4, 8, 15, 15, 15, 15]);
-        assert_eq!(waits(Retry::Later, true), [2, 4, 8, 16, 32, 60, 60]);
-    }
-
-    #[test]
-    fn definite_failures_wait_a_minute_or_five() {
-        assert_eq!(waits(Retry::WhenMended, false)[0], 60);
-        assert_eq!(waits(Retry::WhenMended, true)[0], 300);
-    }
-
-    #[test]
-    fn the_draw_spreads_by_half_either_way() {
-        let until =
-            |draw| FailureRecord::new(failure(Retry::AtOnce), None, false, draw, NOW, "s").until;
-        assert_eq!(until(0.0).millis_since(NOW), 1000);
-        assert_eq!(until(1.0).millis_since(NOW), 3000);
-    }
-
-    #[test]
-    fn retry_after_is_honoured_up_to_five_minutes() {
-        for (asked, granted) in [(0, 0), (120, 120), (300, 300), (1_000_000_000, 300)] {
-            let failure = failure(Retry::Later).asking_to_wait(Some(Duration::from_secs(asked)));
-            let record = FailureRecord::new(failure, None, false, 0.5, NOW, "s");
-            assert_eq!(record.until.since(NOW).as_secs(), granted);
-        }
-    }
-
-    #[test]
-    fn a_record_answers_until_it_is_time_to_ask_again() {
-        let record = FailureRecord::new(failure(Retry::AtOnce), None, false, 0.5, NOW, "s");
-        assert!(record.answers("s", None, NOW));
-        assert!(record.answers("s", None, record.until.shifted(-1)));
-        assert!(!record.answers("s", None, record.until));
-        assert!(!record.answers("mended", None, NOW), "changed settings are tried at once");
-    }
-
-    #[test]
-    fn a_failure_during_my_wait_is_my_answer_however_late_i_look() {
-        let record = FailureRecord::new(failure(Retry::AtOnce), None, false, 0.5, NOW, "s");
-        let late = record.until.plus(Duration::from_secs(9));
-        assert!(record.answers("s", Some(NOW), late));
-        assert!(!record.answers("s", Some(NOW.shifted(1)), late));
-    }
-
-    #[test]
-    fn a_clock_set_back_voids_the_record() {
-        let record = FailureRecord::new(failure(Retry::WhenMended), None, true, 1.0, NOW, "s");
-        assert!(!record.answers("s", None, NOW.minus(Duration::from_hours(2))));
-        assert!(!record.answers("s", None, Timestamp::from_millis(i64::MIN)));
-    }
-
-    #[test]
-    fn a_streak_ends_after_five_quiet_minutes() {
-        let first = FailureRecord::new(failure(Retry::AtOnce), None, false, 0.5, NOW, "s");
-        let later = first.until.plus(LONGEST_WAIT);
-        let second =
-            FailureRecord::new(failure(Retry::AtOnce), Some(&first), false, 0.5, later, "s");
-        assert_eq!(second.count, 1);
-    }
-
-    #[test]
-    fn names_are_what_the_records_say() {
-        for name in Name::ALL {
-            assert_eq!(serde_json::to_string(&name).unwrap(), format!("\"{name}\""));
-        }
-    }
-
-    #[test]
-    fn a_retold_failure_says_when_it_will_be_tried_again() {
-        let record = FailureRecord::new(failure(Retry::WhenMended), None, false, 0.5, NOW, "s");
-        assert_eq!(
-            record.retold(NOW.plus(Duration::from_secs(20))).to_string(),
-            "the worker broke (20 s ago; will be tried again in 40 s); look at it [worker-error]"
-        );
-    }
-}
+mod tests;

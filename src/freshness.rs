@@ -65,8 +65,10 @@ pub struct Facts<'a> {
     pub entry: Option<&'a Entry>,
     /// What is known of the entry's token being refused.
     pub rejection: Option<&'a Rejection>,
-    /// A failure on record that answers for this process: see [`FailureRecord::answers`].
+    /// A failure on record, of settings like this process's.
     pub failure: Option<&'a FailureRecord>,
+    /// Since when this process has been waiting for another's renewal.
+    pub waiting_since: Option<Timestamp>,
     /// The client hints, without saying so, that the entry's token may have been refused.
     pub doubted: bool,
     pub now: Timestamp,
@@ -255,7 +257,10 @@ fn answer(state: State, reason: Reason, pause: Duration) -> Decision {
 
 /// A failure on record stands for the attempt that it would be pointless to repeat.
 fn renew(state: State, reason: Reason, plan: Plan, facts: Facts<'_>) -> Decision {
-    let action = match (facts.failure, plan.otherwise) {
+    let usable = plan.otherwise != Otherwise::Fail;
+    let failure =
+        facts.failure.filter(|failure| failure.answers(usable, facts.waiting_since, facts.now));
+    let action = match (failure, plan.otherwise) {
         (None, _) => Action::Renew(plan),
         (Some(_), Otherwise::Answer) => Action::Answer { pause: Duration::ZERO },
         (Some(_), Otherwise::AnswerAndWarn) => Action::AnswerAndWarn,

@@ -77,7 +77,9 @@ impl Messages {
     fn stderr(&self, text: &str) {
         let text = clean(text, &self.secrets.borrow());
         write_line(std::io::stderr(), &format!("{PROGRAM}: {text}"));
-        self.trace(format_args!("said: {text}"));
+        if *self.trace_to.borrow() != TraceTo::Stderr {
+            self.trace(format_args!("said: {text}"));
+        }
     }
 
     fn trace_line(&self, text: fmt::Arguments<'_>) -> String {

@@ -137,65 +137,66 @@ fn roots(route: &Route<'_>) -> Result<RootCerts, Failure> {
 
 fn failure(error: &Error, route: &Route<'_>, within: Duration) -> Failure {
     let worker = route.api;
-    let fail = |name, retry, what: String, advice| Failure::new(name, retry, what, advice);
+    let fail = |name, retry, brief: &str, what: String, advice| {
+        Failure::new(name, retry, what, advice).briefly(brief)
+    };
     match error {
         Error::Timeout(phase) => fail(
             Name::Timeout,
             Retry::AtOnce,
+            &format!("timed out {}", phase_name(*phase)),
             format!(
-                "the worker at {worker} did not answer within {} s ({})",
+                "the worker at {worker} did not answer within {} s (timed out {})",
                 within.as_secs_f32().round(),
                 phase_name(*phase)
             ),
-            "run the command again; check the network to GASTOWN_API_URL",
+            "check the network to GASTOWN_API_URL, then run the command again",
         ),
         Error::HostNotFound => fail(
             Name::WorkerUnreachable,
             Retry::AtOnce,
+            "host not found",
             format!("the worker's host in {worker} was not found"),
             "check GASTOWN_API_URL and name resolution",
         ),
-        Error::Rustls(_) | Error::Tls(_) => fail(
-            Name::WorkerUnreachable,
-            Retry::Later,
-            format!("no trusted connection to the worker at {worker}: {error}"),
-            "check the certificates; SSL_CERT_FILE may name the right ones",
-        ),
+        Error::Rustls(_) | Error::Tls(_) => untrusted(worker, error),
         Error::BodyExceedsLimit(_) => fail(
             Name::BadAnswer,
             Retry::Later,
+            "too long an answer",
             format!("the worker at {worker} answered with more than {LONGEST_ANSWER} bytes"),
             "check that GASTOWN_API_URL is a Gastown worker",
         ),
         Error::ConnectProxyFailed(_) | Error::InvalidProxyUrl => fail(
             Name::WorkerUnreachable,
             Retry::Later,
+            "proxy failed",
             format!("the proxy in HTTPS_PROXY does not lead to the worker at {worker}"),
             "check HTTPS_PROXY and NO_PROXY",
         ),
-        Error::Io(cause) => transport(cause, worker),
+        // How rustls reports a certificate that it does not trust.
+        Error::Io(cause) if cause.kind() == ErrorKind::InvalidData => untrusted(worker, cause),
+        Error::Io(cause) if cause.kind() == ErrorKind::ConnectionRefused => fail(
+            Name::WorkerUnreachable,
+            Retry::AtOnce,
+            "connection refused",
+            format!("the worker at {worker} refused the connection"),
+            "check GASTOWN_API_URL and whether the worker runs, then run the command again",
+        ),
         other => fail(
             Name::WorkerUnreachable,
             Retry::AtOnce,
-            format!("the worker at {worker} did not answer in HTTP: {other}"),
-            "check GASTOWN_API_URL, then run the command again",
+            "no answer",
+            format!("the worker at {worker} gave no answer: {other}"),
+            "check GASTOWN_API_URL and the network, then run the command again",
         ),
     }
 }
 
-fn transport(cause: &std::io::Error, worker: &ApiUrl) -> Failure {
-    let (retry, what) = match cause.kind() {
-        ErrorKind::ConnectionRefused => {
-            (Retry::AtOnce, format!("the worker at {worker} refused the connection"))
-        }
-        // How rustls reports a certificate that it does not trust.
-        ErrorKind::InvalidData => {
-            (Retry::Later, format!("no trusted connection to the worker at {worker}: {cause}"))
-        }
-        _ => (Retry::AtOnce, format!("the worker at {worker} cannot be reached: {cause}")),
-    };
-    let advice = "check GASTOWN_API_URL and the network, then run the command again";
-    Failure::new(Name::WorkerUnreachable, retry, what, advice)
+fn untrusted(worker: &ApiUrl, cause: &dyn std::fmt::Display) -> Failure {
+    let what = format!("no trusted connection to the worker at {worker}: {cause}");
+    let advice = "check its certificate; SSL_CERT_FILE may name the authorities to trust";
+    Failure::new(Name::WorkerUnreachable, Retry::Later, what, advice).briefly("not trusted")
 }
 
 fn phase_name(phase: Timeout) -> &'static str {

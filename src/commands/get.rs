@@ -22,7 +22,8 @@ pub(super) fn run(context: &Context<'_>) -> Result<ExitCode> {
                 username: supply.username,
                 password: &supply.token,
                 expires: supply.expires.filter(|expires| *expires > crate::clock::now()),
-                healing: request.keeps_state().then(|| report.healing(&supply.token)),
+                healing: (request.keeps_state() && supply.may_heal)
+                    .then(|| report.healing(&supply.token)),
             };
             let (source, hash) = (&supply.source, supply.token.hash());
             context.messages.trace(format_args!("answer: {} from {source}", hash.prefix()));

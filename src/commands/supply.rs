@@ -27,6 +27,8 @@ pub(super) struct Supply {
     pub token: Secret,
     pub expires: Option<Timestamp>,
     pub source: &'static str,
+    /// Whether there may be another one if this is refused.
+    pub may_heal: bool,
 }
 
 /// That no source has a token: the failure that matters most, and all that was tried.
@@ -55,7 +57,7 @@ pub(super) fn supply(
 ) -> Result<Supply, Exhausted> {
     if let Some(gitlab) = context.settings.gitlab.as_ref().filter(|gitlab| gitlab.host == *host) {
         let (token, source) = (gitlab.token.clone(), "GITLAB_TOKEN");
-        return Ok(Supply { username: GITLAB_USER, token, expires: None, source });
+        return Ok(Supply { username: GITLAB_USER, token, expires: None, source, may_heal: false });
     }
     let mut tried = Vec::new();
     for candidate in context.settings.first_tokens() {
@@ -89,12 +91,15 @@ fn from_worker(
         tried.push(format!("worker ({})", failure.brief));
         NotObtained { failure, dead: None, cached: None }
     })?;
+    let rig = &context.settings.rig;
+    context.messages.trace(format_args!("place: {}, rig {rig}", place.api));
     match Flight::new(context, place, host, report).obtain() {
         Ok(entry) => Ok(Supply {
             username: TOKEN_USER,
             token: entry.token,
             expires: entry.expires,
             source: "the worker",
+            may_heal: true,
         }),
         Err(lack) => {
             tried.extend(lack.cached.iter().map(|cached| format!("cache ({cached})")));
@@ -136,7 +141,13 @@ fn offer(
         ));
         return pass("rejected");
     }
-    Some(Supply { username: TOKEN_USER, token: token.clone(), expires: None, source })
+    Some(Supply {
+        username: TOKEN_USER,
+        token: token.clone(),
+        expires: None,
+        source,
+        may_heal: true,
+    })
 }
 
 /// A refusal counts against a configured token for as long as other tokens live; then it gets

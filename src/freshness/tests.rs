@@ -34,7 +34,7 @@ fn unknown() -> Entry {
 }
 
 fn facts(entry: Option<&Entry>, now: Timestamp) -> Facts<'_> {
-    Facts { entry, rejection: None, failure: None, doubted: false, now }
+    Facts { entry, rejection: None, failure: None, waiting_since: None, doubted: false, now }
 }
 
 fn decided(facts: Facts<'_>) -> Decision {
@@ -45,9 +45,9 @@ fn state(entry: &Entry, now: Timestamp) -> State {
     decided(facts(Some(entry), now)).state
 }
 
-fn recorded_failure() -> FailureRecord {
+fn failure(at: Timestamp) -> FailureRecord {
     let failure = Failure::new(Name::WorkerError, Retry::AtOnce, "broke", "look");
-    FailureRecord::new(failure, None, false, 0.5, RECEIVED, "settings")
+    FailureRecord::new(failure, None, 0.5, at, String::new())
 }
 
 fn rejection(count: u32, last_at: Timestamp) -> Rejection {
@@ -208,8 +208,9 @@ fn the_plans_are_those_of_the_table() {
 
 #[test]
 fn a_recent_failure_stands_for_another_attempt() {
-    let (entry, failure) = (known(3600), recorded_failure());
+    let entry = known(3600);
     let action = |entry, seconds| {
+        let failure = failure(after(seconds));
         decided(Facts { failure: Some(&failure), ..facts(entry, after(seconds)) }).action
     };
     assert_eq!(action(Some(&entry), 0), Action::Answer { pause: Duration::ZERO });
@@ -218,6 +219,19 @@ fn a_recent_failure_stands_for_another_attempt() {
     assert_eq!(action(Some(&entry), -3600), Action::AnswerAndWarn);
     assert_eq!(action(Some(&entry), 3570), Action::Fail);
     assert_eq!(action(None, 0), Action::Fail);
+}
+
+#[test]
+fn a_failure_holds_back_until_its_time_and_ends_a_wait_even_later() {
+    let failure = failure(after(0));
+    let action = |seconds, waiting_since| {
+        let facts = facts(None, after(seconds));
+        decided(Facts { failure: Some(&failure), waiting_since, ..facts }).action
+    };
+    assert_eq!(action(1, None), Action::Fail);
+    assert_eq!(action(2, None), Action::Renew(RENEW_DEAD));
+    assert_eq!(action(9, Some(after(-1))), Action::Fail);
+    assert_eq!(action(9, Some(after(1))), Action::Renew(RENEW_DEAD));
 }
 
 #[test]

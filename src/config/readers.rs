@@ -1,0 +1,159 @@
+//! How each setting is made of what its sources say. What is malformed becomes a warning, and the
+//! next best value holds.
+
+use std::fs::OpenOptions;
+use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use git_credential_gastown::scope::{Host, Id, rig_of_directory};
+use git_credential_gastown::token::{Kind, LONGEST_TOKEN, Secret};
+use rustix::fs::OFlags;
+use zeroize::Zeroizing;
+
+use super::sources::Sources;
+use super::{GitLab, Origin, Setting, StaticToken};
+use crate::cli::{Flags, OnFailure};
+use crate::messages::TraceTo;
+
+const DEFAULT_HOSTS: [&str; 2] = ["github.com", "gist.github.com"];
+const DEFAULT_WORKSPACE: &str = "/workspace/rigs";
+
+pub(super) fn parse_id(text: String) -> Result<Id, String> {
+    Id::parse(&text).ok_or_else(|| "not an id (letters, digits, `.`, `_`, `-`)".to_owned())
+}
+
+/// A flag names the rig; else the worktree that git runs in; else the snapshot taken at dispatch,
+/// which for the mayor names no rig at all.
+pub(super) fn rig(
+    sources: &mut Sources<'_>,
+    flags: &Flags,
+    directory: Option<&Path>,
+) -> Setting<Id> {
+    let workspace = sources
+        .path(flags.workspace.as_deref(), "--workspace", "GASTOWN_WORKSPACE_ROOT", "workspace_root")
+        .value()
+        .cloned()
+        .unwrap_or_else(|| PathBuf::from(DEFAULT_WORKSPACE));
+    if flags.rig.is_none()
+        && let Some(id) = directory.and_then(|here| rig_here(&workspace, here))
+    {
+        return Setting::Set { value: id, origin: Origin::Directory };
+    }
+    sources.text(flags.rig.as_deref(), "--rig", "GASTOWN_RIG_ID", "rig_id").parse(parse_id)
+}
+
+/// The kernel tells the working directory without symbolic links; the workspace may be one.
+fn rig_here(workspace: &Path, here: &Path) -> Option<Id> {
+    rig_of_directory(workspace, here)
+        .or_else(|| rig_of_directory(&workspace.canonicalize().ok()?, here))
+}
+
+pub(super) fn listed_hosts(sources: &mut Sources<'_>, flags: &[String]) -> Vec<Host> {
+    let entries = match flags {
+        [] => sources.list("GASTOWN_GIT_HOSTS", "git_hosts"),
+        flags => Some(flags.to_vec()),
+    };
+    let entries = entries.unwrap_or_else(|| DEFAULT_HOSTS.map(str::to_owned).to_vec());
+    let mut hosts = Vec::new();
+    for entry in entries {
+        match Host::listed(&entry) {
+            Ok(host) => hosts.push(host),
+            Err(why) => sources.warnings.push(format!("git host `{entry}` is ignored: {why}")),
+        }
+    }
+    hosts
+}
+
+/// The instance's token answers for that instance only.
+pub(super) fn gitlab(sources: &mut Sources<'_>) -> Option<GitLab> {
+    let token = sources.secret("GITLAB_TOKEN", None).value()?.clone();
+    let url = sources.variable("GITLAB_INSTANCE_URL").unwrap_or_else(|| "gitlab.com".to_owned());
+    let (scheme, rest) = url.split_once("://").unwrap_or(("https", &url));
+    let host = rest.split('/').next().unwrap_or_default();
+    match Host::listed(&format!("{scheme}://{host}")) {
+        Ok(host) => Some(GitLab { host, token }),
+        Err(why) => {
+            sources.warnings.push(format!("GITLAB_INSTANCE_URL is ignored: {why}"));
+            None
+        }
+    }
+}
+
+pub(super) fn static_tokens(sources: &mut Sources<'_>) -> Vec<StaticToken> {
+    let mut tokens = Vec::new();
+    for (name, key) in
+        [("GITHUB_CLI_PAT", Some("github_cli_pat")), ("GIT_TOKEN", None), ("GITHUB_TOKEN", None)]
+    {
+        let token = sources.secret(name, key);
+        let is_personal = |token: &Secret| token.kind() == Kind::PersonalAccess;
+        let first = name == "GITHUB_CLI_PAT" || token.value().is_some_and(is_personal);
+        tokens.push(StaticToken { name, token, first });
+    }
+    tokens
+}
+
+/// Where the cache may be, best first: what was asked for, or the user's runtime directory if
+/// there is one, or the user's cache directory; at last a private place under the temporary one.
+pub(super) fn cache_directories(
+    asked: Setting<PathBuf>,
+    sources: &mut Sources<'_>,
+) -> Vec<PathBuf> {
+    let mut places = Vec::new();
+    if let Setting::Set { value, .. } = asked {
+        places.push(value);
+    } else if let Some(user) = sources.user_directories() {
+        let runtime = user.runtime_dir().filter(|directory| directory.is_dir());
+        places.push(runtime.unwrap_or(user.cache_dir()).join("gastown"));
+    }
+    let user = rustix::process::geteuid().as_raw();
+    places.push(std::env::temp_dir().join(format!("gastown-{user}")));
+    places
+}
+
+pub(super) fn on_failure(sources: &mut Sources<'_>, flags: &Flags) -> OnFailure {
+    if let Some(flag) = flags.on_failure {
+        return flag;
+    }
+    let Setting::Set { value, origin } = sources.text(None, "", "GASTOWN_ON_FAILURE", "on_failure")
+    else {
+        return OnFailure::Quit;
+    };
+    match value.as_str() {
+        "quit" => OnFailure::Quit,
+        "next" => OnFailure::Next,
+        _ => {
+            sources.warnings.push(format!("{origin} is ignored: neither `quit` nor `next`"));
+            OnFailure::Quit
+        }
+    }
+}
+
+pub(super) fn trace_to(sources: &mut Sources<'_>, flags: &Flags) -> TraceTo {
+    let value = sources.variable("GASTOWN_TRACE").unwrap_or_default();
+    match value.as_str() {
+        "1" | "true" => TraceTo::Stderr,
+        path if path.starts_with('/') => TraceTo::File(PathBuf::from(path)),
+        "" | "0" | "false" if flags.verbose => TraceTo::Stderr,
+        "" | "0" | "false" => TraceTo::Nowhere,
+        _ => {
+            let warning = "GASTOWN_TRACE is ignored: neither 1 nor an absolute path";
+            sources.warnings.push(warning.to_owned());
+            TraceTo::Nowhere
+        }
+    }
+}
+
+/// A short file, which may be a link, as mounted secrets are.
+pub(super) fn read_secret(path: &Path) -> Result<Secret, String> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let file = file.map_err(|error| error.to_string())?;
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return Err("not a regular file".to_owned());
+    }
+    let mut bytes = Zeroizing::new(Vec::new());
+    let read = file.take(LONGEST_TOKEN as u64 + 2).read_to_end(&mut bytes);
+    read.map_err(|error| error.to_string())?;
+    Secret::parse(bytes.trim_ascii()).ok_or_else(|| "holds no token".to_owned())
+}
