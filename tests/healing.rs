@@ -1,0 +1,337 @@
+//! A token that dies before its time costs one more round trip, not a failed command (git ≥ 2.46);
+//! with an older git it costs one failed command that says so.
+
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use crate::town::{Git, Home, Rig, Town, Verdict};
+
+const REPOSITORY: &str = "acme/app";
+const HELPER: &str = env!("CARGO_BIN_EXE_git-credential-gastown");
+/// Older than any replication lag.
+const A_WHILE: Duration = Duration::from_secs(120);
+
+fn healing_gits() -> Vec<Git> {
+    let gits: Vec<_> = Git::all().into_iter().filter(Git::heals).collect();
+    if gits.is_empty() {
+        eprintln!("skipped: no git on PATH is 2.46 or newer, and older ones cannot heal");
+    }
+    gits
+}
+
+fn older_gits() -> Vec<Git> {
+    let gits: Vec<_> = Git::all().into_iter().filter(|git| !git.heals()).collect();
+    if gits.is_empty() {
+        eprintln!("skipped: every git on PATH can heal");
+    }
+    gits
+}
+
+/// A town with a repository, and an agent that has cloned it with a token that is a while old now.
+fn settled(git: &Git) -> (Town, Home) {
+    let (town, home) = arrived(git);
+    town.let_pass(A_WHILE);
+    home.age_cache(A_WHILE);
+    (town, home)
+}
+
+/// The same with a token that is seconds old.
+fn arrived(git: &Git) -> (Town, Home) {
+    let town = Town::start();
+    town.github.create_repository(REPOSITORY);
+    let mut home = Home::new(Path::new(HELPER), git);
+    home.as_agent(&town);
+    home.configure_helper(&town);
+    home.git(&["clone", "--quiet", &town.github.url(REPOSITORY), "app"]).assert_ok();
+    town.worker.forget_calls();
+    town.github.forget_requests();
+    (town, home)
+}
+
+fn large_file() -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(3);
+    std::iter::repeat_with(|| random.u8(..)).take(3 << 20).collect()
+}
+
+fn push(home: &Home) -> crate::town::Ran {
+    home.git_in("app", &["-c", "http.postBuffer=65536", "push", "origin", "HEAD"])
+}
+
+fn request(town: &Town, more: &str) -> String {
+    format!("protocol=http\nhost={}\n{more}\n", town.github.host())
+}
+
+fn password(answer: &str) -> &str {
+    let line = answer.lines().find_map(|line| line.strip_prefix("password="));
+    line.unwrap_or_else(|| panic!("no password in {answer:?}"))
+}
+
+fn state(answer: &str) -> &str {
+    answer.lines().find(|line| line.starts_with("state[]=")).expect("a state")
+}
+
+#[test]
+fn a_push_with_a_token_revoked_before_it_heals_with_one_call() {
+    for git in healing_gits() {
+        for content in [b"small".to_vec(), large_file()] {
+            let (town, home) = settled(&git);
+            home.commit("app", "file", &content);
+            town.github.revoke_all();
+            push(&home).assert_ok();
+            assert_eq!(town.worker.git_token_calls(), 1);
+            assert_eq!(town.github.refused_tokens(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_push_whose_token_is_revoked_between_info_refs_and_the_post_heals_with_one_call() {
+    for git in healing_gits() {
+        for content in [b"small".to_vec(), large_file()] {
+            let (town, home) = settled(&git);
+            home.commit("app", "file", &content);
+            town.github.revoke_after_info_refs();
+            push(&home).assert_ok();
+            assert_eq!(town.worker.git_token_calls(), 1);
+        }
+    }
+}
+
+#[test]
+fn fetch_and_clone_heal_too() {
+    for git in healing_gits() {
+        let (town, home) = settled(&git);
+        town.github.revoke_all();
+        home.git_in("app", &["fetch", "origin"]).assert_ok();
+        town.let_pass(A_WHILE);
+        home.age_cache(A_WHILE);
+        town.github.revoke_all();
+        home.git(&["clone", "--quiet", &town.github.url(REPOSITORY), "again"]).assert_ok();
+        assert_eq!(town.worker.git_token_calls(), 2);
+    }
+}
+
+#[test]
+fn twelve_parallel_pushes_with_one_revoked_token_heal_with_one_call() {
+    for git in healing_gits() {
+        let (town, home) = settled(&git);
+        for index in 0..12 {
+            let directory = format!("app-{index}");
+            home.git(&["clone", "--quiet", &town.github.url(REPOSITORY), &directory]).assert_ok();
+            home.commit(&directory, "file", directory.as_bytes());
+        }
+        town.github.revoke_all();
+        town.worker.forget_calls();
+        thread::scope(|scope| {
+            for index in 0..12 {
+                let home = &home;
+                scope.spawn(move || {
+                    let branch = format!("HEAD:refs/heads/branch-{index}");
+                    home.git_in(format!("app-{index}"), &["push", "origin", &branch]).assert_ok();
+                });
+            }
+        });
+        assert_eq!(town.worker.git_token_calls(), 1);
+    }
+}
+
+#[test]
+fn a_healed_push_is_told_in_the_trace() {
+    for git in healing_gits() {
+        let (town, mut home) = settled(&git);
+        home.commit("app", "file", b"content");
+        town.github.revoke_all();
+        let trace = home.path().join("trace");
+        home.set("GASTOWN_TRACE", trace.to_str().unwrap());
+        push(&home).assert_ok();
+        let trace = std::fs::read_to_string(trace).unwrap();
+        assert!(trace.contains("healed: "), "{trace}");
+    }
+}
+
+#[test]
+fn a_worker_stuck_on_a_dead_token_fails_the_push_and_says_why() {
+    for git in healing_gits() {
+        let (town, home) = settled(&git);
+        let stuck = town.worker.token_for("rig-1");
+        town.worker.stuck_on(&stuck);
+        town.worker.ignores_revocations(true);
+        town.github.revoke_all();
+        home.commit("app", "file", b"content");
+
+        let first = push(&home);
+        first.assert_fails();
+        assert!(first.stderr.contains("[token-rejected]"), "{first:?}");
+        assert!(first.took < Duration::from_secs(30));
+        assert!(town.github.requests().len() <= 6, "{:?}", town.github.requests());
+        assert!(town.worker.git_token_calls() <= 3);
+
+        town.worker.forget_calls();
+        for _ in 0..3 {
+            let next = push(&home);
+            next.assert_fails();
+            assert!(next.stderr.contains("[token-rejected]"), "{next:?}");
+        }
+        assert!(town.worker.git_token_calls() <= 1, "no more than once a minute");
+        assert!(!first.stderr.contains(&stuck));
+
+        // Once the worker hands out another token, a minute later at the latest, all is well.
+        town.worker.unstuck();
+        town.worker.ignores_revocations(false);
+        home.age_cache(A_WHILE);
+        push(&home).assert_ok();
+    }
+}
+
+#[test]
+fn a_token_that_github_knows_only_later_is_handed_out_twice_and_minted_once() {
+    for git in healing_gits() {
+        let town = Town::start();
+        town.github.create_repository(REPOSITORY);
+        town.github.set_replication_lag(Duration::from_millis(1200));
+        let mut home = Home::new(Path::new(HELPER), &git);
+        home.as_agent(&town);
+        home.configure_helper(&town);
+        home.git(&["clone", "--quiet", &town.github.url(REPOSITORY), "app"]).assert_ok();
+        assert_eq!((town.worker.git_token_calls(), town.worker.minted()), (1, 1));
+        let lagging = town.github.requests();
+        assert!(lagging.iter().any(|request| request.verdict == Verdict::Lagging));
+    }
+}
+
+#[test]
+fn with_a_git_that_cannot_heal_one_push_fails_and_says_so_and_the_next_succeeds() {
+    for git in older_gits() {
+        let (town, home) = settled(&git);
+        home.commit("app", "file", b"content");
+        town.github.revoke_all();
+        let first = push(&home);
+        first.assert_fails();
+        assert!(first.stderr.contains("run the command again [token-rejected]"), "{first:?}");
+        push(&home).assert_ok();
+        assert_eq!(town.worker.git_token_calls(), 1);
+    }
+}
+
+#[test]
+fn large_files_are_pushed_with_a_valid_and_with_a_revoked_token() {
+    for git in Git::all() {
+        let (town, home) = settled(&git);
+        let tracked = home.git_in("app", &["lfs", "install", "--local"]);
+        if tracked.code != 0 {
+            eprintln!("skipped: no git-lfs beside git {}", git.version);
+            continue;
+        }
+        home.git_in("app", &["lfs", "track", "*.bin"]).assert_ok();
+        home.git_in("app", &["add", ".gitattributes"]).assert_ok();
+        home.commit("app", "first.bin", &large_file());
+        push(&home).assert_ok();
+        assert!(town.worker.git_token_calls() <= 2);
+
+        town.worker.forget_calls();
+        town.let_pass(A_WHILE);
+        home.age_cache(A_WHILE);
+        home.commit("app", "second.bin", b"second");
+        town.github.revoke_all();
+        let second = push(&home);
+        if !git.heals() {
+            second.assert_fails();
+            push(&home).assert_ok();
+        } else {
+            second.assert_ok();
+        }
+        assert!(town.worker.git_token_calls() <= 2);
+    }
+}
+
+#[test]
+fn git_lfs_alone_heals_whatever_its_version() {
+    for git in Git::all() {
+        let (town, home) = settled(&git);
+        if home.git_in("app", &["lfs", "install", "--local"]).code != 0 {
+            eprintln!("skipped: no git-lfs beside git {}", git.version);
+            continue;
+        }
+        home.git_in("app", &["lfs", "track", "*.bin"]).assert_ok();
+        home.commit("app", "only.bin", &large_file());
+        town.github.revoke_all();
+        home.git_in("app", &["lfs", "push", "origin", "HEAD"]).assert_ok();
+        assert!(town.worker.git_token_calls() <= 2);
+    }
+}
+
+#[test]
+fn git_lfs_may_send_our_state_on_every_ask_and_costs_one_call_a_minute() {
+    let (town, home) = settled(&Git::newest());
+    let ask = |more: &str| {
+        let text = request(&town, &format!("capability[]=state\n{more}"));
+        home.helper(&["get"], &text).assert_ok().stdout.clone()
+    };
+    let first = ask("");
+    assert!(first.contains("continue=1\n"));
+    for _ in 0..5 {
+        let next = ask(&format!("{}\n", state(&first)));
+        assert_eq!(password(&next), password(&first));
+        assert!(!next.contains("continue=1"), "{next}");
+    }
+    assert_eq!(town.worker.git_token_calls(), 1);
+    home.age_cache(A_WHILE);
+    ask(&format!("{}\n", state(&first)));
+    assert_eq!(town.worker.git_token_calls(), 2);
+}
+
+#[test]
+fn a_token_that_another_process_has_renewed_is_handed_out_without_a_call() {
+    let (town, home) = settled(&Git::newest());
+    let ask = |more: &str| {
+        let text = request(&town, &format!("capability[]=state\n{more}"));
+        home.helper(&["get"], &text).assert_ok().stdout.clone()
+    };
+    let old = ask("");
+    town.github.revoke_all();
+    let refused = format!("{}\nusername=x-access-token\n", state(&old));
+    let new = ask(&refused);
+    assert_ne!(password(&new), password(&old));
+    assert_eq!(town.worker.git_token_calls(), 1);
+    assert_eq!(password(&ask(&refused)), password(&new));
+    assert_eq!(town.worker.git_token_calls(), 1);
+}
+
+#[test]
+fn other_helpers_states_are_ignored() {
+    let (town, home) = settled(&Git::newest());
+    let text = request(&town, "capability[]=state\nstate[]=other:1\nusername=x-access-token\n");
+    let answer = home.helper(&["get"], &text);
+    assert!(answer.assert_ok().stdout.contains("continue=1\n"));
+    assert_eq!(town.worker.git_token_calls(), 0);
+}
+
+#[test]
+fn a_long_lived_token_that_is_refused_gives_way_to_the_workers() {
+    let (town, mut home) = settled(&Git::newest());
+    home.set("GITHUB_CLI_PAT", "ghp_revoked");
+    let first = home.helper(&["get"], &request(&town, "capability[]=state\n"));
+    assert_eq!(password(&first.stdout), "ghp_revoked");
+    let refused =
+        format!("capability[]=state\n{}\nusername=x-access-token\n", state(&first.stdout));
+    let second = home.helper(&["get"], &request(&town, &refused));
+    assert_ne!(password(&second.assert_ok().stdout), "ghp_revoked");
+    assert!(second.stderr.contains("GITHUB_CLI_PAT is not used: it was rejected"), "{second:?}");
+}
+
+#[test]
+fn a_rig_with_another_token_is_not_touched_by_a_refusal() {
+    let (town, mut home) = settled(&Git::newest());
+    town.worker.add_rig("rig-2", Rig::Installation);
+    home.set("GASTOWN_RIG_ID", "rig-2");
+    let other = home.helper(&["get"], &request(&town, "")).assert_ok().stdout.clone();
+    home.set("GASTOWN_RIG_ID", "rig-1");
+    let erased = request(&town, &format!("password={}\n", password(&other)));
+    home.helper(&["erase"], &erased).assert_ok();
+    town.worker.forget_calls();
+    home.helper(&["get"], &request(&town, "")).assert_ok();
+    assert_eq!(town.worker.git_token_calls(), 0);
+}
