@@ -74,7 +74,7 @@ pub struct Facts<'a> {
     pub now: Timestamp,
 }
 
-/// The state of a cached token.
+/// The state of a cached token; in messages in capitals, as the documents have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     Fresh,
@@ -84,6 +84,19 @@ pub enum State {
     Odd,
     /// Alive by its age, but there is a hint that it was refused.
     Suspect,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Fresh => "FRESH",
+            Self::Soon => "SOON",
+            Self::Due => "DUE",
+            Self::Dead => "DEAD",
+            Self::Odd => "ODD",
+            Self::Suspect => "SUSPECT",
+        })
+    }
 }
 
 /// What to do.
@@ -107,6 +120,24 @@ pub struct Plan {
     pub attempts: u32,
     pub budget: Duration,
     pub otherwise: Otherwise,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer { pause } if pause.is_zero() => formatter.write_str("answer"),
+            Self::Answer { pause } => write!(formatter, "answer in {} ms", pause.as_millis()),
+            Self::AnswerAndWarn => formatter.write_str("answer and warn"),
+            Self::Renew(plan) => write!(
+                formatter,
+                "renew, {} attempt(s) in {}, waiting {} for another's",
+                plan.attempts,
+                spoken(plan.budget),
+                spoken(plan.wait)
+            ),
+            Self::Fail => formatter.write_str("fail"),
+        }
+    }
 }
 
 /// What to do when a renewal fails or another process is at it for too long.

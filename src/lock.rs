@@ -9,7 +9,7 @@ use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{NFS_SUPER_MAGIC, OFlags, fstatfs};
 
 /// An open lock file; closing it frees the lock.
 pub(crate) struct Lock(File);
@@ -33,8 +33,11 @@ impl Lock {
         options.custom_flags(flags.bits().cast_signed()).open(path).map(Self)
     }
 
-    /// Never waits: `flock` may block for ever on some network file systems.
+    /// Never waits, and asks nothing of NFS, where `flock` may block for ever all the same.
     pub(crate) fn try_acquire(&mut self) -> Try {
+        if fstatfs(&self.0).is_ok_and(|system| system.f_type == NFS_SUPER_MAGIC) {
+            return Try::Unsupported;
+        }
         loop {
             // By full path: std's own method of this name would shadow fs2's.
             match fs2::FileExt::try_lock_exclusive(&self.0) {

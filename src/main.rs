@@ -2,8 +2,11 @@
 //! This is the shell around the pure core in `lib.rs`.
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::Parser as _;
+use signal_hook::consts::SIGXFSZ;
 
 use cli::Cli;
 use commands::Context;
@@ -23,6 +26,7 @@ const FAILED: u8 = 1;
 
 fn main() -> ExitCode {
     let clock = clock::Clock::start();
+    survive_size_limit();
     let messages = Messages::new(clock::now);
     // Prints usage errors to stderr with exit code 2, help and version to stdout with 0.
     let cli = Cli::try_parse().unwrap_or_else(|usage| usage.exit());
@@ -34,4 +38,12 @@ fn main() -> ExitCode {
             ExitCode::from(FAILED)
         }
     }
+}
+
+/// At the limit of file size the kernel sends a signal that would kill us before the answer is
+/// out; once it is handled, a write fails like any other, and a full cache costs no token.
+fn survive_size_limit() {
+    let seen = Arc::new(AtomicBool::new(false));
+    // Where it cannot be handled, it is as it was.
+    let _ = signal_hook::flag::register(SIGXFSZ, seen);
 }

@@ -103,7 +103,7 @@ impl<'a> Flight<'a> {
 
     fn settle(&self, seen: Seen) -> Result<Entry, NotObtained> {
         let Decision { state, action, reason } = &seen.decision;
-        self.context.messages.trace(format_args!("cache: {state:?}, {reason}: {action:?}"));
+        self.context.messages.trace(format_args!("cache: {state}, {reason}: {action}"));
         match *action {
             Action::Renew(plan) => self.renew(plan, seen),
             Action::Answer { pause } if pause.is_zero() => self.hand_out(seen),
