@@ -77,5 +77,5 @@ pub(crate) enum Operation {
     Capability,
     /// git's future operations are ignored in silence, as its documentation asks
     #[command(external_subcommand)]
-    Unknown(#[allow(dead_code, reason = "named only to be ignored")] Vec<OsString>),
+    Unknown(#[expect(dead_code, reason = "named only to be ignored")] Vec<OsString>),
 }

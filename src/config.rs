@@ -107,7 +107,6 @@ pub(crate) struct Settings {
     /// In order of preference.
     pub cache_directories: Vec<PathBuf>,
     pub on_failure: OnFailure,
-    pub trace_to: TraceTo,
     pub proxy: Option<Secret>,
     pub no_proxy: Option<String>,
     certificates: String,
@@ -177,7 +176,6 @@ impl Settings {
             static_tokens: readers::static_tokens(&mut sources),
             cache_directories: readers::cache_directories(cache, &mut sources),
             on_failure: readers::on_failure(&mut sources, flags),
-            trace_to: readers::trace_to(&mut sources, flags),
             proxy: proxy.into_iter().find_map(|name| sources.secret(name, None).value().cloned()),
             no_proxy: ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| sources.variable(name)),
             certificates: ["SSL_CERT_FILE", "SSL_CERT_DIR"]
@@ -279,6 +277,12 @@ impl Settings {
         let api = self.api_url.value().map_or("", ApiUrl::as_str);
         stem(&[api, &proxy.unwrap_or_default(), no_proxy, &self.certificates, extra])
     }
+}
+
+/// Where the trace goes, and what is wrong with `GASTOWN_TRACE` if anything is. Told before all
+/// other settings, by the environment and the command line alone.
+pub(crate) fn trace_to(verbose: bool) -> (TraceTo, Option<&'static str>) {
+    readers::trace_to(std::env::var_os("GASTOWN_TRACE").as_deref(), verbose)
 }
 
 fn lack<T>(setting: &Setting<T>, variable: &str) -> Option<String> {

@@ -9,7 +9,6 @@ use clap::Parser as _;
 use signal_hook::consts::SIGXFSZ;
 
 use cli::Cli;
-use commands::Context;
 use messages::Messages;
 
 mod cache;
@@ -30,8 +29,7 @@ fn main() -> ExitCode {
     let messages = Messages::new(clock::now);
     // Prints usage errors to stderr with exit code 2, help and version to stdout with 0.
     let cli = Cli::try_parse().unwrap_or_else(|usage| usage.exit());
-    let context = Context::new(&cli.flags, clock, &messages);
-    match commands::run(cli.operation, &context) {
+    match commands::run(&cli, clock, &messages) {
         Ok(code) => code,
         Err(error) => {
             messages.error(format_args!("{error:#}"));

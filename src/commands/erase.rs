@@ -24,40 +24,57 @@ pub(super) fn run(context: &Context<'_>) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Where a refused token came from.
+enum Source {
+    Cache,
+    /// The cache, before the token there now.
+    Predecessor,
+    Setting(&'static str),
+    /// Not from here, and yet an installation token.
+    Elsewhere,
+    Unknown,
+}
+
 fn erase(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) {
-    let entry = context.cached_entry(host);
-    let hash = token.hash();
     let can_heal = request.keeps_state() || Handed::of(request).is_some();
-    if entry.as_ref().is_some_and(|entry| entry.token.hash() == hash) {
+    let messages = context.messages;
+    let source = source_of(context, host, token);
+    if let Source::Cache | Source::Setting(_) = source {
         context.note_rejection(token);
-        if !can_heal {
-            context.messages.hint(format_args!(
-                "{host} rejected the token; a fresh one will be fetched: run the command again \
-                 [{}]",
-                Name::TokenRejected
-            ));
-        }
-    } else if let Some(name) = context.settings.static_name(token) {
-        context.note_rejection(token);
-        context.messages.warning(format_args!(
+    }
+    match source {
+        Source::Cache | Source::Predecessor if can_heal => {}
+        Source::Cache => messages.hint(format_args!(
+            "{host} rejected the token; a fresh one will be fetched: run the command again [{}]",
+            Name::TokenRejected
+        )),
+        Source::Predecessor => messages.hint(format_args!(
+            "{host} rejected a token that has since been replaced: run the command again [{}]",
+            Name::TokenRejected
+        )),
+        Source::Setting(name) => messages.warning(format_args!(
             "{host} rejected {name}; replace it, or unset it to use the worker's token [{}]",
             Name::TokenRejected
-        ));
-    } else if entry.is_some_and(|entry| was_replaced(&entry, token)) {
-        if !can_heal {
-            context.messages.hint(format_args!(
-                "{host} rejected a token that has since been replaced: run the command again"
-            ));
+        )),
+        Source::Elsewhere => warn_embedded(context, host),
+        Source::Unknown => {
+            messages.trace(format_args!("erase: {} is not ours", token.hash().prefix()));
         }
-    } else if token.is_installation_token() {
-        warn_embedded(context, host);
-    } else {
-        context.messages.trace(format_args!("erase: {} is not ours", hash.prefix()));
     }
 }
 
-fn was_replaced(entry: &Entry, token: &Secret) -> bool {
-    entry.predecessors.contains(&token.hash())
+fn source_of(context: &Context<'_>, host: &Host, token: &Secret) -> Source {
+    let entry = context.cached_entry(host);
+    let hash = token.hash();
+    match (&entry, context.settings.static_name(token)) {
+        (Some(entry), _) if entry.token.hash() == hash => Source::Cache,
+        (Some(entry), _) if entry.predecessors.contains(&hash) => Source::Predecessor,
+        // A snapshot is only ever handed out where the worker has given nothing.
+        (Some(_), _) if token.is_installation_token() => Source::Elsewhere,
+        (_, Some(name)) => Source::Setting(name),
+        _ if token.is_installation_token() => Source::Elsewhere,
+        _ => Source::Unknown,
+    }
 }
 
 /// git uses a token in the remote's URL without asking any helper, and a helper like `store`

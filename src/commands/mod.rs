@@ -12,9 +12,9 @@ use git_credential_gastown::scope::Host;
 use zeroize::Zeroizing;
 
 use crate::cache::Cache;
-use crate::cli::{Flags, Operation};
+use crate::cli::{Cli, Flags, Operation};
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{self, Settings};
 use crate::messages::Messages;
 
 mod capability;
@@ -25,7 +25,10 @@ mod get;
 mod store;
 mod supply;
 
-/// What every operation works with.
+/// git's requests are shorter by far.
+const CHUNK: usize = 8192;
+
+/// What the operations that need settings work with.
 pub(crate) struct Context<'a> {
     pub settings: Settings,
     pub cache: Cache,
@@ -35,9 +38,8 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(flags: &Flags, clock: Clock, messages: &'a Messages) -> Self {
+    fn new(flags: &Flags, clock: Clock, messages: &'a Messages) -> Self {
         let mut settings = Settings::from_process(flags);
-        messages.trace_to(settings.trace_to.clone());
         settings.secrets().for_each(|secret| messages.remember(secret));
         for note in settings.notes.iter().chain(&settings.warnings) {
             messages.trace(format_args!("settings: {note}"));
@@ -46,48 +48,63 @@ impl<'a> Context<'a> {
         Self { settings, cache, clock, messages, policy: Policy::default() }
     }
 
-    /// Reads the request on stdin if it is a proper one for a host that is ours. Anything else is
-    /// somebody else's business: no answer, no complaint, and the trace tells why.
+    /// The request on stdin and its host, if that is ours to answer for.
     fn request(&self) -> Option<(Request, Host)> {
-        let bytes = read_request(std::io::stdin().lock());
-        let request = match Request::parse(&bytes) {
-            Ok(request) => request,
-            Err(refusal) => {
-                self.messages.trace(format_args!("request refused: {refusal}"));
-                return None;
-            }
-        };
-        let (protocol, host) = (request.protocol(), request.host());
-        let ours = Host::requested(protocol, host).filter(|host| self.settings.serves(host));
-        let shown = String::from_utf8_lossy(host);
+        let request = read_request(self.messages)?;
+        let host = self.our_host(&request)?;
+        Some((request, host))
+    }
+
+    /// The host of a request, if it is ours to answer for. Any other is somebody else's business:
+    /// no answer, no complaint, and the trace tells why.
+    fn our_host(&self, request: &Request) -> Option<Host> {
+        let ours = Host::requested(request.protocol(), request.host())
+            .filter(|host| self.settings.serves(host));
+        let shown = String::from_utf8_lossy(request.host());
         match &ours {
             Some(host) => self.messages.trace(format_args!("request for {host}")),
             None => self.messages.trace(format_args!("request for `{shown}`: not our host")),
         }
-        ours.map(|host| (request, host))
+        ours
     }
 }
 
 /// Runs one operation.
 ///
 /// # Errors
-/// Why there is no answer; the message has been told in full.
-pub(crate) fn run(operation: Operation, context: &Context<'_>) -> Result<ExitCode> {
-    match operation {
-        Operation::Get => get::run(context),
-        Operation::Store => Ok(store::run(context)),
-        Operation::Erase => Ok(erase::run(context)),
+/// Why there is no answer.
+pub(crate) fn run(cli: &Cli, clock: Clock, messages: &Messages) -> Result<ExitCode> {
+    let (trace_to, fault) = config::trace_to(cli.flags.verbose);
+    messages.trace_to(trace_to);
+    fault.iter().for_each(|fault| messages.warning(fault));
+    let context = || Context::new(&cli.flags, clock, messages);
+    match cli.operation {
+        Operation::Get => get::run(&context()),
+        Operation::Store => Ok(store::run(messages)),
+        Operation::Erase => Ok(erase::run(&context())),
         Operation::Capability => capability::run(),
         // https://git-scm.com/docs/gitcredentials: "silently ignore the request".
         Operation::Unknown(_) => Ok(ExitCode::SUCCESS),
     }
 }
 
+/// The request on stdin, if it is a proper one. What is not gets no answer and no complaint,
+/// because it may be an attack on whoever sent it; the trace tells why.
+fn read_request(messages: &Messages) -> Option<Request> {
+    match Request::parse(&read_input(std::io::stdin().lock())) {
+        Ok(request) => Some(request),
+        Err(refusal) => {
+            messages.trace(format_args!("request refused: {refusal}"));
+            None
+        }
+    }
+}
+
 /// Up to the blank line or the end of the input. What is over the limit is refused as a whole, so
-/// no more than one byte of it is read.
-fn read_request(mut input: impl std::io::Read) -> Zeroizing<Vec<u8>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
-    let mut chunk = Zeroizing::new([0; 4096]);
+/// there is no need to read on.
+fn read_input(mut input: impl std::io::Read) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(CHUNK));
+    let mut chunk = Zeroizing::new([0; CHUNK]);
     while bytes.len() <= LONGEST_REQUEST && !is_complete(&bytes) {
         match input.read(chunk.as_mut_slice()) {
             Ok(0) => break,

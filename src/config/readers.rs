@@ -1,8 +1,10 @@
 //! How each setting is made of what its sources say. What is malformed becomes a warning, and the
 //! next best value holds.
 
+use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -129,18 +131,14 @@ pub(super) fn on_failure(sources: &mut Sources<'_>, flags: &Flags) -> OnFailure 
     }
 }
 
-pub(super) fn trace_to(sources: &mut Sources<'_>, flags: &Flags) -> TraceTo {
-    let value = sources.variable("GASTOWN_TRACE").unwrap_or_default();
-    match value.as_str() {
-        "1" | "true" => TraceTo::Stderr,
-        path if path.starts_with('/') => TraceTo::File(PathBuf::from(path)),
-        "" | "0" | "false" if flags.verbose => TraceTo::Stderr,
-        "" | "0" | "false" => TraceTo::Nowhere,
-        _ => {
-            let warning = "GASTOWN_TRACE is ignored: neither 1 nor an absolute path";
-            sources.warnings.push(warning.to_owned());
-            TraceTo::Nowhere
-        }
+pub(super) fn trace_to(value: Option<&OsStr>, verbose: bool) -> (TraceTo, Option<&'static str>) {
+    let otherwise = if verbose { TraceTo::Stderr } else { TraceTo::Nowhere };
+    let Some(value) = value else { return (otherwise, None) };
+    match value.as_bytes() {
+        b"" | b"0" | b"false" => (otherwise, None),
+        b"1" | b"true" => (TraceTo::Stderr, None),
+        [b'/', ..] => (TraceTo::File(PathBuf::from(value)), None),
+        _ => (otherwise, Some("GASTOWN_TRACE is ignored: neither 1 nor an absolute path")),
     }
 }
 

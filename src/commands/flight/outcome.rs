@@ -104,7 +104,8 @@ impl Flight<'_> {
         if let Action::Answer { .. } = later.decision.action {
             return self.hand_out(later);
         }
-        if let Some(shelf) = shelf {
+        // What is not configured was never asked: there is nothing to spare anybody.
+        if let Some(shelf) = shelf.filter(|_| failure.name != Name::ConfigMissing) {
             let record = FailureRecord::new(
                 failure.clone(),
                 seen.failure.as_ref(),
