@@ -33,7 +33,8 @@ pub struct Policy {
     pub dead: Duration,
     /// At most one successful call in this time, or in a tenth of a short life.
     pub least_gap: Duration,
-    /// A refusal this soon after the token was first seen may be replication lag.
+    /// A refusal this soon after the token was first seen may be replication lag; a tenth of a
+    /// short life.
     pub lag: Duration,
     /// How long to wait before a lagging token is handed out again.
     pub lag_pause: Duration,
@@ -224,42 +225,43 @@ pub fn decide(facts: Facts<'_>, policy: &Policy) -> Decision {
     let Some(entry) = facts.entry else {
         return renew(State::Dead, Reason::NothingCached, RENEW_DEAD, facts);
     };
-    if let Some(rejection) = facts.rejection.filter(|rejection| rejection.stands()) {
-        return decide_refused(entry, rejection, facts, policy);
-    }
     let life = Life::of(entry, policy);
     let (state, reason) = life.state_at(facts.now, entry, policy);
-    match state {
-        State::Dead => renew(state, reason, RENEW_DEAD, facts),
+    let refusal = facts.rejection.filter(|rejection| rejection.stands());
+    match (state, refusal) {
+        (State::Dead, _) => renew(state, reason, RENEW_DEAD, facts),
+        (_, Some(rejection)) => decide_refused(entry, rejection, life.lag(policy), facts, policy),
         _ if is_suspect(entry, facts, policy) => {
             renew(State::Suspect, Reason::MayBeRefused, RENEW_SUSPECT, facts)
         }
-        State::Fresh => answer(state, reason, Duration::ZERO),
+        (State::Fresh, _) => answer(state, reason, Duration::ZERO),
         _ if life.just_confirmed(facts.now, entry, policy) => {
             answer(state, Reason::JustConfirmed, Duration::ZERO)
         }
-        State::Soon => renew(state, reason, RENEW_SOON, facts),
+        (State::Soon, _) => renew(state, reason, RENEW_SOON, facts),
         _ => renew(state, reason, RENEW_DUE, facts),
     }
 }
 
-/// A refused token is dead, unless it was refused once and is so young that GitHub may not know
-/// it yet (worker contract, fact 6): then it gets a pause and a second chance.
+/// A refused token is dead. One refusal of a token in its first minute is no proof, because GitHub
+/// may not know it yet (worker contract, fact 6): it gets a pause and a second chance, and once
+/// the minute is over the worker is asked about it.
 fn decide_refused(
     entry: &Entry,
     rejection: &Rejection,
+    lag: Duration,
     facts: Facts<'_>,
     policy: &Policy,
 ) -> Decision {
-    let may_lag = rejection.count == 1
-        && rejection.served_again_at.is_none()
-        && facts.now < entry.first_seen.plus(policy.lag)
-        && facts.now >= entry.first_seen.minus(policy.tolerance);
-    if may_lag {
+    let is_first = rejection.count == 1 && rejection.served_again_at.is_none();
+    if !(is_first && is_within(lag, entry.first_seen, rejection.last_at)) {
+        return renew(State::Dead, Reason::Rejected, RENEW_DEAD, facts);
+    }
+    if is_within(lag, entry.first_seen, facts.now) {
         let pause = rejection.last_at.plus(policy.lag_pause).since(facts.now);
         return answer(State::Fresh, Reason::MayLag, pause.min(policy.lag_pause));
     }
-    renew(State::Dead, Reason::Rejected, RENEW_DEAD, facts)
+    renew(State::Suspect, Reason::MayBeRefused, RENEW_SUSPECT, facts)
 }
 
 /// Whether to ask the worker about a token of which no more is known than a hint: the client

@@ -77,6 +77,11 @@ impl Life {
         }
     }
 
+    /// For how long after the token was first seen a refusal may be replication lag.
+    pub(super) fn lag(&self, policy: &Policy) -> Duration {
+        policy.lag.min(self.length / 10)
+    }
+
     pub(super) fn just_confirmed(&self, now: Timestamp, entry: &Entry, policy: &Policy) -> bool {
         is_within(policy.least_gap.min(self.length / 10), entry.confirmed_at, now)
     }

@@ -267,9 +267,15 @@ fn one_refusal_in_the_first_minute_may_be_lag_and_waits_2_seconds() {
     assert_eq!(action(&once, after(1)), Action::Answer { pause: Duration::from_secs(2) });
     assert_eq!(action(&once, after(2)), Action::Answer { pause: Duration::from_secs(1) });
     assert_eq!(action(&once, after(59)), Action::Answer { pause: Duration::ZERO });
-    assert_eq!(action(&once, after(60)), Action::Renew(RENEW_DEAD));
+    assert_eq!(action(&once, after(60)), Action::Renew(RENEW_SUSPECT), "it may live all the same");
+    assert_eq!(action(&once, after(3600)), Action::Renew(RENEW_DEAD));
     let twice = rejection(2, after(3));
     assert_eq!(action(&twice, after(3)), Action::Renew(RENEW_DEAD), "several are not lag");
+    let short = known(10);
+    let facts = Facts { rejection: Some(&once), ..facts(Some(&short), after(1)) };
+    assert_eq!(decided(facts).state, State::Dead, "a tenth of a short life");
+    let late = rejection(1, after(60));
+    assert_eq!(action(&late, after(60)), Action::Renew(RENEW_DEAD), "too late for lag");
     let before = Rejection { served_again_at: Some(after(0)), ..once.clone() };
     assert_eq!(action(&before, after(3)), Action::Renew(RENEW_DEAD), "refused, vouched, refused");
 }

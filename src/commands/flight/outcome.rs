@@ -2,7 +2,7 @@
 //! failure to put on record, with the cached token served meanwhile if it can be.
 
 use git_credential_gastown::failure::{Failure, FailureRecord, Name, Retry};
-use git_credential_gastown::freshness::{Action, Otherwise, Plan, entry_for};
+use git_credential_gastown::freshness::{Action, Otherwise, Plan, State, entry_for};
 use git_credential_gastown::healing::Report;
 use git_credential_gastown::token::{Entry, Grant, Rejection};
 
@@ -38,7 +38,7 @@ impl Flight<'_> {
         let Context { cache, messages, policy, .. } = self.context;
         messages.remember(&grant.token);
         let before = cache.rejection(&grant.token.hash());
-        let rejection = self.vouched(before, &grant)?;
+        let rejection = self.vouched(before, &grant, seen.decision.state)?;
         let entry = entry_for(grant, seen.entry.as_ref(), fastrand::f64(), policy);
         if seen.entry.as_ref().is_some_and(|old| is_overdue(old, &entry)) {
             messages
@@ -63,11 +63,13 @@ impl Flight<'_> {
         Ok(entry)
     }
 
-    /// What to put on record of the token's refusals now that the worker has handed it out.
+    /// What to put on record of the token's refusals now that the worker has handed it out. In
+    /// `state` DEAD the refusal was certain; otherwise it may just have been lag.
     fn vouched(
         &self,
         before: Option<Rejection>,
         grant: &Grant,
+        state: State,
     ) -> Result<Option<Rejection>, Failure> {
         let is_doubt = matches!(self.report, Report::Doubted(_));
         let mut rejection = match before {
@@ -85,7 +87,9 @@ impl Flight<'_> {
             if rejection.served_again_at.is_some() {
                 return Err(failure.briefly("hands out a rejected token"));
             }
-            self.context.messages.warning(failure);
+            if state == State::Dead {
+                self.context.messages.warning(failure);
+            }
             rejection.served_again_at = Some(clock::now().max(rejection.last_at));
         }
         Ok(Some(rejection))
