@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::failure::{Failure, Name, Retry};
-use crate::redaction::one_line;
+use crate::redaction::clean;
 use crate::timestamp::Timestamp;
 use crate::token::{Grant, LONGEST_TOKEN, Secret};
 
@@ -32,6 +32,8 @@ pub struct Question<'a> {
     pub worker: &'a str,
     pub town: &'a str,
     pub rig: &'a str,
+    /// What was presented: a worker that repeats it in its answer must not get it shown.
+    pub bearer: &'a Secret,
     pub asked_at: Timestamp,
     pub answered_at: Timestamp,
 }
@@ -133,7 +135,7 @@ fn bad_answer(question: Question<'_>, what: &str) -> Denial {
 
 fn denial(reply: &Reply, answer: Option<&Value>, question: Question<'_>) -> Denial {
     let said = answer.and_then(|answer| answer["error"].as_str()).unwrap_or_default();
-    let brief = format!("{} {}", reply.status, quoted_text(said)).trim_end().to_owned();
+    let brief = format!("{} {}", reply.status, quoted(said, question)).trim_end().to_owned();
     match denial_of(reply, said, &brief, question) {
         Denial::Failed(failure) => Denial::Failed(failure.briefly(brief)),
         Denial::ContainerTokenRejected(failure) => {
@@ -185,7 +187,7 @@ fn denial_of(reply: &Reply, said: &str, quote: &str, question: Question<'_>) -> 
             Name::WorkerError,
             format!(
                 "the worker at {worker} redirected to {}, which is refused ({quote})",
-                quoted_text(reply.location.as_deref().unwrap_or("nowhere"))
+                quoted(reply.location.as_deref().unwrap_or("nowhere"), question)
             ),
             "set GASTOWN_API_URL to the worker's own address",
         ),
@@ -207,9 +209,10 @@ fn denial_of(reply: &Reply, said: &str, quote: &str, question: Question<'_>) -> 
     }
 }
 
-/// The worker's own words, escaped and cut: they are a stranger's.
-fn quoted_text(said: &str) -> String {
-    let line = one_line(said);
+/// The worker's own words, masked, escaped and then cut: they are a stranger's, and half a secret
+/// would not be recognised.
+fn quoted(said: &str, question: Question<'_>) -> String {
+    let line = clean(said, std::slice::from_ref(question.bearer));
     let mut quote: String = line.chars().take(LONGEST_QUOTE).collect();
     if quote.len() < line.len() {
         quote.push('…');

@@ -32,23 +32,27 @@ pub(crate) struct Route<'a> {
 pub(crate) struct Worker<'a> {
     agent: Agent,
     route: Route<'a>,
+    /// Then a connection that fails is the proxy's fault, not the worker's.
+    is_proxied: bool,
 }
 
 impl<'a> Worker<'a> {
     /// # Errors
     /// If the proxy's address or the certificates cannot be used.
     pub(crate) fn new(route: Route<'a>) -> Result<Self, Failure> {
+        let proxy = proxy_for(&route)?;
+        let is_proxied = proxy.is_some();
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .proxy(proxy_for(&route)?)
+            .proxy(proxy)
             .user_agent(concat!("git-credential-gastown/", env!("CARGO_PKG_VERSION")));
         if route.api.is_https() {
             config = config.tls_config(TlsConfig::builder().root_certs(roots(&route)?).build());
         }
         let agent = Agent::with_parts(config.build(), DefaultConnector::default(), Lookup);
-        Ok(Self { agent, route })
+        Ok(Self { agent, route, is_proxied })
     }
 
     /// Asks for a git token.
@@ -58,10 +62,9 @@ impl<'a> Worker<'a> {
     pub(crate) fn refresh_git_token(
         &self,
         question: &Question<'_>,
-        bearer: &Secret,
         within: Duration,
     ) -> Result<Reply, Failure> {
-        let Question { town, rig, .. } = question;
+        let Question { town, rig, bearer, .. } = question;
         self.post(&format!("/api/towns/{town}/rigs/{rig}/refresh-git-token"), bearer, within)
     }
 
@@ -72,15 +75,14 @@ impl<'a> Worker<'a> {
     pub(crate) fn refresh_container_token(
         &self,
         question: &Question<'_>,
-        bearer: &Secret,
         within: Duration,
     ) -> Result<Reply, Failure> {
-        let town = question.town;
+        let Question { town, bearer, .. } = question;
         self.post(&format!("/api/towns/{town}/refresh-container-token"), bearer, within)
     }
 
     fn post(&self, path: &str, bearer: &Secret, within: Duration) -> Result<Reply, Failure> {
-        let failed = |error| failure(&error, &self.route, within);
+        let failed = |error| self.failure(&error, within);
         let mut response = self
             .agent
             .post(format!("{}{path}", self.route.api))
@@ -105,9 +107,68 @@ impl<'a> Worker<'a> {
             location: header("location"),
             body: Vec::new(),
         };
-        let body = response.body_mut().with_config().limit(LONGEST_ANSWER);
+        // One byte more, because ureq takes a body that reaches its limit for one over it.
+        let body = response.body_mut().with_config().limit(LONGEST_ANSWER + 1);
         reply.body = body.read_to_vec().map_err(failed)?;
         Ok(reply)
+    }
+
+    fn failure(&self, error: &Error, within: Duration) -> Failure {
+        let worker = self.route.api;
+        let fail = |name, retry, brief: &str, what: String, advice| {
+            Failure::new(name, retry, what, advice).briefly(brief)
+        };
+        match error {
+            Error::Timeout(phase) => fail(
+                Name::Timeout,
+                Retry::AtOnce,
+                &format!("timed out {}", phase_name(*phase)),
+                format!(
+                    "the worker at {worker} did not answer within {} s (timed out {})",
+                    within.as_secs_f32().round(),
+                    phase_name(*phase)
+                ),
+                "check the network to GASTOWN_API_URL, then run the command again",
+            ),
+            Error::HostNotFound => fail(
+                Name::WorkerUnreachable,
+                Retry::AtOnce,
+                "host not found",
+                format!("the worker's host in {worker} was not found"),
+                "check GASTOWN_API_URL and name resolution",
+            ),
+            Error::Rustls(_) | Error::Tls(_) => untrusted(worker, error),
+            Error::BodyExceedsLimit(_) => fail(
+                Name::BadAnswer,
+                Retry::Later,
+                "too long an answer",
+                format!("the worker at {worker} answered with more than {LONGEST_ANSWER} bytes"),
+                "check that GASTOWN_API_URL is a Gastown worker",
+            ),
+            // How rustls reports a certificate that it does not trust.
+            Error::Io(cause) if cause.kind() == ErrorKind::InvalidData => untrusted(worker, cause),
+            Error::ConnectProxyFailed(_) | Error::Io(_) if self.is_proxied => fail(
+                Name::WorkerUnreachable,
+                Retry::Later,
+                "proxy failed",
+                format!("the proxy in HTTPS_PROXY does not lead to the worker at {worker}"),
+                "check HTTPS_PROXY and NO_PROXY",
+            ),
+            Error::Io(cause) if cause.kind() == ErrorKind::ConnectionRefused => fail(
+                Name::WorkerUnreachable,
+                Retry::AtOnce,
+                "connection refused",
+                format!("the worker at {worker} refused the connection"),
+                "check GASTOWN_API_URL and whether the worker runs, then run the command again",
+            ),
+            other => fail(
+                Name::WorkerUnreachable,
+                Retry::AtOnce,
+                "no answer",
+                format!("the worker at {worker} gave no answer: {other}"),
+                "check GASTOWN_API_URL and the network, then run the command again",
+            ),
+        }
     }
 }
 
@@ -133,64 +194,6 @@ fn roots(route: &Route<'_>) -> Result<RootCerts, Failure> {
         return Err(Failure::new(Name::WorkerUnreachable, Retry::WhenMended, what, advice));
     }
     Ok(RootCerts::new_with_certs(&roots))
-}
-
-fn failure(error: &Error, route: &Route<'_>, within: Duration) -> Failure {
-    let worker = route.api;
-    let fail = |name, retry, brief: &str, what: String, advice| {
-        Failure::new(name, retry, what, advice).briefly(brief)
-    };
-    match error {
-        Error::Timeout(phase) => fail(
-            Name::Timeout,
-            Retry::AtOnce,
-            &format!("timed out {}", phase_name(*phase)),
-            format!(
-                "the worker at {worker} did not answer within {} s (timed out {})",
-                within.as_secs_f32().round(),
-                phase_name(*phase)
-            ),
-            "check the network to GASTOWN_API_URL, then run the command again",
-        ),
-        Error::HostNotFound => fail(
-            Name::WorkerUnreachable,
-            Retry::AtOnce,
-            "host not found",
-            format!("the worker's host in {worker} was not found"),
-            "check GASTOWN_API_URL and name resolution",
-        ),
-        Error::Rustls(_) | Error::Tls(_) => untrusted(worker, error),
-        Error::BodyExceedsLimit(_) => fail(
-            Name::BadAnswer,
-            Retry::Later,
-            "too long an answer",
-            format!("the worker at {worker} answered with more than {LONGEST_ANSWER} bytes"),
-            "check that GASTOWN_API_URL is a Gastown worker",
-        ),
-        Error::ConnectProxyFailed(_) | Error::InvalidProxyUrl => fail(
-            Name::WorkerUnreachable,
-            Retry::Later,
-            "proxy failed",
-            format!("the proxy in HTTPS_PROXY does not lead to the worker at {worker}"),
-            "check HTTPS_PROXY and NO_PROXY",
-        ),
-        // How rustls reports a certificate that it does not trust.
-        Error::Io(cause) if cause.kind() == ErrorKind::InvalidData => untrusted(worker, cause),
-        Error::Io(cause) if cause.kind() == ErrorKind::ConnectionRefused => fail(
-            Name::WorkerUnreachable,
-            Retry::AtOnce,
-            "connection refused",
-            format!("the worker at {worker} refused the connection"),
-            "check GASTOWN_API_URL and whether the worker runs, then run the command again",
-        ),
-        other => fail(
-            Name::WorkerUnreachable,
-            Retry::AtOnce,
-            "no answer",
-            format!("the worker at {worker} gave no answer: {other}"),
-            "check GASTOWN_API_URL and the network, then run the command again",
-        ),
-    }
 }
 
 fn untrusted(worker: &ApiUrl, cause: &dyn std::fmt::Display) -> Failure {

@@ -8,7 +8,7 @@ use git_credential_gastown::contract::{self, Denial, Question, Reply};
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::freshness::Plan;
 use git_credential_gastown::timestamp::Timestamp;
-use git_credential_gastown::token::Grant;
+use git_credential_gastown::token::{Grant, Secret};
 
 use super::Context;
 use crate::cache::Shelf;
@@ -104,10 +104,9 @@ impl<'a> Conversation<'a> {
         worker: &Worker<'_>,
         bearer: &ContainerToken,
     ) -> Result<Grant, Denial> {
-        let with = bearer.source.name();
-        self.patiently(&format!("a git token, with {with}"), |question, within| {
-            let reply = worker.refresh_git_token(question, &bearer.secret, within);
-            (reply, contract::git_token)
+        let what = format!("a git token, with {}", bearer.source.name());
+        self.patiently(&what, &bearer.secret, |question, within| {
+            (worker.refresh_git_token(question, within), contract::git_token)
         })
     }
 
@@ -123,9 +122,9 @@ impl<'a> Conversation<'a> {
         if let Some(later) = later.filter(|later| later.expires() > expired.expires()) {
             return Ok(later);
         }
-        let secret = self.patiently("a new container token", |question, within| {
-            let reply = worker.refresh_container_token(question, &expired.secret, within);
-            (reply, contract::container_token)
+        let what = "a new container token";
+        let secret = self.patiently(what, &expired.secret, |question, within| {
+            (worker.refresh_container_token(question, within), contract::container_token)
         })?;
         self.context.messages.remember(&secret);
         if let Some(shelf) = self.shelf {
@@ -141,10 +140,11 @@ impl<'a> Conversation<'a> {
     fn patiently<T>(
         &mut self,
         what: &str,
+        bearer: &Secret,
         call: impl Fn(&Question<'_>, Duration) -> (Result<Reply, Failure>, Reading<T>),
     ) -> Result<T, Denial> {
         loop {
-            let outcome = self.once(what, &call);
+            let outcome = self.once(what, bearer, &call);
             let Err(Denial::Failed(failure)) = &outcome else { return outcome };
             let is_worth_it = failure.retry == Retry::AtOnce && failure.asked_to_wait.is_none();
             self.attempts_left = self.attempts_left.saturating_sub(1);
@@ -158,12 +158,13 @@ impl<'a> Conversation<'a> {
     fn once<T>(
         &self,
         what: &str,
+        bearer: &Secret,
         call: impl Fn(&Question<'_>, Duration) -> (Result<Reply, Failure>, Reading<T>),
     ) -> Result<T, Denial> {
         // A first try leaves a third of the time for a second one.
         let within = if self.attempts_left > 1 { self.left() * 2 / 3 } else { self.left() };
         let asked_at = clock::now();
-        let mut question = self.question(asked_at);
+        let mut question = self.question(bearer, asked_at);
         let (reply, read) = call(&question, within);
         question.answered_at = clock::now();
         let outcome = reply.map_err(Denial::Failed).and_then(|reply| read(&reply, question));
@@ -179,8 +180,9 @@ impl<'a> Conversation<'a> {
         outcome
     }
 
-    fn question(&self, asked_at: Timestamp) -> Question<'a> {
+    fn question<'q>(&'q self, bearer: &'q Secret, asked_at: Timestamp) -> Question<'q> {
         Question {
+            bearer,
             worker: self.place.api.as_str(),
             town: self.place.town.as_str(),
             rig: self.place.rig.as_str(),

@@ -3,8 +3,14 @@ use super::*;
 const ASKED: Timestamp = Timestamp::from_seconds(1_796_688_000);
 const DATE: &str = "Tue, 08 Dec 2026 00:00:00 GMT";
 
+fn bearer() -> &'static Secret {
+    static BEARER: std::sync::OnceLock<Secret> = std::sync::OnceLock::new();
+    BEARER.get_or_init(|| Secret::parse(b"bearer-without-a-shape").unwrap())
+}
+
 fn question() -> Question<'static> {
     Question {
+        bearer: bearer(),
         worker: "https://worker.example",
         town: "town-1",
         rig: "rig-1",
@@ -156,6 +162,18 @@ fn the_workers_own_words_are_escaped_and_cut() {
     let what = failure(400, &format!("a\n\u{1b}[31m{}", "b".repeat(500))).what;
     assert!(what.contains(r"a\n\u{1b}[31mbbb"), "{what}");
     assert!(what.len() < 300, "{what}");
+}
+
+#[test]
+fn a_secret_in_the_workers_words_is_masked_before_they_are_cut() {
+    for length in 90..130 {
+        for secret in ["bearer-without-a-shape", "ghs_installation_token"] {
+            let what = failure(400, &format!("{} {secret}", "x".repeat(length))).what;
+            let parts = ["bearer", "ghs_", "shape", "token_"];
+            let shown = parts.iter().find(|part| what.contains(**part));
+            assert_eq!(shown, None, "{what}");
+        }
+    }
 }
 
 #[test]
