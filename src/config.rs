@@ -110,6 +110,8 @@ pub(crate) struct Settings {
     pub proxy: Option<Secret>,
     pub no_proxy: Option<String>,
     certificates: String,
+    /// What is of no use here, and is secret all the same.
+    bystanders: Vec<Secret>,
     /// What is worth a warning whatever the request.
     pub warnings: Vec<String>,
     /// What only the trace tells.
@@ -165,7 +167,9 @@ impl Settings {
             "cache_dir",
         );
         let proxy = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+        let proxy = proxy.into_iter().find_map(|name| sources.secret(name, None).value().cloned());
         Self {
+            bystanders: readers::bystanders(&mut sources, proxy.as_ref()),
             api_url: api_url.parse(|text| ApiUrl::parse(&text).map_err(str::to_owned)),
             town: town.parse(readers::parse_id),
             rig,
@@ -176,7 +180,7 @@ impl Settings {
             static_tokens: readers::static_tokens(&mut sources),
             cache_directories: readers::cache_directories(cache, &mut sources),
             on_failure: readers::on_failure(&mut sources, flags),
-            proxy: proxy.into_iter().find_map(|name| sources.secret(name, None).value().cloned()),
+            proxy,
             no_proxy: ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| sources.variable(name)),
             certificates: ["SSL_CERT_FILE", "SSL_CERT_DIR"]
                 .map(|name| sources.variable(name).unwrap_or_default())
@@ -232,7 +236,7 @@ impl Settings {
         let statics = self.static_tokens.iter().filter_map(|token| token.token.value());
         let others = [self.container_token.value(), self.proxy.as_ref()];
         let gitlab = self.gitlab.as_ref().map(|gitlab| &gitlab.token);
-        statics.chain(others.into_iter().flatten()).chain(gitlab)
+        statics.chain(others.into_iter().flatten()).chain(gitlab).chain(&self.bystanders)
     }
 
     /// The name of the setting that holds this token.

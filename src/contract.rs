@@ -32,8 +32,10 @@ pub struct Question<'a> {
     pub worker: &'a str,
     pub town: &'a str,
     pub rig: &'a str,
-    /// What was presented: a worker that repeats it in its answer must not get it shown.
+    /// The container JWT that is presented.
     pub bearer: &'a Secret,
+    /// A worker that repeats any of these in its answer must not get it shown.
+    pub secrets: &'a [Secret],
     pub asked_at: Timestamp,
     pub answered_at: Timestamp,
 }
@@ -212,7 +214,7 @@ fn denial_of(reply: &Reply, said: &str, quote: &str, question: Question<'_>) -> 
 /// The worker's own words, masked, escaped and then cut: they are a stranger's, and half a secret
 /// would not be recognised.
 fn quoted(said: &str, question: Question<'_>) -> String {
-    let line = clean(said, std::slice::from_ref(question.bearer));
+    let line = clean(said, question.secrets);
     let mut quote: String = line.chars().take(LONGEST_QUOTE).collect();
     if quote.len() < line.len() {
         quote.push('…');

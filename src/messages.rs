@@ -46,6 +46,11 @@ impl Messages {
         self.secrets.borrow_mut().push(secret.clone());
     }
 
+    /// Every secret that this process has seen so far.
+    pub(crate) fn secrets(&self) -> Vec<Secret> {
+        self.secrets.borrow().clone()
+    }
+
     /// Why there is no answer.
     pub(crate) fn error(&self, text: impl fmt::Display) {
         self.stderr(&format!("error: {text}"));

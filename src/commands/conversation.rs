@@ -7,7 +7,6 @@ use git_credential_gastown::container_token::{ContainerToken, Source, latest_fir
 use git_credential_gastown::contract::{self, Denial, Question, Reply};
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::freshness::Plan;
-use git_credential_gastown::timestamp::Timestamp;
 use git_credential_gastown::token::{Grant, Secret};
 
 use super::Context;
@@ -164,7 +163,16 @@ impl<'a> Conversation<'a> {
         // A first try leaves a third of the time for a second one.
         let within = if self.attempts_left > 1 { self.left() * 2 / 3 } else { self.left() };
         let asked_at = clock::now();
-        let mut question = self.question(bearer, asked_at);
+        let secrets = self.context.messages.secrets();
+        let mut question = Question {
+            worker: self.place.api.as_str(),
+            town: self.place.town.as_str(),
+            rig: self.place.rig.as_str(),
+            bearer,
+            secrets: &secrets,
+            asked_at,
+            answered_at: asked_at,
+        };
         let (reply, read) = call(&question, within);
         question.answered_at = clock::now();
         let outcome = reply.map_err(Denial::Failed).and_then(|reply| read(&reply, question));
@@ -178,17 +186,6 @@ impl<'a> Conversation<'a> {
         let took = question.answered_at.since(asked_at).as_millis();
         self.context.messages.trace(format_args!("worker: asked for {what}: {told} ({took} ms)"));
         outcome
-    }
-
-    fn question<'q>(&'q self, bearer: &'q Secret, asked_at: Timestamp) -> Question<'q> {
-        Question {
-            bearer,
-            worker: self.place.api.as_str(),
-            town: self.place.town.as_str(),
-            rig: self.place.rig.as_str(),
-            asked_at,
-            answered_at: asked_at,
-        }
     }
 
     fn left(&self) -> Duration {

@@ -95,6 +95,17 @@ pub(super) fn static_tokens(sources: &mut Sources<'_>) -> Vec<StaticToken> {
     tokens
 }
 
+/// Secrets that are read only to be masked: the password inside the proxy's address, and a token
+/// that is meant for another program.
+pub(super) fn bystanders(sources: &mut Sources<'_>, proxy: Option<&Secret>) -> Vec<Secret> {
+    let password = proxy.and_then(|proxy| {
+        let (user_info, _) = proxy.expose().rsplit_once('@')?;
+        Secret::parse(user_info.rsplit_once(':')?.1.as_bytes())
+    });
+    let other = sources.variable("GH_TOKEN").and_then(|text| Secret::parse(text.as_bytes()));
+    password.into_iter().chain(other).collect()
+}
+
 /// Where the cache may be, best first: what was asked for, or the user's runtime directory if
 /// there is one, or the user's cache directory; at last a private place under the temporary one.
 pub(super) fn cache_directories(

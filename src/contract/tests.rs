@@ -11,6 +11,7 @@ fn bearer() -> &'static Secret {
 fn question() -> Question<'static> {
     Question {
         bearer: bearer(),
+        secrets: std::slice::from_ref(bearer()),
         worker: "https://worker.example",
         town: "town-1",
         rig: "rig-1",
