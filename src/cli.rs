@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 ///   git config --global --add credential.https://github.com.helper gastown
 #[derive(Parser)]
 #[command(name = "git-credential-gastown", version, disable_help_subcommand = true)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub flags: Flags,

@@ -109,7 +109,8 @@ pub(crate) struct Settings {
     pub on_failure: OnFailure,
     pub proxy: Option<Secret>,
     pub no_proxy: Option<String>,
-    certificates: String,
+    /// `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+    pub certificates: [Option<PathBuf>; 2],
     /// What is of no use here, and is secret all the same.
     bystanders: Vec<Secret>,
     /// What is worth a warning whatever the request.
@@ -183,8 +184,7 @@ impl Settings {
             proxy,
             no_proxy: ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| sources.variable(name)),
             certificates: ["SSL_CERT_FILE", "SSL_CERT_DIR"]
-                .map(|name| sources.variable(name).unwrap_or_default())
-                .join(":"),
+                .map(|name| sources.variable(name).map(PathBuf::from)),
             warnings: sources.warnings,
             notes: sources.notes,
         }
@@ -216,7 +216,7 @@ impl Settings {
             Name::ConfigMissing,
             Retry::WhenMended,
             format!("no worker to ask for a token: {}", lacks.join(", ")),
-            "set them in the environment or the config file, or set GITHUB_CLI_PAT",
+            "put that right in the environment or the config file, or set GITHUB_CLI_PAT",
         )
         .briefly("not configured"))
     }
@@ -279,7 +279,8 @@ impl Settings {
         let proxy = self.proxy.as_ref().map(|proxy| proxy.hash().as_str().to_owned());
         let no_proxy = self.no_proxy.as_deref().unwrap_or_default();
         let api = self.api_url.value().map_or("", ApiUrl::as_str);
-        stem(&[api, &proxy.unwrap_or_default(), no_proxy, &self.certificates, extra])
+        let certificates = format!("{:?}", self.certificates);
+        stem(&[api, &proxy.unwrap_or_default(), no_proxy, &certificates, extra])
     }
 }
 

@@ -88,7 +88,7 @@ impl Messages {
     }
 
     fn trace_line(&self, text: fmt::Arguments<'_>) -> String {
-        let moment = (self.now)().to_rfc3339().unwrap_or_default();
+        let moment = (self.now)().to_rfc3339_millis().unwrap_or_default();
         let text = clean(&text.to_string(), &self.secrets.borrow());
         format!("{moment} {PROGRAM}[{}] {text}", std::process::id())
     }

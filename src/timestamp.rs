@@ -71,6 +71,12 @@ impl Timestamp {
         moment.format(&Rfc3339).ok()
     }
 
+    /// The same with exactly three digits behind the second, so that lines of a trace line up.
+    pub fn to_rfc3339_millis(self) -> Option<String> {
+        let seconds = Self::from_seconds(self.seconds()).to_rfc3339()?;
+        Some(format!("{}.{:03}Z", seconds.trim_end_matches('Z'), self.0.rem_euclid(1000)))
+    }
+
     fn from_datetime(moment: OffsetDateTime) -> Option<Self> {
         let millis = moment.unix_timestamp_nanos().div_euclid(1_000_000);
         i64::try_from(millis).ok().map(Self)
@@ -108,6 +114,8 @@ mod tests {
         assert_eq!(Timestamp::from_rfc3339("2026-12-08T01:30:00.000+01:30"), Some(moment));
         assert_eq!(Timestamp::from_http_date("Tue, 08 Dec 2026 00:00:00 GMT"), Some(moment));
         assert_eq!(moment.to_rfc3339().unwrap(), "2026-12-08T00:00:00Z");
+        let precise = moment.shifted(20).to_rfc3339_millis();
+        assert_eq!(precise.unwrap(), "2026-12-08T00:00:00.020Z");
     }
 
     #[test]

@@ -2,13 +2,14 @@
 //! redirects, plain http beyond loopback, proxies for loopback, and answers over 64 KiB.
 
 use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use git_credential_gastown::contract::{Question, Reply};
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::scope::{ApiUrl, bypasses_proxy};
 use git_credential_gastown::token::Secret;
-use rustls_native_certs::load_native_certs;
+use rustls_native_certs::load_certs_from_paths;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Error, Proxy, Timeout};
@@ -27,6 +28,8 @@ pub(crate) struct Route<'a> {
     /// For https only, and never for loopback.
     pub proxy: Option<&'a Secret>,
     pub no_proxy: Option<&'a str>,
+    /// A file and a directory of certificates to trust instead of the system's.
+    pub certificates: &'a [Option<PathBuf>; 2],
 }
 
 pub(crate) struct Worker<'a> {
@@ -183,17 +186,27 @@ fn proxy_for(route: &Route<'_>) -> Result<Option<Proxy>, Failure> {
     })
 }
 
-/// The system's certificates, or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+/// The certificates that were asked for, or the system's.
 fn roots(route: &Route<'_>) -> Result<RootCerts, Failure> {
-    let found = load_native_certs();
+    let [mut file, mut directory] = route.certificates.clone();
+    let is_asked = file.is_some() || directory.is_some();
+    if !is_asked {
+        let system = openssl_probe::probe();
+        (file, directory) = (system.cert_file, system.cert_dir.into_iter().next());
+    }
+    let found = load_certs_from_paths(file.as_deref(), directory.as_deref());
     let roots: Vec<_> =
         found.certs.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
-    if roots.is_empty() {
-        let what = format!("no certificates to check the worker at {} with", route.api);
-        let advice = "install ca-certificates, or set SSL_CERT_FILE";
-        return Err(Failure::new(Name::WorkerUnreachable, Retry::WhenMended, what, advice));
+    if !roots.is_empty() {
+        return Ok(RootCerts::new_with_certs(&roots));
     }
-    Ok(RootCerts::new_with_certs(&roots))
+    let what = match is_asked {
+        true => "SSL_CERT_FILE and SSL_CERT_DIR name no certificates".to_owned(),
+        false => format!("no certificates to check the worker at {} with", route.api),
+    };
+    let advice = "install ca-certificates, or make SSL_CERT_FILE name a file that holds some";
+    let failure = Failure::new(Name::WorkerUnreachable, Retry::WhenMended, what, advice);
+    Err(failure.briefly("no certificates"))
 }
 
 fn untrusted(worker: &ApiUrl, cause: &dyn std::fmt::Display) -> Failure {

@@ -60,10 +60,19 @@ fn the_cached_token_is_replaced_after_its_erasure() {
     scene.let_pass(A_WHILE);
     scene.town.github.revoke_all();
     let said = scene.erase(&format!("username=x-access-token\npassword={old}\n"));
-    assert!(said.ends_with("run the command again [token-rejected]\n"), "{said}");
+    assert!(said.contains("a fresh one will be fetched: run the command again"), "{said}");
+    assert!(said.ends_with("[token-rejected]\n") && said.lines().count() == 1, "{said}");
     assert!(!said.contains(&old));
     assert_ne!(scene.get(), old);
     assert_eq!(scene.calls(), 2);
+}
+
+#[test]
+fn a_token_seconds_old_may_not_be_known_yet() {
+    let scene = Scene::new();
+    let token = scene.get();
+    let said = scene.erase(&format!("password={token}\n"));
+    assert!(said.contains("may not be known there yet: run the command again"), "{said}");
 }
 
 #[test]

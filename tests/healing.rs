@@ -203,6 +203,18 @@ fn a_token_that_github_knows_only_later_is_handed_out_twice_and_minted_once() {
 }
 
 #[test]
+fn a_command_whose_second_token_is_refused_too_says_so() {
+    for git in healing_gits() {
+        let (town, home) = arrived(&git);
+        home.commit("app", "file", b"content");
+        town.github.set_replication_lag(Duration::from_secs(600));
+        let failed = push(&home);
+        failed.assert_fails();
+        assert!(failed.stderr.contains("rejected the second token of this command"), "{failed:?}");
+    }
+}
+
+#[test]
 fn with_a_git_that_cannot_heal_one_push_fails_and_says_so_and_the_next_succeeds() {
     for git in older_gits() {
         let (town, home) = settled(&git);
@@ -210,7 +222,9 @@ fn with_a_git_that_cannot_heal_one_push_fails_and_says_so_and_the_next_succeeds(
         town.github.revoke_all();
         let first = push(&home);
         first.assert_fails();
-        assert!(first.stderr.contains("run the command again [token-rejected]"), "{first:?}");
+        let advice = "a fresh one will be fetched: run the command again";
+        assert!(first.stderr.contains(advice), "{first:?}");
+        assert!(first.stderr.contains("[token-rejected]"), "{first:?}");
         push(&home).assert_ok();
         assert_eq!(town.worker.git_token_calls(), 1);
     }

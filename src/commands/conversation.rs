@@ -54,6 +54,7 @@ impl<'a> Conversation<'a> {
             api: self.place.api,
             proxy: settings.proxy.as_ref(),
             no_proxy: settings.no_proxy.as_deref(),
+            certificates: &settings.certificates,
         })?;
         let mut rejected = None;
         for bearer in self.container_tokens() {

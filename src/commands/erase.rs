@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use git_credential_gastown::failure::Name;
-use git_credential_gastown::freshness::refused_again;
+use git_credential_gastown::freshness::{is_within, refused_again};
 use git_credential_gastown::healing::Handed;
 use git_credential_gastown::protocol::Request;
 use git_credential_gastown::scope::Host;
@@ -26,7 +26,10 @@ pub(super) fn run(context: &Context<'_>) -> ExitCode {
 
 /// Where a refused token came from.
 enum Source {
-    Cache,
+    /// Is it so young that a refusal may be replication lag?
+    Cache {
+        is_young: bool,
+    },
     /// The cache, before the token there now.
     Predecessor,
     Setting(&'static str),
@@ -36,25 +39,39 @@ enum Source {
 }
 
 fn erase(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) {
-    let can_heal = request.keeps_state() || Handed::of(request).is_some();
-    let messages = context.messages;
+    let (messages, rejected) = (context.messages, Name::TokenRejected);
     let source = source_of(context, host, token);
-    if let Source::Cache | Source::Setting(_) = source {
+    if let Source::Cache { .. } | Source::Setting(_) = source {
         context.note_rejection(token);
     }
+    let handed = Handed::of(request);
     match source {
-        Source::Cache | Source::Predecessor if can_heal => {}
-        Source::Cache => messages.hint(format_args!(
-            "{host} rejected the token; a fresh one will be fetched: run the command again [{}]",
-            Name::TokenRejected
+        Source::Cache { .. } | Source::Predecessor
+            if handed.as_ref().is_some_and(|it| it.is_second) =>
+        {
+            messages.hint(format_args!(
+                "{host} rejected the second token of this command, too: run the command again in \
+                 a minute [{rejected}]"
+            ));
+        }
+        // git will ask again within the same command.
+        Source::Cache { .. } | Source::Predecessor if handed.is_some() || request.keeps_state() => {
+        }
+        Source::Cache { is_young: true } => messages.hint(format_args!(
+            "{host} rejected the token, which is so new that it may not be known there yet: run \
+             the command again [{rejected}]"
+        )),
+        Source::Cache { is_young: false } => messages.hint(format_args!(
+            "{host} rejected the token; a fresh one will be fetched: run the command again; if it \
+             fails like this once more, see `git remote -v` for a token in the URL [{rejected}]"
         )),
         Source::Predecessor => messages.hint(format_args!(
-            "{host} rejected a token that has since been replaced: run the command again [{}]",
-            Name::TokenRejected
+            "{host} rejected a token that has since been replaced: run the command again; if it \
+             fails like this once more, see `git remote -v` for a token in the URL [{}]",
+            Name::EmbeddedToken
         )),
         Source::Setting(name) => messages.warning(format_args!(
-            "{host} rejected {name}; replace it, or unset it to use the worker's token [{}]",
-            Name::TokenRejected
+            "{host} rejected {name}; replace it, or unset it to use the worker's token [{rejected}]"
         )),
         Source::Elsewhere => warn_embedded(context, host),
         Source::Unknown => {
@@ -67,7 +84,9 @@ fn source_of(context: &Context<'_>, host: &Host, token: &Secret) -> Source {
     let entry = context.cached_entry(host);
     let hash = token.hash();
     match (&entry, context.settings.static_name(token)) {
-        (Some(entry), _) if entry.token.hash() == hash => Source::Cache,
+        (Some(entry), _) if entry.token.hash() == hash => Source::Cache {
+            is_young: is_within(context.policy.lag, entry.first_seen, clock::now()),
+        },
         (Some(entry), _) if entry.predecessors.contains(&hash) => Source::Predecessor,
         // A snapshot is only ever handed out where the worker has given nothing.
         (Some(_), _) if token.is_installation_token() => Source::Elsewhere,
