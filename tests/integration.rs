@@ -3,5 +3,42 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests touch the real world")]
 
+/// No ask gets a dead token, and few asks reach the worker.
+mod asking;
+/// What the cache keeps, for whom, and what it takes for a miss.
+mod cache;
+/// Where the cache is, and what is swept out of it.
+mod cache_places;
+/// An agent whose container token ran out hours ago still pushes.
+mod container_token;
+/// `erase` compares before it forgets.
+mod erasing;
+/// What git is told of a token's end.
+mod expiry;
+/// A token that dies before its time costs one more round trip.
+mod healing;
+/// However many wake at once, one asks the worker.
+mod herd;
+/// Where a container token may travel, and what may come back.
+mod network;
+/// git's credential protocol, byte for byte.
+mod protocol;
+/// Whenever an agent's git asks, it gets a token that works.
+mod pushing;
+/// Every error of the worker: its name, how often it is asked, what is remembered.
+mod refusals;
+/// Whose token it is, and never another rig's.
+mod rig;
+/// A token reaches the hosts that are listed, and no other.
+mod scope;
+/// Flags before environment before config file before defaults.
+mod settings;
+/// The stand-in town is what the contract says.
 mod stand_in;
+/// Tokens that a person has set, first or as the last resort.
+mod static_tokens;
 mod town;
+/// The trace tells each decision, and nothing ever shows a secret.
+mod trace;
+/// How the tests speak to the program, and what it must say back.
+mod transcript;

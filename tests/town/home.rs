@@ -130,9 +130,20 @@ impl Home {
         self.git(&["config", "--global", "credential.helper", &helper]).assert_ok();
     }
 
+    /// Where the helper's cache is, once it is there.
+    pub fn cache(&self) -> PathBuf {
+        self.path().join(".cache/gastown")
+    }
+
     /// Every file of the helper's cache.
     pub fn cache_files(&self) -> Vec<PathBuf> {
-        files_below(&self.path().join(".cache/gastown"))
+        let everything = below(&self.cache()).into_iter();
+        everything.filter(|path| !path.is_dir()).collect()
+    }
+
+    /// Every file and directory that an agent's commands can have made here.
+    pub fn everything(&self) -> Vec<PathBuf> {
+        below(self.directory.path())
     }
 
     /// Makes the cache as if that long had passed: every moment in it moves back, and so does the
@@ -150,11 +161,16 @@ impl Home {
     }
 }
 
-fn files_below(directory: &Path) -> Vec<PathBuf> {
+/// Files and directories, sorted; links are not followed.
+fn below(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten();
     let mut paths: Vec<PathBuf> = entries.map(|it| it.expect("readable").path()).collect();
     paths.sort();
-    let expand = |path: PathBuf| if path.is_dir() { files_below(&path) } else { vec![path] };
+    let is_directory = |path: &Path| path.is_dir() && !path.is_symlink();
+    let expand = |path: PathBuf| {
+        let inside = if is_directory(&path) { below(&path) } else { Vec::new() };
+        std::iter::once(path).chain(inside)
+    };
     paths.into_iter().flat_map(expand).collect()
 }
 

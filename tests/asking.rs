@@ -1,0 +1,103 @@
+//! No ask ever gets a dead token, however old the worker's cached token is when it is first handed
+//! out, whatever the worker tells of its expiry, and however the asks are spread; and few asks
+//! reach the worker.
+
+use std::time::Duration;
+
+use crate::town::{Expiry, RIG, Town, Verdict};
+use crate::transcript::*;
+
+const AGES: [u32; 3] = [0, 15, 29];
+/// Half the lives that a token has at the least when it comes, rounded up.
+const MOST_CALLS: usize = 9;
+
+/// Moments at which somebody asks, in seconds: now and then, as people push.
+const NOW_AND_THEN: [u64; 11] = [0, 1, 840, 900, 1200, 2401, 2460, 4199, 4200, 5700, 6000];
+/// Around the ends of 29, 30, 31, 45 and 60 minutes, with nobody asking in between.
+const AT_THE_WORST: [u64; 16] =
+    [0, 1739, 1740, 1799, 1801, 1859, 1861, 2699, 2701, 3539, 3541, 3599, 3601, 5399, 5401, 6000];
+
+/// Asks at these moments; the worker's cached token has that age at the first of them.
+#[track_caller]
+fn ask_through(age: u32, expiry: &Expiry, moments: impl IntoIterator<Item = u64>) {
+    let town = Town::start();
+    town.worker.set_expiry(expiry.clone());
+    town.worker.prime(RIG, age * MINUTE);
+    let home = agent(&town);
+    let mut passed = 0;
+    for moment in moments {
+        let_pass(&town, &home, Duration::from_secs(moment - passed));
+        passed = moment;
+        let ran = get(&home, &town);
+        let verdict = town.github.judge(&token(&ran));
+        assert_eq!(verdict, Verdict::Live, "{age} min old, after {passed} s\n{ran:?}");
+        assert_eq!(ran.stderr, "", "{age} min old, after {passed} s\n{ran:?}");
+    }
+    assert_eq!(passed, 6000, "the asks cover 100 minutes");
+    let (asked, _) = calls(&town);
+    assert!(asked <= MOST_CALLS, "{age} min old: {asked} calls");
+}
+
+fn every(seconds: u64) -> impl Iterator<Item = u64> {
+    (0..=6000 / seconds).map(move |count| count * seconds)
+}
+
+#[test]
+fn every_minute_for_100_minutes_without_an_expiry() {
+    for age in AGES {
+        ask_through(age, &Expiry::None, every(60));
+    }
+}
+
+#[test]
+fn now_and_then_for_100_minutes_without_an_expiry() {
+    for age in AGES {
+        ask_through(age, &Expiry::None, NOW_AND_THEN);
+    }
+}
+
+#[test]
+fn at_the_worst_moments_of_100_minutes_without_an_expiry() {
+    for age in AGES {
+        ask_through(age, &Expiry::None, AT_THE_WORST);
+        // Nobody asked before, so nobody renewed before.
+        for moment in AT_THE_WORST {
+            ask_through(age, &Expiry::None, [0, moment, 6000]);
+        }
+    }
+}
+
+#[test]
+fn every_few_minutes_for_100_minutes_with_an_expiry_in_every_form() {
+    for expiry in [
+        Expiry::ExpiresAt,
+        Expiry::ExpiresAtMillis,
+        Expiry::ExpiresAtText,
+        Expiry::ExpiresIn,
+        Expiry::TopLevelExpiresAt,
+    ] {
+        for age in AGES {
+            ask_through(age, &expiry, every(150));
+        }
+    }
+}
+
+#[test]
+fn now_and_then_and_at_the_worst_moments_with_an_expiry() {
+    for age in AGES {
+        ask_through(age, &Expiry::ExpiresAt, NOW_AND_THEN);
+        ask_through(age, &Expiry::ExpiresAt, AT_THE_WORST);
+    }
+}
+
+#[test]
+fn a_personal_token_is_asked_for_again_every_half_hour_only() {
+    let town = Town::start();
+    town.worker.add_rig(RIG, crate::town::Rig::Pat("ghp_mine".to_owned()));
+    let home = agent(&town);
+    for _ in 0..=100 {
+        assert_silently(&get(&home, &town), &credential("ghp_mine"));
+        let_pass(&town, &home, MINUTE);
+    }
+    assert_eq!(calls(&town), (4, 0), "at 0, 30, 60 and 90 minutes");
+}

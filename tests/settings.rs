@@ -1,0 +1,161 @@
+//! Flags before environment before config file before defaults, for every setting that `get` uses;
+//! and a config file that is damaged costs no more than its own values.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::town::{Home, RIG, Rig, TOWN, Town};
+use crate::transcript::*;
+
+/// Writes the config file to where the user's configuration is.
+fn write_config(home: &Home, config: &str) -> PathBuf {
+    let directory = home.path().join(".config/gastown");
+    fs::create_dir_all(&directory).expect("the home is writable");
+    let file = directory.join("config.json");
+    fs::write(&file, config).expect("the home is writable");
+    file
+}
+
+/// An agent with no more in its environment than its container token.
+fn bare_agent(town: &Town) -> Home {
+    let mut home = agent(town);
+    for name in ["GASTOWN_API_URL", "GASTOWN_TOWN_ID", "GASTOWN_RIG_ID", "GASTOWN_GIT_HOSTS"] {
+        home.unset(name);
+    }
+    home
+}
+
+fn config(town: &Town) -> Value {
+    json!({
+        "api_url": town.worker.url(),
+        "town_id": TOWN,
+        "rig_id": RIG,
+        "git_hosts": [format!("http://{}", town.github.host())],
+    })
+}
+
+#[test]
+fn the_config_file_is_enough() {
+    let town = Town::start();
+    let mut home = bare_agent(&town);
+    let mut config = config(&town);
+    config["container_token_file"] = json!(home.path().join("container-token"));
+    config["cache_dir"] = json!(home.path().join("tokens"));
+    config["on_failure"] = json!("next");
+    write_config(&home, &config.to_string());
+    let bearer = town.worker.container_token();
+    fs::write(home.path().join("container-token"), &bearer).expect("the home is writable");
+    home.unset("GASTOWN_CONTAINER_TOKEN");
+    assert_silently(&get(&home, &town), &credential(&town.worker.token_for(RIG)));
+    assert!(home.path().join("tokens").is_dir() && home.cache_files().is_empty());
+    home.set("GASTOWN_RIG_ID", "rig-9");
+    let ran = get(&home, &town);
+    assert_eq!((ran.code, &*ran.stdout), (1, ""), "{ran:?}");
+    home.set("GASTOWN_ON_FAILURE", "quit");
+    assert_fails_as(&get(&home, &town), "rig-not-found");
+}
+
+#[test]
+fn a_list_of_hosts_may_be_an_array_or_a_comma_list() {
+    let town = Town::start();
+    let home = bare_agent(&town);
+    for hosts in [json!("git.example, code.example"), json!(["git.example", "code.example"])] {
+        let mut config = config(&town);
+        config["git_hosts"] = hosts;
+        write_config(&home, &config.to_string());
+        for host in ["git.example", "code.example"] {
+            let request = format!("protocol=https\nhost={host}\n\n");
+            token(&home.helper(&["get"], &request));
+        }
+        assert_silently(&home.helper(&["get"], "protocol=https\nhost=github.com\n\n"), "");
+    }
+}
+
+#[test]
+fn the_environment_wins_over_the_config_file_and_a_flag_over_both() {
+    let (town, wrong) = (Town::start(), "http://127.0.0.1:9");
+    for rig in ["rig-2", "rig-3"] {
+        town.worker.add_rig(rig, Rig::Installation);
+    }
+    let mut home = bare_agent(&town);
+    let mut config = config(&town);
+    config["api_url"] = json!(wrong);
+    write_config(&home, &config.to_string());
+    assert_fails_as(&get(&home, &town), "worker-unreachable");
+    home.set("GASTOWN_API_URL", &town.worker.url());
+    assert_silently(&get(&home, &town), &credential(&town.worker.token_for(RIG)));
+    home.set("GASTOWN_RIG_ID", "rig-2");
+    assert_silently(&get(&home, &town), &credential(&town.worker.token_for("rig-2")));
+    let ran = home.helper(&["get", "--rig", "rig-3"], &request(&town));
+    assert_silently(&ran, &credential(&town.worker.token_for("rig-3")));
+    home.set("GASTOWN_API_URL", wrong).set("GASTOWN_TOWN_ID", "town-2");
+    let url = town.worker.url();
+    let flags = ["get", "--api-url", &url, "--town", TOWN, "--rig", "rig-3"];
+    let ran = home.helper(&flags, &request(&town));
+    assert_silently(&ran, &credential(&town.worker.token_for("rig-3")));
+}
+
+#[test]
+fn another_config_file_can_be_named() {
+    let town = Town::start();
+    let mut home = bare_agent(&town);
+    let other = home.path().join("other.json");
+    fs::rename(write_config(&home, &config(&town).to_string()), &other).expect("writable");
+    assert_silently(&get(&home, &town), "");
+    let path = other.to_string_lossy().into_owned();
+    let ran = home.helper(&["--config", &path, "get"], &request(&town));
+    assert_silently(&ran, &credential(&town.worker.token_for(RIG)));
+    home.set("GASTOWN_CONFIG", &path);
+    assert_silently(&get(&home, &town), &credential(&town.worker.token_for(RIG)));
+    home.set("GASTOWN_CONFIG", "/nonexistent/config.json").set("GITHUB_CLI_PAT", "ghp_mine");
+    let ran = home.helper(&["get"], "protocol=https\nhost=github.com\n\n");
+    assert_eq!(token(&ran), "ghp_mine");
+    assert_warns(&ran, &["warning: ", "/nonexistent/config.json"]);
+}
+
+#[test]
+fn a_damaged_config_file_is_told_and_the_environment_serves() {
+    let town = Town::start();
+    let home = agent(&town);
+    for content in ["", "{", "[]", "null", "ghs_secret", "{\"github_cli_pat\": \"ghp_secret\""] {
+        let file = write_config(&home, content);
+        let ran = get(&home, &town);
+        assert_eq!(token(&ran), town.worker.token_for(RIG));
+        assert_warns(&ran, &["warning: ", &*file.to_string_lossy()]);
+        assert!(!ran.stderr.contains("secret"), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_wrong_value_is_named_and_costs_no_other() {
+    let town = Town::start();
+    let home = bare_agent(&town);
+    for (key, value) in [("rig_id", json!("../rig-1")), ("town_id", json!(7))] {
+        let mut config = config(&town);
+        config[key] = value;
+        write_config(&home, &config.to_string());
+        let ran = get(&home, &town);
+        assert_fails_as(&ran, "config-missing");
+        assert!(ran.stderr.contains(key), "{ran:?}");
+    }
+    let mut config = config(&town);
+    config["rigid"] = json!("a typing error");
+    write_config(&home, &config.to_string());
+    let ran = get(&home, &town);
+    token(&ran);
+    assert_warns(&ran, &["warning: ", "`rigid`"]);
+}
+
+#[test]
+fn everything_that_is_missing_is_told_at_once() {
+    let town = Town::start();
+    let mut home = bare_agent(&town);
+    home.unset("GASTOWN_CONTAINER_TOKEN");
+    let ran = home.helper(&["get"], "protocol=https\nhost=github.com\n\n");
+    assert_fails_as(&ran, "config-missing");
+    for name in ["GASTOWN_API_URL", "GASTOWN_TOWN_ID", "GASTOWN_RIG_ID"] {
+        assert!(ran.stderr.contains(name), "{ran:?}");
+    }
+}
