@@ -3,5 +3,6 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests touch the real world")]
 
+mod faults;
 mod stand_in;
 mod town;
