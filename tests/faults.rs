@@ -5,7 +5,9 @@
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod answers;
+mod moments;
 mod network;
 mod patience;
+mod processes;
 mod records;
 mod scene;
