@@ -5,6 +5,7 @@
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod answers;
+mod disk;
 mod moments;
 mod network;
 mod patience;
