@@ -6,6 +6,7 @@
 
 mod answers;
 mod disk;
+mod limits;
 mod moments;
 mod network;
 mod patience;

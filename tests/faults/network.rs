@@ -172,9 +172,12 @@ fn a_proxy_that_is_down_or_lies_is_named_without_its_password() {
         let visits = serve(listener, *manners);
         let scene = beyond_proxy(port);
         let ran = scene.get();
-        ran.quits("worker-unreachable").mentions("HTTPS_PROXY").within(0 * SECOND, 20 * SECOND);
+        ran.quits("worker-unreachable").within(0 * SECOND, 20 * SECOND);
+        // What one that claims to have connected says next is taken for a bad certificate.
+        let named = ["HTTPS_PROXY", "SSL_CERT_FILE"].iter().any(|it| ran.0.stderr.contains(it));
+        assert!(named && (what.starts_with("lies") || ran.0.stderr.contains("HTTPS_PROXY")));
         assert!(!ran.0.stderr.contains("sesame") && !ran.0.stderr.contains("smith"), "{ran:?}");
-        assert!((1..=2).contains(&visits.load(Ordering::SeqCst)), "{what}");
+        assert_eq!(visits.load(Ordering::SeqCst), 1, "{what}");
     });
     let (listener, port) = listener();
     drop(listener);
