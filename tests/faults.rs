@@ -5,7 +5,9 @@
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod answers;
+mod chaos;
 mod disk;
+mod kernel;
 mod limits;
 mod moments;
 mod network;
