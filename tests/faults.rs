@@ -14,4 +14,6 @@ mod network;
 mod patience;
 mod processes;
 mod records;
+mod requests;
 mod scene;
+mod strangers;
