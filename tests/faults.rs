@@ -13,6 +13,7 @@ mod moments;
 mod network;
 mod patience;
 mod processes;
+mod promises;
 mod records;
 mod requests;
 mod scene;

@@ -156,7 +156,7 @@ fn without_a_usable_token_there_is_one_clear_message_whatever_the_worker_does() 
         assert_eq!(scene.calls(), *calls, "{what}");
         let failure = scene.record("failure").expect("it is on record");
         assert_eq!(failure["count"], 1, "{what}");
-        scene.get().quits(name).mentions("will be tried again in").within(0 * SECOND, 2 * SECOND);
+        scene.get().quits(name).mentions("will be tried again in").within(..2 * SECOND);
         assert_eq!(scene.calls(), *calls, "{what}: nobody asks again at once");
         assert_eq!(scene.record("failure"), Some(failure), "{what}");
     }

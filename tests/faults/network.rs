@@ -65,6 +65,9 @@ impl Authority {
     }
 }
 
+/// Shows a certificate that is wrong in some way, and tells the scene whom to trust.
+type Certified = fn(&mut Scene) -> ServerConfig;
+
 /// Puts the worker behind TLS; returns how many have come.
 fn behind_tls(scene: &mut Scene, config: ServerConfig) -> Arc<AtomicUsize> {
     let (listener, port) = listener();
@@ -100,7 +103,7 @@ fn a_worker_with_a_trusted_certificate_is_asked_over_tls() {
 
 #[test]
 fn a_certificate_that_cannot_be_trusted_costs_one_connection_and_no_secret() {
-    let faults: [(&str, fn(&mut Scene) -> ServerConfig); 3] = [
+    let faults: [(&str, Certified); 3] = [
         ("expired", |scene| Authority::new(scene).vouches("127.0.0.1", 2001)),
         ("of another name", |scene| Authority::new(scene).vouches("worker.example", 4000)),
         ("of an unknown authority", |scene| {
@@ -172,7 +175,7 @@ fn a_proxy_that_is_down_or_lies_is_named_without_its_password() {
         let visits = serve(listener, *manners);
         let scene = beyond_proxy(port);
         let ran = scene.get();
-        ran.quits("worker-unreachable").within(0 * SECOND, 20 * SECOND);
+        ran.quits("worker-unreachable").within(..20 * SECOND);
         // What one that claims to have connected says next is taken for a bad certificate.
         let named = ["HTTPS_PROXY", "SSL_CERT_FILE"].iter().any(|it| ran.0.stderr.contains(it));
         assert!(named && (what.starts_with("lies") || ran.0.stderr.contains("HTTPS_PROXY")));
@@ -217,7 +220,7 @@ fn a_name_that_is_not_found_is_said_so() {
     scene.home.set("GASTOWN_API_URL", "https://worker.invalid");
     // In a sandbox the lookup itself may hang.
     let ran = scene.get();
-    ran.assert_proper().within(0 * SECOND, 20 * SECOND).mentions("https://worker.invalid");
+    ran.assert_proper().within(..20 * SECOND).mentions("https://worker.invalid");
     assert_eq!(ran.0.stdout, "quit=1\n");
 }
 
@@ -236,5 +239,5 @@ fn a_name_server_that_says_nothing_is_not_waited_for_without_end() {
     let Some(ran) = scene.mounting_shell(script) else { return };
     silent.set_read_timeout(Some(Duration::from_secs(1))).expect("a socket can be told");
     silent.recv(&mut [0; 512]).expect("it was asked, and said nothing");
-    ran.quits("timeout").mentions("looking up its name").within(6 * SECOND, 20 * SECOND);
+    ran.quits("timeout").mentions("looking up its name").within(6 * SECOND..20 * SECOND);
 }

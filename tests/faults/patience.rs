@@ -68,9 +68,9 @@ fn without_a_token_no_kind_of_delay_holds_a_process_for_longer_than_its_time() {
         let _listener = delay(&mut scene);
         let ran = scene.get();
         // Two attempts at something that takes at most 4 s, or 13 s in all.
-        ran.quits("timeout").mentions(phase).within(7 * SECOND, 20 * SECOND);
+        ran.quits("timeout").mentions(phase).within(7 * SECOND..20 * SECOND);
         let next = scene.get();
-        next.quits("timeout").mentions(phase).within(0 * SECOND, 4 * SECOND);
+        next.quits("timeout").mentions(phase).within(..4 * SECOND);
         assert!(scene.calls() <= 2, "{what}");
     });
 }
@@ -83,9 +83,9 @@ fn a_usable_token_is_waited_with_for_as_long_as_it_can_bear() {
         silence(&scene);
         let ran = scene.get();
         match *age {
-            SOON => ran.answers(&old).within(3 * SECOND, 7 * SECOND),
-            DUE => ran.warns(&old, "timeout").within(7 * SECOND, 12 * SECOND),
-            _ => ran.quits("timeout").within(12 * SECOND, 20 * SECOND),
+            SOON => ran.answers(&old).within(3 * SECOND..7 * SECOND),
+            DUE => ran.warns(&old, "timeout").within(7 * SECOND..12 * SECOND),
+            _ => ran.quits("timeout").within(12 * SECOND..20 * SECOND),
         };
         assert_eq!(scene.calls(), if *age == SOON { 1 } else { 2 });
         assert!(scene.record("failure").is_some());
@@ -99,12 +99,12 @@ fn sixty_processes_on_a_silent_worker_share_one_process_patience() {
     let herd = scene.herd(60);
     assert!(scene.calls() <= 2, "one process asks, twice: {:?}", scene.town.worker.calls());
     for ran in &herd {
-        ran.quits("timeout").within(0 * SECOND, 22 * SECOND);
+        ran.quits("timeout").within(..22 * SECOND);
     }
     assert_eq!(scene.record("failure").expect("it is on record")["count"], 1);
     // Whoever comes next is told at once, with when it will be tried again.
     let next = scene.get();
-    next.quits("timeout").mentions("will be tried again in").within(0 * SECOND, 2 * SECOND);
+    next.quits("timeout").mentions("will be tried again in").within(..2 * SECOND);
     assert!(scene.calls() <= 2);
 }
 
@@ -114,7 +114,7 @@ fn sixty_processes_with_a_token_near_its_end_do_not_wait_for_a_silent_worker_in_
     scene.town.worker.answer_with(Script::Silence);
     for ran in scene.herd(60) {
         // The one that asked tells what came of it, the others that somebody is asking.
-        ran.warns_of(&old, &["[timeout]", "has been renewing"]).within(0 * SECOND, 13 * SECOND);
+        ran.warns_of(&old, &["[timeout]", "has been renewing"]).within(..13 * SECOND);
     }
     assert!(scene.calls() <= 2, "{:?}", scene.town.worker.calls());
 }

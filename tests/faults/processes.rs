@@ -61,7 +61,7 @@ fn waiters_pass_by_one_that_stands_still_and_it_does_not_undo_what_they_got() {
         let passed_by = |ran: &&Seen| ran.0.stderr.contains(&format!("process {stopped} has held"));
         assert_eq!(herd.iter().filter(passed_by).count(), 1, "one goes ahead for all");
         for ran in &herd {
-            assert_eq!(ran.within(0 * SECOND, 19 * SECOND).token(), newer);
+            assert_eq!(ran.within(..19 * SECOND).token(), newer);
         }
         assert_eq!(scene.calls(), 2);
         send(Signal::CONT, stopped);
@@ -84,10 +84,10 @@ fn a_process_that_stands_still_costs_a_usable_token_three_seconds_at_most() {
             send(Signal::STOP, stopped);
             let ran = scene.get();
             if *age == SOON {
-                ran.answers(&old).within(0 * SECOND, 2 * SECOND);
+                ran.answers(&old).within(..2 * SECOND);
             } else {
                 ran.warns_of(&old, &[&format!("process {stopped} has been renewing")]);
-                ran.within(2 * SECOND, 6 * SECOND);
+                ran.within(2 * SECOND..6 * SECOND);
             }
             assert_eq!(scene.calls(), 1);
             send(Signal::KILL, stopped);

@@ -101,7 +101,7 @@ fn an_agent_with_wrong_settings_does_not_silence_the_others() {
 fn a_worker_that_is_down_is_asked_again_when_its_time_has_come() {
     let (scene, _) = Scene::with_token(DEAD);
     scene.town.worker.go_down();
-    scene.get().quits("worker-unreachable").within(0 * SECOND, 4 * SECOND);
+    scene.get().quits("worker-unreachable").within(..4 * SECOND);
     scene.town.worker.come_up();
     scene.get().quits("worker-unreachable").mentions("will be tried again in");
     assert_eq!(scene.calls(), 0, "its time has not come");

@@ -1,7 +1,9 @@
 //! An agent in a town, and what its helper has to say when something is wrong. Owns the forms that
 //! an answer may have; refuses every other, above all panics, half answers and secrets on stderr.
 
+use std::fmt::Debug;
 use std::fs;
+use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -245,8 +247,8 @@ impl Seen {
     }
 
     #[track_caller]
-    pub(super) fn within(&self, least: Duration, most: Duration) -> &Self {
-        assert!((least..=most).contains(&self.0.took), "not in {least:?} to {most:?}\n{self:?}");
+    pub(super) fn within(&self, time: impl RangeBounds<Duration> + Debug) -> &Self {
+        assert!(time.contains(&self.0.took), "not in {time:?}\n{self:?}");
         self
     }
 

@@ -39,7 +39,7 @@ fn assert_is_passed_by(what: &str, swap: impl Fn(&Path)) {
     swap(&entry);
     let token = scene.current();
     let ran = scene.get();
-    assert_eq!(ran.within(0 * SECOND, 4 * SECOND).token(), token, "{what}");
+    assert_eq!(ran.within(..4 * SECOND).token(), token, "{what}");
     ran.mentions("[cache-unusable]").mentions(&entry.to_string_lossy());
     assert_eq!(scene.calls(), 1, "{what}");
     // Replaced where it can be; a directory stays, and the entry is in the next place.
