@@ -9,6 +9,7 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::slice::from_ref;
 
 use anyhow::{Context, Result, ensure};
 use git_credential_gastown::failure::FailureRecord;
@@ -85,9 +86,9 @@ impl Cache {
         open: impl Fn(&Path) -> std::io::Result<T>,
     ) -> (Option<(Shelf<'_>, T)>, Vec<anyhow::Error>) {
         let mut reasons = Vec::new();
-        for directory in &self.directories {
-            let shelf = Shelf { directory };
-            let lock = shelf.path(&name(&key.file_stem(), LOCK));
+        for (index, directory) in self.directories.iter().enumerate() {
+            let shelf = Shelf { directories: &self.directories[index..] };
+            let lock = directory.join(name(&key.file_stem(), LOCK));
             let opened = prepare(directory)
                 .and_then(|()| open(&lock).with_context(|| format!("cannot open {lock:?}")));
             match opened {
@@ -106,8 +107,7 @@ impl Cache {
     pub(crate) fn keep_rejection(&self, rejection: &Rejection) -> Result<()> {
         let mut outcome = Ok(());
         for directory in &self.directories {
-            outcome =
-                prepare(directory).and_then(|()| Shelf { directory }.keep_rejection(rejection));
+            outcome = Shelf { directories: from_ref(directory) }.keep_rejection(rejection);
             if outcome.is_ok() {
                 break;
             }
@@ -149,19 +149,22 @@ struct Renewal {
     at: Timestamp,
 }
 
-/// A place of the cache that can be written to.
+/// The places of the cache from the first one on that can be used. A record goes to the first that
+/// takes it, because a disk may be full although it has a lock.
 #[derive(Clone, Copy)]
 pub(crate) struct Shelf<'a> {
-    directory: &'a Path,
+    directories: &'a [PathBuf],
 }
 
 impl Shelf<'_> {
+    /// The first place, which also has the lock.
     pub(crate) fn directory(&self) -> &Path {
-        self.directory
+        &self.directories[0]
     }
 
     /// # Errors
-    /// If the file cannot be written; the old one stays as it was. So for every `keep_…`.
+    /// Why the first place does not take it; the old record stays as it was there, and the next
+    /// place may have taken it. So for every `keep_…`.
     pub(crate) fn keep_entry(&self, key: &CacheKey, entry: &Entry) -> Result<()> {
         self.write(&name(&key.file_stem(), TOKEN), key, entry)
     }
@@ -171,7 +174,7 @@ impl Shelf<'_> {
     }
 
     pub(crate) fn forget_failure(&self, key: &CacheKey) {
-        let _ = fs::remove_file(self.path(&name(&key.file_stem(), FAILURE)));
+        self.forget(&name(&key.file_stem(), FAILURE));
     }
 
     pub(crate) fn keep_rejection(&self, rejection: &Rejection) -> Result<()> {
@@ -189,37 +192,48 @@ impl Shelf<'_> {
     }
 
     pub(crate) fn forget_container_token(&self, key: &TownKey) {
-        let _ = fs::remove_file(self.path(&name(&key.file_stem(), CONTAINER)));
+        self.forget(&name(&key.file_stem(), CONTAINER));
     }
 
     /// The lock that one waiter takes to go ahead when the holder of the other does not move.
     pub(crate) fn bypass_path(&self, key: &CacheKey) -> PathBuf {
-        self.path(&name(&key.file_stem(), BYPASS))
+        self.directory().join(name(&key.file_stem(), BYPASS))
     }
 
     /// Removes what died over a day ago; `retire` removes a lock file that nobody holds.
     pub(crate) fn sweep(&self, now: Timestamp, retire: impl Fn(&Path)) {
-        sweep::sweep(self.directory, now, retire);
+        sweep::sweep(self.directory(), now, retire);
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.join(name)
-    }
-
-    /// Not synced to disk: after a power cut a lost token costs one call, and a cut one is a miss.
     fn write(&self, name: &str, key: &impl Serialize, record: &impl Serialize) -> Result<()> {
-        let path = self.path(name);
         let bytes = to_wire(key, record);
-        let written = || -> std::io::Result<()> {
-            // Created 0600; removed again if anything fails.
-            let mut file =
-                tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(self.directory)?;
-            file.write_all(&bytes)?;
-            file.persist(&path).map_err(|error| error.error)?;
-            Ok(())
+        let write = |directory: &PathBuf| {
+            prepare(directory).and_then(|()| write(&directory.join(name), directory, &bytes))
         };
-        written().with_context(|| format!("cannot write {path:?}"))
+        let first = write(&self.directories[0]);
+        if first.is_err() {
+            let _ = self.directories[1..].iter().find(|directory| write(directory).is_ok());
+        }
+        first
     }
+
+    fn forget(&self, name: &str) {
+        for directory in self.directories {
+            let _ = fs::remove_file(directory.join(name));
+        }
+    }
+}
+
+/// Not synced to disk: after a power cut a lost token costs one call, and a cut one is a miss.
+fn write(path: &Path, directory: &Path, bytes: &[u8]) -> Result<()> {
+    let written = || -> std::io::Result<()> {
+        // Created 0600; removed again if anything fails.
+        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(directory)?;
+        file.write_all(bytes)?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    written().with_context(|| format!("cannot write {path:?}"))
 }
 
 fn name(stem: &str, kind: &str) -> String {

@@ -150,13 +150,15 @@ impl<'a> Worker<'a> {
             ),
             // How rustls reports a certificate that it does not trust.
             Error::Io(cause) if cause.kind() == ErrorKind::InvalidData => untrusted(worker, cause),
-            Error::ConnectProxyFailed(_) | Error::Io(_) if self.is_proxied => fail(
-                Name::WorkerUnreachable,
-                Retry::Later,
-                "proxy failed",
-                format!("the proxy in HTTPS_PROXY does not lead to the worker at {worker}"),
-                "check HTTPS_PROXY and NO_PROXY",
-            ),
+            Error::ConnectProxyFailed(_) | Error::Io(_) | Error::Protocol(_) if self.is_proxied => {
+                fail(
+                    Name::WorkerUnreachable,
+                    Retry::Later,
+                    "proxy failed",
+                    format!("the proxy in HTTPS_PROXY does not lead to the worker at {worker}"),
+                    "check HTTPS_PROXY and NO_PROXY",
+                )
+            }
             Error::Io(cause) if cause.kind() == ErrorKind::ConnectionRefused => fail(
                 Name::WorkerUnreachable,
                 Retry::AtOnce,

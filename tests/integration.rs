@@ -15,6 +15,8 @@ mod container_token;
 mod erasing;
 /// What git is told of a token's end.
 mod expiry;
+/// Every fault ends in a token or in one clear message.
+mod faults;
 /// A token that dies before its time costs one more round trip.
 mod healing;
 /// However many wake at once, one asks the worker.

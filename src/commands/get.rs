@@ -31,8 +31,11 @@ pub(super) fn run(context: &Context<'_>) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Err(exhausted) => {
-            if context.settings.on_failure == OnFailure::Quit {
-                write_answer(QUIT)?;
+            // The reason matters more than that nobody reads the answer.
+            if context.settings.on_failure == OnFailure::Quit
+                && let Err(unwritten) = write_answer(QUIT)
+            {
+                context.messages.trace(format_args!("{unwritten:#}"));
             }
             Err(exhausted.into())
         }

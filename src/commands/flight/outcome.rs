@@ -52,10 +52,8 @@ impl Flight<'_> {
         if let Some(newer) = newer {
             return Ok(newer);
         }
-        let kept = rejection
-            .map_or(Ok(()), |rejection| shelf.keep_rejection(&rejection))
-            .and_then(|()| shelf.keep_entry(&self.key, &entry));
-        if let Err(reason) = kept {
+        let rejection = rejection.map_or(Ok(()), |rejection| shelf.keep_rejection(&rejection));
+        if let Err(reason) = shelf.keep_entry(&self.key, &entry).and(rejection) {
             messages.warning(format_args!("{reason:#} [{}]", Name::CacheUnusable));
         }
         shelf.forget_failure(&self.key);

@@ -1,0 +1,20 @@
+//! Every fault that may befall the program, and what must be seen all the same: an answer while a
+//! token is left, one clear message and no hang when none is. `docs/reliability.md` is the table
+//! of promises that leads here.
+
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+
+mod answers;
+mod chaos;
+mod disk;
+mod kernel;
+mod limits;
+mod moments;
+mod network;
+mod patience;
+mod processes;
+mod promises;
+mod records;
+mod requests;
+mod scene;
+mod strangers;

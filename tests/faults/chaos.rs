@@ -1,0 +1,127 @@
+//! Everything at once, for a bounded time: hundreds of processes, killed at random; a cache whose
+//! files vanish at random; a worker that fails one call in three. Whatever any of them ever
+//! answers is a token that the worker minted and that is alive, and what is left can be swept.
+
+use std::fs::{self, File};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::scene::*;
+use crate::town::{Expiry, Options, RIG, Ran, Script, Verdict};
+
+const LASTS: Duration = Duration::from_secs(12);
+const HERDS: usize = 12;
+/// Killed after so many milliseconds at most, if at all: a process lives for a few.
+const LONGEST_LIFE: u64 = 60;
+
+/// So short a life that tokens die within the test, with margins that a busy machine can keep.
+fn short_lives() -> Options {
+    Options {
+        token_life: Duration::from_secs(30),
+        cached_for: Duration::from_secs(3),
+        expiry: Expiry::ExpiresAt,
+        ..Options::default()
+    }
+}
+
+/// What came of it all.
+#[derive(Debug, Default)]
+struct Tally {
+    answered: AtomicUsize,
+    failed: AtomicUsize,
+    killed: AtomicUsize,
+}
+
+#[test]
+fn whatever_is_killed_or_vanishes_every_answer_is_a_living_token() {
+    let scene = Scene::with(short_lives());
+    let (tally, is_over) = (Tally::default(), AtomicBool::new(false));
+    let started = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..HERDS {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::SeqCst) {
+                    live(&scene, &tally);
+                }
+            });
+        }
+        scope.spawn(|| fail_one_in_three(&scene, &is_over));
+        scope.spawn(|| lose_files(&scene, &is_over));
+        thread::sleep(LASTS);
+        is_over.store(true, Ordering::SeqCst);
+    });
+    assert!(started.elapsed() < LASTS + 25 * SECOND, "everything ends: {:?}", started.elapsed());
+    let count = |tally: &AtomicUsize| tally.load(Ordering::SeqCst);
+    let total = count(&tally.answered) + count(&tally.failed) + count(&tally.killed);
+    eprintln!("{total} processes, {} calls: {tally:?}", scene.calls());
+    assert!(count(&tally.answered) > 50 && count(&tally.killed) > 50, "{tally:?}");
+
+    // All that is left behind goes with the next sweep a day later.
+    scene.town.worker.answer_honestly();
+    let day = Duration::from_secs(26 * 60 * 60);
+    scene.let_pass(day);
+    for path in scene.home.cache_files() {
+        let file = File::options().write(true).open(path).expect("the cache is ours");
+        file.set_modified(SystemTime::now() - day).expect("the cache is ours");
+    }
+    let mut scene = scene;
+    scene.home.set("GASTOWN_CONTAINER_TOKEN", &scene.town.worker.container_token());
+    scene.get().token();
+    let names = scene.names();
+    let kinds = [".token.json", ".lock"];
+    let is_expected = |name: &String| kinds.iter().any(|kind| name.ends_with(kind));
+    assert!(names.len() <= 3 && names.iter().all(is_expected), "{names:?}");
+}
+
+/// One process, from its start to its end or to what ends it.
+fn live(scene: &Scene, tally: &Tally) {
+    let seen = if fastrand::bool() {
+        let seconds = Duration::from_millis(fastrand::u64(..LONGEST_LIFE)).as_secs_f64();
+        scene.run("timeout", &["--signal", "KILL", &seconds.to_string(), HELPER, "get"])
+    } else {
+        scene.get()
+    };
+    let count = |tally: &AtomicUsize| tally.fetch_add(1, Ordering::SeqCst);
+    let Ran { code, stdout, .. } = &seen.0;
+    // `timeout` dies of the signal that it sends.
+    let is_killed = *code == 128 + 9;
+    let password = stdout.lines().find_map(|line| line.strip_prefix("password="));
+    match (password, &**stdout) {
+        (Some(token), _) => {
+            assert!(stdout.ends_with('\n'), "half an answer\n{seen:?}");
+            assert!(scene.town.worker.minted_for(RIG).iter().any(|it| it == token), "{seen:?}");
+            assert_eq!(scene.town.github.judge(token), Verdict::Live, "{seen:?}");
+            count(&tally.answered);
+        }
+        (None, "" | "quit=1\n") if is_killed => drop(count(&tally.killed)),
+        (None, _) => {
+            seen.quits("worker-error");
+            count(&tally.failed);
+        }
+    }
+}
+
+/// Both attempts of a process, so that it counts.
+fn fail_one_in_three(scene: &Scene, is_over: &AtomicBool) {
+    let mut next = 1;
+    while !is_over.load(Ordering::SeqCst) {
+        if scene.calls() >= next {
+            scene.town.worker.answer_with(Script::error(500, "Internal server error").next(2));
+            next = scene.calls() + 6;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Any file of the cache, at any time, whatever it is for.
+fn lose_files(scene: &Scene, is_over: &AtomicBool) {
+    while !is_over.load(Ordering::SeqCst) {
+        thread::sleep(Duration::from_millis(fastrand::u64(1..40)));
+        let names = scene.names();
+        if let Some(name) = fastrand::choice(names) {
+            // Somebody may have been faster.
+            let _ = fs::remove_file(scene.cache().join(name));
+        }
+    }
+}

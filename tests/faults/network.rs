@@ -1,0 +1,243 @@
+//! What may be wrong between the program and the worker: names that are not found, certificates
+//! that nobody can trust, proxies that are down or lie. One attempt is enough where another would
+//! meet the same, and no message gives away what a proxy's address holds.
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use super::scene::*;
+
+/// Counts who comes, and does with each as it is told.
+fn serve(
+    listener: TcpListener,
+    deal: impl Fn(TcpStream) -> io::Result<()> + Send + 'static,
+) -> Arc<AtomicUsize> {
+    let visits = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&visits);
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            counted.fetch_add(1, Ordering::SeqCst);
+            // Whoever hangs up in the middle has seen enough.
+            let _ = deal(stream);
+        }
+    });
+    visits
+}
+
+fn listener() -> (TcpListener, u16) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    (listener, port)
+}
+
+/// An authority, in a file for `SSL_CERT_FILE`.
+struct Authority(Issuer<'static, KeyPair>);
+
+impl Authority {
+    fn new(scene: &mut Scene) -> Self {
+        let mut params = CertificateParams::new([]).expect("no names are fine names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        let root = params.self_signed(&key).expect("a certificate");
+        let file = scene.home.path().join("authority.pem");
+        fs::write(&file, root.pem()).expect("the home is writable");
+        scene.home.set("SSL_CERT_FILE", &file.to_string_lossy());
+        Self(Issuer::new(params, key))
+    }
+
+    fn vouches(&self, name: &str, until: i32) -> ServerConfig {
+        let mut params = CertificateParams::new([name.to_owned()]).expect("a fine name");
+        params.not_after = date_time_ymd(until, 1, 1);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
+        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+        let config = ServerConfig::builder().with_no_client_auth();
+        config.with_single_cert(vec![certificate.der().clone()], key).expect("they fit")
+    }
+}
+
+/// Shows a certificate that is wrong in some way, and tells the scene whom to trust.
+type Certified = fn(&mut Scene) -> ServerConfig;
+
+/// Puts the worker behind TLS; returns how many have come.
+fn behind_tls(scene: &mut Scene, config: ServerConfig) -> Arc<AtomicUsize> {
+    let (listener, port) = listener();
+    let worker = scene.town.worker.url().replace("http://", "");
+    let config = Arc::new(config);
+    scene.home.set("GASTOWN_API_URL", &format!("https://127.0.0.1:{port}"));
+    serve(listener, move |stream| {
+        let connection = ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?;
+        let mut outside = StreamOwned::new(connection, stream);
+        let mut request = Vec::new();
+        // The body of every call is `{}`.
+        while !request.ends_with(b"{}") {
+            let mut bytes = [0; 4096];
+            let count = outside.read(&mut bytes)?;
+            request.extend_from_slice(&bytes[..count]);
+        }
+        let mut inside = TcpStream::connect(&worker)?;
+        inside.write_all(&request)?;
+        io::copy(&mut inside, &mut outside)?;
+        outside.conn.send_close_notify();
+        outside.flush()
+    })
+}
+
+#[test]
+fn a_worker_with_a_trusted_certificate_is_asked_over_tls() {
+    let mut scene = Scene::new();
+    let config = Authority::new(&mut scene).vouches("127.0.0.1", 4000);
+    let visits = behind_tls(&mut scene, config);
+    scene.get().answers(&scene.current());
+    assert_eq!((visits.load(Ordering::SeqCst), scene.calls()), (1, 1));
+}
+
+#[test]
+fn a_certificate_that_cannot_be_trusted_costs_one_connection_and_no_secret() {
+    let faults: [(&str, Certified); 3] = [
+        ("expired", |scene| Authority::new(scene).vouches("127.0.0.1", 2001)),
+        ("of another name", |scene| Authority::new(scene).vouches("worker.example", 4000)),
+        ("of an unknown authority", |scene| {
+            let unknown = Authority::new(scene).vouches("127.0.0.1", 4000);
+            Authority::new(scene);
+            unknown
+        }),
+    ];
+    for (what, fault) in faults {
+        let mut scene = Scene::new();
+        let config = fault(&mut scene);
+        let visits = behind_tls(&mut scene, config);
+        scene.get().quits("worker-unreachable").mentions("certificate");
+        scene.get().quits("worker-unreachable").mentions("will be tried again in");
+        assert_eq!((visits.load(Ordering::SeqCst), scene.calls()), (1, 0), "{what}");
+    }
+}
+
+#[test]
+fn without_any_authority_to_trust_nobody_is_asked() {
+    let mut scene = Scene::new();
+    let (listener, port) = listener();
+    let visits = serve(listener, |_| Ok(()));
+    let empty = scene.home.path().join("empty.pem");
+    fs::write(&empty, "").expect("the home is writable");
+    scene.home.set("SSL_CERT_FILE", &empty.to_string_lossy());
+    scene.home.set("GASTOWN_API_URL", &format!("https://127.0.0.1:{port}"));
+    scene.get().quits("worker-unreachable").mentions("SSL_CERT_FILE");
+    assert_eq!(visits.load(Ordering::SeqCst), 0);
+}
+
+/// What a proxy does with its guests.
+type Manners = fn(TcpStream) -> io::Result<()>;
+
+fn proxy_says(mut stream: TcpStream, text: &str) -> io::Result<()> {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        request.extend_from_slice(&byte);
+    }
+    stream.write_all(text.as_bytes())
+}
+
+const PROXIES: [(&str, Manners); 6] = [
+    ("hangs up", |_| Ok(())),
+    ("talks nonsense", |stream| proxy_says(stream, "220 smtp.example\r\n\r\n")),
+    ("wants a password", |stream| proxy_says(stream, "HTTP/1.1 407 Who?\r\n\r\n")),
+    ("fails", |stream| proxy_says(stream, "HTTP/1.1 502 Bad Gateway\r\n\r\n")),
+    ("lies that it has connected", |stream| proxy_says(stream, "HTTP/1.1 200 OK\r\n\r\n")),
+    ("lies that it is the worker", |stream| {
+        proxy_says(stream, "HTTP/1.1 200 OK\r\n\r\n{\"success\":true,\"data\":{\"token\":\"t\"}}")
+    }),
+];
+
+/// Beyond a proxy that has a password in its address.
+fn beyond_proxy(port: u16) -> Scene {
+    let mut scene = Scene::new();
+    Authority::new(&mut scene);
+    scene.home.set("GASTOWN_API_URL", "https://worker.invalid");
+    scene.home.set("HTTPS_PROXY", &format!("http://smith:sesame@127.0.0.1:{port}"));
+    scene
+}
+
+#[test]
+fn a_proxy_that_is_down_or_lies_is_named_without_its_password() {
+    at_once(&PROXIES, |(what, manners)| {
+        let (listener, port) = listener();
+        let visits = serve(listener, *manners);
+        let scene = beyond_proxy(port);
+        let ran = scene.get();
+        ran.quits("worker-unreachable").within(..20 * SECOND);
+        // What one that claims to have connected says next is taken for a bad certificate.
+        let named = ["HTTPS_PROXY", "SSL_CERT_FILE"].iter().any(|it| ran.0.stderr.contains(it));
+        assert!(named && (what.starts_with("lies") || ran.0.stderr.contains("HTTPS_PROXY")));
+        assert!(!ran.0.stderr.contains("sesame") && !ran.0.stderr.contains("smith"), "{ran:?}");
+        assert_eq!(visits.load(Ordering::SeqCst), 1, "{what}");
+    });
+    let (listener, port) = listener();
+    drop(listener);
+    let refused = beyond_proxy(port).get();
+    refused.quits("worker-unreachable").mentions("HTTPS_PROXY");
+    assert!(!refused.0.stderr.contains("sesame"), "{refused:?}");
+}
+
+#[test]
+fn a_proxys_address_that_is_none_is_not_repeated() {
+    let mut scene = beyond_proxy(1);
+    scene.home.set("HTTPS_PROXY", "http://smith:sesame@");
+    let ran = scene.get();
+    ran.quits("config-missing").mentions("HTTPS_PROXY");
+    assert!(!ran.0.stderr.contains("sesame"), "{ran:?}");
+}
+
+#[test]
+fn no_proxy_stands_between_the_program_and_its_own_machine_or_an_exempt_host() {
+    let (listener, port) = listener();
+    let visits = serve(listener, |_| Ok(()));
+    let proxy = format!("http://127.0.0.1:{port}");
+    let mut scene = Scene::new();
+    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
+        scene.home.set(name, &proxy);
+    }
+    scene.get().answers(&scene.current());
+    scene.home.set("GASTOWN_API_URL", "https://worker.invalid").set("NO_PROXY", ".invalid");
+    scene.get().quits("worker-unreachable");
+    assert_eq!(visits.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_name_that_is_not_found_is_said_so() {
+    let mut scene = Scene::new();
+    Authority::new(&mut scene);
+    scene.home.set("GASTOWN_API_URL", "https://worker.invalid");
+    // In a sandbox the lookup itself may hang.
+    let ran = scene.get();
+    ran.assert_proper().within(..20 * SECOND).mentions("https://worker.invalid");
+    assert_eq!(ran.0.stdout, "quit=1\n");
+}
+
+#[test]
+fn a_name_server_that_says_nothing_is_not_waited_for_without_end() {
+    let Ok(silent) = UdpSocket::bind("127.0.0.153:53") else {
+        return eprintln!("skipped: only root may play the name server, and nobody else may be it");
+    };
+    let mut scene = Scene::new();
+    Authority::new(&mut scene);
+    scene.home.set("GASTOWN_API_URL", "https://worker.example.test");
+    let script = "mount --bind resolv.conf \"$(readlink -f /etc/resolv.conf)\"
+        exec \"$HELPER\" get";
+    let resolver = scene.home.path().join("resolv.conf");
+    fs::write(resolver, "nameserver 127.0.0.153\n").expect("the home is writable");
+    let Some(ran) = scene.mounting_shell(script) else { return };
+    silent.set_read_timeout(Some(Duration::from_secs(1))).expect("a socket can be told");
+    silent.recv(&mut [0; 512]).expect("it was asked, and said nothing");
+    ran.quits("timeout").mentions("looking up its name").within(6 * SECOND..20 * SECOND);
+}

@@ -1,0 +1,143 @@
+//! Failures are shared by way of the disk: how long one stands, for whom, and what ends it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::scene::*;
+use crate::town::clock::{http_date, real_now};
+use crate::town::{CallKind, Script};
+
+/// How many seconds a failure keeps others from asking, with and without a usable token.
+fn stands(record: &Value) -> (i64, i64) {
+    let moment = |name: &str| record[name].as_i64().expect("a moment");
+    let since = |name| (moment(name) - moment("at")) / 1000;
+    (since("until_usable"), since("until"))
+}
+
+fn failed(scene: &Scene) -> Value {
+    scene.record("failure").expect("it is on record")
+}
+
+#[test]
+fn failures_back_off_and_forget_it_all_after_the_first_success() {
+    let (scene, _) = Scene::with_token(DEAD);
+    scene.town.worker.answer_with(Script::error(500, "Internal server error"));
+    for (count, most) in [(1, 3), (2, 6), (3, 12), (4, 22), (5, 22)] {
+        scene.get().quits("worker-error");
+        let failure = failed(&scene);
+        assert_eq!(failure["count"], count);
+        let (usable, without) = stands(&failure);
+        assert!((most / 4..=most).contains(&without), "{without} s at the {count}th");
+        assert!(usable >= without && usable <= 90, "{usable} s at the {count}th");
+        scene.let_pass(Duration::from_secs(most.unsigned_abs() + 1));
+    }
+    scene.town.worker.answer_honestly();
+    scene.get().answers(&scene.current());
+    assert_eq!(scene.record("failure"), None);
+}
+
+#[test]
+fn a_refusal_stands_for_a_minute_and_with_a_usable_token_for_five() {
+    let (scene, _) = Scene::with_token(DEAD);
+    scene.town.worker.answer_with(Script::error(404, "Rig not found"));
+    scene.get().quits("rig-not-found");
+    assert_eq!(stands(&failed(&scene)), (300, 60));
+    scene.let_pass(Duration::from_secs(61));
+    scene.town.worker.answer_honestly();
+    scene.get().answers(&scene.current());
+}
+
+#[test]
+fn the_worker_may_ask_for_patience_and_gets_five_minutes_at_most() {
+    let in_100_s = http_date(real_now() + 100_000);
+    // What is nonsense falls back to the usual 2 s, give or take half of that.
+    for (asked, least, most) in [
+        ("120", 119, 120),
+        (&*in_100_s, 90, 101),
+        ("1000000000", 300, 300),
+        ("soon", 1, 3),
+        ("-1", 1, 3),
+        ("1e3", 1, 3),
+        ("99999999999999999999999", 1, 3),
+    ] {
+        let (scene, _) = Scene::with_token(DEAD);
+        let script = Script::status(429, &[("Retry-After", asked)], "");
+        scene.town.worker.answer_with(script);
+        scene.get().quits("rate-limited").mentions("asked to wait");
+        assert_eq!(scene.calls(), 1, "{asked}: once is what it asked for");
+        let (_, stands) = stands(&failed(&scene));
+        assert!((least..=most).contains(&stands), "{asked}: {stands} s");
+        scene.get().quits("rate-limited").mentions("will be tried again in");
+        assert_eq!(scene.calls(), 1, "{asked}");
+    }
+}
+
+#[test]
+fn mended_settings_are_tried_at_once() {
+    let mut scene = Scene::new();
+    let good = scene.town.worker.container_token();
+    let bad = scene.town.worker.container_token_badly_signed();
+    scene.home.set("GASTOWN_CONTAINER_TOKEN", &bad);
+    scene.get().quits("container-token-rejected");
+    scene.get().quits("container-token-rejected");
+    assert_eq!(scene.calls(), 1, "the refusal stands for these settings");
+    scene.home.set("GASTOWN_CONTAINER_TOKEN", &good);
+    scene.get().answers(&scene.current());
+    assert_eq!((scene.calls(), scene.record("failure")), (2, None));
+}
+
+#[test]
+fn an_agent_with_wrong_settings_does_not_silence_the_others() {
+    let mut scene = Scene::new();
+    let good = scene.town.worker.container_token();
+    scene.home.set("GASTOWN_CONTAINER_TOKEN", &scene.town.worker.container_token_of_town("other"));
+    scene.get().quits("cross-town");
+    scene.home.set("GASTOWN_CONTAINER_TOKEN", &good);
+    scene.get().answers(&scene.current());
+}
+
+#[test]
+fn a_worker_that_is_down_is_asked_again_when_its_time_has_come() {
+    let (scene, _) = Scene::with_token(DEAD);
+    scene.town.worker.go_down();
+    scene.get().quits("worker-unreachable").within(..4 * SECOND);
+    scene.town.worker.come_up();
+    scene.get().quits("worker-unreachable").mentions("will be tried again in");
+    assert_eq!(scene.calls(), 0, "its time has not come");
+    scene.let_pass(4 * SECOND);
+    scene.get().answers(&scene.current());
+}
+
+#[test]
+fn a_failure_from_the_future_is_not_believed() {
+    let (scene, _) = Scene::with_token(DEAD);
+    scene.town.worker.answer_with(Script::error(500, "Internal server error").next(2));
+    scene.get().quits("worker-error");
+    scene.set_clock_back(120 * MINUTE);
+    // It is DEAD no longer either, but from the future: it is renewed.
+    scene.get().answers(&scene.current());
+}
+
+#[test]
+fn a_damaged_failure_record_silences_nobody() {
+    for damage in ["", "{", "null", "\0\u{1}\u{2}", r#"{"version":99}"#] {
+        let (scene, _) = Scene::with_token(DEAD);
+        scene.town.worker.answer_with(Script::error(404, "Rig not found").next(1));
+        scene.get().quits("rig-not-found");
+        let path = scene.path_of(".failure.json").expect("it is on record");
+        std::fs::write(path, damage).expect("the cache is ours");
+        scene.get().answers(&scene.current());
+    }
+}
+
+#[test]
+fn fifty_waiters_on_a_refused_container_token_cost_one_call() {
+    let (scene, _) = Scene::with_token(DEAD);
+    let refusal = Script::error(401, "Invalid token signature").only(CallKind::GitToken);
+    scene.town.worker.answer_with(refusal);
+    for ran in scene.herd(50) {
+        ran.quits("container-token-rejected");
+    }
+    assert_eq!(scene.calls(), 1);
+}

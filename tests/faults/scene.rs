@@ -1,0 +1,276 @@
+//! An agent in a town, and what its helper has to say when something is wrong. Owns the forms that
+//! an answer may have; refuses every other, above all panics, half answers and secrets on stderr.
+
+use std::fmt::Debug;
+use std::fs;
+use std::ops::RangeBounds;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::town::home::aged;
+use crate::town::{Git, Home, Options, RIG, Ran, TOWN, Town};
+
+pub(super) const HELPER: &str = env!("CARGO_BIN_EXE_git-credential-gastown");
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+/// How old a token of unknown expiry is when its next process finds it in each of the states.
+pub(super) const FRESH: Duration = Duration::from_secs(10 * 60);
+pub(super) const SOON: Duration = Duration::from_secs(21 * 60);
+pub(super) const DUE: Duration = Duration::from_secs(40 * 60);
+pub(super) const DEAD: Duration = Duration::from_secs(61 * 60);
+
+pub(super) struct Scene {
+    pub(super) town: Town,
+    pub(super) home: Home,
+}
+
+impl Scene {
+    pub(super) fn new() -> Self {
+        Self::with(Options::default())
+    }
+
+    pub(super) fn with(options: Options) -> Self {
+        let town = Town::start_with(options);
+        let mut home = Home::new(Path::new(HELPER), &Git::newest());
+        // Whatever goes wrong must not spill a secret, and this makes a panic spill all it can.
+        home.as_agent(&town).set("RUST_BACKTRACE", "full").set("HELPER", HELPER);
+        Self { town, home }
+    }
+
+    /// With a token in the cache that was handed out that long ago, and no calls on record.
+    pub(super) fn with_token(age: Duration) -> (Self, String) {
+        let scene = Self::new();
+        let token = scene.get().token();
+        scene.let_pass(age);
+        scene.town.worker.forget_calls();
+        (scene, token)
+    }
+
+    /// For the town and for the agent's cache alike.
+    pub(super) fn let_pass(&self, time: Duration) {
+        self.town.let_pass(time);
+        self.home.age_cache(time);
+    }
+
+    /// Makes the cache as if the clock had been set back by that much since it was written.
+    pub(super) fn set_clock_back(&self, time: Duration) {
+        let millis = i64::try_from(time.as_millis()).expect("no test lasts that long");
+        for path in self.records() {
+            let text = fs::read_to_string(&path).expect("records are text");
+            fs::write(&path, aged(&text, -millis)).expect("the cache is ours");
+        }
+    }
+
+    pub(super) fn request(&self) -> String {
+        format!("protocol=http\nhost={}\n\n", self.town.github.host())
+    }
+
+    pub(super) fn get(&self) -> Seen {
+        Seen(self.home.helper(&["get"], &self.request()))
+    }
+
+    pub(super) fn erase(&self, token: &str) -> Seen {
+        let host = self.town.github.host();
+        let text =
+            format!("protocol=http\nhost={host}\nusername=x-access-token\npassword={token}\n\n");
+        Seen(self.home.helper(&["erase"], &text))
+    }
+
+    /// `get` by way of a shell script, which finds the program as `"$HELPER"`.
+    pub(super) fn shell(&self, script: &str) -> Seen {
+        self.run("sh", &["-c", script])
+    }
+
+    /// The same where mounts are the script's own. `None`, and a word about it, where this user
+    /// may not mount anything.
+    pub(super) fn mounting_shell(&self, script: &str) -> Option<Seen> {
+        let may = Command::new("unshare").args(["-m", "true"]).output();
+        if may.is_ok_and(|output| output.status.success()) {
+            return Some(self.run("unshare", &["-m", "sh", "-ec", script]));
+        }
+        eprintln!("skipped: only root may mount a file system, and has `unshare` to do it");
+        None
+    }
+
+    pub(super) fn run(&self, program: &str, arguments: &[&str]) -> Seen {
+        let mut command = self.home.command(program);
+        command.args(arguments);
+        Seen(Ran::run(command, self.request().as_bytes()))
+    }
+
+    /// That many processes at once, each of them a `get`.
+    pub(super) fn herd(&self, size: usize) -> Vec<Seen> {
+        thread::scope(|scope| {
+            let herd: Vec<_> = (0..size).map(|_| scope.spawn(|| self.get())).collect();
+            herd.into_iter()
+                .map(|get| get.join().expect("it was not the test that failed"))
+                .collect()
+        })
+    }
+
+    pub(super) fn calls(&self) -> usize {
+        self.town.worker.git_token_calls()
+    }
+
+    /// What the worker hands out now.
+    pub(super) fn current(&self) -> String {
+        self.town.worker.token_for(RIG)
+    }
+
+    pub(super) fn cache(&self) -> PathBuf {
+        self.home.path().join(".cache/gastown")
+    }
+
+    /// The place of the cache that is used when no other can be.
+    pub(super) fn last_place(&self) -> PathBuf {
+        let user = rustix::process::geteuid().as_raw();
+        self.home.path().with_file_name("tmp").join(format!("gastown-{user}"))
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        names(&self.cache())
+    }
+
+    fn records(&self) -> Vec<PathBuf> {
+        let is_record = |path: &PathBuf| path.extension().is_some_and(|it| it == "json");
+        self.home.cache_files().into_iter().filter(is_record).collect()
+    }
+
+    /// The record of a kind, if there is one: `token`, `failure`, `rejection`.
+    pub(super) fn record(&self, kind: &str) -> Option<Value> {
+        let text = fs::read_to_string(self.path_of(&format!(".{kind}.json"))?).ok()?;
+        let record: Value = serde_json::from_str(&text).expect("records are whole");
+        Some(record["record"].clone())
+    }
+
+    /// The cache's only file with such a name.
+    pub(super) fn path_of(&self, ending: &str) -> Option<PathBuf> {
+        let is_it = |path: &PathBuf| path.to_string_lossy().ends_with(ending);
+        self.home.cache_files().into_iter().find(is_it)
+    }
+
+    pub(super) fn cached_token(&self) -> Option<String> {
+        Some(self.record("token")?["token"].as_str()?.to_owned())
+    }
+
+    /// Who holds the lock, as the lock file has it.
+    pub(super) fn holder(&self) -> u32 {
+        let path = self.path_of(".lock").expect("somebody asks the worker");
+        let text = fs::read_to_string(path).expect("a lock file is text");
+        text.trim().parse().expect("a lock file holds a process id")
+    }
+}
+
+pub(super) fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten();
+    let name = |it: fs::DirEntry| it.file_name().to_string_lossy().into_owned();
+    let mut names: Vec<_> = entries.map(|it| name(it.expect("readable"))).collect();
+    names.sort();
+    names
+}
+
+/// Runs all of them at once, because each of them mostly waits.
+pub(super) fn at_once<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
+    thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(|| check(case));
+        }
+    });
+}
+
+/// What one process let be seen.
+#[derive(Debug)]
+pub(super) struct Seen(pub(super) Ran);
+
+impl Seen {
+    /// The one answer, whatever else was said.
+    #[track_caller]
+    pub(super) fn token(&self) -> String {
+        self.assert_proper();
+        let token = self.0.stdout.lines().find_map(|line| line.strip_prefix("password="));
+        token.unwrap_or_else(|| panic!("no token\n{self:?}")).to_owned()
+    }
+
+    /// This answer, and not a word beside it.
+    #[track_caller]
+    pub(super) fn answers(&self, token: &str) -> &Self {
+        self.assert_proper();
+        assert_eq!((&*self.token(), &*self.0.stderr), (token, ""), "{self:?}");
+        self
+    }
+
+    /// This answer, and one warning of this name.
+    #[track_caller]
+    pub(super) fn warns(&self, token: &str, name: &str) -> &Self {
+        self.assert_proper();
+        assert_eq!(self.token(), token, "{self:?}");
+        self.says("warning", &format!("[{name}]"))
+    }
+
+    /// No answer; git is told to quit, and a person in one line why.
+    #[track_caller]
+    pub(super) fn quits(&self, name: &str) -> &Self {
+        self.assert_proper();
+        assert_eq!((self.0.code, &*self.0.stdout), (1, "quit=1\n"), "{self:?}");
+        self.says("error", &format!("[{name}]"))
+    }
+
+    #[track_caller]
+    fn says(&self, kind: &str, words: &str) -> &Self {
+        let start = format!("git-credential-gastown: {kind}: ");
+        assert!(self.0.stderr.starts_with(&start), "{self:?}");
+        assert_eq!(self.0.stderr.lines().count(), 1, "one line is enough\n{self:?}");
+        self.mentions(words)
+    }
+
+    /// This answer, and one warning with one of these words.
+    #[track_caller]
+    pub(super) fn warns_of(&self, token: &str, words: &[&str]) -> &Self {
+        assert!(words.iter().any(|it| self.0.stderr.contains(it)), "none of {words:?}\n{self:?}");
+        assert_eq!(self.token(), token, "{self:?}");
+        self.says("warning", "")
+    }
+
+    #[track_caller]
+    pub(super) fn mentions(&self, words: &str) -> &Self {
+        assert!(self.0.stderr.contains(words), "`{words}` is missing\n{self:?}");
+        self
+    }
+
+    /// Whether stderr names the worker or the town that it is about.
+    pub(super) fn names_place(&self) -> bool {
+        [TOWN, "127.0.0.1"].iter().any(|name| self.0.stderr.contains(name))
+    }
+
+    #[track_caller]
+    pub(super) fn within(&self, time: impl RangeBounds<Duration> + Debug) -> &Self {
+        assert!(time.contains(&self.0.took), "not in {time:?}\n{self:?}");
+        self
+    }
+
+    /// A whole answer or none, no panic, nothing that never ends, no secret but on stdout.
+    #[track_caller]
+    pub(super) fn assert_proper(&self) -> &Self {
+        let Ran { code, stdout, stderr, .. } = &self.0;
+        let keys: Vec<_> =
+            stdout.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+        match (code, &keys[..]) {
+            (
+                0,
+                [] | ["username", "password"] | ["username", "password", "password_expiry_utc"],
+            )
+            | (1, ["quit"]) => {}
+            _ => panic!("neither an answer nor none\n{self:?}"),
+        }
+        assert!(stdout.is_empty() || stdout.ends_with('\n'), "half an answer\n{self:?}");
+        for secret in ["ghs_", "eyJ", "panicked", "RUST_BACKTRACE", "stack backtrace"] {
+            assert!(!stderr.contains(secret), "`{secret}` on stderr\n{self:?}");
+        }
+        assert!(stderr.lines().all(|line| line.len() < 700), "too long to be read\n{self:?}");
+        self
+    }
+}
