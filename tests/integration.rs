@@ -3,5 +3,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests touch the real world")]
 
+/// Attacks that others fell for get nothing.
+mod advisories;
 mod stand_in;
 mod town;
