@@ -5,5 +5,7 @@
 
 /// Attacks that others fell for get nothing.
 mod advisories;
+/// What holds for any input.
+mod properties;
 mod stand_in;
 mod town;

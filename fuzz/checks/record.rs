@@ -13,7 +13,8 @@ use git_credential_gastown::token::{
 };
 
 /// The moments at which a record may be found; the third is that of the seeds.
-const MOMENTS: [i64; 6] = [i64::MIN, 0, 1_800_000_000_000, 1_800_003_599_000, i64::MAX - 1, i64::MAX];
+const MOMENTS: [i64; 6] =
+    [i64::MIN, 0, 1_800_000_000_000, 1_800_003_599_000, i64::MAX - 1, i64::MAX];
 
 pub fn check(bytes: &[u8]) {
     let key = key("github.com");

@@ -80,7 +80,9 @@ fn can_travel(token: &Secret) {
 }
 
 fn can_be_told(denial: Denial) {
-    let (Denial::Failed(failure) | Denial::ContainerTokenRejected(failure)) = denial else { return };
+    let (Denial::Failed(failure) | Denial::ContainerTokenRejected(failure)) = denial else {
+        return;
+    };
     let told = clean(&failure.to_string(), &[]);
     assert!(!told.chars().any(char::is_control), "a message of more than one line: {told:?}");
     let record = String::from_utf8(to_wire(&7, &failure).to_vec()).expect("JSON is text");
