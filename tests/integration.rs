@@ -5,6 +5,8 @@
 
 /// Attacks that others fell for get nothing.
 mod advisories;
+/// No secret is ever out of its place.
+mod leaks;
 /// What holds for any input.
 mod properties;
 mod stand_in;
