@@ -179,7 +179,10 @@ struct Wire<K, R> {
 /// Writes a record with its version and key, so that a reader can tell that it is its own.
 pub fn to_wire<K: Serialize, R: Serialize>(key: &K, record: &R) -> Zeroizing<Vec<u8>> {
     let wire = Wire { version: WIRE_VERSION, key, record };
-    Zeroizing::new(serde_json::to_vec(&wire).expect("strings and integers always serialize"))
+    // Room for all of it: a buffer that grows leaves copies behind that nobody wipes.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * LONGEST_TOKEN));
+    serde_json::to_writer(&mut *bytes, &wire).expect("strings and integers always serialize");
+    bytes
 }
 
 /// Reads a record back.
