@@ -7,6 +7,8 @@
 mod advisories;
 /// No secret is ever out of its place.
 mod leaks;
+/// The process keeps its memory to itself.
+mod memory;
 /// What holds for any input.
 mod properties;
 mod stand_in;
