@@ -5,11 +5,12 @@
 #![expect(clippy::disallowed_methods, reason = "the one place for the lock file")]
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{Error, ErrorKind, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::{NFS_SUPER_MAGIC, OFlags, fstatfs};
+use rustix::process::geteuid;
 
 /// An open lock file; closing it frees the lock.
 pub(crate) struct Lock(File);
@@ -25,12 +26,20 @@ pub(crate) enum Try {
 
 impl Lock {
     /// # Errors
-    /// If the file cannot be opened or created there.
+    /// If the file cannot be opened or created there, or is something else.
     pub(crate) fn open(path: &Path) -> std::io::Result<Self> {
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        options.custom_flags(flags.bits().cast_signed()).open(path).map(Self)
+        let file = options.custom_flags(flags.bits().cast_signed()).open(path)?;
+        let metadata = file.metadata()?;
+        // It will be truncated: a second name may be that of a file which somebody needs.
+        let is_ours = metadata.uid() == geteuid().as_raw() && metadata.nlink() <= 1;
+        if metadata.is_file() && is_ours {
+            Ok(Self(file))
+        } else {
+            Err(Error::new(ErrorKind::PermissionDenied, "it is not a lock file of ours"))
+        }
     }
 
     /// Never waits, and asks nothing of NFS, where `flock` may block for ever all the same.

@@ -1,11 +1,14 @@
 //! `git-credential-gastown`: settings → command → one answer or one error → exit code.
 //! This is the shell around the pure core in `lib.rs`.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::Parser as _;
+#[cfg(target_os = "linux")]
+use rustix::process::DumpableBehavior;
 use signal_hook::consts::SIGXFSZ;
 
 use cli::Cli;
@@ -24,7 +27,13 @@ mod worker;
 const FAILED: u8 = 1;
 
 fn main() -> ExitCode {
+    messages::tame_panics();
+    survive_panic(program)
+}
+
+fn program() -> ExitCode {
     let clock = clock::Clock::start();
+    keep_memory_private();
     survive_size_limit();
     let messages = Messages::new(clock::now);
     // Prints usage errors to stderr with exit code 2, help and version to stdout with 0.
@@ -38,10 +47,37 @@ fn main() -> ExitCode {
     }
 }
 
+/// An answer is written whole or not at all, and files that are still being written are removed
+/// on the way up.
+fn survive_panic(program: impl FnOnce() -> ExitCode) -> ExitCode {
+    catch_unwind(AssertUnwindSafe(program)).unwrap_or_else(|_| ExitCode::from(FAILED))
+}
+
+/// No core dump, which would hold the token; and no other process of the same user may look into
+/// our memory while we run. A program that we become is as it would be without us.
+fn keep_memory_private() {
+    // Where it cannot be had, it is as it was.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
 /// At the limit of file size the kernel sends a signal that would kill us before the answer is
 /// out; once it is handled, a write fails like any other, and a full cache costs no token.
 fn survive_size_limit() {
     let seen = Arc::new(AtomicBool::new(false));
     // Where it cannot be handled, it is as it was.
     let _ = signal_hook::flag::register(SIGXFSZ, seen);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_failure_like_any_other() {
+        let told = |code: ExitCode| format!("{code:?}");
+        let code = survive_panic(|| panic!("as it must not be"));
+        assert_eq!(told(code), told(ExitCode::from(FAILED)));
+        assert_eq!(told(survive_panic(|| ExitCode::from(7))), told(ExitCode::from(7)));
+    }
 }

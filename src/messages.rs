@@ -6,15 +6,16 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use git_credential_gastown::redaction::clean;
+use git_credential_gastown::redaction::{clean, one_line};
 use git_credential_gastown::timestamp::Timestamp;
 use git_credential_gastown::token::Secret;
 use rustix::fs::OFlags;
+use rustix::process::geteuid;
 
 const PROGRAM: &str = "git-credential-gastown";
 
@@ -94,14 +95,64 @@ impl Messages {
     }
 }
 
+/// Has a panic say where it happened and nothing else: its message may repeat a secret, and so may
+/// a backtrace.
+pub(crate) fn tame_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let place = one_line(&place);
+        let line = format!("{PROGRAM}: internal error at {place}; please report this line");
+        write_line(std::io::stderr(), &line);
+    }));
+}
+
 /// One write per line, so that many processes can share one file or terminal.
 fn write_line(mut to: impl Write, line: &str) {
     let _ = to.write_all(format!("{line}\n").as_bytes());
 }
 
-fn open_trace(path: &Path) -> std::io::Result<std::fs::File> {
+/// What others could write to would let them forge lines; what is not ours they could read, and a
+/// pipe could stop us. Checked on the open descriptor, so that nobody can swap it in between.
+fn open_trace(path: &Path) -> std::io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(0o600);
-    options.custom_flags(flags.bits().cast_signed()).open(path)
+    let file = options.custom_flags(flags.bits().cast_signed()).open(path)?;
+    let metadata = file.metadata()?;
+    let is_ours = metadata.uid() == geteuid().as_raw() && metadata.mode() & 0o022 == 0;
+    if metadata.is_file() && is_ours { Ok(file) } else { Err(ErrorKind::PermissionDenied.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    #[ignore = "panics; the test below runs it in a process of its own"]
+    fn panicking() {
+        tame_panics();
+        let panic = || panic!("ghs_sentinel\nforged");
+        assert!(std::thread::spawn(panic).join().is_err());
+        panic();
+    }
+
+    #[test]
+    fn a_panic_says_where_it_happened_and_nothing_else() {
+        let name = "messages::tests::panicking";
+        let mut test = Command::new(std::env::current_exe().unwrap());
+        test.args(["--ignored", "--exact", "--nocapture", name]).env("RUST_BACKTRACE", "full");
+        let output = test.output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(stderr.lines().count(), 2, "one line for each panic: {stderr}");
+        for line in stderr.lines() {
+            let place = concat!("git-credential-gastown: internal error at ", file!(), ":");
+            assert!(
+                line.starts_with(place) && line.ends_with("; please report this line"),
+                "{line}"
+            );
+        }
+        assert!(!String::from_utf8(output.stdout).unwrap().contains("sentinel"));
+    }
 }

@@ -251,7 +251,9 @@ impl Answer<'_> {
     /// The whole answer, to be written at once. No value can hold a line end: a secret is
     /// printable ASCII, the rest is made here.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
+        // Room for all of it: a buffer that grows leaves copies behind that nobody wipes.
+        let room = 1024 + self.password.expose().len();
+        let mut bytes = Zeroizing::new(Vec::with_capacity(room));
         let mut line = |key: &str, value: &str| {
             for part in [key, "=", value, "\n"] {
                 bytes.extend_from_slice(part.as_bytes());

@@ -16,7 +16,11 @@ const SHAPES: [&str; 4] = ["github_pat_", "glpat-", "eyJ", "gh?_"];
 pub fn clean(text: &str, secrets: &[Secret]) -> String {
     let mut text = text.to_owned();
     // Masking a one-letter "secret" would only garble the text.
-    for secret in secrets.iter().filter(|secret| secret.expose().len() >= SHORTEST_SECRET) {
+    let long = |secret: &&Secret| secret.expose().len() >= SHORTEST_SECRET;
+    let mut secrets: Vec<_> = secrets.iter().filter(long).collect();
+    // One that is part of another must not break it up before it is found.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
+    for secret in secrets {
         text = text.replace(secret.expose(), MASK);
     }
     one_line(&mask_shapes(&text))
@@ -89,6 +93,13 @@ mod tests {
     fn a_known_secret_is_masked_whatever_its_shape() {
         let secret = Secret::parse(b"hunter2").unwrap();
         assert_eq!(clean("user:hunter2@proxy", &[secret]), "user:[redacted]@proxy");
+    }
+
+    #[test]
+    fn a_secret_inside_another_does_not_uncover_the_rest_of_it() {
+        let secrets =
+            ["hunter2", "hunter2-and-more"].map(|it| Secret::parse(it.as_bytes()).unwrap());
+        assert_eq!(clean("hunter2-and-more hunter2", &secrets), "[redacted] [redacted]");
     }
 
     #[test]

@@ -75,8 +75,17 @@ impl<'de> Deserialize<'de> for Secret {
 
 /// SHA-256 of a token in hex: names a token without telling it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String")]
 pub struct TokenHash(String);
+
+impl TryFrom<String> for TokenHash {
+    type Error = &'static str;
+
+    /// A record on disk may be damaged, and `prefix` cuts what it says.
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("not a hash")
+    }
+}
 
 impl TokenHash {
     /// Reads a full hash back; `None` for anything that is not 64 lower-case hex digits.
@@ -170,7 +179,10 @@ struct Wire<K, R> {
 /// Writes a record with its version and key, so that a reader can tell that it is its own.
 pub fn to_wire<K: Serialize, R: Serialize>(key: &K, record: &R) -> Zeroizing<Vec<u8>> {
     let wire = Wire { version: WIRE_VERSION, key, record };
-    Zeroizing::new(serde_json::to_vec(&wire).expect("strings and integers always serialize"))
+    // Room for all of it: a buffer that grows leaves copies behind that nobody wipes.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * LONGEST_TOKEN));
+    serde_json::to_writer(&mut *bytes, &wire).expect("strings and integers always serialize");
+    bytes
 }
 
 /// Reads a record back.
@@ -229,6 +241,16 @@ mod tests {
         assert_eq!(format!("{secret:?} {:?}", Some(&secret)), "[redacted] Some([redacted])");
         let error = serde_json::from_str::<Secret>("\"sen tinel\"").unwrap_err();
         assert!(!error.to_string().contains("tinel"), "{error}");
+    }
+
+    #[test]
+    fn a_damaged_hash_is_no_hash() {
+        let whole = format!("\"{}\"", "0123456789abcdef".repeat(4));
+        let hash: TokenHash = serde_json::from_str(&whole).unwrap();
+        assert_eq!(serde_json::to_string(&hash).unwrap(), whole);
+        for text in ["\"\"", "\"0123\"", "\"\u{e9}\"", &whole.replace('a', "A"), "7"] {
+            assert!(serde_json::from_str::<TokenHash>(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests touch the real world")]
 
+/// Attacks that others fell for get nothing.
+mod advisories;
 /// No ask gets a dead token, and few asks reach the worker.
 mod asking;
 /// What the cache keeps, for whom, and what it takes for a miss.
@@ -21,8 +23,14 @@ mod faults;
 mod healing;
 /// However many wake at once, one asks the worker.
 mod herd;
+/// Each secret is where it belongs, and nowhere else.
+mod leaks;
+/// No secret stays behind in memory that is given back.
+mod memory;
 /// Where a container token may travel, and what may come back.
 mod network;
+/// What holds for every input.
+mod properties;
 /// git's credential protocol, byte for byte.
 mod protocol;
 /// Whenever an agent's git asks, it gets a token that works.

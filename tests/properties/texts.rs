@@ -1,0 +1,105 @@
+//! Texts on their way in and out: hosts, tokens, records under their keys, and what is shown.
+
+use git_credential_gastown::contract::{Question, Reply, git_token};
+use git_credential_gastown::redaction::clean;
+use git_credential_gastown::scope::{CacheKey, Host, Id};
+use git_credential_gastown::timestamp::Timestamp;
+use git_credential_gastown::token::{Secret, from_wire, to_wire};
+use proptest::prelude::{Strategy, any, prop};
+use proptest::{prop_assert, prop_assert_eq, prop_assume, proptest};
+
+use super::{config, hostile_text};
+
+fn secret(text: &str) -> Secret {
+    Secret::parse(text.as_bytes()).expect("printable")
+}
+
+fn key(parts: &[String; 4]) -> CacheKey {
+    let [api, town, rig, host] = parts.clone();
+    CacheKey { api, town, rig, host }
+}
+
+/// Parts of a key that may run into each other.
+fn parts() -> impl Strategy<Value = [String; 4]> {
+    prop::array::uniform4("[a-b/:\0]{0,3}")
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_host_is_ours_only_by_its_exact_name(host in hostile_text()) {
+        let ours = Host::listed("github.com").expect("a host");
+        if Host::requested(b"https", host.as_bytes()) == Some(ours) {
+            let name = host.to_ascii_lowercase();
+            prop_assert!(name == "github.com" || name == "github.com:443", "{:?}", host);
+        }
+    }
+
+    #[test]
+    fn an_id_cannot_leave_its_place_in_a_url(text in hostile_text()) {
+        if let Some(id) = Id::parse(&text) {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+            prop_assert!(id.as_str().bytes().all(plain) && !id.as_str().starts_with('.'));
+        }
+    }
+
+    #[test]
+    fn a_record_is_read_under_its_own_key_only(mine in parts(), other in parts(), record: u64) {
+        let wire = to_wire(&key(&mine), &record);
+        prop_assert_eq!(from_wire(&key(&mine), &wire), Ok(record));
+        prop_assume!(mine != other);
+        prop_assert!(from_wire::<_, u64>(&key(&other), &wire).is_err());
+        prop_assert!(key(&mine).file_stem() != key(&other).file_stem());
+    }
+
+    #[test]
+    fn a_cut_record_is_a_miss(mine in parts(), record: u64, cut in any::<prop::sample::Index>()) {
+        let wire = to_wire(&key(&mine), &record);
+        prop_assert!(from_wire::<_, u64>(&key(&mine), &wire[..cut.index(wire.len())]).is_err());
+    }
+
+    #[test]
+    fn a_token_is_granted_if_it_can_travel_and_only_then(
+        token in proptest::prop_oneof![hostile_text(), "[!-~]{1,600}", "[ -\u{ff}]{1,40}"],
+    ) {
+        let body = serde_json::json!({ "success": true, "data": { "token": token } });
+        let reply = Reply { status: 200, body: body.to_string().into_bytes(), ..Reply::default() };
+        let now = Timestamp::from_seconds(1_800_000_000);
+        let question = Question {
+            worker: "https://worker.example",
+            town: "town-1",
+            rig: "rig-1",
+            bearer: &secret("bearer"),
+            secrets: &[],
+            asked_at: now,
+            answered_at: now,
+        };
+        let can_travel = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+        let granted = git_token(&reply, question).ok();
+        prop_assert_eq!(granted.map(|it| it.token.expose().to_owned()), can_travel.then_some(token));
+    }
+
+    #[test]
+    fn what_is_shown_holds_no_secret_and_stays_one_line(
+        pieces in prop::collection::vec((hostile_text(), any::<prop::sample::Index>()), 0..8),
+        // A fixed beginning, so that no escape can happen to spell one.
+        secrets in prop::collection::vec("secret-[a-zA-Z0-9._-]{8,60}", 1..4),
+    ) {
+        let with_secret = |(text, which): &(String, prop::sample::Index)| {
+            format!("{text}{}", secrets[which.index(secrets.len())])
+        };
+        let text: String = pieces.iter().map(with_secret).collect();
+        let known: Vec<_> = secrets.iter().map(|it| secret(it)).collect();
+        let shown = clean(&text, &known);
+        prop_assert!(!shown.contains("secret-"), "{:?} is shown as {:?}", text, shown);
+        let steers = |it: char| it.is_control() || ('\u{2028}'..='\u{202e}').contains(&it);
+        let steering = shown.chars().find(|it| steers(*it));
+        prop_assert_eq!(steering, None);
+        for shape in ["ghs_", "ghp_", "github_pat_", "eyJ"] {
+            let mut bodies = shown.split(shape).skip(1);
+            let is_token = |it: char| it.is_ascii_alphanumeric() || "._-".contains(it);
+            prop_assert!(!bodies.any(|body| body.starts_with(is_token)), "{:?}", shown);
+        }
+    }
+}
