@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use clap::Parser as _;
 use signal_hook::consts::SIGXFSZ;
 
 use cli::Cli;
 use messages::Messages;
 
+mod audit;
 mod cache;
 mod cli;
 mod clock;
@@ -18,9 +18,10 @@ mod commands;
 mod config;
 mod lock;
 mod messages;
+mod program;
 mod worker;
 
-/// What the caller sees: 0 answered, or not ours; 1 failed; 2 usage.
+/// What the caller sees: 0 answered, or not ours; 1 failed; 2 usage; of `exec` and `gh` see there.
 const FAILED: u8 = 1;
 
 fn main() -> ExitCode {
@@ -28,12 +29,13 @@ fn main() -> ExitCode {
     survive_size_limit();
     let messages = Messages::new(clock::now);
     // Prints usage errors to stderr with exit code 2, help and version to stdout with 0.
-    let cli = Cli::try_parse().unwrap_or_else(|usage| usage.exit());
+    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|usage| usage.exit());
     match commands::run(&cli, clock, &messages) {
         Ok(code) => code,
         Err(error) => {
             messages.error(format_args!("{error:#}"));
-            ExitCode::from(FAILED)
+            let not_run = error.downcast_ref::<commands::NotRun>();
+            ExitCode::from(not_run.map_or(FAILED, |not_run| not_run.code))
         }
     }
 }
