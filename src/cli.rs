@@ -24,14 +24,30 @@ pub(crate) struct Cli {
 impl Cli {
     /// Reads the command line. Called as `gh`, through a link of that name, every word is gh's.
     pub(crate) fn read(words: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let mut words = words.peekable();
-        let name = words.peek().and_then(|program| Path::new(program).file_name());
-        if name != Some(OsStr::new("gh")) {
-            return Self::try_parse_from(words);
+        let words: Vec<_> = words.collect();
+        let name = words.first().and_then(|program| Path::new(program).file_name());
+        if name == Some(OsStr::new("gh")) {
+            let operation = Operation::Gh { arguments: words.into_iter().skip(1).collect() };
+            return Ok(Self { flags: Flags::default(), operation });
         }
-        let operation = Operation::Gh { arguments: words.skip(1).collect() };
-        Ok(Self { flags: Flags::default(), operation })
+        match ForGit::try_parse_from(&words) {
+            Ok(ForGit { flags, operation }) => {
+                Ok(Self { flags, operation: Operation::Git(operation) })
+            }
+            Err(_) => Self::try_parse_from(words),
+        }
     }
+}
+
+/// The part of the command line that git uses, parsed first: an answer for git does not pay for
+/// the description of every other command.
+#[derive(Parser)]
+#[command(disable_help_subcommand = true)]
+struct ForGit {
+    #[command(flatten)]
+    flags: Flags,
+    #[command(subcommand)]
+    operation: GitOperation,
 }
 
 /// Settings that win over the environment and the config file. They may stand before or after the
@@ -79,8 +95,9 @@ pub(crate) enum OnFailure {
     Next,
 }
 
+/// What git asks of every helper.
 #[derive(Subcommand)]
-pub(crate) enum Operation {
+pub(crate) enum GitOperation {
     /// Answer git's request on stdin with a credential
     Get {
         /// Answer a request for this URL instead, to see by hand what git gets
@@ -92,6 +109,12 @@ pub(crate) enum Operation {
     Erase,
     /// Say what this helper understands beyond user name and password
     Capability,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Operation {
+    #[command(flatten)]
+    Git(GitOperation),
     /// Print a live token
     Token {
         /// The host, or a URL on it [default: the first host]

@@ -13,7 +13,7 @@ use git_credential_gastown::scope::Host;
 use zeroize::Zeroizing;
 
 use crate::cache::Cache;
-use crate::cli::{Cli, Flags, Operation};
+use crate::cli::{Cli, Flags, GitOperation, Operation};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::messages::Messages;
@@ -91,10 +91,10 @@ pub(crate) fn run(cli: &Cli, clock: Clock, messages: &Messages) -> Result<ExitCo
     fault.iter().for_each(|fault| messages.warning(fault));
     let context = || Context::new(&cli.flags, clock, messages);
     match &cli.operation {
-        Operation::Get { url } => get::run(&context(), url.as_deref()),
-        Operation::Store => Ok(store::run(messages)),
-        Operation::Erase => Ok(erase::run(&context())),
-        Operation::Capability => capability::run(),
+        Operation::Git(GitOperation::Get { url }) => get::run(&context(), url.as_deref()),
+        Operation::Git(GitOperation::Store) => Ok(store::run(messages)),
+        Operation::Git(GitOperation::Erase) => Ok(erase::run(&context())),
+        Operation::Git(GitOperation::Capability) => capability::run(),
         Operation::Token { url, json, reveal } => {
             token::run(&context(), url.as_deref(), *json, *reveal)
         }
