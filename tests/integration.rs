@@ -3,5 +3,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests touch the real world")]
 
+/// What people, scripts and agents type.
+mod commands;
 mod stand_in;
 mod town;

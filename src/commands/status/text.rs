@@ -34,7 +34,8 @@ pub(super) fn of(status: &Status, in_colour: bool, clean: impl Fn(&str) -> Strin
 fn rows(record: &Record, now: Timestamp) -> Vec<String> {
     let mut rows = Vec::new();
     if let Some(token) = &record.token {
-        rows.extend(token_rows(token, now));
+        let is_fresh = record.decision.state == State::Fresh;
+        rows.extend(token_rows(token, is_fresh, now));
     }
     if let Some(failure) = &record.failure {
         let usable = record.decision.state != State::Dead;
@@ -46,14 +47,18 @@ fn rows(record: &Record, now: Timestamp) -> Vec<String> {
     rows
 }
 
-fn token_rows(Token { entry, outlook, rejection }: &Token, now: Timestamp) -> Vec<String> {
+fn token_rows(
+    Token { entry, outlook, rejection }: &Token,
+    is_fresh: bool,
+    now: Timestamp,
+) -> Vec<String> {
     let (hash, kind) = (entry.token.hash(), entry.token.kind());
     let (seen, confirmed) = (when(entry.first_seen, now), when(entry.confirmed_at, now));
     let mut rows = vec![
         format!("  token    {}, {kind}", hash.prefix()),
         format!("  source   the worker, first {seen}, last {confirmed}"),
         format!("  expiry   {}", expiry(outlook.least, outlook.most, entry.expires, now)),
-        match outlook.renew_at > now {
+        match is_fresh {
             true => format!("  renewal  {}", when(outlook.renew_at, now)),
             false => "  renewal  when next asked".to_owned(),
         },
