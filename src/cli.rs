@@ -134,7 +134,7 @@ pub(crate) enum Operation {
     /// Become COMMAND, with a live token in GH_TOKEN, GITHUB_TOKEN and GIT_TOKEN
     ///
     /// The token is as it was when COMMAND began, and lives an hour at most: run long work in steps
-    /// of their own. The rest of the environment stays as it is.
+    /// of their own. The rest of the environment stays as it is, GASTOWN_CONTAINER_TOKEN included.
     ///
     /// Exit code: COMMAND's own; 125 no token, 126 COMMAND cannot be executed, 127 not found.
     Exec {
@@ -178,5 +178,47 @@ fn variable_name(text: &str) -> Result<String, &'static str> {
         Ok(text.to_owned())
     } else {
         Err("not the name of a variable")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn read(line: &str) -> Cli {
+        Cli::read(line.split(' ').map(OsString::from)).unwrap_or_else(|usage| panic!("{usage}"))
+    }
+
+    #[test]
+    fn clap_finds_no_fault_with_it() {
+        Cli::command().debug_assert();
+        ForGit::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_may_stand_on_either_side_of_any_operation() {
+        for operation in ["get", "erase", "status", "token", "exec -- x"] {
+            let (name, rest) = operation.split_once(' ').unwrap_or((operation, ""));
+            let before = read(format!("x --rig a --host get {name} {rest}").trim_end());
+            let after = read(format!("x {name} --rig a --host get {rest}").trim_end());
+            for cli in [before, after] {
+                let Flags { rig, host, .. } = cli.flags;
+                assert_eq!((rig.as_deref(), host), (Some("a"), vec!["get".to_owned()]));
+            }
+        }
+    }
+
+    #[test]
+    fn called_as_gh_every_word_is_its_own() {
+        let Operation::Gh { arguments } = read("/usr/bin/gh --host x get -- -v").operation else {
+            panic!("not gh");
+        };
+        assert_eq!(arguments, ["--host", "x", "get", "--", "-v"]);
+        let own = read("git-credential-gastown --rig a gh pr --rig b");
+        assert_eq!(own.flags.rig.as_deref(), Some("a"));
+        let Operation::Gh { arguments } = own.operation else { panic!("not gh") };
+        assert_eq!(arguments, ["pr", "--rig", "b"]);
     }
 }
