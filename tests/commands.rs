@@ -41,11 +41,18 @@ fn json(text: &str) -> Value {
 
 /// A script below the home, in a directory of its own that can go into `PATH`.
 fn script(home: &Home, path: &str, body: &str) -> PathBuf {
+    let text = home.path().join("script.txt");
+    fs::write(&text, format!("#!/bin/sh\n{body}\n")).expect("the home is writable");
+    installed(home, &text, path)
+}
+
+/// A program that can be run at once: written by another process, because a child that some other
+/// test forks meanwhile would hold it open for writing, and then it is busy.
+fn installed(home: &Home, from: &Path, path: &str) -> PathBuf {
     let path = home.path().join(path);
-    let directory = path.parent().expect("a path below the home");
-    fs::create_dir_all(directory).expect("the home is writable");
-    fs::write(&path, format!("#!/bin/sh\n{body}\n")).expect("the home is writable");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("the script is ours");
+    let mut install = home.command("/usr/bin/install");
+    install.args(["-D", "-m", "755"]).arg(from).arg(&path);
+    Ran::run(install, b"").assert_ok();
     path
 }
 

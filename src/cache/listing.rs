@@ -1,6 +1,7 @@
 //! Whose records the cache holds, for people to read. As careful as every other reader.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use git_credential_gastown::scope::CacheKey;
@@ -13,7 +14,14 @@ impl Cache {
     pub(crate) fn keys(&self) -> (Vec<CacheKey>, Vec<Fault>) {
         let (mut keys, mut faults) = (Vec::new(), Vec::new());
         for directory in &self.directories {
-            let Ok(files) = fs::read_dir(directory) else { continue };
+            let files = match fs::read_dir(directory) {
+                Ok(files) => files,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => {
+                    faults.push(fault(directory, &error.to_string(), true));
+                    continue;
+                }
+            };
             let mut paths: Vec<_> = files.flatten().map(|file| file.path()).collect();
             paths.sort();
             for path in paths {

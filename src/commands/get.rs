@@ -62,7 +62,14 @@ fn answer(
             context.messages.trace(format_args!("answer: {} from {source}", hash.prefix()));
             write_answer(&answer.to_bytes())
         }
-        Err(_) if context.settings.on_failure == OnFailure::Quit => write_answer(QUIT),
-        Err(_) => Ok(()),
+        Err(_) => {
+            // The reason matters more than that nobody reads the answer.
+            if context.settings.on_failure == OnFailure::Quit
+                && let Err(unwritten) = write_answer(QUIT)
+            {
+                context.messages.trace(format_args!("{unwritten:#}"));
+            }
+            Ok(())
+        }
     }
 }

@@ -112,8 +112,15 @@ fn a_log_that_cannot_be_written_costs_a_line_of_trace() {
     let elsewhere = home.path().join("elsewhere");
     let trace = home.path().join("trace");
     home.set("GASTOWN_TRACE", trace.to_str().unwrap());
-    let spoil: [&dyn Fn(); 3] = [
-        &|| std::os::unix::fs::symlink(&elsewhere, &log).unwrap(),
+    let spoil: [&dyn Fn(); 4] = [
+        &|| {
+            fs::write(&log, "").unwrap();
+            fs::set_permissions(&log, fs::Permissions::from_mode(0o622)).unwrap();
+        },
+        &|| {
+            fs::remove_file(&log).unwrap();
+            std::os::unix::fs::symlink(&elsewhere, &log).unwrap();
+        },
         &|| {
             fs::remove_file(&log).unwrap();
             fs::create_dir(&log).unwrap();
@@ -136,7 +143,7 @@ fn a_log_that_cannot_be_written_costs_a_line_of_trace() {
     }
     assert!(!elsewhere.exists());
     let trace = fs::read_to_string(trace).unwrap();
-    assert_eq!(trace.matches("audit log ").count(), 3, "{trace}");
+    assert_eq!(trace.matches("audit log ").count(), 4, "{trace}");
 }
 
 #[test]

@@ -74,8 +74,8 @@ fn what_cannot_run_is_126_or_127_and_costs_no_token() {
     // Of a path only trying tells.
     assert_fails(&exec(&home, &["bin/plain"]), 126, &["check its mode"]);
     assert_fails(&exec(&home, &["bin/nosuch"]), 127, &["check the path"]);
-    script(&home, "bin/orphan", "");
-    fs::write(home.path().join("bin/orphan"), "#!/no/such/interpreter\n").unwrap();
+    fs::write(home.path().join("orphan.txt"), "#!/no/such/interpreter\n").unwrap();
+    installed(&home, &home.path().join("orphan.txt"), "bin/orphan");
     assert_fails(&exec(&home, &["orphan"]), 127, &["interpreter"]);
 }
 

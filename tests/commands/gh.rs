@@ -76,9 +76,9 @@ fn we_are_skipped_however_we_are_linked() {
 fn hard_links_copies_and_scripts_that_call_us_do_not_take_turns() {
     let (town, home) = agent(&["copy", "script", "second-copy", "hard", "real"]);
     let at = |path: &str| home.path().join(path);
-    fs::copy(HELPER, at("copy/gh")).unwrap();
+    installed(&home, Path::new(HELPER), "copy/gh");
     script(&home, "script/gh", &format!("exec {HELPER} gh \"$@\""));
-    fs::copy(HELPER, at("second-copy/gh")).unwrap();
+    installed(&home, Path::new(HELPER), "second-copy/gh");
     fs::hard_link(at("copy/gh"), at("hard/gh")).unwrap();
     for path in ["copy/gh", "script/gh", "second-copy/gh", "hard/gh"] {
         assert_reached(&town, &run(&home, at(path), &[]));

@@ -3,9 +3,11 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Command, Stdio};
 use std::thread;
 
+use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use super::*;
@@ -17,7 +19,10 @@ fn terminal() -> (File, File) {
     unlockpt(&person).expect("a terminal");
     let path = ptsname(&person, Vec::new()).expect("a terminal");
     let path = path.to_str().expect("a path in UTF-8");
-    let program = File::options().read(true).write(true).open(path).expect("a terminal");
+    let mut options = File::options();
+    // It must not become the terminal of the tests themselves.
+    options.read(true).write(true).custom_flags(OFlags::NOCTTY.bits().cast_signed());
+    let program = options.open(path).expect("a terminal");
     (File::from(person), program)
 }
 
