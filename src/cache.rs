@@ -22,6 +22,7 @@ use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+mod listing;
 mod sweep;
 
 /// No record is longer; what is, is not ours.
@@ -58,6 +59,10 @@ pub(crate) struct Cache {
 impl Cache {
     pub(crate) fn new(directories: Vec<PathBuf>) -> Self {
         Self { directories }
+    }
+
+    pub(crate) fn directories(&self) -> &[PathBuf] {
+        &self.directories
     }
 
     pub(crate) fn entry(&self, key: &CacheKey) -> Found<Entry> {

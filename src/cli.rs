@@ -1,7 +1,7 @@
 //! The command line. The help text here is the reference text of every flag.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -19,6 +19,35 @@ pub(crate) struct Cli {
     pub flags: Flags,
     #[command(subcommand)]
     pub operation: Operation,
+}
+
+impl Cli {
+    /// Reads the command line. Called as `gh`, through a link of that name, every word is gh's.
+    pub(crate) fn read(words: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let words: Vec<_> = words.collect();
+        let name = words.first().and_then(|program| Path::new(program).file_name());
+        if name == Some(OsStr::new("gh")) {
+            let operation = Operation::Gh { arguments: words.into_iter().skip(1).collect() };
+            return Ok(Self { flags: Flags::default(), operation });
+        }
+        match ForGit::try_parse_from(&words) {
+            Ok(ForGit { flags, operation }) => {
+                Ok(Self { flags, operation: Operation::Git(operation) })
+            }
+            Err(_) => Self::try_parse_from(words),
+        }
+    }
+}
+
+/// The part of the command line that git uses, parsed first: an answer for git does not pay for
+/// the description of every other command.
+#[derive(Parser)]
+#[command(disable_help_subcommand = true)]
+struct ForGit {
+    #[command(flatten)]
+    flags: Flags,
+    #[command(subcommand)]
+    operation: GitOperation,
 }
 
 /// Settings that win over the environment and the config file. They may stand before or after the
@@ -66,17 +95,130 @@ pub(crate) enum OnFailure {
     Next,
 }
 
+/// What git asks of every helper.
 #[derive(Subcommand)]
-pub(crate) enum Operation {
+pub(crate) enum GitOperation {
     /// Answer git's request on stdin with a credential
-    Get,
+    Get {
+        /// Answer a request for this URL instead, to see by hand what git gets
+        url: Option<String>,
+    },
     /// Do nothing: what git stores was answered from here
     Store,
     /// Take note that a server refused a token
     Erase,
     /// Say what this helper understands beyond user name and password
     Capability,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Operation {
+    #[command(flatten)]
+    Git(GitOperation),
+    /// Print a live token
+    Token {
+        /// The host, or a URL on it [default: the first host]
+        url: Option<String>,
+        /// Print an object: token, kind, expires (RFC 3339, or null if unknown), source, host
+        #[arg(long)]
+        json: bool,
+        /// Print it even if a terminal would show it
+        #[arg(long)]
+        reveal: bool,
+    },
+    /// Have the worker asked for a token now, however fresh the cached one is
+    Refresh {
+        /// The host, or a URL on it [default: the first host]
+        url: Option<String>,
+    },
+    /// Become COMMAND, with a live token in GH_TOKEN, GITHUB_TOKEN and GIT_TOKEN
+    ///
+    /// The token is as it was when COMMAND began, and lives an hour at most: run long work in steps
+    /// of their own. The rest of the environment stays as it is, GASTOWN_CONTAINER_TOKEN included.
+    ///
+    /// Exit code: COMMAND's own; 125 no token, 126 COMMAND cannot be executed, 127 not found.
+    Exec {
+        /// Give the token in this variable too; may repeat
+        #[arg(long, value_name = "NAME", value_parser = variable_name)]
+        env: Vec<String>,
+        /// What to run, and its arguments
+        #[arg(last = true, required = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
+    /// Become the real `gh`, with a live token; a link to this program named `gh` does the same
+    ///
+    /// GitHub gets it as GH_TOKEN and GITHUB_TOKEN, another host (GH_HOST, or else the first one) as
+    /// GH_ENTERPRISE_TOKEN and GITHUB_ENTERPRISE_TOKEN. GITHUB_CLI_PAT goes first.
+    ///
+    /// Exit code: gh's own; 125 no token, 126 gh cannot be executed, 127 not found.
+    #[command(disable_help_flag = true)]
+    Gh {
+        /// gh's own arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
+        arguments: Vec<OsString>,
+    },
+    /// Tell what is cached, in what state, and what failed; no network, no secret
+    Status {
+        /// Print an object instead
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the completions of a shell
+    Completions { shell: clap_complete::Shell },
     /// git's future operations are ignored in silence, as its documentation asks
     #[command(external_subcommand)]
     Unknown(#[expect(dead_code, reason = "named only to be ignored")] Vec<OsString>),
+}
+
+/// What a shell takes for a variable.
+fn variable_name(text: &str) -> Result<String, &'static str> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let fits = !text.is_empty() && !text.starts_with(|first: char| first.is_ascii_digit());
+    if fits && text.bytes().all(allowed) {
+        Ok(text.to_owned())
+    } else {
+        Err("not the name of a variable")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn read(line: &str) -> Cli {
+        Cli::read(line.split(' ').map(OsString::from)).unwrap_or_else(|usage| panic!("{usage}"))
+    }
+
+    #[test]
+    fn clap_finds_no_fault_with_it() {
+        Cli::command().debug_assert();
+        ForGit::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_may_stand_on_either_side_of_any_operation() {
+        for operation in ["get", "erase", "status", "token", "exec -- x"] {
+            let (name, rest) = operation.split_once(' ').unwrap_or((operation, ""));
+            let before = read(format!("x --rig a --host get {name} {rest}").trim_end());
+            let after = read(format!("x {name} --rig a --host get {rest}").trim_end());
+            for cli in [before, after] {
+                let Flags { rig, host, .. } = cli.flags;
+                assert_eq!((rig.as_deref(), host), (Some("a"), vec!["get".to_owned()]));
+            }
+        }
+    }
+
+    #[test]
+    fn called_as_gh_every_word_is_its_own() {
+        let Operation::Gh { arguments } = read("/usr/bin/gh --host x get -- -v").operation else {
+            panic!("not gh");
+        };
+        assert_eq!(arguments, ["--host", "x", "get", "--", "-v"]);
+        let own = read("git-credential-gastown --rig a gh pr --rig b");
+        assert_eq!(own.flags.rig.as_deref(), Some("a"));
+        let Operation::Gh { arguments } = own.operation else { panic!("not gh") };
+        assert_eq!(arguments, ["pr", "--rig", "b"]);
+    }
 }

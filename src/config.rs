@@ -17,6 +17,7 @@ use crate::cli::{Flags, OnFailure};
 use crate::messages::TraceTo;
 use sources::Sources;
 
+pub(crate) mod agent;
 mod readers;
 mod sources;
 
@@ -107,6 +108,7 @@ pub(crate) struct Settings {
     /// In order of preference.
     pub cache_directories: Vec<PathBuf>,
     pub on_failure: OnFailure,
+    pub audit_log: Option<PathBuf>,
     pub proxy: Option<Secret>,
     pub no_proxy: Option<String>,
     /// `SSL_CERT_FILE` and `SSL_CERT_DIR`.
@@ -181,6 +183,7 @@ impl Settings {
             static_tokens: readers::static_tokens(&mut sources),
             cache_directories: readers::cache_directories(cache, &mut sources),
             on_failure: readers::on_failure(&mut sources, flags),
+            audit_log: readers::audit_log(&mut sources),
             proxy,
             no_proxy: ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| sources.variable(name)),
             certificates: ["SSL_CERT_FILE", "SSL_CERT_DIR"]

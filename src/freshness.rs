@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-pub use life::{died_before, entry_for};
+pub use life::{Outlook, died_before, entry_for, outlook};
 
 use crate::failure::FailureRecord;
 use crate::timestamp::{Timestamp, spoken};
@@ -72,6 +72,8 @@ pub struct Facts<'a> {
     pub waiting_since: Option<Timestamp>,
     /// The client hints, without saying so, that the entry's token may have been refused.
     pub doubted: bool,
+    /// Since when somebody wants a token that the worker has handed out after that (`refresh`).
+    pub wanted_since: Option<Timestamp>,
     pub now: Timestamp,
 }
 
@@ -200,6 +202,7 @@ pub enum Reason {
     /// Refused once, so soon after it was minted that GitHub may not know it yet.
     MayLag,
     MayBeRefused,
+    NewerWanted,
 }
 
 impl fmt::Display for Reason {
@@ -216,12 +219,16 @@ impl fmt::Display for Reason {
             Self::Rejected => formatter.write_str("rejected by the server"),
             Self::MayLag => formatter.write_str("refused, but so young that this may be lag"),
             Self::MayBeRefused => formatter.write_str("perhaps refused"),
+            Self::NewerWanted => formatter.write_str("a newer one is wanted"),
         }
     }
 }
 
 /// What to do with a cached token. Total: every input has an answer, none panics.
-pub fn decide(facts: Facts<'_>, policy: &Policy) -> Decision {
+pub fn decide(mut facts: Facts<'_>, policy: &Policy) -> Decision {
+    if let Some(since) = facts.wanted_since {
+        facts.failure = facts.failure.filter(|record| record.at >= since);
+    }
     let Some(entry) = facts.entry else {
         return renew(State::Dead, Reason::NothingCached, RENEW_DEAD, facts);
     };
@@ -229,6 +236,9 @@ pub fn decide(facts: Facts<'_>, policy: &Policy) -> Decision {
     let (state, reason) = life.state_at(facts.now, entry, policy);
     let refusal = facts.rejection.filter(|rejection| rejection.stands());
     match (state, refusal) {
+        _ if facts.wanted_since.is_some_and(|since| entry.confirmed_at < since) => {
+            renew(state, Reason::NewerWanted, RENEW_DEAD, facts)
+        }
         (State::Dead, _) => renew(state, reason, RENEW_DEAD, facts),
         (_, Some(rejection)) => decide_refused(entry, rejection, life.lag(policy), facts, policy),
         _ if is_suspect(entry, facts, policy) => {

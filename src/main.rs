@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use clap::Parser as _;
 #[cfg(target_os = "linux")]
 use rustix::process::DumpableBehavior;
 use signal_hook::consts::SIGXFSZ;
@@ -14,6 +13,7 @@ use signal_hook::consts::SIGXFSZ;
 use cli::Cli;
 use messages::Messages;
 
+mod audit;
 mod cache;
 mod cli;
 mod clock;
@@ -21,9 +21,10 @@ mod commands;
 mod config;
 mod lock;
 mod messages;
+mod program;
 mod worker;
 
-/// What the caller sees: 0 answered, or not ours; 1 failed; 2 usage.
+/// What the caller sees: 0 answered, or not ours; 1 failed; 2 usage; of `exec` and `gh` see there.
 const FAILED: u8 = 1;
 
 fn main() -> ExitCode {
@@ -37,12 +38,13 @@ fn program() -> ExitCode {
     survive_size_limit();
     let messages = Messages::new(clock::now);
     // Prints usage errors to stderr with exit code 2, help and version to stdout with 0.
-    let cli = Cli::try_parse().unwrap_or_else(|usage| usage.exit());
+    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|usage| usage.exit());
     match commands::run(&cli, clock, &messages) {
         Ok(code) => code,
         Err(error) => {
             messages.error(format_args!("{error:#}"));
-            ExitCode::from(FAILED)
+            let not_run = error.downcast_ref::<commands::NotRun>();
+            ExitCode::from(not_run.map_or(FAILED, |not_run| not_run.code))
         }
     }
 }

@@ -67,6 +67,11 @@ impl Messages {
         self.stderr(&text.to_string());
     }
 
+    /// Text that goes elsewhere than here, as it would be printed here.
+    pub(crate) fn clean(&self, text: &str) -> String {
+        clean(text, &self.secrets.borrow())
+    }
+
     /// One decision with its reason. Costs nothing while the trace is off.
     pub(crate) fn trace(&self, text: fmt::Arguments<'_>) {
         match &*self.trace_to.borrow() {

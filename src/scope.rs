@@ -228,7 +228,7 @@ pub fn rig_of_directory(workspace: &Path, directory: &Path) -> Option<Id> {
 
 /// What a cached token is good for: credentials of one rig must never reach another (worker
 /// contract, fact 8).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CacheKey {
     pub api: String,
     pub town: String,

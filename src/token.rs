@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -36,6 +38,11 @@ impl Secret {
 
     pub fn hash(&self) -> TokenHash {
         TokenHash(hex(&Sha256::digest(self.expose())))
+    }
+
+    /// SHA-256 in base64, as GitHub's audit log names a token (`hashed_token`).
+    pub fn audit_hash(&self) -> String {
+        STANDARD.encode(Sha256::digest(self.expose()))
     }
 
     pub fn kind(&self) -> Kind {
@@ -115,6 +122,15 @@ pub enum Kind {
     Installation,
     /// A user's long-lived token, without an hourly expiry.
     PersonalAccess,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Installation => "installation",
+            Self::PersonalAccess => "personal",
+        })
+    }
 }
 
 /// A token that the worker handed out, to be cached or used.
@@ -207,6 +223,15 @@ pub fn record_from_wire<R: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<R,
     Ok(record)
 }
 
+/// Reads the key of a record, whatever the record.
+///
+/// # Errors
+/// Damage, or another version.
+pub fn key_from_wire<K: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<K, &'static str> {
+    let (key, IgnoredAny): (K, IgnoredAny) = open_wire(bytes)?;
+    Ok(key)
+}
+
 fn open_wire<K, R>(bytes: &[u8]) -> Result<(K, R), &'static str>
 where
     K: for<'de> Deserialize<'de>,
@@ -251,6 +276,13 @@ mod tests {
         for text in ["\"\"", "\"0123\"", "\"\u{e9}\"", &whole.replace('a', "A"), "7"] {
             assert!(serde_json::from_str::<TokenHash>(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_audit_hash_is_what_githubs_documentation_computes() {
+        // echo -n example-token | openssl dgst -sha256 -binary | base64
+        let secret = Secret::parse(b"example-token").unwrap();
+        assert_eq!(secret.audit_hash(), "TRVmodffQqhRdFbWDqBu0oTlNc/kyVaqbuFy2835Rfc=");
     }
 
     #[test]

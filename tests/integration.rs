@@ -11,6 +11,8 @@ mod asking;
 mod cache;
 /// Where the cache is, and what is swept out of it.
 mod cache_places;
+/// What people, scripts and agents type.
+mod commands;
 /// An agent whose container token ran out hours ago still pushes.
 mod container_token;
 /// `erase` compares before it forgets.

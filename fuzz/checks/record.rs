@@ -65,7 +65,8 @@ fn decides(
 ) {
     let waiting_since = failure.map(|failure| failure.at);
     for doubted in [false, true] {
-        let facts = Facts { entry, rejection, failure, waiting_since, doubted, now };
+        let wanted_since = None;
+        let facts = Facts { entry, rejection, failure, waiting_since, wanted_since, doubted, now };
         let decision = decide(facts, &Policy::default());
         let _ = format!("{} {} {}", decision.state, decision.action, decision.reason);
         let answers = matches!(decision.action, Action::Answer { .. } | Action::AnswerAndWarn);

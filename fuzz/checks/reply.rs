@@ -46,6 +46,7 @@ pub fn check(bytes: &[u8]) {
                 rejection: None,
                 failure: None,
                 waiting_since: None,
+                wanted_since: None,
                 doubted: false,
                 now: ASKED,
             };

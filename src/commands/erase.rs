@@ -12,6 +12,7 @@ use git_credential_gastown::scope::Host;
 use git_credential_gastown::token::{Entry, Rejection, Secret};
 
 use super::Context;
+use super::ledger::{Outcome, Subject};
 use crate::clock;
 
 pub(super) fn run(context: &Context<'_>) -> ExitCode {
@@ -38,12 +39,20 @@ enum Source {
     Unknown,
 }
 
+impl Source {
+    fn name(&self) -> Option<&'static str> {
+        match self {
+            Self::Cache { .. } | Self::Predecessor => Some("cache"),
+            Self::Setting(name) => Some(name),
+            Self::Elsewhere | Self::Unknown => None,
+        }
+    }
+}
+
 fn erase(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) {
     let (messages, rejected) = (context.messages, Name::TokenRejected);
     let source = source_of(context, host, token);
-    if let Source::Cache { .. } | Source::Setting(_) = source {
-        context.note_rejection(token);
-    }
+    take_note(context, host, &source, token);
     let handed = Handed::of(request);
     match source {
         Source::Cache { .. } | Source::Predecessor
@@ -78,6 +87,17 @@ fn erase(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) 
             messages.trace(format_args!("erase: {} is not ours", token.hash().prefix()));
         }
     }
+}
+
+/// Only a token that may be handed out again is worth a record.
+fn take_note(context: &Context<'_>, host: &Host, source: &Source, token: &Secret) {
+    let is_noted = matches!(source, Source::Cache { .. } | Source::Setting(_));
+    if is_noted {
+        context.note_rejection(token);
+    }
+    let outcome = if is_noted { Outcome::Noted } else { Outcome::Ignored };
+    let subject = Subject { token, source: source.name(), first_seen: None };
+    context.log("erase", host, outcome, Some(subject));
 }
 
 fn source_of(context: &Context<'_>, host: &Host, token: &Secret) -> Source {

@@ -40,6 +40,13 @@ pub(super) struct Flight<'a> {
     place: Place<'a>,
     key: CacheKey,
     report: &'a Report,
+    wanted_since: Option<Timestamp>,
+}
+
+/// A token, and whether this very process got it from the worker.
+pub(super) struct Obtained {
+    pub entry: Entry,
+    pub is_new: bool,
 }
 
 /// What the cache holds at one moment.
@@ -57,14 +64,19 @@ impl<'a> Flight<'a> {
         host: &Host,
         report: &'a Report,
     ) -> Self {
-        Self { context, place, key: place.key(host), report }
+        Self { context, place, key: place.key(host), report, wanted_since: None }
+    }
+
+    /// Takes nothing but what the worker hands out from now on, to whomever.
+    pub(super) fn wanting_newer(self) -> Self {
+        Self { wanted_since: Some(clock::now()), ..self }
     }
 
     /// A token that is alive, as far as anybody can know.
     ///
     /// # Errors
     /// If there is none, neither in the cache nor from the worker.
-    pub(super) fn obtain(&self) -> Result<Entry, NotObtained> {
+    pub(super) fn obtain(&self) -> Result<Obtained, NotObtained> {
         let Found { record: entry, faults } = self.context.cache.entry(&self.key);
         self.tell(&faults);
         if let Some(entry) = entry.as_ref().filter(|entry| self.report.refuses(&entry.token)) {
@@ -88,6 +100,7 @@ impl<'a> Flight<'a> {
             failure: None,
             waiting_since,
             doubted: entry.as_ref().is_some_and(|entry| self.report.doubts(&entry.token)),
+            wanted_since: self.wanted_since,
             now: clock::now(),
         };
         let mut decision = decide(facts, policy);
@@ -101,7 +114,7 @@ impl<'a> Flight<'a> {
         Seen { entry, failure, decision }
     }
 
-    fn settle(&self, seen: Seen) -> Result<Entry, NotObtained> {
+    fn settle(&self, seen: Seen) -> Result<Obtained, NotObtained> {
         let Decision { state, action, reason } = &seen.decision;
         self.context.messages.trace(format_args!("cache: {state}, {reason}: {action}"));
         match *action {
@@ -121,15 +134,15 @@ impl<'a> Flight<'a> {
         }
     }
 
-    fn hand_out(&self, seen: Seen) -> Result<Entry, NotObtained> {
+    fn hand_out(&self, seen: Seen) -> Result<Obtained, NotObtained> {
         match seen.entry {
-            Some(entry) => Ok(entry),
+            Some(entry) => Ok(Obtained { entry, is_new: false }),
             None => Err(seen.not_obtained(out_of_time())),
         }
     }
 
     /// Takes its turn to ask the worker, or is answered by what another process got.
-    fn renew(&self, mut plan: Plan, seen: Seen) -> Result<Entry, NotObtained> {
+    fn renew(&self, mut plan: Plan, seen: Seen) -> Result<Obtained, NotObtained> {
         let (clock, since) = (self.context.clock, clock::now());
         let Some((shelf, lock)) = self.shelf() else { return self.fetch(plan, seen, None) };
         let (began, mut nap) = (clock.running(), SHORTEST_NAP);
@@ -185,7 +198,7 @@ impl<'a> Flight<'a> {
         seen: Seen,
         lock: &mut Lock,
         waited: Duration,
-    ) -> Result<Entry, NotObtained> {
+    ) -> Result<Obtained, NotObtained> {
         if plan.otherwise == Otherwise::AnswerAndWarn {
             let holder = named(lock.holder());
             let why = format!("{holder} has been renewing for over {}", spoken(waited));

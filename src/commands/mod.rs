@@ -1,8 +1,9 @@
 //! The operations: the only place where the core and the shell meet. Each file is one operation,
 //! except `supply` (the chain of sources of a credential), `flight` (one process renews, the
-//! others wait) and `conversation` (what is said to the worker).
+//! others wait), `conversation` (what is said to the worker), `person` (what a person means, and
+//! gets), `child` (becoming another program) and `ledger` (what the audit log is told).
 
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -12,18 +13,29 @@ use git_credential_gastown::scope::Host;
 use zeroize::Zeroizing;
 
 use crate::cache::Cache;
-use crate::cli::{Cli, Flags, Operation};
+use crate::cli::{Cli, Flags, GitOperation, Operation};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::messages::Messages;
 
 mod capability;
+mod child;
+mod completions;
 mod conversation;
 mod erase;
+mod exec;
 mod flight;
 mod get;
+mod gh;
+mod ledger;
+mod person;
+mod refresh;
+mod status;
 mod store;
 mod supply;
+mod token;
+
+pub(crate) use child::NotRun;
 
 /// git's requests are shorter by far.
 const CHUNK: usize = 8192;
@@ -78,11 +90,19 @@ pub(crate) fn run(cli: &Cli, clock: Clock, messages: &Messages) -> Result<ExitCo
     messages.trace_to(trace_to);
     fault.iter().for_each(|fault| messages.warning(fault));
     let context = || Context::new(&cli.flags, clock, messages);
-    match cli.operation {
-        Operation::Get => get::run(&context()),
-        Operation::Store => Ok(store::run(messages)),
-        Operation::Erase => Ok(erase::run(&context())),
-        Operation::Capability => capability::run(),
+    match &cli.operation {
+        Operation::Git(GitOperation::Get { url }) => get::run(&context(), url.as_deref()),
+        Operation::Git(GitOperation::Store) => Ok(store::run(messages)),
+        Operation::Git(GitOperation::Erase) => Ok(erase::run(&context())),
+        Operation::Git(GitOperation::Capability) => capability::run(),
+        Operation::Token { url, json, reveal } => {
+            token::run(&context(), url.as_deref(), *json, *reveal)
+        }
+        Operation::Refresh { url } => refresh::run(&context(), url.as_deref()),
+        Operation::Exec { env, command } => exec::run(&context(), env, command),
+        Operation::Gh { arguments } => gh::run(&context(), arguments),
+        Operation::Status { json } => status::run(&context(), *json),
+        Operation::Completions { shell } => completions::run(*shell),
         // https://git-scm.com/docs/gitcredentials: "silently ignore the request".
         Operation::Unknown(_) => Ok(ExitCode::SUCCESS),
     }
@@ -122,4 +142,10 @@ fn read_input(mut input: impl std::io::Read) -> Zeroizing<Vec<u8>> {
 fn write_answer(bytes: &[u8]) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(bytes).and_then(|()| stdout.flush()).context("cannot write the answer")
+}
+
+/// Whether a person reads the answer.
+#[expect(clippy::disallowed_methods, reason = "the one place for stdout")]
+fn answers_a_terminal() -> bool {
+    std::io::stdout().is_terminal()
 }

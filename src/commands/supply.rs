@@ -13,7 +13,7 @@ use git_credential_gastown::timestamp::Timestamp;
 use git_credential_gastown::token::{Secret, TokenHash};
 
 use super::Context;
-use super::flight::{Flight, NotObtained};
+use super::flight::{Flight, NotObtained, Obtained};
 use crate::clock;
 use crate::config::{Setting, StaticToken};
 
@@ -26,9 +26,18 @@ pub(super) struct Supply {
     pub username: &'static str,
     pub token: Secret,
     pub expires: Option<Timestamp>,
+    /// When it was first handed to this machine, if that is known.
+    pub first_seen: Option<Timestamp>,
+    /// `worker`, `cache`, or the name of a setting.
     pub source: &'static str,
     /// Whether there may be another one if this is refused.
     pub may_heal: bool,
+}
+
+impl Supply {
+    fn configured(username: &'static str, token: Secret, source: &'static str) -> Self {
+        Self { username, token, expires: None, first_seen: None, source, may_heal: true }
+    }
 }
 
 /// That no source has a token: the failure that matters most, and all that was tried.
@@ -36,6 +45,12 @@ pub(super) struct Supply {
 pub(super) struct Exhausted {
     failure: Failure,
     tried: Vec<String>,
+}
+
+impl Exhausted {
+    pub(super) fn name(&self) -> Name {
+        self.failure.name
+    }
 }
 
 impl fmt::Display for Exhausted {
@@ -57,7 +72,8 @@ pub(super) fn supply(
 ) -> Result<Supply, Exhausted> {
     if let Some(gitlab) = context.settings.gitlab.as_ref().filter(|gitlab| gitlab.host == *host) {
         let (token, source) = (gitlab.token.clone(), "GITLAB_TOKEN");
-        return Ok(Supply { username: GITLAB_USER, token, expires: None, source, may_heal: false });
+        let supply = Supply { may_heal: false, ..Supply::configured(GITLAB_USER, token, source) };
+        return Ok(supply);
     }
     let mut tried = Vec::new();
     for candidate in context.settings.first_tokens() {
@@ -94,11 +110,12 @@ fn from_worker(
     let rig = &context.settings.rig;
     context.messages.trace(format_args!("place: {}, rig {rig}", place.api));
     match Flight::new(context, place, host, report).obtain() {
-        Ok(entry) => Ok(Supply {
+        Ok(Obtained { entry, is_new }) => Ok(Supply {
             username: TOKEN_USER,
             token: entry.token,
             expires: entry.expires,
-            source: "the worker",
+            first_seen: Some(entry.first_seen),
+            source: if is_new { "worker" } else { "cache" },
             may_heal: true,
         }),
         Err(lack) => {
@@ -141,13 +158,7 @@ fn offer(
         ));
         return pass("rejected");
     }
-    Some(Supply {
-        username: TOKEN_USER,
-        token: token.clone(),
-        expires: None,
-        source,
-        may_heal: true,
-    })
+    Some(Supply::configured(TOKEN_USER, token.clone(), source))
 }
 
 /// A refusal counts against a configured token for as long as other tokens live; then it gets

@@ -142,6 +142,19 @@ pub(super) fn on_failure(sources: &mut Sources<'_>, flags: &Flags) -> OnFailure 
     }
 }
 
+/// A place that does not depend on where git runs.
+pub(super) fn audit_log(sources: &mut Sources<'_>) -> Option<PathBuf> {
+    let setting = sources.path(None, "", "GASTOWN_AUDIT_LOG", "audit_log");
+    let why = match setting {
+        Setting::Set { value, .. } if value.is_absolute() => return Some(value),
+        Setting::Set { origin, .. } => format!("{origin} is ignored: not an absolute path"),
+        Setting::Wrong { origin, why } => format!("{origin} is ignored: {why}"),
+        Setting::Unset => return None,
+    };
+    sources.warnings.push(why);
+    None
+}
+
 pub(super) fn trace_to(value: Option<&OsStr>, verbose: bool) -> (TraceTo, Option<&'static str>) {
     let otherwise = if verbose { TraceTo::Stderr } else { TraceTo::Nowhere };
     let Some(value) = value else { return (otherwise, None) };

@@ -18,7 +18,7 @@ use super::{Origin, Setting};
 use crate::cli::Flags;
 
 /// Every key that the config file may hold.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "api_url",
     "town_id",
     "rig_id",
@@ -27,6 +27,7 @@ const KEYS: [&str; 9] = [
     "git_hosts",
     "cache_dir",
     "on_failure",
+    "audit_log",
     "github_cli_pat",
 ];
 

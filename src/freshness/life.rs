@@ -60,8 +60,7 @@ impl Life {
         {
             return (State::Odd, Reason::ClockWentBack);
         }
-        // The drawn moment comes from disk: it may begin a renewal earlier, never later.
-        let renew_at = entry.renew_at.min(self.least.minus(self.soon));
+        let renew_at = self.renew_at(entry);
         if now < renew_at {
             return (State::Fresh, Reason::FreshFor(renew_at.since(now)));
         }
@@ -80,6 +79,11 @@ impl Life {
     /// For how long after the token was first seen a refusal may be replication lag.
     pub(super) fn lag(&self, policy: &Policy) -> Duration {
         policy.lag.min(self.length / 10)
+    }
+
+    /// The drawn moment comes from disk: it may begin a renewal earlier, never later.
+    fn renew_at(&self, entry: &Entry) -> Timestamp {
+        entry.renew_at.min(self.least.minus(self.soon))
     }
 
     pub(super) fn just_confirmed(&self, now: Timestamp, entry: &Entry, policy: &Policy) -> bool {
@@ -117,6 +121,22 @@ fn predecessors(previous: &Entry, is_same: bool) -> Vec<TokenHash> {
     let replaced = (!is_same).then(|| previous.token.hash());
     let older = previous.predecessors.iter().cloned();
     replaced.into_iter().chain(older).take(MOST_PREDECESSORS).collect()
+}
+
+/// What is to be expected of a token, for people to read.
+#[derive(Clone, Copy, Debug)]
+pub struct Outlook {
+    /// It lives until here, at the least.
+    pub least: Timestamp,
+    /// It is dead from here on; a long-lived token has no such moment.
+    pub most: Option<Timestamp>,
+    /// Whoever asks from here on has it renewed.
+    pub renew_at: Timestamp,
+}
+
+pub fn outlook(entry: &Entry, policy: &Policy) -> Outlook {
+    let life = Life::of(entry, policy);
+    Outlook { least: life.least, most: life.most, renew_at: life.renew_at(entry) }
 }
 
 /// Whether the token died, or for a long-lived one was last confirmed, before `moment`.

@@ -34,7 +34,15 @@ fn unknown() -> Entry {
 }
 
 fn facts(entry: Option<&Entry>, now: Timestamp) -> Facts<'_> {
-    Facts { entry, rejection: None, failure: None, waiting_since: None, doubted: false, now }
+    Facts {
+        entry,
+        rejection: None,
+        failure: None,
+        waiting_since: None,
+        doubted: false,
+        wanted_since: None,
+        now,
+    }
 }
 
 fn decided(facts: Facts<'_>) -> Decision {
@@ -363,4 +371,29 @@ fn a_drawn_moment_from_disk_cannot_keep_a_token_fresh_too_long() {
     let mut entry = known(3600);
     entry.renew_at = Timestamp::from_millis(i64::MAX);
     border(&entry, 3000, State::Fresh, State::Soon);
+}
+
+#[test]
+fn a_newer_token_that_is_wanted_is_asked_for_whatever_is_cached_or_on_record() {
+    let (entry, old, new) = (unknown(), failure(after(9)), failure(after(10)));
+    let action = |failure, wanted_since| {
+        let facts = Facts { failure, wanted_since, ..facts(Some(&entry), after(10)) };
+        decided(facts).action
+    };
+    let answer = Action::Answer { pause: Duration::ZERO };
+    assert_eq!(action(Some(&old), None), answer);
+    assert_eq!(action(Some(&old), Some(after(10))), Action::Renew(RENEW_DEAD));
+    // Another process was refused, or got one, after it was wanted.
+    assert_eq!(action(Some(&new), Some(after(10))), Action::Fail);
+    assert_eq!(action(None, Some(after(0))), answer);
+}
+
+#[test]
+fn the_outlook_tells_the_borders_that_the_states_have() {
+    for entry in [known(3600), unknown(), entry(LONG_LIVED, None, 0.0), entry("ghs_a", None, 1.0)] {
+        let Outlook { most, renew_at, .. } = outlook(&entry, &Policy::default());
+        let before = |moment: Timestamp| state(&entry, moment.shifted(-1));
+        assert_eq!((before(renew_at), state(&entry, renew_at)), (State::Fresh, State::Soon));
+        assert!(most.is_none_or(|most| before(most) == State::Dead));
+    }
 }

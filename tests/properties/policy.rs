@@ -77,6 +77,7 @@ fn plain(entry: &Entry, now: Timestamp) -> Decision {
         rejection: None,
         failure: None,
         waiting_since: None,
+        wanted_since: None,
         doubted: false,
         now,
     };
@@ -123,7 +124,9 @@ proptest! {
     ) {
         let rejection = entry.as_ref().zip(refusal).map(|(entry, refusal)| rejected(entry, refusal));
         let (entry, rejection, failure) = (entry.as_ref(), rejection.as_ref(), failure.as_ref());
-        let facts = Facts { entry, rejection, failure, waiting_since, doubted, now };
+        let wanted_since = None;
+        let facts =
+            Facts { entry, rejection, failure, waiting_since, wanted_since, doubted, now };
         let decision = decide(facts, &Policy::default());
         if may_answer(decision.action) {
             let entry = entry.expect("there is something to hand out");

@@ -7,7 +7,7 @@ use git_credential_gastown::healing::Report;
 use git_credential_gastown::token::{Entry, Grant, Rejection};
 
 use super::super::conversation::Conversation;
-use super::{Context, Flight, NotObtained, Seen};
+use super::{Context, Flight, NotObtained, Obtained, Seen};
 use crate::cache::Shelf;
 use crate::clock;
 use crate::lock;
@@ -19,11 +19,11 @@ impl Flight<'_> {
         plan: Plan,
         seen: Seen,
         shelf: Option<Shelf<'_>>,
-    ) -> Result<Entry, NotObtained> {
+    ) -> Result<Obtained, NotObtained> {
         let conversation = Conversation::new(self.context, self.place, shelf, plan);
         let outcome = conversation.git_token().and_then(|grant| self.accept(grant, &seen, shelf));
         match outcome {
-            Ok(entry) => Ok(entry),
+            Ok(obtained) => Ok(obtained),
             Err(failure) => self.fall_back(plan, failure, seen, shelf),
         }
     }
@@ -34,7 +34,7 @@ impl Flight<'_> {
         grant: Grant,
         seen: &Seen,
         shelf: Option<Shelf<'_>>,
-    ) -> Result<Entry, Failure> {
+    ) -> Result<Obtained, Failure> {
         let Context { cache, messages, policy, .. } = self.context;
         messages.remember(&grant.token);
         let before = cache.rejection(&grant.token.hash());
@@ -44,13 +44,13 @@ impl Flight<'_> {
             messages
                 .warning("the worker still hands out a token that it first handed out an hour ago");
         }
-        let Some(shelf) = shelf else { return Ok(entry) };
+        let Some(shelf) = shelf else { return Ok(Obtained { entry, is_new: true }) };
         // A process that was stopped for long must not put an old answer over a newer one.
         let newer = cache.entry(&self.key).record.filter(|cached| {
             cached.confirmed_at > entry.confirmed_at && cached.confirmed_at <= clock::now()
         });
         if let Some(newer) = newer {
-            return Ok(newer);
+            return Ok(Obtained { entry: newer, is_new: false });
         }
         let rejection = rejection.map_or(Ok(()), |rejection| shelf.keep_rejection(&rejection));
         if let Err(reason) = shelf.keep_entry(&self.key, &entry).and(rejection) {
@@ -58,7 +58,7 @@ impl Flight<'_> {
         }
         shelf.forget_failure(&self.key);
         shelf.sweep(clock::now(), lock::retire);
-        Ok(entry)
+        Ok(Obtained { entry, is_new: true })
     }
 
     /// What to put on record of the token's refusals now that the worker has handed it out. In
@@ -100,7 +100,7 @@ impl Flight<'_> {
         failure: Failure,
         seen: Seen,
         shelf: Option<Shelf<'_>>,
-    ) -> Result<Entry, NotObtained> {
+    ) -> Result<Obtained, NotObtained> {
         // A process that went ahead meanwhile may have got one.
         let later = self.look(None);
         if let Action::Answer { .. } = later.decision.action {

@@ -1,0 +1,60 @@
+//! What a person means by a command line, where git would be exact: the host, and a credential for
+//! it with every warning told.
+
+use git_credential_gastown::failure::{Failure, Name, Retry};
+use git_credential_gastown::healing::Report;
+use git_credential_gastown::protocol::Request;
+use git_credential_gastown::scope::Host;
+
+use super::Context;
+use super::supply::{Exhausted, Supply, supply};
+
+impl Context<'_> {
+    /// The host that is meant: the one given, if it is ours, else the first of ours.
+    ///
+    /// # Errors
+    /// `config-missing`, with the hosts that could have been given.
+    pub(super) fn meant_host(&self, url: Option<&str>) -> Result<Host, Failure> {
+        let hosts = &self.settings.hosts;
+        let meant = match url {
+            Some(url) => self.request_for(url).and_then(|request| self.our_host(&request)),
+            None => hosts.first().cloned(),
+        };
+        meant.ok_or_else(|| {
+            let ours: Vec<_> = hosts.iter().map(ToString::to_string).collect();
+            let what = format!("not a host to hand out tokens for; ours: {}", ours.join(", "));
+            let advice = "name one of these, or add it: --host, or GASTOWN_GIT_HOSTS";
+            Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice)
+        })
+    }
+
+    /// The request that git would send for a URL, or for `https` where only a host is given.
+    pub(super) fn request_for(&self, url: &str) -> Option<Request> {
+        let scheme = if url.contains("://") { "" } else { "https://" };
+        match Request::parse(format!("url={scheme}{url}\n\n").as_bytes()) {
+            Ok(request) => {
+                request.rejected_secret().iter().for_each(|it| self.messages.remember(it));
+                Some(request)
+            }
+            Err(refusal) => {
+                self.messages.trace(format_args!("URL refused: {refusal}"));
+                None
+            }
+        }
+    }
+
+    /// A credential for a person or a program of theirs.
+    ///
+    /// # Errors
+    /// If no source has one.
+    pub(super) fn credential(&self, operation: &str, host: &Host) -> Result<Supply, Exhausted> {
+        self.warn_of_settings();
+        let outcome = supply(self, host, &Report::Nothing);
+        self.log_supply(operation, host, &outcome);
+        outcome
+    }
+
+    pub(super) fn warn_of_settings(&self) {
+        self.settings.warnings.iter().for_each(|warning| self.messages.warning(warning));
+    }
+}

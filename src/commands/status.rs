@@ -1,0 +1,106 @@
+//! `status`: what is cached, in what state, and what failed. No network, no lock, nothing written,
+//! and no token other than by the beginning of its hash.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use git_credential_gastown::container_token::{ContainerToken, Source};
+use git_credential_gastown::failure::FailureRecord;
+use git_credential_gastown::freshness::{Decision, Facts, Outlook, decide, outlook};
+use git_credential_gastown::scope::{CacheKey, TownKey};
+use git_credential_gastown::timestamp::Timestamp;
+use git_credential_gastown::token::{Entry, Rejection};
+
+use super::{Context, answers_a_terminal, write_answer};
+use crate::clock;
+use crate::config::agent;
+
+mod object;
+mod text;
+
+/// All that there is to tell.
+struct Status {
+    now: Timestamp,
+    /// Where the cache may be.
+    directories: Vec<String>,
+    records: Vec<Record>,
+    /// Files that are not used, and why.
+    faults: Vec<String>,
+}
+
+/// What is known for one key.
+struct Record {
+    key: CacheKey,
+    decision: Decision,
+    token: Option<Token>,
+    failure: Option<FailureRecord>,
+    /// When the cached container JWT of the town runs out.
+    container_token_expires: Option<Timestamp>,
+}
+
+struct Token {
+    entry: Entry,
+    outlook: Outlook,
+    rejection: Option<Rejection>,
+}
+
+pub(super) fn run(context: &Context<'_>, as_json: bool) -> Result<ExitCode> {
+    context.warn_of_settings();
+    let status = Status::look(context);
+    // Line by line, because a line end would be escaped.
+    let clean = |text: &str| context.messages.clean(text);
+    let text = if as_json {
+        object::of(&status, clean)
+    } else {
+        let in_colour = answers_a_terminal() && agent::wants_colour();
+        text::of(&status, in_colour, clean)
+    };
+    write_answer(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Status {
+    fn look(context: &Context<'_>) -> Self {
+        let cache = &context.cache;
+        let now = clock::now();
+        let (keys, faults) = cache.keys();
+        Self {
+            now,
+            directories: cache.directories().iter().map(|it| it.display().to_string()).collect(),
+            records: keys.into_iter().map(|key| Record::look(context, key, now)).collect(),
+            faults: faults.into_iter().map(|fault| fault.what).collect(),
+        }
+    }
+}
+
+impl Record {
+    fn look(context: &Context<'_>, key: CacheKey, now: Timestamp) -> Self {
+        let Context { cache, policy, .. } = context;
+        let entry = cache.entry(&key).record;
+        let rejection = entry.as_ref().and_then(|entry| cache.rejection(&entry.token.hash()));
+        let facts = Facts {
+            entry: entry.as_ref(),
+            rejection: rejection.as_ref(),
+            failure: None,
+            waiting_since: None,
+            doubted: false,
+            wanted_since: None,
+            now,
+        };
+        let decision = decide(facts, policy);
+        let town = TownKey { api: key.api.clone(), town: key.town.clone() };
+        let renewal = cache.container_token(&town);
+        let token = entry.map(|entry| {
+            context.messages.remember(&entry.token);
+            Token { outlook: outlook(&entry, policy), entry, rejection }
+        });
+        Self {
+            decision,
+            token,
+            failure: cache.failure(&key),
+            container_token_expires: renewal
+                .and_then(|secret| ContainerToken::new(secret, Source::Renewal).expires()),
+            key,
+        }
+    }
+}

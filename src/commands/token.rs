@@ -1,0 +1,43 @@
+//! `token`: prints a live token for a script, and to a terminal only if that is really meant.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use git_credential_gastown::timestamp::Timestamp;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::{Context, answers_a_terminal, write_answer};
+
+pub(super) fn run(
+    context: &Context<'_>,
+    url: Option<&str>,
+    as_json: bool,
+    reveal: bool,
+) -> Result<ExitCode> {
+    if !reveal && answers_a_terminal() {
+        bail!(
+            "stdout is a terminal, where a token stays to be read; pipe it, use \
+             `git credential-gastown exec -- COMMAND`, or add --reveal"
+        );
+    }
+    let host = context.meant_host(url)?;
+    let supply = context.credential("token", &host)?;
+    let token = supply.token.expose();
+    let text = if as_json {
+        Zeroizing::new(format!(
+            "{}\n",
+            json!({
+                "token": token,
+                "kind": supply.token.kind().to_string(),
+                "expires": supply.expires.and_then(Timestamp::to_rfc3339),
+                "source": supply.source,
+                "host": host.to_string(),
+            })
+        ))
+    } else {
+        Zeroizing::new(format!("{token}\n"))
+    };
+    write_answer(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,78 @@
+//! Other programs: finding them, and becoming one of them. Looks into the absolute directories of
+//! the search path only, because what lies in the current one is whoever's. Starts nothing beside
+//! itself: the process is replaced.
+
+#![expect(clippy::disallowed_methods, reason = "the one place that looks for and runs programs")]
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, Metadata};
+use std::io::{Error, ErrorKind};
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use git_credential_gastown::token::Secret;
+use rustix::fs::{Access, access};
+
+/// Why a program cannot be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    NotFound,
+    NotExecutable,
+}
+
+impl Obstacle {
+    pub(crate) fn of(error: &Error) -> Self {
+        match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => Self::NotFound,
+            _ => Self::NotExecutable,
+        }
+    }
+}
+
+/// Every file of this name that can be executed, in the order of the search path.
+///
+/// # Errors
+/// If there is none; whether there is one that cannot be executed.
+pub(crate) fn find_all(name: &OsStr, search_path: &OsStr) -> Result<Vec<PathBuf>, Obstacle> {
+    let directories = env::split_paths(search_path).filter(|directory| directory.is_absolute());
+    let paths = directories.map(|directory| directory.join(name));
+    let files: Vec<_> = paths.filter(|path| path.is_file()).collect();
+    let obstacle = if files.is_empty() { Obstacle::NotFound } else { Obstacle::NotExecutable };
+    let is_executable = |path: &PathBuf| access(path, Access::EXEC_OK).is_ok();
+    let executable: Vec<_> = files.into_iter().filter(is_executable).collect();
+    if executable.is_empty() { Err(obstacle) } else { Ok(executable) }
+}
+
+/// Whether the path leads to this very program, however it is linked.
+pub(crate) fn is_ourselves(path: &Path) -> bool {
+    let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+    // Leads to the file even after another was installed in its place.
+    let running = fs::metadata("/proc/self/exe");
+    let running = running.or_else(|_| fs::metadata(env::current_exe()?));
+    let same = running.and_then(|running| Ok(identity(running) == identity(fs::metadata(path)?)));
+    same.unwrap_or(false)
+}
+
+/// What a program is started with.
+pub(crate) struct Start<'a> {
+    pub program: &'a Path,
+    /// How it was called.
+    pub name: &'a OsStr,
+    pub arguments: &'a [OsString],
+    /// Given beside the environment as it is.
+    pub variables: Vec<(&'a str, &'a OsStr)>,
+}
+
+/// Becomes the program. Returns only if that is not possible.
+pub(crate) fn replace_by(start: Start<'_>) -> Error {
+    let Start { program, name, arguments, variables } = start;
+    Command::new(program).arg0(name).args(arguments).envs(variables).exec()
+}
+
+/// The token as the value of a variable.
+pub(crate) fn as_value(token: &Secret) -> &OsStr {
+    OsStr::new(token.expose())
+}

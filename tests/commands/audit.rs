@@ -1,0 +1,161 @@
+//! The audit log: a line for each call, whole and without a secret, and never in the way.
+
+use std::collections::HashSet;
+use std::thread;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use super::*;
+use crate::town::RIG;
+
+/// An agent whose calls are logged, and the log.
+fn logged() -> (Town, Home, PathBuf) {
+    let (town, mut home) = settled();
+    let log = home.path().join("audit.log");
+    home.set("GASTOWN_AUDIT_LOG", &log.to_string_lossy());
+    (town, home, log)
+}
+
+fn lines(log: &Path) -> Vec<Value> {
+    fs::read_to_string(log).unwrap_or_default().lines().map(json).collect()
+}
+
+fn hashed(token: &str) -> String {
+    STANDARD.encode(Sha256::digest(token))
+}
+
+#[test]
+fn each_call_is_one_line_that_names_the_token_as_github_does() {
+    let (town, home, log) = logged();
+    let refuse = |password: &str| {
+        let host = town.github.host();
+        let request = format!("protocol=http\nhost={host}\npassword={password}\n\n");
+        home.helper(&["erase"], &request).assert_ok();
+    };
+    get(&home, &town).assert_ok();
+    let token = town.worker.token_for(RIG);
+    home.helper(&["token"], "").assert_ok();
+    home.helper(&["exec", "--", "true"], "").assert_ok();
+    home.helper(&["refresh"], "").assert_ok();
+    refuse(&token);
+    refuse("ghp_unknown");
+    let known = hashed(&token);
+    let told: Vec<_> = lines(&log)
+        .iter()
+        .map(|line| {
+            let fields = ["operation", "outcome", "source", "hashed_token", "error"];
+            json!(fields.map(|field| line[field].clone()))
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            json!(["get", "answered", "worker", known, null]),
+            json!(["token", "answered", "cache", known, null]),
+            json!(["exec", "answered", "cache", known, null]),
+            json!(["refresh", "answered", "worker", known, null]),
+            json!(["erase", "noted", "cache", known, null]),
+            json!(["erase", "ignored", null, hashed("ghp_unknown"), null]),
+        ]
+    );
+    let first = &lines(&log)[0];
+    for (field, value) in [("agent", "agent-1"), ("town", "town-1"), ("rig", "rig-1")] {
+        assert_eq!(first[field], value, "{first}");
+    }
+    assert_eq!(first["host"], host(&town));
+    assert!(first["pid"].is_u64() && first["ms"].is_u64() && first["age"].is_u64(), "{first}");
+    assert!(first["time"].as_str().is_some_and(|time| time.ends_with('Z')), "{first}");
+    assert_eq!(fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_tells_no_secret(&town, &home, &fs::read_to_string(&log).unwrap());
+}
+
+#[test]
+fn a_failure_is_logged_by_its_name_and_other_hosts_not_at_all() {
+    let (town, mut home, log) = logged();
+    home.set("GASTOWN_AGENT_ID", &format!("a {}", town.worker.token_for(RIG)));
+    town.worker.go_down();
+    get(&home, &town).assert_fails();
+    home.helper(&["gh"], "").assert_fails();
+    home.helper(&["get"], "protocol=https\nhost=elsewhere.example\n\n").assert_ok();
+    home.helper(&["store"], "").assert_ok();
+    home.helper(&["status"], "").assert_ok();
+    let told: Vec<_> = lines(&log)
+        .iter()
+        .map(|line| json!([line["operation"], line["outcome"], line["error"], line["agent"]]))
+        .collect();
+    let failed = |operation| json!([operation, "failed", "worker-unreachable", "a [redacted]"]);
+    assert_eq!(told.first(), Some(&failed("get")));
+    assert!(told.len() <= 2 && told.iter().skip(1).all(|line| *line == failed("gh")), "{told:?}");
+}
+
+#[test]
+fn fifty_at_once_leave_fifty_whole_lines() {
+    const MANY: usize = 50;
+    let (town, home, log) = logged();
+    thread::scope(|scope| {
+        for _ in 0..MANY {
+            scope.spawn(|| get(&home, &town).assert_ok().code);
+        }
+    });
+    let lines = lines(&log);
+    let pids: HashSet<_> = lines.iter().map(|line| line["pid"].as_u64().unwrap()).collect();
+    assert_eq!((lines.len(), pids.len()), (MANY, MANY));
+    assert_eq!(lines.iter().filter(|line| line["source"] == "worker").count(), 1);
+}
+
+#[test]
+fn a_log_that_cannot_be_written_costs_a_line_of_trace() {
+    let (town, mut home, log) = logged();
+    let elsewhere = home.path().join("elsewhere");
+    let trace = home.path().join("trace");
+    home.set("GASTOWN_TRACE", trace.to_str().unwrap());
+    let spoil: [&dyn Fn(); 4] = [
+        &|| {
+            fs::write(&log, "").unwrap();
+            fs::set_permissions(&log, fs::Permissions::from_mode(0o622)).unwrap();
+        },
+        &|| {
+            fs::remove_file(&log).unwrap();
+            std::os::unix::fs::symlink(&elsewhere, &log).unwrap();
+        },
+        &|| {
+            fs::remove_file(&log).unwrap();
+            fs::create_dir(&log).unwrap();
+        },
+        &|| {
+            fs::remove_dir(&log).unwrap();
+            rustix::fs::mkfifoat(
+                rustix::fs::CWD,
+                &log,
+                rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+            )
+            .unwrap();
+        },
+    ];
+    for spoil in spoil {
+        spoil();
+        let ran = get(&home, &town);
+        assert!(ran.assert_ok().stdout.contains("password="), "{ran:?}");
+        assert_eq!(ran.stderr, "", "{ran:?}");
+    }
+    assert!(!elsewhere.exists());
+    let trace = fs::read_to_string(trace).unwrap();
+    assert_eq!(trace.matches("audit log ").count(), 4, "{trace}");
+}
+
+#[test]
+fn the_config_file_may_name_the_log_and_a_relative_path_is_refused() {
+    let (town, mut home, log) = logged();
+    let config = home.path().join("config.json");
+    fs::write(&config, json!({ "audit_log": log }).to_string()).unwrap();
+    home.unset("GASTOWN_AUDIT_LOG").set("GASTOWN_CONFIG", config.to_str().unwrap());
+    assert_eq!(get(&home, &town).assert_ok().stderr, "");
+    assert_eq!(lines(&log).len(), 1);
+    home.set("GASTOWN_AUDIT_LOG", "audit.log");
+    let ran = get(&home, &town);
+    assert!(ran.assert_ok().stderr.contains("GASTOWN_AUDIT_LOG is ignored"), "{ran:?}");
+    assert_eq!(lines(&log).len(), 1);
+}

@@ -1,0 +1,100 @@
+//! `exec`: the command is in our place, with a live token.
+
+use std::process::Stdio;
+
+use super::*;
+use crate::town::RIG;
+
+fn exec(home: &Home, words: &[&str]) -> Ran {
+    home.helper(&[&["exec", "--"], words].concat(), "")
+}
+
+#[test]
+fn the_command_gets_the_token_and_keeps_the_rest_of_its_environment() {
+    let (town, mut home) = settled();
+    home.set("GH_TOKEN", "ghs_stale").set("EXTRA", "as it was");
+    let ran = home.helper(&["exec", "--env", "A_TOKEN", "--env", "B_TOKEN", "--", "env"], "");
+    let token = town.worker.token_for(RIG);
+    let names = ["GH_TOKEN", "GITHUB_TOKEN", "GIT_TOKEN", "A_TOKEN", "B_TOKEN"];
+    for name in names {
+        assert_eq!(variable(&ran.assert_ok().stdout, name), Some(&*token), "{name}\n{ran:?}");
+    }
+    let others = |text: &str| {
+        let is_other =
+            |line: &&str| !names.iter().any(|name| line.starts_with(&format!("{name}=")));
+        let mut lines: Vec<_> = text.lines().filter(is_other).map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let before = Ran::run(home.command("env"), b"");
+    assert_eq!(others(&ran.stdout), others(&before.stdout));
+}
+
+#[test]
+fn the_command_is_the_same_process_with_its_words_untouched() {
+    let (_town, home) = settled();
+    let mut command = home.command(HELPER);
+    command.args(["exec", "--", "sh", "-c", "echo $$ \"$@\"", "sh", "--host", "-v", "--", "a b"]);
+    let child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let pid = child.id();
+    let output = child.wait_with_output().unwrap();
+    let expected = format!("{pid} --host -v -- a b\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+}
+
+#[test]
+fn the_exit_code_is_the_commands_own() {
+    let (_town, home) = settled();
+    assert_eq!(exec(&home, &["sh", "-c", "exit 7"]).code, 7);
+    assert_eq!(exec(&home, &["sh", "-c", "kill -TERM $$"]).code, 128 + 15);
+    assert_eq!(exec(&home, &["sh", "-c", "cat"]).code, 0);
+}
+
+#[test]
+fn without_a_token_nothing_runs_and_the_code_is_125() {
+    let (town, home) = settled();
+    town.worker.go_down();
+    let ran = exec(&home, &["touch", "ran"]);
+    assert_fails(&ran, 125, &["[worker-unreachable]", "; tried: "]);
+    assert!(!home.path().join("ran").exists());
+}
+
+#[test]
+fn what_cannot_run_is_126_or_127_and_costs_no_token() {
+    let (town, mut home) = settled();
+    fs::create_dir_all(home.path().join("bin/directory")).unwrap();
+    fs::write(home.path().join("bin/plain"), "text").unwrap();
+    let path = home.path().join("bin");
+    home.set("PATH", &format!("{}:/usr/bin:/bin", path.display()));
+    assert_fails(&exec(&home, &["plain"]), 126, &["check its mode"]);
+    assert_fails(&exec(&home, &["directory"]), 127, &["on PATH"]);
+    assert_fails(&exec(&home, &["nosuch"]), 127, &["on PATH"]);
+    assert_fails(&exec(&home, &[""]), 127, &[]);
+    assert_eq!(town.worker.git_token_calls(), 0);
+    // Of a path only trying tells.
+    assert_fails(&exec(&home, &["bin/plain"]), 126, &["check its mode"]);
+    assert_fails(&exec(&home, &["bin/nosuch"]), 127, &["check the path"]);
+    fs::write(home.path().join("orphan.txt"), "#!/no/such/interpreter\n").unwrap();
+    installed(&home, &home.path().join("orphan.txt"), "bin/orphan");
+    assert_fails(&exec(&home, &["orphan"]), 127, &["interpreter"]);
+}
+
+#[test]
+fn the_current_directory_is_not_searched() {
+    let (_town, mut home) = settled();
+    script(&home, "trap", "echo trapped");
+    for path in ["", ".", ":/usr/bin", "/usr/bin:", "./:/usr/bin"] {
+        home.set("PATH", path);
+        assert_fails(&exec(&home, &["trap"]), 127, &["on PATH"]);
+    }
+    assert_eq!(exec(&home, &["./trap"]).assert_ok().stdout, "trapped\n");
+}
+
+#[test]
+fn a_command_without_dashes_and_a_variable_without_a_name_are_usage_errors() {
+    let (_town, home) = settled();
+    for words in [&["exec", "env"][..], &["exec", "--"], &["exec", "--env", "A=B", "--", "env"]] {
+        let ran = home.helper(words, "");
+        assert_eq!((ran.code, &*ran.stdout), (2, ""), "{ran:?}");
+    }
+}

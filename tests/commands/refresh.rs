@@ -1,0 +1,87 @@
+//! `refresh`: the worker is asked now, by one process, and it says what came of it.
+
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use super::*;
+use crate::town::RIG;
+
+fn refresh(home: &Home) -> Ran {
+    home.helper(&["refresh"], "")
+}
+
+#[test]
+fn a_fresh_token_is_renewed_all_the_same() {
+    let (town, home) = settled();
+    let before = get(&home, &town).assert_ok().stdout.clone();
+    town.worker.forget(RIG);
+    let ran = refresh(&home);
+    let told = format!("renewed: {}, token ", host(&town));
+    assert!(ran.assert_ok().stdout.starts_with(&told), "{ran:?}");
+    assert!(ran.stdout.contains("good for at least 2"), "{ran:?}");
+    assert_eq!((ran.stdout.lines().count(), &*ran.stderr), (1, ""), "{ran:?}");
+    assert_tells_no_secret(&town, &home, &ran.stdout);
+    assert_ne!(get(&home, &town).stdout, before);
+    assert_eq!(town.worker.git_token_calls(), 2);
+}
+
+#[test]
+fn the_same_token_again_is_told_as_such() {
+    let (town, home) = settled();
+    assert!(refresh(&home).stdout.starts_with("renewed: "));
+    let again = refresh(&home);
+    let told = "the worker gave the same token again: ";
+    assert!(again.assert_ok().stdout.starts_with(told), "{again:?}");
+    assert_eq!(town.worker.git_token_calls(), 2);
+}
+
+#[test]
+fn a_failure_on_record_does_not_stand_in_the_way() {
+    let (town, home) = settled();
+    town.worker.go_down();
+    get(&home, &town).assert_fails();
+    town.worker.come_up();
+    refresh(&home).assert_ok();
+    get(&home, &town).assert_ok();
+}
+
+#[test]
+fn a_renewal_that_fails_says_why_and_costs_nobody_the_cached_token() {
+    let (town, home) = settled();
+    let before = get(&home, &town).assert_ok().stdout.clone();
+    town.worker.go_down();
+    let ran = refresh(&home);
+    assert_fails(&ran, 1, &["[worker-unreachable]"]);
+    assert_tells_no_secret(&town, &home, &ran.stderr);
+    assert_eq!(get(&home, &town).stdout, before);
+}
+
+#[test]
+fn a_personal_token_that_goes_first_is_mentioned() {
+    let (_town, mut home) = settled();
+    home.set("GITHUB_CLI_PAT", "ghp_mine");
+    let ran = refresh(&home);
+    assert!(ran.assert_ok().stderr.contains("GITHUB_CLI_PAT is set"), "{ran:?}");
+}
+
+#[test]
+fn many_at_once_share_what_was_asked_after_they_came() {
+    const MANY: usize = 12;
+    let (town, home) = settled();
+    town.worker.hold();
+    let start = || -> Child {
+        let mut command = home.command(HELPER);
+        command.arg("refresh").stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
+    };
+    let children: Vec<_> = (0..MANY).map(|_| start()).collect();
+    town.worker.await_git_token_calls(1);
+    // Until all of them wait; if one does not by then, it only costs one call more.
+    thread::sleep(Duration::from_secs(1));
+    town.worker.release();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    assert!(town.worker.git_token_calls() < MANY / 2, "{}", town.worker.git_token_calls());
+}

@@ -1,0 +1,176 @@
+//! `status`: what is cached, told without a secret, without the network, without a trace.
+
+use std::time::Duration;
+
+use super::*;
+use crate::town::{RIG, Rig, hash};
+
+/// The same whatever the moment, the port and the token: `12 min` becomes `[TIME]`.
+fn told(town: &Town, home: &Home, text: &str) -> String {
+    assert_tells_no_secret(town, home, text);
+    let mut text = text.replace(&town.worker.url(), "[API]").replace(&host(town), "[HOST]");
+    for token in town.worker.minted_for(RIG) {
+        text = text.replace(&hash(&token)[..16], "[HASH]");
+    }
+    let text = text.replace(&home.path().display().to_string(), "[HOME]");
+    let lines = text.lines().map(without_times);
+    lines.map(|line| line + "\n").collect()
+}
+
+fn without_times(line: &str) -> String {
+    let is_unit =
+        |word: &str| ["s", "min", "h", "days"].contains(&word.trim_end_matches([',', ';', ')']));
+    let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+    for index in (1..words.len()).rev() {
+        let number = words[index - 1].trim_start_matches('(').to_owned();
+        if is_unit(&words[index]) && number.parse::<u64>().is_ok() {
+            let rest = words[index].trim_start_matches(char::is_alphabetic).to_owned();
+            words[index - 1] = words[index - 1].replace(&number, "[TIME]") + &rest;
+            words.remove(index);
+        }
+    }
+    words.join(" ")
+}
+
+fn status(town: &Town, home: &Home) -> String {
+    let ran = home.helper(&["status"], "");
+    assert_eq!((ran.code, &*ran.stderr), (0, ""), "{ran:?}");
+    told(town, home, &ran.stdout)
+}
+
+fn status_json(home: &Home) -> Value {
+    json(&home.helper(&["status", "--json"], "").assert_ok().stdout)
+}
+
+#[test]
+fn an_empty_cache_is_told_and_not_made() {
+    let (town, home) = settled();
+    let told = status(&town, &home);
+    assert!(told.starts_with("nothing is cached in [HOME]/.cache/gastown or "), "{told}");
+    assert_eq!(status_json(&home)["entries"], json("[]"));
+    assert!(!home.path().join(".cache").exists());
+}
+
+#[test]
+fn a_fresh_token_is_told_with_all_its_times() {
+    let (town, home) = settled();
+    get(&home, &town).assert_ok();
+    town.worker.forget_calls();
+    assert_eq!(
+        status(&town, &home),
+        "rig rig-1 of town town-1 at [API], for [HOST]\n\
+         \x20 state    FRESH: fresh for [TIME]\n\
+         \x20 token    [HASH], installation\n\
+         \x20 source   the worker, first [TIME] ago, last [TIME] ago\n\
+         \x20 expiry   in [TIME] to [TIME], assumed: the worker did not say\n\
+         \x20 renewal  in [TIME]\n"
+    );
+    assert_eq!(town.worker.calls().len(), 0);
+}
+
+#[test]
+fn as_json_it_tells_the_same_in_moments() {
+    let (town, mut home) = settled();
+    town.worker.set_expiry(crate::town::Expiry::ExpiresAt);
+    home.set(
+        "GASTOWN_CONTAINER_TOKEN",
+        &town.worker.container_token_issued(Duration::from_secs(36_000)),
+    );
+    get(&home, &town).assert_ok();
+    let text = home.helper(&["status", "--json"], "").assert_ok().stdout.clone();
+    assert_tells_no_secret(&town, &home, &text);
+    let told = json(&text);
+    let entry = &told["entries"][0];
+    let expected = [("town", "town-1"), ("rig", "rig-1"), ("state", "FRESH")];
+    for (key, value) in expected {
+        assert_eq!(entry[key], value, "{text}");
+    }
+    assert_eq!((&entry["api"], &entry["host"]), (&town.worker.url().into(), &host(&town).into()));
+    assert_eq!(entry["token"]["hash"], hash(&town.worker.token_for(RIG))[..16]);
+    assert_eq!(entry["token"]["expiry"], "known");
+    assert_eq!(entry["token"]["lives_until"], entry["token"]["dies_by"]);
+    for moment in ["first_seen", "confirmed_at", "lives_until", "renewal_at"] {
+        assert!(entry["token"][moment].as_str().is_some_and(|it| it.ends_with('Z')), "{text}");
+    }
+    assert!(entry["container_token_expires"].is_string(), "{text}");
+    assert_eq!((&entry["failure"], &told["unusable"]), (&Value::Null, &json("[]")));
+}
+
+#[test]
+fn failures_and_refusals_on_record_are_told() {
+    let (town, home) = settled();
+    get(&home, &town).assert_ok();
+    home.age_cache(Duration::from_secs(600));
+    let token = town.worker.token_for(RIG);
+    let refusal = format!("protocol=http\nhost={}\npassword={token}\n\n", town.github.host());
+    home.helper(&["erase"], &refusal).assert_ok();
+    town.worker.go_down();
+    get(&home, &town).assert_fails();
+    assert_eq!(
+        status(&town, &home),
+        "rig rig-1 of town town-1 at [API], for [HOST]\n\
+         \x20 state    DEAD: rejected by the server\n\
+         \x20 token    [HASH], installation\n\
+         \x20 source   the worker, first [TIME] ago, last [TIME] ago\n\
+         \x20 expiry   in [TIME] to [TIME], assumed: the worker did not say\n\
+         \x20 renewal  when next asked\n\
+         \x20 refused  1 time(s), last [TIME] ago\n\
+         \x20 failure  the worker at [API] refused the connection ([TIME] ago; will be tried again \
+         in [TIME]); check GASTOWN_API_URL and whether the worker runs, then run the command again \
+         [worker-unreachable]\n"
+    );
+    let told = status_json(&home);
+    assert_eq!(told["entries"][0]["failure"]["error"], "worker-unreachable");
+    assert_eq!(told["entries"][0]["token"]["rejections"], 1);
+}
+
+#[test]
+fn a_dead_token_and_a_long_lived_one_are_told_apart() {
+    let (town, mut home) = settled();
+    get(&home, &town).assert_ok();
+    home.age_cache(Duration::from_secs(2 * 3600));
+    town.worker.add_rig("rig-2", Rig::Pat("ghp_mine".to_owned()));
+    home.set("GASTOWN_RIG_ID", "rig-2");
+    get(&home, &town).assert_ok();
+    let told = status(&town, &home);
+    let (dead, personal) = told.split_once("rig rig-2").unwrap();
+    assert!(dead.contains("state    DEAD: died [TIME] ago"), "{told}");
+    assert!(dead.contains("expiry   [TIME] ago at the latest"), "{told}");
+    assert!(personal.contains("token    "), "{told}");
+    assert!(personal.contains(", personal\n"), "{told}");
+    assert!(personal.contains("expiry   none, a long-lived token"), "{told}");
+}
+
+#[test]
+fn what_is_in_the_way_is_told_and_never_read_for_a_token() {
+    let (town, home) = settled();
+    get(&home, &town).assert_ok();
+    let file =
+        home.cache_files().into_iter().find(|it| it.to_string_lossy().ends_with("token.json"));
+    let file = file.unwrap();
+    let content = fs::read(&file).unwrap();
+    let reasons: [(&str, &dyn Fn()); 4] = [
+        ("it is damaged", &|| fs::write(&file, "{").unwrap()),
+        ("others can read", &|| {
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap()
+        }),
+        ("about something else", &|| {
+            fs::rename(&file, file.with_file_name("0.token.json")).unwrap()
+        }),
+        ("symbolic link", &|| {
+            fs::remove_file(file.with_file_name("0.token.json")).unwrap();
+            std::os::unix::fs::symlink("/dev/null", &file).unwrap();
+        }),
+    ];
+    for (reason, spoil) in reasons {
+        spoil();
+        let told = status(&town, &home);
+        assert!(told.starts_with("nothing is cached") && told.contains(reason), "{reason}: {told}");
+        assert_eq!(status_json(&home)["unusable"].as_array().map(Vec::len), Some(1), "{reason}");
+        if reason == "it is damaged" {
+            fs::write(&file, &content).unwrap();
+        } else if reason == "others can read" {
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! At a terminal: no token is shown by accident, nobody waits without being told for what, and
+//! colour is for terminals only.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::process::{Command, Stdio};
+use std::thread;
+
+use rustix::fs::OFlags;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use super::*;
+
+/// Both ends of a terminal.
+fn terminal() -> (File, File) {
+    let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&person).expect("a terminal");
+    unlockpt(&person).expect("a terminal");
+    let path = ptsname(&person, Vec::new()).expect("a terminal");
+    let path = path.to_str().expect("a path in UTF-8");
+    let mut options = File::options();
+    // It must not become the terminal of the tests themselves.
+    options.read(true).write(true).custom_flags(OFlags::NOCTTY.bits().cast_signed());
+    let program = options.open(path).expect("a terminal");
+    (File::from(person), program)
+}
+
+/// Runs with stdout at a terminal: the exit code, what the terminal shows, stderr.
+fn shown(mut command: Command) -> (i32, String, String) {
+    let (mut person, program) = terminal();
+    command.stdin(Stdio::null()).stdout(program).stderr(Stdio::piped());
+    let child = command.spawn().expect("the program under test can be started");
+    // It holds the program's end, and reading goes on until nobody does.
+    drop(command);
+    let reader = thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // Ends with an error once the program has ended.
+        let _ = person.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    });
+    let output = child.wait_with_output().expect("pipes can be read");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code().unwrap_or(-1), reader.join().expect("it ends"), stderr)
+}
+
+fn helper(home: &Home, arguments: &[&str]) -> Command {
+    let mut command = home.command(HELPER);
+    command.args(arguments);
+    command
+}
+
+#[test]
+fn a_token_is_shown_only_to_who_insists() {
+    let (town, home) = settled();
+    for arguments in [&["token"][..], &["token", "--json"]] {
+        let (code, screen, stderr) = shown(helper(&home, arguments));
+        assert_eq!((code, &*screen), (1, ""), "{stderr}");
+        assert!(stderr.contains("add --reveal"), "{stderr}");
+    }
+    assert_eq!(town.worker.git_token_calls(), 0);
+    let (code, screen, stderr) = shown(helper(&home, &["token", "--reveal"]));
+    let token = town.worker.token_for(crate::town::RIG);
+    assert_eq!((code, screen.trim_end(), &*stderr), (0, &*token, ""));
+}
+
+#[test]
+fn whoever_types_get_is_told_what_to_type() {
+    let (town, home) = settled();
+    let (mut person, program) = terminal();
+    let mut command = helper(&home, &["get"]);
+    command.stdin(program).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let request = format!("protocol=http\nhost={}\n\n", town.github.host());
+    person.write_all(request.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.contains("git credential-gastown get https://"), "{stderr}");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), get(&home, &town).stdout);
+}
+
+#[test]
+fn the_state_is_in_colour_unless_that_is_not_wanted() {
+    let (town, mut home) = settled();
+    get(&home, &town).assert_ok();
+    home.set("TERM", "xterm");
+    let (_, screen, _) = shown(helper(&home, &["status"]));
+    assert!(screen.contains("\x1b[32mFRESH\x1b[0m"), "{screen:?}");
+    assert!(!home.helper(&["status"], "").stdout.contains('\x1b'));
+    home.set("NO_COLOR", "1");
+    let (_, screen, _) = shown(helper(&home, &["status"]));
+    assert!(screen.contains("FRESH") && !screen.contains('\x1b'), "{screen:?}");
+    home.unset("NO_COLOR").set("TERM", "dumb");
+    let (_, screen, _) = shown(helper(&home, &["status"]));
+    assert!(!screen.contains('\x1b'), "{screen:?}");
+}

@@ -1,0 +1,70 @@
+//! `token`: one live token and nothing else.
+
+use serde_json::json;
+
+use super::*;
+use crate::town::{Expiry, RIG};
+
+#[test]
+fn it_prints_the_bare_token_and_takes_it_from_the_cache_next_time() {
+    let (town, home) = settled();
+    let first = home.helper(&["token"], "");
+    let token = town.worker.token_for(RIG);
+    assert_eq!((first.code, &*first.stdout, &*first.stderr), (0, &*format!("{token}\n"), ""));
+    assert_eq!(home.helper(&["token"], "").stdout, first.stdout);
+    assert_eq!(town.worker.git_token_calls(), 1);
+}
+
+#[test]
+fn as_json_it_tells_where_the_token_came_from_and_until_when_it_lives() {
+    let (town, home) = settled();
+    let printed = |arguments: &[&str]| json(&home.helper(arguments, "").assert_ok().stdout);
+    let token = town.worker.token_for(RIG);
+    let told = |expires: Option<&str>, source: &str| {
+        json!({
+            "token": token, "kind": "installation", "expires": expires, "source": source,
+            "host": host(&town),
+        })
+    };
+    assert_eq!(printed(&["token", "--json"]), told(None, "worker"));
+    assert_eq!(printed(&["token", "--json"]), told(None, "cache"));
+    town.worker.set_expiry(Expiry::ExpiresAt);
+    home.helper(&["refresh"], "").assert_ok();
+    let expires = printed(&["token", "--json"])["expires"].as_str().unwrap().to_owned();
+    assert_eq!(printed(&["token", "--json"]), told(Some(&expires), "cache"));
+    assert!(expires.ends_with('Z') && expires.len() >= 20, "{expires}");
+}
+
+#[test]
+fn a_personal_token_is_told_by_its_setting() {
+    let (town, mut home) = settled();
+    home.set("GITHUB_CLI_PAT", "ghp_mine");
+    let printed = json(&home.helper(&["token", "--json"], "").assert_ok().stdout);
+    assert_eq!(printed["token"], "ghp_mine");
+    assert_eq!(printed["kind"], "personal");
+    assert_eq!(printed["source"], "GITHUB_CLI_PAT");
+    assert_eq!(town.worker.git_token_calls(), 0);
+}
+
+#[test]
+fn the_host_can_be_given_by_name_or_url_and_must_be_ours() {
+    let (_town, mut home) = settled();
+    home.set("GASTOWN_GIT_HOSTS", "first.example,second.example");
+    for url in ["second.example", "https://second.example", "https://second.example/acme/app.git"] {
+        let printed = json(&home.helper(&["token", "--json", url], "").assert_ok().stdout);
+        assert_eq!(printed["host"], "https://second.example", "{url}");
+    }
+    for url in ["third.example", "ssh://first.example", "http://first.example", "", "a\nhost=b"] {
+        let ran = home.helper(&["token", url], "");
+        assert_fails(&ran, 1, &["[config-missing]", "https://second.example", "--host"]);
+    }
+}
+
+#[test]
+fn without_a_token_it_says_what_was_tried_and_prints_nothing() {
+    let (town, home) = settled();
+    town.worker.go_down();
+    let ran = home.helper(&["token"], "");
+    assert_fails(&ran, 1, &["[worker-unreachable]", "; tried: "]);
+    assert_tells_no_secret(&town, &home, &ran.stderr);
+}
