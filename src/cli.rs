@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use setup::Setup;
+
+mod setup;
+
 /// A git credential helper that always answers with a live token
 ///
-/// git runs it by itself once it is configured:
-///
-///   git config --global credential.https://github.com.helper ''
-///   git config --global --add credential.https://github.com.helper gastown
+/// git runs it by itself once it is configured: git credential-gastown setup
 #[derive(Parser)]
 #[command(name = "git-credential-gastown", version, disable_help_subcommand = true)]
 #[command(verbatim_doc_comment)]
@@ -76,6 +77,8 @@ pub(crate) enum Operation {
     Erase,
     /// Say what this helper understands beyond user name and password
     Capability,
+    /// Have git ask this helper, and say what was written where
+    Setup(Setup),
     /// git's future operations are ignored in silence, as its documentation asks
     #[command(external_subcommand)]
     Unknown(#[expect(dead_code, reason = "named only to be ignored")] Vec<OsString>),

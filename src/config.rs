@@ -16,9 +16,11 @@ use git_credential_gastown::token::Secret;
 use crate::cli::{Flags, OnFailure};
 use crate::messages::TraceTo;
 use sources::Sources;
+pub(crate) use surroundings::Surroundings;
 
 mod readers;
 mod sources;
+mod surroundings;
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -79,6 +79,11 @@ impl Messages {
         }
     }
 
+    /// One line of a report, fit to be pasted anywhere.
+    pub(crate) fn clean(&self, text: &str) -> String {
+        clean(text, &self.secrets.borrow())
+    }
+
     fn stderr(&self, text: &str) {
         let text = clean(text, &self.secrets.borrow());
         write_line(std::io::stderr(), &format!("{PROGRAM}: {text}"));

@@ -33,6 +33,8 @@ mod rig;
 mod scope;
 /// Flags before environment before config file before defaults.
 mod settings;
+/// Setting up is one command, and undoing it leaves no trace.
+mod setup;
 /// The stand-in town is what the contract says.
 mod stand_in;
 /// Tokens that a person has set, first or as the last resort.

@@ -22,6 +22,7 @@ mod conversation;
 mod erase;
 mod flight;
 mod get;
+mod setup;
 mod store;
 mod supply;
 
@@ -78,11 +79,12 @@ pub(crate) fn run(cli: &Cli, clock: Clock, messages: &Messages) -> Result<ExitCo
     messages.trace_to(trace_to);
     fault.iter().for_each(|fault| messages.warning(fault));
     let context = || Context::new(&cli.flags, clock, messages);
-    match cli.operation {
+    match &cli.operation {
         Operation::Get => get::run(&context()),
         Operation::Store => Ok(store::run(messages)),
         Operation::Erase => Ok(erase::run(&context())),
         Operation::Capability => capability::run(),
+        Operation::Setup(options) => setup::run(&context(), &cli.flags, options),
         // https://git-scm.com/docs/gitcredentials: "silently ignore the request".
         Operation::Unknown(_) => Ok(ExitCode::SUCCESS),
     }
