@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use doctor::Doctor;
 pub(crate) use setup::Setup;
 
+mod doctor;
 mod setup;
 
 /// A git credential helper that always answers with a live token
@@ -79,6 +81,8 @@ pub(crate) enum Operation {
     Capability,
     /// Have git ask this helper, and say what was written where
     Setup(Setup),
+    /// Check every link between git and a token, with the command that mends it; safe to paste
+    Doctor(Doctor),
     /// git's future operations are ignored in silence, as its documentation asks
     #[command(external_subcommand)]
     Unknown(#[expect(dead_code, reason = "named only to be ignored")] Vec<OsString>),

@@ -16,7 +16,7 @@ use git_credential_gastown::token::Secret;
 use crate::cli::{Flags, OnFailure};
 use crate::messages::TraceTo;
 use sources::Sources;
-pub(crate) use surroundings::Surroundings;
+pub(crate) use surroundings::{Surroundings, is_executable};
 
 mod readers;
 mod sources;
@@ -102,6 +102,10 @@ pub(crate) struct Settings {
     pub town: Setting<Id>,
     pub rig: Setting<Id>,
     pub hosts: Vec<Host>,
+    /// Where the hosts, the cache's directory and what to do on failure come from, if from anywhere.
+    pub origins: Vec<(&'static str, Option<Origin>)>,
+    /// The config file that was looked for.
+    pub config_file: Option<PathBuf>,
     pub gitlab: Option<GitLab>,
     pub container_token: Setting<Secret>,
     pub container_token_file: Setting<PathBuf>,
@@ -161,6 +165,7 @@ impl Settings {
             sources.text(flags.api_url.as_deref(), "--api-url", "GASTOWN_API_URL", "api_url");
         let town = sources.text(flags.town.as_deref(), "--town", "GASTOWN_TOWN_ID", "town_id");
         let hosts = readers::listed_hosts(&mut sources, &flags.host);
+        let origins = readers::origins(&mut sources, flags);
         let rig = readers::rig(&mut sources, flags, directory);
         let file = sources.path(None, "", "GASTOWN_CONTAINER_TOKEN_FILE", "container_token_file");
         let cache = sources.path(
@@ -177,6 +182,8 @@ impl Settings {
             town: town.parse(readers::parse_id),
             rig,
             hosts,
+            origins,
+            config_file: sources.config_file.take(),
             gitlab: readers::gitlab(&mut sources),
             container_token: sources.secret("GASTOWN_CONTAINER_TOKEN", None),
             container_token_file: file,

@@ -22,6 +22,9 @@ use crate::config::Surroundings;
 
 /// Reading or writing a configuration file.
 const QUICK: Duration = Duration::from_secs(10);
+/// A command that asks this helper, and maybe a server.
+const PATIENT: Duration = Duration::from_secs(40);
+
 /// What no git needs that only handles configuration.
 const SECRETS: [&str; 8] = [
     "GASTOWN_CONTAINER_TOKEN",
@@ -75,6 +78,14 @@ impl Git {
         let mut command = self.command(arguments);
         without(&mut command, &SECRETS);
         finish(command, b"", QUICK)
+    }
+
+    /// Runs a command that asks this helper, which needs its environment.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub(crate) fn ask(&self, arguments: &[&str], input: &[u8]) -> Result<Said, Failure> {
+        finish(self.command(arguments), input, PATIENT)
     }
 
     /// Reads or changes one configuration file, whatever repository it belongs to.

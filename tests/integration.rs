@@ -11,6 +11,8 @@ mod cache;
 mod cache_places;
 /// An agent whose container token ran out hours ago still pushes.
 mod container_token;
+/// Every link between git and a token, each with the command that mends it.
+mod doctor;
 /// `erase` compares before it forgets.
 mod erasing;
 /// What git is told of a token's end.

@@ -90,12 +90,15 @@ impl<'a> Flight<'a> {
             doubted: entry.as_ref().is_some_and(|entry| self.report.doubts(&entry.token)),
             now: clock::now(),
         };
+        let is_since =
+            |record: &FailureRecord| waiting_since.is_some_and(|since| record.at >= since);
         let mut decision = decide(facts, policy);
         let mut failure = None;
         if let Action::Renew(_) = decision.action {
             failure = cache
                 .failure(&self.key)
-                .filter(|record| record.settings == self.fingerprint(record.failure.retry));
+                .filter(|record| record.settings == self.fingerprint(record.failure.retry))
+                .filter(|record| self.context.heeds_failures || is_since(record));
             decision = decide(Facts { failure: failure.as_ref(), ..facts }, policy);
         }
         Seen { entry, failure, decision }

@@ -19,6 +19,7 @@ use crate::messages::Messages;
 
 mod capability;
 mod conversation;
+mod doctor;
 mod erase;
 mod flight;
 mod get;
@@ -36,6 +37,8 @@ pub(crate) struct Context<'a> {
     pub clock: Clock,
     pub messages: &'a Messages,
     pub policy: Policy,
+    /// Whether a failure on record keeps this process from asking the worker.
+    pub heeds_failures: bool,
 }
 
 impl<'a> Context<'a> {
@@ -46,7 +49,7 @@ impl<'a> Context<'a> {
             messages.trace(format_args!("settings: {note}"));
         }
         let cache = Cache::new(std::mem::take(&mut settings.cache_directories));
-        Self { settings, cache, clock, messages, policy: Policy::default() }
+        Self { settings, cache, clock, messages, policy: Policy::default(), heeds_failures: true }
     }
 
     /// The request on stdin and its host, if that is ours to answer for.
@@ -84,6 +87,7 @@ pub(crate) fn run(cli: &Cli, clock: Clock, messages: &Messages) -> Result<ExitCo
         Operation::Store => Ok(store::run(messages)),
         Operation::Erase => Ok(erase::run(&context())),
         Operation::Capability => capability::run(),
+        Operation::Doctor(options) => doctor::run(context(), options),
         Operation::Setup(options) => setup::run(&context(), &cli.flags, options),
         // https://git-scm.com/docs/gitcredentials: "silently ignore the request".
         Operation::Unknown(_) => Ok(ExitCode::SUCCESS),

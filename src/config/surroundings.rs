@@ -18,6 +18,7 @@ pub(crate) struct Surroundings {
     pub directory: Option<PathBuf>,
     /// The directories of `PATH`, without those that depend on where a program runs.
     pub search_path: Vec<PathBuf>,
+    pub home: Option<PathBuf>,
     /// Where git keeps the user's configuration.
     pub global_git_config: Option<PathBuf>,
     /// Where setup notes how to undo itself.
@@ -61,6 +62,7 @@ impl Surroundings {
                 .and_then(|count| count.to_str()?.parse().ok())
                 .unwrap_or(0),
             tokens: TOKEN_VARIABLES.into_iter().filter_map(token).collect(),
+            home,
             directory,
             called_as,
             executable,
@@ -98,7 +100,7 @@ impl Surroundings {
     }
 }
 
-fn is_executable(path: &Path) -> bool {
+pub(crate) fn is_executable(path: &Path) -> bool {
     path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
