@@ -79,9 +79,7 @@ pub(crate) enum Operation {
     Erase,
     /// Say what this helper understands beyond user name and password
     Capability,
-    /// Have git ask this helper, and say what was written where
     Setup(Setup),
-    /// Check every link between git and a token, with the command that mends it; safe to paste
     Doctor(Doctor),
     /// git's future operations are ignored in silence, as its documentation asks
     #[command(external_subcommand)]

@@ -5,7 +5,6 @@
 #![expect(clippy::disallowed_methods, reason = "the one place for environment and config file")]
 
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use git_credential_gastown::container_token::{ContainerToken, Source};
@@ -15,70 +14,14 @@ use git_credential_gastown::token::Secret;
 
 use crate::cli::{Flags, OnFailure};
 use crate::messages::TraceTo;
+pub(crate) use setting::{Origin, Setting};
 use sources::Sources;
 pub(crate) use surroundings::{Surroundings, is_executable};
 
 mod readers;
+mod setting;
 mod sources;
 mod surroundings;
-
-/// Where a value came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    Flag(&'static str),
-    Directory,
-    Environment(&'static str),
-    File(&'static str),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag(name) => formatter.write_str(name),
-            Self::Directory => formatter.write_str("the working directory"),
-            Self::Environment(name) => formatter.write_str(name),
-            Self::File(key) => write!(formatter, "`{key}` in the config file"),
-        }
-    }
-}
-
-/// A value, or why there is none: `unset`, or what is wrong with it.
-#[derive(Clone, Debug)]
-pub(crate) enum Setting<T> {
-    Set { value: T, origin: Origin },
-    Unset,
-    Wrong { origin: Origin, why: String },
-}
-
-impl<T> Setting<T> {
-    pub(crate) fn value(&self) -> Option<&T> {
-        match self {
-            Self::Set { value, .. } => Some(value),
-            _ => None,
-        }
-    }
-
-    fn parse<U>(self, parse: impl FnOnce(T) -> Result<U, String>) -> Setting<U> {
-        match self {
-            Self::Set { value, origin } => match parse(value) {
-                Ok(value) => Setting::Set { value, origin },
-                Err(why) => Setting::Wrong { origin, why },
-            },
-            Self::Unset => Setting::Unset,
-            Self::Wrong { origin, why } => Setting::Wrong { origin, why },
-        }
-    }
-}
-
-impl<T: fmt::Display> fmt::Display for Setting<T> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Set { value, origin } => write!(formatter, "{value} (from {origin})"),
-            Self::Unset => formatter.write_str("unset"),
-            Self::Wrong { origin, why } => write!(formatter, "{origin} is {why}"),
-        }
-    }
-}
 
 /// A token that is configured rather than fetched, under the name people know it by.
 #[derive(Debug)]

@@ -135,6 +135,8 @@ impl Git {
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A group of its own, so that what git starts ends with it; and nobody to ask.
         command.process_group(0).env("GIT_TERMINAL_PROMPT", "0").env("GIT_ASKPASS", "");
+        // An editor would wait for somebody; this one tells which file it was to open.
+        command.env("GIT_EDITOR", "printf %s");
         // Its words are read, so they must not be translated.
         command.env("LC_ALL", "C");
         if let Some(directory) = &self.directory {

@@ -11,9 +11,8 @@ use clap::Args;
 /// flags, such as --api-url or --town. Everything else in the file stays. Doing it again changes
 /// nothing.
 #[derive(Args)]
+#[command(next_help_heading = "What to do")]
 pub(crate) struct Setup {
-    #[command(flatten)]
-    pub target: Target,
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -29,10 +28,13 @@ pub(crate) struct Setup {
     /// that setup wrote to. Tokens taken out of URLs do not come back
     #[arg(long, conflicts_with = "print_env")]
     pub undo: bool,
+    #[command(flatten)]
+    pub target: Target,
 }
 
 /// Where git keeps the configuration.
 #[derive(Args)]
+#[command(next_help_heading = "Where git keeps it")]
 #[group(multiple = false)]
 pub(crate) struct Target {
     /// For every user of the machine

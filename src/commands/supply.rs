@@ -38,6 +38,12 @@ pub(super) struct Exhausted {
     tried: Vec<String>,
 }
 
+impl Exhausted {
+    pub(super) fn failure(&self) -> &Failure {
+        &self.failure
+    }
+}
+
 impl fmt::Display for Exhausted {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}; tried: {}", self.failure, self.tried.join(", "))

@@ -150,6 +150,7 @@ fn each_place_is_written_to_and_no_other() {
         scene.home.unset("GIT_CONFIG_NOSYSTEM");
         let system = scene.path("system");
         scene.home.set("GIT_CONFIG_SYSTEM", system.to_str().unwrap());
+        scene.home.set("GIT_EDITOR", "false");
         let in_repository = |arguments: &[&str]| {
             let mut setup = scene.home.command(HELPER);
             setup.arg("setup").args(arguments).current_dir(scene.path("repository"));

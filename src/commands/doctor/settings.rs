@@ -6,7 +6,7 @@ use git_credential_gastown::token::Kind;
 
 use super::Examination;
 use super::finding::Finding;
-use crate::config::{Setting, StaticToken};
+use crate::config::{Origin, Setting, StaticToken};
 
 const LINK: &str = "settings";
 
@@ -18,7 +18,7 @@ pub(super) fn check(examination: &Examination<'_>) -> Vec<Finding> {
         needed(examination, "rig", &settings.rig, "GASTOWN_RIG_ID"),
         hosts(examination),
     ];
-    findings.extend(origins(examination));
+    findings.extend(others(examination));
     findings.extend(settings.static_tokens.iter().filter_map(static_token));
     if let Some(file) = &settings.config_file {
         let state = if file.is_file() { "read" } else { "not there" };
@@ -50,19 +50,30 @@ fn needed<T: Display>(
 }
 
 fn hosts(examination: &Examination<'_>) -> Finding {
-    let hosts: Vec<_> =
-        examination.context.settings.hosts.iter().map(ToString::to_string).collect();
+    let settings = &examination.context.settings;
+    let hosts: Vec<_> = settings.hosts.iter().map(ToString::to_string).collect();
+    let origin = settings.origins.iter().find(|(name, _)| *name == "hosts");
+    let origin = shown(origin.and_then(|(_, origin)| origin.as_ref()));
     match hosts.as_slice() {
         [] => Finding::fail(LINK, "hosts: none", "name one in GASTOWN_GIT_HOSTS, as github.com"),
-        hosts => Finding::ok(LINK, format!("hosts: {}", hosts.join(", "))),
+        hosts => Finding::ok(LINK, format!("hosts: {} (from {origin})", hosts.join(", "))),
     }
 }
 
-fn origins(examination: &Examination<'_>) -> impl Iterator<Item = Finding> {
-    examination.context.settings.origins.iter().map(|(name, origin)| {
-        let origin = origin.as_ref().map_or("the default".to_owned(), ToString::to_string);
-        Finding::ok(LINK, format!("{name}: from {origin}"))
-    })
+fn others(examination: &Examination<'_>) -> Vec<Finding> {
+    let context = examination.context;
+    let first = context.cache.inspect().first().map(|(directory, _)| format!("{directory:?}"));
+    let value = |name: &str| match name {
+        "cache" => first.clone().unwrap_or_default(),
+        _ => format!("{:?}", context.settings.on_failure).to_ascii_lowercase(),
+    };
+    let origins = context.settings.origins.iter().filter(|(name, _)| *name != "hosts");
+    let told = |name, origin| format!("{name}: {} (from {})", value(name), shown(origin));
+    origins.map(|(name, origin)| Finding::ok(LINK, told(name, origin.as_ref()))).collect()
+}
+
+fn shown(origin: Option<&Origin>) -> String {
+    origin.map_or("the default".to_owned(), ToString::to_string)
 }
 
 fn static_token(token: &StaticToken) -> Option<Finding> {

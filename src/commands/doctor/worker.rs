@@ -100,7 +100,7 @@ pub(super) fn token(examination: &Examination<'_>) -> Vec<Finding> {
             }
         }
         Some(Err(exhausted)) => {
-            Finding::fail(LINK, exhausted.to_string(), "mend what is said here, then try again")
+            Finding::fail(LINK, exhausted.to_string(), &exhausted.failure().advice)
         }
     };
     vec![finding]
