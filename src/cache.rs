@@ -22,8 +22,11 @@ use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+mod inspection;
 mod listing;
 mod sweep;
+
+pub(crate) use inspection::Condition;
 
 /// No record is longer; what is, is not ours.
 const LONGEST_FILE: u64 = 64 * 1024;

@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use doctor::Doctor;
+pub(crate) use setup::Setup;
+
+mod doctor;
+mod setup;
+
 /// A git credential helper that always answers with a live token
 ///
-/// git runs it by itself once it is configured:
-///
-///   git config --global credential.https://github.com.helper ''
-///   git config --global --add credential.https://github.com.helper gastown
+/// git runs it by itself once it is configured: git credential-gastown setup
 #[derive(Parser)]
 #[command(name = "git-credential-gastown", version, disable_help_subcommand = true)]
 #[command(verbatim_doc_comment)]
@@ -30,29 +33,30 @@ impl Cli {
             let operation = Operation::Gh { arguments: words.into_iter().skip(1).collect() };
             return Ok(Self { flags: Flags::default(), operation });
         }
-        match ForGit::try_parse_from(&words) {
-            Ok(ForGit { flags, operation }) => {
-                Ok(Self { flags, operation: Operation::Git(operation) })
+        match words.as_slice() {
+            [_, operation] => {
+                Self::plain(operation).map_or_else(|| Self::try_parse_from(&words), Ok)
             }
-            Err(_) => Self::try_parse_from(words),
+            _ => Self::try_parse_from(words),
         }
     }
-}
 
-/// The part of the command line that git uses, parsed first: an answer for git does not pay for
-/// the description of every other command.
-#[derive(Parser)]
-#[command(disable_help_subcommand = true)]
-struct ForGit {
-    #[command(flatten)]
-    flags: Flags,
-    #[command(subcommand)]
-    operation: GitOperation,
+    /// What git runs on every command, without flags, is told at a glance: clap would first build
+    /// the help of every command, which takes as long as the answer.
+    fn plain(operation: &OsStr) -> Option<Self> {
+        let operation = match operation.to_str()? {
+            "get" => Operation::Get { url: None },
+            "store" => Operation::Store,
+            "erase" => Operation::Erase,
+            _ => return None,
+        };
+        Some(Self { flags: Flags::default(), operation })
+    }
 }
 
 /// Settings that win over the environment and the config file. They may stand before or after the
 /// operation, because git appends the operation to the configured helper line.
-#[derive(Args, Default)]
+#[derive(Args, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flags {
     /// The worker's address: https, or http on loopback [env: GASTOWN_API_URL]
     #[arg(long, global = true, value_name = "URL")]
@@ -95,9 +99,8 @@ pub(crate) enum OnFailure {
     Next,
 }
 
-/// What git asks of every helper.
 #[derive(Subcommand)]
-pub(crate) enum GitOperation {
+pub(crate) enum Operation {
     /// Answer git's request on stdin with a credential
     Get {
         /// Answer a request for this URL instead, to see by hand what git gets
@@ -109,12 +112,6 @@ pub(crate) enum GitOperation {
     Erase,
     /// Say what this helper understands beyond user name and password
     Capability,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Operation {
-    #[command(flatten)]
-    Git(GitOperation),
     /// Print a live token
     Token {
         /// The host, or a URL on it [default: the first host]
@@ -164,7 +161,11 @@ pub(crate) enum Operation {
         json: bool,
     },
     /// Print the completions of a shell
-    Completions { shell: clap_complete::Shell },
+    Completions {
+        shell: clap_complete::Shell,
+    },
+    Setup(Setup),
+    Doctor(Doctor),
     /// git's future operations are ignored in silence, as its documentation asks
     #[command(external_subcommand)]
     Unknown(#[expect(dead_code, reason = "named only to be ignored")] Vec<OsString>),
@@ -194,7 +195,20 @@ mod tests {
     #[test]
     fn clap_finds_no_fault_with_it() {
         Cli::command().debug_assert();
-        ForGit::command().debug_assert();
+    }
+
+    #[test]
+    fn told_at_a_glance_is_what_clap_would_say() {
+        for operation in ["get", "store", "erase"] {
+            let plain = Cli::plain(OsStr::new(operation)).unwrap();
+            let parsed = Cli::try_parse_from(["x", operation]).unwrap_or_else(|it| panic!("{it}"));
+            assert_eq!(plain.flags, parsed.flags, "{operation}");
+            let which = |cli: &Cli| std::mem::discriminant(&cli.operation);
+            assert_eq!(which(&plain), which(&parsed), "{operation}");
+        }
+        for operation in ["capability", "--help", "", "Get"] {
+            assert!(Cli::plain(OsStr::new(operation)).is_none(), "{operation}");
+        }
     }
 
     #[test]

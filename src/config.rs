@@ -5,7 +5,6 @@
 #![expect(clippy::disallowed_methods, reason = "the one place for environment and config file")]
 
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use git_credential_gastown::container_token::{ContainerToken, Source};
@@ -15,69 +14,15 @@ use git_credential_gastown::token::Secret;
 
 use crate::cli::{Flags, OnFailure};
 use crate::messages::TraceTo;
+pub(crate) use setting::{Origin, Setting};
 use sources::Sources;
+pub(crate) use surroundings::{Surroundings, is_executable};
 
 pub(crate) mod agent;
 mod readers;
+mod setting;
 mod sources;
-
-/// Where a value came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    Flag(&'static str),
-    Directory,
-    Environment(&'static str),
-    File(&'static str),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag(name) => formatter.write_str(name),
-            Self::Directory => formatter.write_str("the working directory"),
-            Self::Environment(name) => formatter.write_str(name),
-            Self::File(key) => write!(formatter, "`{key}` in the config file"),
-        }
-    }
-}
-
-/// A value, or why there is none: `unset`, or what is wrong with it.
-#[derive(Clone, Debug)]
-pub(crate) enum Setting<T> {
-    Set { value: T, origin: Origin },
-    Unset,
-    Wrong { origin: Origin, why: String },
-}
-
-impl<T> Setting<T> {
-    pub(crate) fn value(&self) -> Option<&T> {
-        match self {
-            Self::Set { value, .. } => Some(value),
-            _ => None,
-        }
-    }
-
-    fn parse<U>(self, parse: impl FnOnce(T) -> Result<U, String>) -> Setting<U> {
-        match self {
-            Self::Set { value, origin } => match parse(value) {
-                Ok(value) => Setting::Set { value, origin },
-                Err(why) => Setting::Wrong { origin, why },
-            },
-            Self::Unset => Setting::Unset,
-            Self::Wrong { origin, why } => Setting::Wrong { origin, why },
-        }
-    }
-}
-
-impl<T: fmt::Display> fmt::Display for Setting<T> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Set { value, origin } => write!(formatter, "{value} (from {origin})"),
-            Self::Unset => formatter.write_str("unset"),
-            Self::Wrong { origin, why } => write!(formatter, "{origin} is {why}"),
-        }
-    }
-}
+mod surroundings;
 
 /// A token that is configured rather than fetched, under the name people know it by.
 #[derive(Debug)]
@@ -101,6 +46,10 @@ pub(crate) struct Settings {
     pub town: Setting<Id>,
     pub rig: Setting<Id>,
     pub hosts: Vec<Host>,
+    /// Where the hosts, the cache's directory and what to do on failure come from, if from anywhere.
+    pub origins: Vec<(&'static str, Option<Origin>)>,
+    /// The config file that was looked for.
+    pub config_file: Option<PathBuf>,
     pub gitlab: Option<GitLab>,
     pub container_token: Setting<Secret>,
     pub container_token_file: Setting<PathBuf>,
@@ -161,6 +110,7 @@ impl Settings {
             sources.text(flags.api_url.as_deref(), "--api-url", "GASTOWN_API_URL", "api_url");
         let town = sources.text(flags.town.as_deref(), "--town", "GASTOWN_TOWN_ID", "town_id");
         let hosts = readers::listed_hosts(&mut sources, &flags.host);
+        let origins = readers::origins(&mut sources, flags);
         let rig = readers::rig(&mut sources, flags, directory);
         let file = sources.path(None, "", "GASTOWN_CONTAINER_TOKEN_FILE", "container_token_file");
         let cache = sources.path(
@@ -177,6 +127,8 @@ impl Settings {
             town: town.parse(readers::parse_id),
             rig,
             hosts,
+            origins,
+            config_file: sources.config_file.take(),
             gitlab: readers::gitlab(&mut sources),
             container_token: sources.secret("GASTOWN_CONTAINER_TOKEN", None),
             container_token_file: file,

@@ -25,10 +25,11 @@ pub enum Name {
     EmbeddedToken,
     CacheUnusable,
     Timeout,
+    SetupFailed,
 }
 
 impl Name {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ConfigMissing,
         Self::WorkerUnreachable,
         Self::WorkerError,
@@ -42,6 +43,7 @@ impl Name {
         Self::EmbeddedToken,
         Self::CacheUnusable,
         Self::Timeout,
+        Self::SetupFailed,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -59,6 +61,7 @@ impl Name {
             Self::EmbeddedToken => "embedded-token",
             Self::CacheUnusable => "cache-unusable",
             Self::Timeout => "timeout",
+            Self::SetupFailed => "setup-failed",
         }
     }
 }

@@ -19,6 +19,8 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+mod files;
+mod git;
 mod lock;
 mod messages;
 mod program;

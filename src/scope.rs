@@ -84,6 +84,10 @@ impl Host {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    pub fn scheme(&self) -> &'static str {
+        self.scheme.as_str()
+    }
 }
 
 impl fmt::Display for Host {

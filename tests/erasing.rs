@@ -127,7 +127,7 @@ fn a_foreign_installation_token_is_named_embedded_and_not_shown() {
     scene.get();
     for foreign in ["ghs_foreign123".to_owned(), scene.town.worker.token_for("rig-1") + "x"] {
         let said = scene.erase(&format!("password={foreign}\n"));
-        assert!(said.contains("git remote set-url"), "{said}");
+        assert!(said.contains("setup --migrate"), "{said}");
         assert!(said.ends_with("[embedded-token]\n"), "{said}");
         assert!(!said.contains(&foreign), "{said}");
     }

@@ -15,6 +15,8 @@ mod cache_places;
 mod commands;
 /// An agent whose container token ran out hours ago still pushes.
 mod container_token;
+/// Every broken link is found, and the advice mends it.
+mod doctor;
 /// `erase` compares before it forgets.
 mod erasing;
 /// What git is told of a token's end.
@@ -45,6 +47,8 @@ mod rig;
 mod scope;
 /// Flags before environment before config file before defaults.
 mod settings;
+/// git is told of the helper, and told back to the byte.
+mod setup;
 /// The stand-in town is what the contract says.
 mod stand_in;
 /// Tokens that a person has set, first or as the last resort.

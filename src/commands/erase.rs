@@ -121,8 +121,8 @@ fn source_of(context: &Context<'_>, host: &Host, token: &Secret) -> Source {
 fn warn_embedded(context: &Context<'_>, host: &Host) {
     context.messages.warning(format_args!(
         "{host} rejected a token that did not come from here: it is in the remote's URL or in \
-         another credential helper; look at `git remote -v`, then run: git remote set-url origin \
-         {host}/OWNER/REPOSITORY.git, and: git config --unset-all credential.helper [{}]",
+         another credential helper; run in this repository: git credential-gastown setup --migrate \
+         . [{}]",
         Name::EmbeddedToken
     ));
 }

@@ -103,12 +103,15 @@ impl<'a> Flight<'a> {
             wanted_since: self.wanted_since,
             now: clock::now(),
         };
+        let is_since =
+            |record: &FailureRecord| waiting_since.is_some_and(|since| record.at >= since);
         let mut decision = decide(facts, policy);
         let mut failure = None;
         if let Action::Renew(_) = decision.action {
             failure = cache
                 .failure(&self.key)
-                .filter(|record| record.settings == self.fingerprint(record.failure.retry));
+                .filter(|record| record.settings == self.fingerprint(record.failure.retry))
+                .filter(|record| self.context.heeds_failures || is_since(record));
             decision = decide(Facts { failure: failure.as_ref(), ..facts }, policy);
         }
         Seen { entry, failure, decision }

@@ -55,7 +55,9 @@ impl Context<'_> {
                 let subject = Subject { token, source, first_seen };
                 self.log(operation, host, Outcome::Answered, Some(subject));
             }
-            Err(exhausted) => self.log(operation, host, Outcome::Failed(exhausted.name()), None),
+            Err(exhausted) => {
+                self.log(operation, host, Outcome::Failed(exhausted.failure().name), None)
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use git_credential_gastown::scope::Host;
 use zeroize::Zeroizing;
 
 use crate::cache::Cache;
-use crate::cli::{Cli, Flags, GitOperation, Operation};
+use crate::cli::{Cli, Flags, Operation};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::messages::Messages;
@@ -22,6 +22,7 @@ mod capability;
 mod child;
 mod completions;
 mod conversation;
+mod doctor;
 mod erase;
 mod exec;
 mod flight;
@@ -30,6 +31,7 @@ mod gh;
 mod ledger;
 mod person;
 mod refresh;
+mod setup;
 mod status;
 mod store;
 mod supply;
@@ -47,6 +49,8 @@ pub(crate) struct Context<'a> {
     pub clock: Clock,
     pub messages: &'a Messages,
     pub policy: Policy,
+    /// Whether a failure on record keeps this process from asking the worker.
+    pub heeds_failures: bool,
 }
 
 impl<'a> Context<'a> {
@@ -57,7 +61,7 @@ impl<'a> Context<'a> {
             messages.trace(format_args!("settings: {note}"));
         }
         let cache = Cache::new(std::mem::take(&mut settings.cache_directories));
-        Self { settings, cache, clock, messages, policy: Policy::default() }
+        Self { settings, cache, clock, messages, policy: Policy::default(), heeds_failures: true }
     }
 
     /// The request on stdin and its host, if that is ours to answer for.
@@ -91,10 +95,10 @@ pub(crate) fn run(cli: &Cli, clock: Clock, messages: &Messages) -> Result<ExitCo
     fault.iter().for_each(|fault| messages.warning(fault));
     let context = || Context::new(&cli.flags, clock, messages);
     match &cli.operation {
-        Operation::Git(GitOperation::Get { url }) => get::run(&context(), url.as_deref()),
-        Operation::Git(GitOperation::Store) => Ok(store::run(messages)),
-        Operation::Git(GitOperation::Erase) => Ok(erase::run(&context())),
-        Operation::Git(GitOperation::Capability) => capability::run(),
+        Operation::Get { url } => get::run(&context(), url.as_deref()),
+        Operation::Store => Ok(store::run(messages)),
+        Operation::Erase => Ok(erase::run(&context())),
+        Operation::Capability => capability::run(),
         Operation::Token { url, json, reveal } => {
             token::run(&context(), url.as_deref(), *json, *reveal)
         }
@@ -103,6 +107,8 @@ pub(crate) fn run(cli: &Cli, clock: Clock, messages: &Messages) -> Result<ExitCo
         Operation::Gh { arguments } => gh::run(&context(), arguments),
         Operation::Status { json } => status::run(&context(), *json),
         Operation::Completions { shell } => completions::run(*shell),
+        Operation::Doctor(options) => doctor::run(context(), options),
+        Operation::Setup(options) => setup::run(&context(), &cli.flags, options),
         // https://git-scm.com/docs/gitcredentials: "silently ignore the request".
         Operation::Unknown(_) => Ok(ExitCode::SUCCESS),
     }

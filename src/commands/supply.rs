@@ -48,8 +48,8 @@ pub(super) struct Exhausted {
 }
 
 impl Exhausted {
-    pub(super) fn name(&self) -> Name {
-        self.failure.name
+    pub(super) fn failure(&self) -> &Failure {
+        &self.failure
     }
 }
 

@@ -67,6 +67,21 @@ pub(super) fn listed_hosts(sources: &mut Sources<'_>, flags: &[String]) -> Vec<H
     hosts
 }
 
+/// Where the settings come from that do not carry it with them.
+pub(super) fn origins(
+    sources: &mut Sources<'_>,
+    flags: &Flags,
+) -> Vec<(&'static str, Option<Origin>)> {
+    let hosts = (!flags.host.is_empty()).then_some("--host");
+    let cache = flags.cache_dir.as_ref().map(|_| "--cache-dir");
+    let on_failure = flags.on_failure.map(|_| "--on-failure");
+    vec![
+        ("hosts", sources.origin(hosts, "GASTOWN_GIT_HOSTS", "git_hosts")),
+        ("cache", sources.origin(cache, "GASTOWN_CACHE_DIR", "cache_dir")),
+        ("on failure", sources.origin(on_failure, "GASTOWN_ON_FAILURE", "on_failure")),
+    ]
+}
+
 /// The instance's token answers for that instance only.
 pub(super) fn gitlab(sources: &mut Sources<'_>) -> Option<GitLab> {
     let token = sources.secret("GITLAB_TOKEN", None).value()?.clone();

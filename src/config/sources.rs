@@ -38,6 +38,7 @@ pub(super) struct Sources<'a> {
     variable: &'a dyn Fn(&str) -> Option<OsString>,
     user: Option<BaseDirs>,
     file: Map<String, Value>,
+    pub(super) config_file: Option<PathBuf>,
     pub(super) warnings: Vec<String>,
     pub(super) notes: Vec<String>,
 }
@@ -49,6 +50,7 @@ impl<'a> Sources<'a> {
             variable,
             user: BaseDirs::new(),
             file: Map::new(),
+            config_file: None,
             warnings: Vec::new(),
             notes: Vec::new(),
         };
@@ -57,6 +59,7 @@ impl<'a> Sources<'a> {
         let usual = || Some(sources.user.as_ref()?.config_dir().join("gastown/config.json"));
         if let Some(path) = asked.clone().or_else(usual) {
             sources.read(&path, asked.is_some());
+            sources.config_file = Some(path);
         }
         sources
     }
@@ -176,6 +179,21 @@ impl<'a> Sources<'a> {
         let text = self.text(None, "", variable, key).value()?.clone();
         let entries = text.split(',').map(|entry| entry.trim().to_owned());
         Some(entries.filter(|entry| !entry.is_empty()).collect())
+    }
+
+    /// Where a value comes from, whatever it is.
+    pub(super) fn origin(
+        &mut self,
+        flag: Option<&'static str>,
+        variable: &'static str,
+        key: &'static str,
+    ) -> Option<Origin> {
+        if let Some(name) = flag {
+            return Some(Origin::Flag(name));
+        }
+        let is_set = self.raw(variable).is_some();
+        let of_file = || self.file.contains_key(key).then_some(Origin::File(key));
+        is_set.then_some(Origin::Environment(variable)).or_else(of_file)
     }
 
     /// A variable that holds text; empty counts as unset.

@@ -1,0 +1,154 @@
+//! What setting up and diagnosing need to know of the process's surroundings, and answering git
+//! does not: where programs and configuration lie, and how this one was called.
+
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
+
+use directories::BaseDirs;
+use git_credential_gastown::helper_line::PROGRAM;
+use git_credential_gastown::token::Secret;
+
+/// Where a snapshot of an installation token may linger, dead within the hour.
+const TOKEN_VARIABLES: [&str; 5] =
+    ["GH_TOKEN", "GITHUB_TOKEN", "GIT_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"];
+
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    /// Where this process runs.
+    pub directory: Option<PathBuf>,
+    /// The directories of `PATH`, without those that depend on where a program runs.
+    pub search_path: Vec<PathBuf>,
+    pub home: Option<PathBuf>,
+    /// Where git keeps the user's configuration.
+    pub global_git_config: Option<PathBuf>,
+    /// Where setup notes how to undo itself.
+    pub notes: Option<PathBuf>,
+    /// How many settings `GIT_CONFIG_COUNT` announces.
+    pub git_config_count: usize,
+    /// The variables that hold tokens, with what they hold.
+    pub tokens: Vec<(&'static str, Secret)>,
+    called_as: Option<PathBuf>,
+    executable: Option<PathBuf>,
+}
+
+impl Surroundings {
+    pub(crate) fn from_process() -> Self {
+        let executable = std::env::current_exe().ok();
+        let called_as = std::env::args_os().next().map(PathBuf::from);
+        let directory = std::env::current_dir().ok();
+        Self::load(|name| std::env::var_os(name), directory, called_as, executable)
+    }
+
+    fn load(
+        variable: impl Fn(&str) -> Option<OsString>,
+        directory: Option<PathBuf>,
+        called_as: Option<PathBuf>,
+        executable: Option<PathBuf>,
+    ) -> Self {
+        let path = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let home = path("HOME");
+        let search_path = variable("PATH").unwrap_or_default();
+        let search_path = std::env::split_paths(&search_path);
+        let token = |name: &'static str| {
+            let value = variable(name)?.into_string().ok()?;
+            Some((name, Secret::parse(value.trim_ascii().as_bytes())?))
+        };
+        Self {
+            search_path: search_path.filter(|directory| directory.is_absolute()).collect(),
+            global_git_config: path("GIT_CONFIG_GLOBAL")
+                .or_else(|| usual_git_config(home.as_deref()?, path("XDG_CONFIG_HOME"))),
+            notes: BaseDirs::new().map(|user| user.config_dir().join("gastown/setup")),
+            git_config_count: variable("GIT_CONFIG_COUNT")
+                .and_then(|count| count.to_str()?.parse().ok())
+                .unwrap_or(0),
+            tokens: TOKEN_VARIABLES.into_iter().filter_map(token).collect(),
+            home,
+            directory,
+            called_as,
+            executable,
+        }
+    }
+
+    /// The path of this program to write down: one that stays when a new version comes. So not
+    /// the file that links lead to, but where `PATH` has it, or else how it was called.
+    pub(crate) fn program(&self) -> Option<PathBuf> {
+        let executable = self.executable.as_ref()?.canonicalize().ok()?;
+        let is_this = |path: &PathBuf| path.canonicalize().is_ok_and(|found| found == executable);
+        let on_path = || self.search_path.iter().map(|directory| directory.join(PROGRAM));
+        let called = self.called_as.as_ref().filter(|called| called.components().count() > 1);
+        on_path()
+            .find(is_this)
+            .or_else(|| called.map(|called| self.absolute(called)).filter(is_this))
+            .or_else(|| self.executable.clone())
+    }
+
+    /// The program of that name that comes first on `PATH`, by its absolute path.
+    pub(crate) fn find(&self, name: &str) -> Option<PathBuf> {
+        let candidates = self.search_path.iter().map(|directory| directory.join(name));
+        candidates.into_iter().find(|path| is_executable(path))
+    }
+
+    /// As seen from the working directory; links stay as they are.
+    pub(crate) fn absolute(&self, path: &Path) -> PathBuf {
+        let mut absolute = PathBuf::new();
+        for component in self.directory.clone().unwrap_or_default().join(path).components() {
+            if component != Component::CurDir {
+                absolute.push(component);
+            }
+        }
+        absolute
+    }
+}
+
+pub(crate) fn is_executable(path: &Path) -> bool {
+    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+/// git's own rule: the second place counts only where the first has no file.
+fn usual_git_config(home: &Path, xdg: Option<PathBuf>) -> Option<PathBuf> {
+    let first = home.join(".gitconfig");
+    let second = xdg.unwrap_or_else(|| home.join(".config")).join("git/config");
+    Some(if !first.exists() && second.exists() { second } else { first })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn surroundings(path: &str, called_as: &Path, executable: &Path) -> Surroundings {
+        let variable = |name: &str| (name == "PATH").then(|| OsString::from(path));
+        let (called, executable) = (called_as.to_owned(), executable.to_owned());
+        Surroundings::load(variable, Some("/work".into()), Some(called), Some(executable))
+    }
+
+    #[test]
+    fn places_that_depend_on_the_directory_are_not_searched() {
+        let found = surroundings(":bin:.:/usr/bin::/bin", Path::new("x"), Path::new("/x"));
+        assert_eq!(found.search_path, [Path::new("/usr/bin"), Path::new("/bin")]);
+    }
+
+    #[test]
+    fn the_path_to_write_down_is_the_stable_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        std::fs::create_dir_all(at("opt/1.2.3")).unwrap();
+        std::fs::create_dir(at("bin")).unwrap();
+        let versioned = at("opt/1.2.3").join(PROGRAM);
+        std::fs::write(&versioned, "").unwrap();
+        std::os::unix::fs::symlink(&versioned, at("bin").join(PROGRAM)).unwrap();
+        let bin = at("bin").display().to_string();
+        let on_path = surroundings(&bin, &versioned, &versioned);
+        assert_eq!(on_path.program(), Some(at("bin").join(PROGRAM)));
+        let called = surroundings("", &at("bin").join(PROGRAM), &versioned);
+        assert_eq!(called.program(), Some(at("bin").join(PROGRAM)));
+        let by_name = surroundings("", Path::new(PROGRAM), &versioned);
+        assert_eq!(by_name.program(), Some(versioned));
+    }
+
+    #[test]
+    fn paths_are_made_absolute_without_following_links() {
+        let here = surroundings("", Path::new("x"), Path::new("/x"));
+        assert_eq!(here.absolute(Path::new("./a/b")), Path::new("/work/a/b"));
+        assert_eq!(here.absolute(Path::new("/c")), Path::new("/c"));
+    }
+}

@@ -1,0 +1,162 @@
+//! git's configuration as `git config` lists it, and which lines of it count for a host. Owns the
+//! rule by which git builds a chain of helpers: every line that matches, in order, and an empty
+//! one forgets those before it. Refuses to read configuration files, which is git's business.
+//!
+//! <https://git-scm.com/docs/gitcredentials#_credential_contexts>
+
+use crate::scope::Host;
+
+/// One value and where git found it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// `system`, `global`, `local`, `worktree` or `command`.
+    pub scope: String,
+    /// `file:/etc/gitconfig`, `command line:`.
+    pub origin: String,
+    pub key: String,
+    pub value: String,
+}
+
+impl Line {
+    /// The part between the first and the last dot, as `https://github.com` in
+    /// `credential.https://github.com.helper`.
+    pub fn subsection(&self) -> Option<&str> {
+        let first = self.key.find('.')?;
+        let last = self.key.rfind('.')?;
+        self.key.get(first + 1..last)
+    }
+
+    pub fn section(&self) -> &str {
+        self.key.split('.').next().unwrap_or_default()
+    }
+
+    pub fn variable(&self) -> &str {
+        self.key.rsplit('.').next().unwrap_or_default()
+    }
+
+    pub fn is(&self, section: &str, variable: &str) -> bool {
+        self.section() == section && self.variable() == variable
+    }
+
+    /// Whether it names a credential helper, for any host.
+    pub fn is_helper(&self) -> bool {
+        self.is("credential", "helper")
+    }
+}
+
+/// Reads what `git config -z --show-scope --show-origin --list` prints.
+pub fn read_listing(bytes: &[u8]) -> Vec<Line> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let fields: Vec<_> = bytes.split(|byte| *byte == 0).map(text).collect();
+    let line = |fields: &[String]| {
+        let [scope, origin, pair] = fields else { return None };
+        // A key without any value is a boolean that is true.
+        let (key, value) = pair.split_once('\n').unwrap_or((pair, "true"));
+        let (key, value) = (key.to_owned(), value.to_owned());
+        Some(Line { scope: scope.clone(), origin: origin.clone(), key, value })
+    };
+    fields.chunks(3).filter_map(line).collect()
+}
+
+/// The helpers that git asks for a host, in order.
+pub fn helpers_for<'a>(lines: impl IntoIterator<Item = &'a Line>, host: &Host) -> Vec<&'a Line> {
+    let mut chain = Vec::new();
+    for line in lines {
+        let counts = line.subsection().is_none_or(|pattern| matches(pattern, host));
+        if !line.is_helper() || !counts {
+            continue;
+        }
+        match line.value.as_str() {
+            "" => chain.clear(),
+            _ => chain.push(line),
+        }
+    }
+    chain
+}
+
+/// Whether the pattern of a `credential.<pattern>` section covers everything on a host. One that
+/// has a user or a path covers only a part of it.
+pub fn matches(pattern: &str, host: &Host) -> bool {
+    let (scheme, rest) = pattern.split_once("://").unwrap_or(("", pattern));
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let scheme = if scheme.is_empty() { host.scheme() } else { scheme };
+    let (name, port) = rest.split_at(rest.rfind(':').unwrap_or(rest.len()));
+    let is_wild = name.contains('*') && covers(name, host.name());
+    let name = if is_wild { host.name() } else { name };
+    Host::listed(&format!("{scheme}://{name}{port}")).is_ok_and(|listed| listed == *host)
+}
+
+/// A star stands for one label.
+fn covers(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<_>, Vec<_>) =
+        (pattern.split('.').collect(), name.split('.').collect());
+    let fits = |(label, own): (&&str, &&str)| *label == "*" || label.eq_ignore_ascii_case(own);
+    pattern.len() == name.len() && pattern.iter().zip(&name).all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(key: &str, value: &str) -> Line {
+        let (scope, origin) = ("global".to_owned(), "file:f".to_owned());
+        Line { scope, origin, key: key.to_owned(), value: value.to_owned() }
+    }
+
+    fn github() -> Host {
+        Host::listed("github.com").unwrap()
+    }
+
+    #[test]
+    fn a_listing_is_read_with_scopes_and_origins() {
+        let listing = b"system\0file:/etc/a\0credential.helper\nstore\0\
+            command\0command line:\0url.https://x/.insteadof\na\nb\0local\0file:c\0core.bare\0";
+        let lines = read_listing(listing);
+        assert_eq!(lines.len(), 3);
+        assert_eq!((lines[0].scope.as_str(), lines[0].value.as_str()), ("system", "store"));
+        assert_eq!((lines[1].subsection(), lines[1].value.as_str()), (Some("https://x/"), "a\nb"));
+        assert!(lines[2].is("core", "bare") && lines[2].value == "true");
+        assert_eq!(lines[0].subsection(), None);
+        assert_eq!(read_listing(b""), []);
+    }
+
+    #[test]
+    fn an_empty_helper_forgets_those_before_it() {
+        let lines = [
+            line("credential.helper", "osxkeychain"),
+            line("credential.https://github.com.helper", ""),
+            line("credential.https://github.com.helper", "ours"),
+            line("credential.https://gitlab.com.helper", ""),
+            line("credential.username", "x"),
+            line("credential.helper", "store"),
+        ];
+        let chain: Vec<_> =
+            helpers_for(&lines, &github()).iter().map(|line| line.value.clone()).collect();
+        assert_eq!(chain, ["ours", "store"]);
+    }
+
+    #[test]
+    fn a_pattern_covers_its_host_in_any_spelling_and_no_other() {
+        for pattern in [
+            "https://github.com",
+            "https://GitHub.com/",
+            "https://github.com:443",
+            "github.com",
+            "https://*.com",
+        ] {
+            assert!(matches(pattern, &github()), "{pattern}");
+        }
+        for pattern in [
+            "http://github.com",
+            "https://gist.github.com",
+            "https://*.github.com",
+            "https://alice@github.com",
+            "https://github.com/acme",
+            "https://github.com:8443",
+            "ssh://github.com",
+            "",
+        ] {
+            assert!(!matches(pattern, &github()), "{pattern}");
+        }
+    }
+}

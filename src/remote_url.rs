@@ -1,0 +1,109 @@
+//! Tokens inside remote URLs: git uses such a token without asking any helper. Owns finding one
+//! and what the URL is without it; refuses to show it.
+
+use crate::scope::Host;
+use crate::token::Secret;
+
+/// A URL with a credential inside.
+#[derive(Debug)]
+pub struct Embedded {
+    /// The same URL without user and password.
+    pub cleared: String,
+    /// `None` if it is of no host that could be ours.
+    pub host: Option<Host>,
+    /// To be masked from here on.
+    pub secrets: Vec<Secret>,
+}
+
+/// The credential in an http(s) URL, if there is one: a password, or a token in the user's place.
+/// A plain user name is none.
+pub fn credential_in(url: &str) -> Option<Embedded> {
+    let (scheme, user, rest) = parts(url)?;
+    let (name, password) = user.split_once(':').unwrap_or((user, ""));
+    if password.is_empty() && !looks_like_a_token(name) {
+        return None;
+    }
+    let secrets = [name, password].into_iter().filter(|part| *part != "x-access-token");
+    let secrets = secrets.filter_map(|part| Secret::parse(part.as_bytes())).collect();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = Host::listed(&format!("{scheme}://{authority}")).ok();
+    Some(Embedded { cleared: format!("{scheme}://{rest}"), host, secrets })
+}
+
+/// The URL without user and password, for messages.
+pub fn shown(url: &str) -> String {
+    parts(url).map_or_else(|| url.to_owned(), |(scheme, _, rest)| format!("{scheme}://{rest}"))
+}
+
+/// The host that an http(s) URL leads to, if it could be ours.
+pub fn host_of(url: &str) -> Option<Host> {
+    let shown = shown(url);
+    let (scheme, rest) = shown.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    matches!(scheme, "https" | "http").then_some(())?;
+    Host::listed(&format!("{scheme}://{authority}")).ok()
+}
+
+/// Scheme, user information and the rest of an http(s) URL that has user information.
+fn parts(url: &str) -> Option<(&str, &str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    if !["https", "http"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return None;
+    }
+    let authority_ends = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let at = rest[..authority_ends].rfind('@')?;
+    Some((scheme, &rest[..at], &rest[at + 1..]))
+}
+
+fn looks_like_a_token(name: &str) -> bool {
+    let prefixes = ["ghs_", "ghp_", "gho_", "ghu_", "ghr_", "github_pat_", "glpat-"];
+    let is_old = name.len() == 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_old || prefixes.iter().any(|prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_found_and_cut_out() {
+        for user in [
+            "x-access-token:ghs_1_eyJ.a-b",
+            "ghp_abc",
+            "ghp_abc:x-oauth-basic",
+            "alice:pass@word",
+            "0123456789abcdef0123456789abcdef01234567",
+            ":secret",
+        ] {
+            let found = credential_in(&format!("https://{user}@github.com/acme/app.git")).unwrap();
+            assert_eq!(found.cleared, "https://github.com/acme/app.git");
+            assert_eq!(found.host, Some(Host::listed("github.com").unwrap()));
+            assert!(!found.secrets.is_empty(), "{user}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_token_is_left_alone() {
+        for url in [
+            "https://github.com/acme/app.git",
+            "https://alice@github.com/acme/app.git",
+            "https://x-access-token@github.com/acme/app.git",
+            "https://github.com/a@b:c/d",
+            "git@github.com:acme/app.git",
+            "ssh://git:pw@github.com/acme/app.git",
+            "/srv/a:b@c",
+            "",
+        ] {
+            assert!(credential_in(url).is_none(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_shown_url_has_no_user() {
+        assert_eq!(shown("https://x:y@github.com/a"), "https://github.com/a");
+        assert_eq!(shown("https://x@github.com"), "https://github.com");
+        assert_eq!(shown("git@github.com:a"), "git@github.com:a");
+        assert_eq!(host_of("https://x:y@github.com/a"), Host::listed("github.com").ok());
+        assert_eq!(host_of("git@github.com:a"), None);
+    }
+}

@@ -1,0 +1,97 @@
+//! Setting up and taking it back: git asks the helper afterwards, everything else in its
+//! configuration is as it was, and what the old way left behind is put right.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use crate::town::{Git, Home, Ran, Town};
+
+/// What is written where, and that doing it again changes nothing.
+mod configuring;
+/// For agents with other homes.
+mod environment;
+/// The link `gh`.
+mod link;
+/// Repositories cloned the old way.
+mod migrating;
+/// To the byte.
+mod undoing;
+
+const HELPER: &str = env!("CARGO_BIN_EXE_git-credential-gastown");
+const REPOSITORY: &str = "acme/app";
+
+struct Scene {
+    town: Town,
+    home: Home,
+}
+
+impl Scene {
+    fn new(git: &Git) -> Self {
+        let town = Town::start();
+        town.github.create_repository(REPOSITORY);
+        let mut home = Home::new(Path::new(HELPER), git);
+        home.as_agent(&town);
+        Self { town, home }
+    }
+
+    fn host(&self) -> String {
+        format!("http://{}", self.town.github.host())
+    }
+
+    fn key(&self) -> String {
+        format!("credential.{}.helper", self.host())
+    }
+
+    fn setup(&self, arguments: &[&str]) -> Ran {
+        self.home.helper(&[&["setup"], arguments].concat(), "")
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).expect("the home is writable");
+    }
+
+    fn helpers(&self, arguments: &[&str]) -> Vec<String> {
+        let key = self.key();
+        let listed =
+            self.home.git(&[&["config"], arguments, &["--get-all", key.as_str()]].concat());
+        listed.stdout.lines().map(str::to_owned).collect()
+    }
+
+    /// The lines that a first setup adds to a file without a section for the host.
+    fn added(&self, line: &str) -> String {
+        format!("[credential \"{}\"]\n\thelper = \n\thelper = {line}\n", self.host())
+    }
+
+    fn clone_and_push(&self) {
+        let url = self.town.github.url(REPOSITORY);
+        self.home.git(&["clone", "--quiet", &url, "clone"]).assert_ok();
+        self.home.commit("clone", "file", b"content");
+        self.home.git_in("clone", &["push", "--quiet", "origin", "HEAD"]).assert_ok();
+    }
+
+    /// Every file below the home with its content.
+    fn snapshot(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files = Vec::new();
+        let mut waiting = vec![self.home.path()];
+        while let Some(directory) = waiting.pop() {
+            for entry in fs::read_dir(directory).expect("readable").flatten() {
+                let (path, kind) = (entry.path(), entry.file_type().expect("a kind"));
+                match kind.is_dir() {
+                    true => waiting.push(path),
+                    false => files.push((path.clone(), fs::read(path).unwrap_or_default())),
+                }
+            }
+        }
+        files.sort();
+        files
+    }
+}

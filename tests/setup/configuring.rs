@@ -1,0 +1,215 @@
+use super::*;
+
+#[test]
+fn a_push_works_after_setup_and_nothing_else() {
+    for git in Git::all() {
+        let scene = Scene::new(&git);
+        let ran = scene.setup(&[]);
+        assert!(ran.assert_ok().stdout.contains(".gitconfig"), "{ran:?}");
+        assert!(ran.stdout.contains("the empty line makes git forget"), "{ran:?}");
+        assert_eq!(scene.read(".gitconfig"), scene.added(HELPER));
+        scene.clone_and_push();
+    }
+}
+
+#[test]
+fn without_hosts_named_those_of_github_are_set_up() {
+    let mut scene = Scene::new(&Git::newest());
+    scene.home.unset("GASTOWN_GIT_HOSTS");
+    scene.setup(&[]).assert_ok();
+    let text = scene.read(".gitconfig");
+    for host in ["https://github.com", "https://gist.github.com"] {
+        assert!(text.contains(&format!("[credential \"{host}\"]")), "{text}");
+    }
+}
+
+#[test]
+fn a_second_setup_changes_nothing() {
+    for git in Git::all() {
+        let scene = Scene::new(&git);
+        scene.setup(&[]).assert_ok();
+        let once = scene.snapshot();
+        let again = scene.setup(&[]);
+        assert!(again.assert_ok().stdout.contains("already set up by"), "{again:?}");
+        assert_eq!(scene.snapshot(), once);
+    }
+}
+
+#[test]
+fn lines_in_an_included_file_count() {
+    for git in Git::all() {
+        let scene = Scene::new(&git);
+        scene.write("included", &scene.added(HELPER));
+        scene.write(".gitconfig", "[include]\n\tpath = included\n");
+        let before = scene.snapshot();
+        let ran = scene.setup(&[]);
+        assert!(ran.assert_ok().stdout.contains("included"), "{ran:?}");
+        let file = scene.path(".gitconfig");
+        scene.setup(&["--file", file.to_str().unwrap()]).assert_ok();
+        assert_eq!(scene.snapshot(), before);
+    }
+}
+
+#[test]
+fn a_dry_run_writes_nothing_and_says_what_it_would() {
+    let scene = Scene::new(&Git::newest());
+    scene.write(".gitconfig", "[user]\n\tname = x\n");
+    let before = scene.snapshot();
+    let bin = scene.path("");
+    let ran = scene.setup(&["--dry-run", "--gh-shim", bin.to_str().unwrap(), "--migrate", "."]);
+    assert!(ran.assert_ok().stdout.contains("would write"), "{ran:?}");
+    assert!(ran.stdout.contains("would make the link"), "{ran:?}");
+    assert_eq!(scene.snapshot(), before);
+    assert!(!scene.path("gh").is_symlink());
+}
+
+#[test]
+fn comments_and_other_peoples_lines_stay_byte_for_byte() {
+    for git in Git::all() {
+        let scene = Scene::new(&git);
+        let mine = format!(
+            "# mine\r\n[user]\n  name =   x ; odd\n\n[credential]\n\thelper = cache\n\
+             [credential \"https://gitlab.example\"]\n\thelper = store\n\
+             [credential \"{}\"] # note\n\t; keep\n\tusername = x\n\thelper = cache\n",
+            scene.host()
+        );
+        scene.write(".gitconfig", &mine);
+        scene.setup(&[]).assert_ok();
+        let text = scene.read(".gitconfig");
+        assert_eq!(text, format!("{mine}\thelper = \n\thelper = {HELPER}\n"));
+    }
+}
+
+#[test]
+fn other_flags_replace_the_line_and_are_handed_to_the_helper() {
+    for git in Git::all() {
+        let mut scene = Scene::new(&git);
+        scene.setup(&[]).assert_ok();
+        let url = scene.town.worker.url();
+        for name in ["API_URL", "TOWN_ID", "RIG_ID", "GIT_HOSTS"] {
+            scene.home.unset(&format!("GASTOWN_{name}"));
+        }
+        let host = scene.host();
+        let cache = "a cache's \"place\" $HOME";
+        scene
+            .setup(&[
+                "--api-url",
+                &url,
+                "--town",
+                "town-1",
+                "--rig",
+                "rig-1",
+                "--host",
+                &host,
+                "--cache-dir",
+                cache,
+                "--on-failure",
+                "next",
+            ])
+            .assert_ok();
+        let lines = scene.helpers(&["--global"]);
+        assert_eq!((lines.len(), lines[0].as_str()), (2, ""), "{lines:?}");
+        assert!(lines[1].contains("--on-failure next"), "{lines:?}");
+        scene.clone_and_push();
+        assert!(scene.path(cache).is_dir(), "relative to where setup ran, and not expanded");
+    }
+}
+
+#[test]
+fn a_program_in_a_directory_with_spaces_is_called() {
+    for git in Git::all() {
+        let scene = Scene::new(&git);
+        fs::create_dir(scene.path("a b'c")).unwrap();
+        let program = scene.path("a b'c/git-credential-gastown");
+        symlink(HELPER, &program).unwrap();
+        let mut setup = scene.home.command(&program);
+        setup.arg("setup");
+        Ran::run(setup, b"").assert_ok();
+        assert!(scene.helpers(&[])[1].ends_with(r"/a\ b\'c/git-credential-gastown"));
+        scene.clone_and_push();
+    }
+}
+
+#[test]
+fn the_path_on_path_is_written_and_not_where_it_leads() {
+    let mut scene = Scene::new(&Git::newest());
+    fs::create_dir(scene.path("bin")).unwrap();
+    let program = scene.path("bin/git-credential-gastown");
+    symlink(HELPER, &program).unwrap();
+    let path = format!("{}:/usr/bin:/bin", scene.path("bin").display());
+    scene.home.set("PATH", &path);
+    scene.setup(&[]).assert_ok();
+    assert_eq!(scene.helpers(&[])[1], program.to_str().unwrap());
+}
+
+#[test]
+fn each_place_is_written_to_and_no_other() {
+    for git in Git::all() {
+        let mut scene = Scene::new(&git);
+        scene.home.git(&["init", "--quiet", "repository"]).assert_ok();
+        scene.home.unset("GIT_CONFIG_NOSYSTEM");
+        let system = scene.path("system");
+        scene.home.set("GIT_CONFIG_SYSTEM", system.to_str().unwrap());
+        scene.home.set("GIT_EDITOR", "false");
+        let in_repository = |arguments: &[&str]| {
+            let mut setup = scene.home.command(HELPER);
+            setup.arg("setup").args(arguments).current_dir(scene.path("repository"));
+            Ran::run(setup, b"")
+        };
+        in_repository(&["--local"]).assert_ok();
+        assert!(scene.read("repository/.git/config").contains(HELPER));
+        in_repository(&["--file", "../mine"]).assert_ok();
+        assert_eq!(scene.read("mine"), scene.added(HELPER));
+        in_repository(&["--system"]).assert_ok();
+        assert_eq!(scene.read("system"), scene.added(HELPER));
+        let global = in_repository(&["--global"]);
+        assert!(global.assert_ok().stdout.contains("already set up by file:"), "{global:?}");
+        assert!(!scene.path(".gitconfig").exists(), "the system's line holds for all");
+    }
+}
+
+#[test]
+fn a_store_helper_behind_ours_is_put_before_it() {
+    for git in Git::all() {
+        let scene = Scene::new(&git);
+        scene.setup(&[]).assert_ok();
+        scene.home.git(&["config", "--global", "credential.helper", "store"]).assert_ok();
+        scene.setup(&[]).assert_ok();
+        let text = scene.read(".gitconfig");
+        assert!(text.ends_with(&scene.added(HELPER)), "{text}");
+        assert_eq!(scene.helpers(&["--global"]).len(), 2);
+    }
+}
+
+#[test]
+fn what_cannot_work_is_refused_and_nothing_is_written() {
+    let scene = Scene::new(&Git::newest());
+    let before = scene.snapshot();
+    for (arguments, words) in [
+        (&["--api-url", "http://worker.example"][..], "--api-url is http"),
+        (&["--town", "../x"], "--town is not an id"),
+        (&["--host", "http://evil.example"], "--host"),
+        (&["--local"], "--local needs a repository"),
+        (&["--file", "no/such/directory/file"], "file"),
+        (&["--rig", "r", "--cache-dir", "a\nb"], "control character"),
+    ] {
+        let ran = scene.setup(arguments);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stderr.contains(words), "{words}\n{ran:?}");
+    }
+    assert_eq!(scene.setup(&["--system", "--global"]).code, 2);
+    assert_eq!(scene.snapshot(), before);
+}
+
+#[test]
+fn a_linked_configuration_file_stays_linked() {
+    let scene = Scene::new(&Git::newest());
+    scene.write("dotfile", "[user]\n\tname = x\n");
+    symlink("dotfile", scene.path(".gitconfig")).unwrap();
+    scene.setup(&[]).assert_ok();
+    assert!(scene.path(".gitconfig").is_symlink());
+    assert!(scene.read("dotfile").contains(HELPER));
+    scene.setup(&["--undo"]).assert_ok();
+    assert!(scene.path(".gitconfig").is_symlink());
+    assert_eq!(scene.read("dotfile"), "[user]\n\tname = x\n");
+}

@@ -1,0 +1,39 @@
+use super::*;
+
+#[test]
+fn the_link_is_made_once_and_undone() {
+    let scene = Scene::new(&Git::newest());
+    fs::create_dir(scene.path("bin")).unwrap();
+    scene.setup(&["--gh-shim", "bin"]).assert_ok();
+    assert_eq!(fs::read_link(scene.path("bin/gh")).unwrap(), Path::new(HELPER));
+    let again = scene.setup(&["--gh-shim", "bin"]);
+    assert!(again.assert_ok().stdout.contains("already a link"), "{again:?}");
+    scene.setup(&["--undo"]).assert_ok();
+    assert!(!scene.path("bin/gh").is_symlink());
+}
+
+#[test]
+fn an_older_link_of_ours_is_renewed() {
+    let scene = Scene::new(&Git::newest());
+    symlink("/gone/git-credential-gastown", scene.path("gh")).unwrap();
+    scene.setup(&["--gh-shim", "."]).assert_ok();
+    assert_eq!(fs::read_link(scene.path("gh")).unwrap(), Path::new(HELPER));
+}
+
+#[test]
+fn what_is_not_ours_is_neither_replaced_nor_removed() {
+    let scene = Scene::new(&Git::newest());
+    for directory in ["file", "link"] {
+        fs::create_dir(scene.path(directory)).unwrap();
+    }
+    scene.write("file/gh", "the real one");
+    symlink("/usr/bin/gh", scene.path("link/gh")).unwrap();
+    for directory in ["file", "link"] {
+        let refused = scene.setup(&["--gh-shim", directory]);
+        assert!(refused.assert_fails().stderr.contains("[setup-failed]"), "{refused:?}");
+        scene.setup(&["--undo", "--gh-shim", directory]).assert_ok();
+    }
+    assert_eq!(scene.read("file/gh"), "the real one");
+    assert_eq!(fs::read_link(scene.path("link/gh")).unwrap(), Path::new("/usr/bin/gh"));
+    scene.setup(&["--gh-shim", "missing"]).assert_fails();
+}

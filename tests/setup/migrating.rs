@@ -1,0 +1,183 @@
+use super::*;
+
+/// A repository as it was made the old way: a bare one with a worktree, a token in both of its
+/// URLs, and a `store` helper in the configuration of the worktree.
+fn old_way(scene: &Scene, token: &str) {
+    let url = scene.town.github.url_with(REPOSITORY, token);
+    let git = |arguments: &[&str]| {
+        scene.home.git(arguments).assert_ok();
+    };
+    git(&["clone", "--quiet", "--bare", &url, "rigs/bare"]);
+    let in_bare = |arguments: &[&str]| {
+        scene.home.git_in("rigs/bare", arguments).assert_ok();
+    };
+    in_bare(&["config", "remote.origin.pushurl", &url]);
+    // With it, what only holds for the bare one has to stand in its own file.
+    in_bare(&["config", "extensions.worktreeConfig", "true"]);
+    in_bare(&["config", "--unset", "core.bare"]);
+    in_bare(&["config", "--worktree", "core.bare", "true"]);
+    in_bare(&["worktree", "add", "--quiet", "../worktree", "-b", "work"]);
+    let store = format!("store --file={}", scene.path("stale-tokens").display());
+    let in_worktree = |arguments: &[&str]| {
+        scene.home.git_in("rigs/worktree", arguments).assert_ok();
+    };
+    in_worktree(&["config", "--worktree", "credential.helper", &store]);
+    let line = format!("http://x-access-token:{token}@{}\n", scene.town.github.host());
+    scene.write("stale-tokens", &line);
+}
+
+/// An ordinary clone, and one with a submodule.
+fn old_clones(scene: &Scene, token: &str) {
+    let url = scene.town.github.url_with(REPOSITORY, token);
+    let git = |arguments: &[&str]| {
+        scene.home.git(arguments).assert_ok();
+    };
+    git(&["clone", "--quiet", &url, "rigs/clone"]);
+    let local = ["config", "credential.helper", "store --file=/tmp/.git-credentials-gone"];
+    scene.home.git_in("rigs/clone", &local).assert_ok();
+    git(&["init", "--quiet", "rigs/super"]);
+    let added = scene.home.git_in("rigs/super", &["submodule", "add", "--quiet", &url, "inner"]);
+    added.assert_ok();
+}
+
+/// Below the home, without the directory for temporary files.
+fn files_with(scene: &Scene, token: &str) -> Vec<PathBuf> {
+    let has = |text: &[u8]| text.windows(token.len()).any(|part| part == token.as_bytes());
+    let found = scene.snapshot().into_iter().filter(|(_, text)| has(text));
+    found.map(|(path, _)| path).collect()
+}
+
+#[test]
+fn the_push_that_fails_names_the_command_and_the_command_mends_it() {
+    for git in Git::all() {
+        let scene = Scene::new(&git);
+        let token = scene.town.worker.token_for("rig-1");
+        old_way(&scene, &token);
+        scene.setup(&[]).assert_ok();
+        scene.home.commit("rigs/worktree", "file", b"content");
+        scene.town.github.revoke_all();
+
+        let push = || scene.home.git_in("rigs/worktree", &["push", "--quiet", "origin", "HEAD"]);
+        let failed = push();
+        assert!(failed.assert_fails().stderr.contains("[embedded-token]"), "{failed:?}");
+        let named = "git credential-gastown setup --migrate .";
+        assert!(failed.stderr.contains(named), "{failed:?}");
+
+        let mut mend = scene.home.command(HELPER);
+        mend.args(["setup", "--migrate", "."]).current_dir(scene.path("rigs/worktree"));
+        let mended = Ran::run(mend, b"");
+        assert!(mended.assert_ok().stdout.contains("remote.origin.pushurl"), "{mended:?}");
+        assert!(!format!("{mended:?}").contains(&token), "no token is shown");
+        push().assert_ok();
+    }
+}
+
+#[test]
+fn every_repository_worktree_and_submodule_below_is_mended() {
+    for git in Git::all() {
+        let scene = Scene::new(&git);
+        let token = scene.town.worker.token_for("rig-1");
+        old_way(&scene, &token);
+        old_clones(&scene, &token);
+        let before = scene.snapshot();
+        let planned = scene.setup(&["--dry-run", "--migrate", "rigs"]);
+        assert_eq!(scene.snapshot(), before);
+
+        let ran = scene.setup(&["--migrate", "rigs"]);
+        // The list of submodules is versioned: only a commit can change it.
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stdout.contains(".gitmodules"), "{ran:?}");
+        assert!(ran.stdout.contains("rm -f"), "{ran:?}");
+        for said in [&planned, &ran] {
+            assert!(!format!("{said:?}").contains(&token), "no token is shown");
+        }
+        let config = scene.read("rigs/clone/.git/config");
+        assert!(!config.contains("credential"), "{config}");
+        let left: Vec<_> = files_with(&scene, &token);
+        let may_stay = [scene.path("stale-tokens"), scene.path("rigs/super/.gitmodules")];
+        let is_config =
+            |path: &&PathBuf| path.ends_with("config") || path.ends_with("config.worktree");
+        assert_eq!(left.iter().filter(is_config).count(), 0, "{left:?}");
+        for path in may_stay {
+            assert!(left.contains(&path), "{left:?}");
+        }
+
+        scene.town.github.revoke_all();
+        scene.town.let_pass(std::time::Duration::from_secs(120));
+        scene.home.age_cache(std::time::Duration::from_secs(120));
+        for directory in ["rigs/worktree", "rigs/clone", "rigs/super/inner"] {
+            scene.home.commit(directory, "file", directory.as_bytes());
+            let branch = format!("HEAD:refs/heads/{}", directory.replace('/', "-"));
+            scene.home.git_in(directory, &["push", "--quiet", "origin", &branch]).assert_ok();
+        }
+        let again = scene.setup(&["--migrate", "rigs"]);
+        assert!(again.stdout.contains("changed 0"), "{again:?}");
+    }
+}
+
+#[test]
+fn links_are_not_followed_and_other_hosts_are_left_alone() {
+    let scene = Scene::new(&Git::newest());
+    scene.home.git(&["init", "--quiet", "outside"]).assert_ok();
+    scene.home.git(&["init", "--quiet", "rigs/inside"]).assert_ok();
+    let foreign = "https://alice:sentinel1@gitlab.example/acme/app.git";
+    let ours = scene.town.github.url_with(REPOSITORY, "ghs_sentinel2");
+    scene.home.git_in("outside", &["remote", "add", "origin", &ours]).assert_ok();
+    scene.home.git_in("rigs/inside", &["remote", "add", "origin", foreign]).assert_ok();
+    symlink(scene.path("outside"), scene.path("rigs/link")).unwrap();
+    let (outside, inside) =
+        (scene.read("outside/.git/config"), scene.read("rigs/inside/.git/config"));
+    scene.setup(&["--migrate", "rigs"]).assert_ok();
+    assert_eq!(scene.read("outside/.git/config"), outside);
+    assert_eq!(scene.read("rigs/inside/.git/config"), inside);
+}
+
+#[test]
+fn an_empty_line_that_would_hide_this_helper_goes_with_the_store() {
+    let scene = Scene::new(&Git::newest());
+    scene.home.git(&["init", "--quiet", "rigs/one"]).assert_ok();
+    let in_one = |arguments: &[&str]| {
+        scene.home.git_in("rigs/one", arguments).assert_ok();
+    };
+    in_one(&["config", "--add", "credential.helper", ""]);
+    in_one(&["config", "--add", "credential.helper", "store"]);
+    in_one(&["config", "--add", "credential.https://gitlab.example.helper", "store"]);
+    scene.setup(&["--migrate", "rigs"]).assert_ok();
+    let listed = scene.home.git_in("rigs/one", &["config", "--local", "--get-regexp", "helper"]);
+    assert_eq!(listed.stdout, "credential.https://gitlab.example.helper store\n");
+}
+
+#[test]
+fn one_that_cannot_be_changed_is_told_and_the_others_are() {
+    let scene = Scene::new(&Git::newest());
+    let url = scene.town.github.url_with(REPOSITORY, "ghs_sentinel");
+    for name in ["a", "b", "c"] {
+        let directory = format!("rigs/{name}");
+        scene.home.git(&["init", "--quiet", &directory]).assert_ok();
+        scene.home.git_in(&directory, &["remote", "add", "origin", &url]).assert_ok();
+    }
+    // Somebody else is writing it, as far as git can tell.
+    scene.write("rigs/b/.git/config.lock", "");
+    let ran = scene.setup(&["--migrate", "rigs"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stdout.contains("FAILED: git cannot read or change"), "{ran:?}");
+    assert!(ran.stdout.contains("changed 2"), "{ran:?}");
+    assert!(!format!("{ran:?}").contains("ghs_sentinel"), "{ran:?}");
+    for (name, is_clear) in [("a", true), ("b", false), ("c", true)] {
+        let config = scene.read(&format!("rigs/{name}/.git/config"));
+        assert_eq!(!config.contains("ghs_sentinel"), is_clear, "{name}");
+    }
+}
+
+#[test]
+fn a_token_in_a_rewriting_rule_is_told_and_not_shown() {
+    let scene = Scene::new(&Git::newest());
+    scene.home.git(&["init", "--quiet", "rigs/one"]).assert_ok();
+    let key = format!("url.http://x:ghs_sentinel@{}/.insteadOf", scene.town.github.host());
+    let value = format!("http://{}/", scene.town.github.host());
+    scene.home.git_in("rigs/one", &["config", &key, &value]).assert_ok();
+    let ran = scene.setup(&["--migrate", "rigs"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stdout.contains("insteadof") && ran.stdout.contains("--edit"), "{ran:?}");
+    assert!(!format!("{ran:?}").contains("ghs_sentinel"), "{ran:?}");
+}
