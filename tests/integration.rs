@@ -29,6 +29,8 @@ mod pushing;
 mod refusals;
 /// Whose token it is, and never another rig's.
 mod rig;
+/// The claims of `docs/scale.md`, in small.
+mod scale;
 /// A token reaches the hosts that are listed, and no other.
 mod scope;
 /// Flags before environment before config file before defaults.
