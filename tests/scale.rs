@@ -24,7 +24,7 @@ fn no_token_dies_of_age_and_no_idle_container_wakes() {
             assert!(tally.pushes > 5000, "{}", tally.pushes);
             assert_eq!((tally.dead(Cause::Age), tally.wake_ups), (0, 0), "seed {seed}");
             let calls = tally.calls_per_container_hour();
-            assert!(calls < 2.0, "{calls} calls per container-hour");
+            assert!(calls < 2.5, "{calls} calls per container-hour");
         }
     }
 }
