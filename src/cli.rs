@@ -1,6 +1,6 @@
 //! The command line. The help text here is the reference text of every flag.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -21,9 +21,34 @@ pub(crate) struct Cli {
     pub operation: Operation,
 }
 
+impl Cli {
+    /// The command line of this process. Usage errors go to stderr with exit code 2, help and
+    /// version to stdout with 0.
+    pub(crate) fn of_process() -> Self {
+        let mut arguments = std::env::args_os().skip(1);
+        let only = arguments.next().filter(|_| arguments.next().is_none());
+        match only.as_deref().and_then(Self::plain) {
+            Some(plain) => plain,
+            None => Self::try_parse().unwrap_or_else(|usage| usage.exit()),
+        }
+    }
+
+    /// What git runs on every command, without flags, is told at a glance: clap would first build
+    /// all of its help, which takes as long as the answer.
+    fn plain(operation: &OsStr) -> Option<Self> {
+        let operation = match operation.to_str()? {
+            "get" => Operation::Get,
+            "store" => Operation::Store,
+            "erase" => Operation::Erase,
+            _ => return None,
+        };
+        Some(Self { flags: Flags::default(), operation })
+    }
+}
+
 /// Settings that win over the environment and the config file. They may stand before or after the
 /// operation, because git appends the operation to the configured helper line.
-#[derive(Args, Default)]
+#[derive(Args, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flags {
     /// The worker's address: https, or http on loopback [env: GASTOWN_API_URL]
     #[arg(long, global = true, value_name = "URL")]
@@ -79,4 +104,23 @@ pub(crate) enum Operation {
     /// git's future operations are ignored in silence, as its documentation asks
     #[command(external_subcommand)]
     Unknown(#[expect(dead_code, reason = "named only to be ignored")] Vec<OsString>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn told_at_a_glance_is_what_clap_would_say() {
+        for operation in ["get", "store", "erase"] {
+            let plain = Cli::plain(OsStr::new(operation)).unwrap();
+            let parsed = Cli::try_parse_from(["git-credential-gastown", operation]).unwrap();
+            assert_eq!(plain.flags, parsed.flags, "{operation}");
+            let which = |cli: &Cli| std::mem::discriminant(&cli.operation);
+            assert_eq!(which(&plain), which(&parsed), "{operation}");
+        }
+        for operation in ["capability", "--help", "", "Get"] {
+            assert!(Cli::plain(OsStr::new(operation)).is_none(), "{operation}");
+        }
+    }
 }

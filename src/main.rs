@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use clap::Parser as _;
 use signal_hook::consts::SIGXFSZ;
 
 use cli::Cli;
@@ -27,8 +26,7 @@ fn main() -> ExitCode {
     let clock = clock::Clock::start();
     survive_size_limit();
     let messages = Messages::new(clock::now);
-    // Prints usage errors to stderr with exit code 2, help and version to stdout with 0.
-    let cli = Cli::try_parse().unwrap_or_else(|usage| usage.exit());
+    let cli = Cli::of_process();
     match commands::run(&cli, clock, &messages) {
         Ok(code) => code,
         Err(error) => {
