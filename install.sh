@@ -56,7 +56,20 @@ check_needs() {
 
 build() {
     say "building $NAME ..."
-    messages=$(cargo build --release --locked --bin "$NAME" --message-format json-render-diagnostics) ||
+    # Starting is most of what a helper costs: where the C library can be linked in, one static
+    # file at fixed addresses spares the loader and the relocations (docs/performance.md). Name
+    # resolution works all the same (.ci/static-image). Needs --target, or cargo would link its own
+    # build scripts and macros so as well.
+    host=$(rustc -vV | sed -n 's/^host: //p')
+    case $host in
+        *-linux-gnu)
+            RUSTFLAGS="${RUSTFLAGS-} -C target-feature=+crt-static -C relocation-model=static"
+            export RUSTFLAGS
+            set -- --target "$host"
+            ;;
+        *) set -- ;;
+    esac
+    messages=$(cargo build --release --locked --bin "$NAME" "$@" --message-format json-render-diagnostics) ||
         fail 'the build failed; see above'
     # cargo knows where the program went: CARGO_TARGET_DIR and configuration move it.
     program=$(printf '%s\n' "$messages" | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)

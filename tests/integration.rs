@@ -43,6 +43,8 @@ mod pushing;
 mod refusals;
 /// Whose token it is, and never another rig's.
 mod rig;
+/// A fleet in virtual time, beside the other ways.
+mod scale;
 /// A token reaches the hosts that are listed, and no other.
 mod scope;
 /// Flags before environment before config file before defaults.

@@ -1,0 +1,138 @@
+//! The document and its plot, made of the rows.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::time::Duration;
+
+use crate::bench::Bench;
+use crate::rows::{Limit, Row};
+
+pub(crate) fn document(rows: &[Row], bench: &Bench) -> String {
+    let mut text = claim(rows);
+    text += HOW;
+    text += "| what | at most | here | medians |\n|---|---|---|---|\n";
+    for row in rows {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} |",
+            row.what,
+            joined(row, |limit| format!("{}{} {}", limit.at_most, limit.unit, limit.of)),
+            joined(row, |limit| format!("{}{}", shown(limit), verdict(limit))),
+            medians(row)
+        );
+    }
+    let _ = writeln!(text, "\n![Medians of whole processes](performance.svg)\n");
+    text += REASONS;
+    let _ = writeln!(text, "Measured on {}, with git {}.", machine(), bench.git.version);
+    text
+}
+
+const HOW: &str = "\
+This page and its plot are written by `cargo bench --bench cost`, which installs the helper with \
+`install.sh`, runs it as whole processes beside peers found on the machine, in turns, and compares \
+medians of hundreds. The worker is a stand-in on loopback.
+
+";
+
+const REASONS: &str = "\
+## Where the time goes
+
+Nearly all of a cached `get` is starting a process, so that is what was made cheap:
+
+- **One static file at fixed addresses.** No dynamic loader, no relocations, a third fewer page \
+faults. The price is that the code's own address is not random; heap, stack and mappings are.
+- **git's own calls are told at a glance.** `get`, `store` and `erase` without flags need no \
+command line parser; building its help took as long as the answer.
+- **One read of the request, one of the entry, one write.** A fresh answer takes no lock, makes no \
+directory and opens no connection; a file that is not there costs a failed `open`.
+
+The instructions of a cached `get` are counted in `.ci/instructions` and compared with \
+`benches/instructions.txt`.
+
+";
+
+fn claim(rows: &[Row]) -> String {
+    let limits: Vec<_> = rows.iter().flat_map(|row| &row.limits).collect();
+    let met = limits.iter().filter(|limit| limit.is_met()).count();
+    let store = rows.first().and_then(|row| row.limits.first()).map_or(0.0, |limit| limit.found);
+    let nothing = rows.first().and_then(|row| row.limits.get(1)).map_or(0.0, |limit| limit.found);
+    format!(
+        "# What it costs\n\n**A cached `get` takes {nothing:.2} of what `/bin/true` takes, and \
+         {store:.2} of git's own `git-credential-store get`.** {met} of {} targets are met.\n\n",
+        limits.len()
+    )
+}
+
+fn joined(row: &Row, shown: impl Fn(&Limit) -> String) -> String {
+    row.limits.iter().map(shown).collect::<Vec<_>>().join("; ")
+}
+
+fn shown(limit: &Limit) -> String {
+    match limit.of {
+        "worker calls" => format!("{:.0}", limit.found),
+        _ => format!("{:.2}{}", limit.found, limit.unit),
+    }
+}
+
+fn verdict(limit: &Limit) -> &'static str {
+    if limit.is_met() { "" } else { " **missed**" }
+}
+
+fn medians(row: &Row) -> String {
+    let one = |(name, time): &(&str, Duration)| format!("{name} {}", spoken(*time));
+    row.times.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn spoken(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1000.0)
+}
+
+fn machine() -> String {
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name"));
+    let model = model.map_or("an unknown CPU", |text| text.trim_start_matches([':', ' ', '\t']));
+    format!("{cpus} cores of {model}")
+}
+
+const LEFT: f64 = 250.0;
+const WIDTH: f64 = 720.0;
+const STEP: f64 = 22.0;
+
+/// The short runs as bars, of whole processes.
+pub(crate) fn plot(rows: &[Row]) -> String {
+    let mut bars: Vec<(&str, Duration)> = Vec::new();
+    for (name, time) in rows.iter().take(4).flat_map(|row| &row.times) {
+        if bars.iter().all(|(known, _)| known != name) {
+            bars.push((name, *time));
+        }
+    }
+    bars.sort_by_key(|(_, time)| *time);
+    let longest = bars.last().map_or(1.0, |(_, time)| time.as_secs_f64());
+    let height = STEP * (bars.len() as f64 + 1.5);
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
+         font-family=\"sans-serif\" font-size=\"12\">\n\
+         <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#fff\"/>\n\
+         <text x=\"8\" y=\"16\" font-size=\"13\">Whole processes, medians</text>\n"
+    );
+    for (place, (name, time)) in bars.iter().enumerate() {
+        let y = STEP * (place as f64 + 1.2);
+        let length = (WIDTH - LEFT - 80.0) * time.as_secs_f64() / longest;
+        let is_peer = ["true", "credential-store", "curl"].iter().any(|peer| name.contains(peer));
+        let colour = if is_peer { "#93a1a1" } else { "#2aa198" };
+        let _ = writeln!(
+            svg,
+            "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\
+             <rect x=\"{LEFT}\" y=\"{y:.1}\" width=\"{length:.1}\" height=\"15\" fill=\"{colour}\"/>\
+             <text x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+            LEFT - 8.0,
+            y + 12.0,
+            name.replace('`', ""),
+            LEFT + length + 6.0,
+            y + 12.0,
+            spoken(*time)
+        );
+    }
+    svg + "</svg>\n"
+}
