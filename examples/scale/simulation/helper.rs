@@ -112,6 +112,7 @@ impl Way for Helper {
             rejection: entry.and_then(|entry| self.rejection_of(entry)),
             failure: self.failure.as_ref(),
             waiting_since: None,
+            wanted_since: None,
             doubted: false,
             now: moment(now),
         };
