@@ -41,7 +41,9 @@ fn as_nobody(scene: &Scene, script: &str) -> Option<Seen> {
     const NOBODY: u32 = 54_321;
     let place = scene.home.path().join("place");
     fs::create_dir(&place).expect("the home is writable");
-    fs::copy(HELPER, place.join("helper")).expect("the home is writable");
+    // By another process: what this one has open for writing, a child of another test may hold,
+    // and then the file cannot be run.
+    assert_eq!(scene.run("cp", &[HELPER, "place/helper"]).0.code, 0);
     let script = format!("cd place; export GASTOWN_CACHE_DIR=\"$PWD/cache\"; {script}");
     if !["/usr/bin/setpriv", "/usr/bin/prlimit"].iter().all(|it| Path::new(it).exists()) {
         eprintln!("skipped: there is no `prlimit`, or no `setpriv` to be somebody else");

@@ -141,3 +141,21 @@ fn fifty_waiters_on_a_refused_container_token_cost_one_call() {
     }
     assert_eq!(scene.calls(), 1);
 }
+
+#[test]
+fn what_failed_while_others_waited_is_their_answer_even_if_it_may_be_tried_again_at_once() {
+    let (scene, _) = Scene::with_token(DEAD);
+    scene.town.worker.answer_with(Script::status(429, &[("Retry-After", "0")], ""));
+    scene.town.worker.hold();
+    std::thread::scope(|scope| {
+        let herd = scope.spawn(|| scene.herd(30));
+        scene.town.worker.await_git_token_calls(1);
+        // Long enough for all of them to be waiting; whoever is not makes a call more.
+        std::thread::sleep(3 * SECOND);
+        scene.town.worker.release();
+        for ran in herd.join().expect("they ran") {
+            ran.quits("rate-limited");
+        }
+    });
+    assert!(scene.calls() <= 3, "{}", scene.calls());
+}
