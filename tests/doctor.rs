@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::town::{Git, Home, Ran, Town};
+use crate::transcript::{HELPER, REPOSITORY};
 
 /// Lines of git's configuration that get in the way.
 mod configuration;
@@ -16,9 +17,6 @@ mod machine;
 mod secrets;
 /// The worker and what it says.
 mod worker;
-
-const HELPER: &str = env!("CARGO_BIN_EXE_git-credential-gastown");
-const REPOSITORY: &str = "acme/app";
 
 struct Scene {
     town: Town,
@@ -58,12 +56,8 @@ impl Scene {
         self.home.git_in("app", arguments).assert_ok();
     }
 
-    fn cache(&self) -> PathBuf {
-        self.path(".cache/gastown")
-    }
-
     fn forget_cache(&self) {
-        fs::remove_dir_all(self.cache()).expect("there is a cache");
+        fs::remove_dir_all(self.home.cache()).expect("there is a cache");
         self.town.worker.forget_calls();
     }
 

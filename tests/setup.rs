@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::town::{Git, Home, Ran, Town};
+use crate::transcript::{HELPER, REPOSITORY};
 
 /// What is written where, and that doing it again changes nothing.
 mod configuring;
@@ -17,9 +18,6 @@ mod link;
 mod migrating;
 /// To the byte.
 mod undoing;
-
-const HELPER: &str = env!("CARGO_BIN_EXE_git-credential-gastown");
-const REPOSITORY: &str = "acme/app";
 
 struct Scene {
     town: Town,

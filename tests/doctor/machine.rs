@@ -31,11 +31,11 @@ fn without_git_the_other_links_are_looked_at_all_the_same() {
 #[test]
 fn a_cache_that_cannot_be_used_is_told_with_the_next_place() {
     let scene = Scene::newest();
-    fs::set_permissions(scene.cache(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(scene.home.cache(), fs::Permissions::from_mode(0o755)).unwrap();
     let found = scene.diagnose(&[]);
     found.succeeds().finds("cache", "warn", "[cache-unusable]", "GASTOWN_CACHE_DIR");
     found.finds("cache", "warn", "chmod 700", "");
-    fs::set_permissions(scene.cache(), fs::Permissions::from_mode(0o700)).unwrap();
+    fs::set_permissions(scene.home.cache(), fs::Permissions::from_mode(0o700)).unwrap();
     scene.diagnose(&[]).succeeds().finds("cache", "ok", "mode 0700", "");
 }
 
@@ -60,7 +60,7 @@ fn looking_makes_no_cache() {
     let scene = Scene::newest();
     scene.forget_cache();
     scene.diagnose(&["--offline"]).finds("cache", "ok", "will be made", "");
-    assert!(!scene.cache().exists());
+    assert!(!scene.home.cache().exists());
 }
 
 #[test]

@@ -1,3 +1,5 @@
+use std::os::unix::fs::{MetadataExt as _, chown};
+
 use super::*;
 
 /// A repository as it was made the old way: a bare one with a worktree, a token in both of its
@@ -180,4 +182,21 @@ fn a_token_in_a_rewriting_rule_is_told_and_not_shown() {
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stdout.contains("insteadof") && ran.stdout.contains("--edit"), "{ran:?}");
     assert!(!format!("{ran:?}").contains("ghs_sentinel"), "{ran:?}");
+}
+
+#[test]
+fn root_does_not_take_over_what_it_mends() {
+    let scene = Scene::new(&Git::newest());
+    let url = scene.town.github.url_with(REPOSITORY, "ghs_sentinel");
+    scene.home.git(&["init", "--quiet", "rigs/one"]).assert_ok();
+    scene.home.git_in("rigs/one", &["remote", "add", "origin", &url]).assert_ok();
+    let config = scene.path("rigs/one/.git/config");
+    if chown(&config, Some(4711), Some(4711)).is_err() {
+        eprintln!("skipped: only root can give a file away");
+        return;
+    }
+    scene.setup(&["--migrate", "rigs"]).assert_ok();
+    assert!(!scene.read("rigs/one/.git/config").contains("ghs_sentinel"));
+    let owner = fs::metadata(&config).unwrap();
+    assert_eq!((owner.uid(), owner.gid()), (4711, 4711));
 }
