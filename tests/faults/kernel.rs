@@ -3,9 +3,6 @@
 //! also links this program; without one, or without a loader that does this, the rows are skipped.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use super::scene::*;
@@ -50,28 +47,19 @@ ssize_t write(int file, const void *bytes, size_t length) {
 }
 "#;
 
-/// The library, built once; `None`, and a word about it, where that cannot be done.
-fn library() -> Option<&'static PathBuf> {
-    static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
-        let directory = tempfile::tempdir().expect("a temporary directory").keep();
-        let (source, library) = (directory.join("kernel.c"), directory.join("kernel.so"));
-        fs::write(&source, LIBRARY).expect("the directory is ours");
-        let mut compiler = Command::new("cc");
-        compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source);
-        let is_built = compiler.output().is_ok_and(|output| output.status.success());
-        is_built.then_some(library)
-    });
-    if built.is_none() {
-        eprintln!("skipped: no C compiler that can build a library for this program");
-    }
-    built.as_ref()
-}
-
-/// The scene where the kernel answers so; removed from it by `unset("FAULT")`.
+/// The scene where the kernel answers so, until `FAULT` is unset; `None`, and a word about it,
+/// where the library cannot be built.
 fn faulty(fault: &str, age: Duration) -> Option<(Scene, String)> {
     let (mut scene, token) = Scene::with_token(age);
-    scene.home.set("LD_PRELOAD", &library()?.to_string_lossy()).set("FAULT", fault);
+    fs::write(scene.home.path().join("kernel.c"), LIBRARY).expect("the home is writable");
+    let mut compiler = scene.home.command("cc");
+    compiler.args(["-shared", "-fPIC", "-o", "kernel.so", "kernel.c"]);
+    if !compiler.output().is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: no C compiler that can build a library for this program");
+        return None;
+    }
+    let library = scene.home.path().join("kernel.so");
+    scene.home.set("LD_PRELOAD", &library.to_string_lossy()).set("FAULT", fault);
     Some((scene, token))
 }
 
