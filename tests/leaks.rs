@@ -1,5 +1,5 @@
 //! No secret is ever out of its place: sentinels of every kind through every command and every
-//! failure, searched for on stdout, stderr, in the trace and in all files. A token may be in the
+//! failure, searched for on stdout, stderr, in the trace, the audit log and all files. A token may be in the
 //! answer and in the cache's entry, a renewed container token in the cache; nothing else may be
 //! anywhere, and all of it is 0600.
 //!
@@ -21,7 +21,7 @@ const HELPER: &str = env!("CARGO_BIN_EXE_git-credential-gastown");
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Every command, with what git or a person gives it. `OURS`, `FOREIGN` and `TOKEN` are filled in.
-const COMMANDS: [(&[&str], &str); 9] = [
+const COMMANDS: [(&[&str], &str); 14] = [
     (&["get"], "OURS\n"),
     (&["get", "-v"], "capability[]=state\nOURS\n"),
     (&["get", "-v"], "OURSusername=me\npassword=TOKEN\n\n"),
@@ -31,6 +31,11 @@ const COMMANDS: [(&[&str], &str); 9] = [
     (&["erase", "-v"], "OURSusername=x-access-token\npassword=TOKEN\n\n"),
     (&["erase", "-v"], "OURSauthtype=Basic\ncredential=CREDENTIAL\n\n"),
     (&["capability", "-v"], "TOKEN\n\n"),
+    (&["refresh", "-v"], ""),
+    (&["exec", "-v", "--", "true"], ""),
+    (&["status", "-v"], ""),
+    (&["status", "--json"], ""),
+    (&["doctor", "--offline", "--json"], ""),
 ];
 
 /// What stands in the environment, with the part of it that is the secret.
@@ -66,6 +71,8 @@ impl Scene {
         }
         let mut home = Home::new(Path::new(HELPER), &Git::newest());
         home.as_agent(&town).set("RUST_BACKTRACE", "full");
+        let audit = home.path().join("audit");
+        home.set("GASTOWN_AUDIT_LOG", &audit.to_string_lossy());
         let mut secrets = vec![FOREIGN.to_owned()];
         for (name, value, secret) in ENVIRONMENT {
             home.set(name, value);

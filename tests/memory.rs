@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
-use crate::town::{Git, Home, Town};
+use crate::town::{Git, Home, Ran, Town};
 
 const HELPER: &str = env!("CARGO_BIN_EXE_git-credential-gastown");
 const NOBODY: &str = "65534";
@@ -108,4 +108,21 @@ fn a_process_that_is_killed_dumps_no_core() {
     kill_process(pid, Signal::QUIT).expect("it is still running");
     let status = waiting.child.wait().expect("it is ours");
     assert_eq!((status.signal(), status.core_dumped()), (Some(Signal::QUIT.as_raw()), false));
+}
+
+/// Neither the cache, nor its lock, the trace, the audit log or a connection to the worker.
+#[test]
+fn a_program_that_it_becomes_inherits_no_open_file() {
+    let town = Town::start();
+    let mut home = Home::new(Path::new(HELPER), &Git::newest());
+    home.as_agent(&town);
+    let (trace, audit) = (home.path().join("trace"), home.path().join("audit"));
+    home.set("GASTOWN_TRACE", &trace.to_string_lossy());
+    home.set("GASTOWN_AUDIT_LOG", &audit.to_string_lossy());
+    let ran = home.helper(&["exec", "--", "ls", "/proc/self/fd"], "");
+    let mut list = home.command("ls");
+    list.arg("/proc/self/fd");
+    // What the tests themselves were started with, both have.
+    assert_eq!(ran.assert_ok().stdout, Ran::run(list, b"").stdout, "{ran:?}");
+    assert_eq!(town.worker.git_token_calls(), 1, "there was a connection and a lock");
 }

@@ -40,8 +40,8 @@ fn ghsa_9857_6mw7_fq2m_a_worker_that_redirects() {
     assert_eq!(attacker.github.requests().len(), 0);
 }
 
-/// A program of that name lies in the working directory, and `PATH` looks there first. Nothing is
-/// run at all; so it stays true for whatever will be.
+/// A program of that name lies in the working directory, and `PATH` looks there first. What git
+/// calls runs nothing at all; what a person calls looks for programs in absolute places only.
 #[test]
 fn cve_2022_24826_and_2021_21237_a_program_in_the_working_directory() {
     let mut scene = Scene::new();
@@ -60,6 +60,11 @@ fn cve_2022_24826_and_2021_21237_a_program_in_the_working_directory() {
             scene.ask(operation, "protocol=http\nhost=HOST\npassword=ghs_other\n\n").0.assert_ok();
         }
         scene.ask("get", "protocol=https\nhost=evil.example\n\n").0.assert_ok();
+        for command in ["doctor", "setup", "status", "gh"] {
+            scene.ask(command, "");
+        }
+        scene.home.helper(&["doctor", "--offline"], "");
+        scene.home.helper(&["setup", "--local", "--dry-run"], "");
     }
     assert!(!marker.exists());
 }
