@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::town::{Git, Home, Ran, Town};
+use crate::town::{Home, Ran, Town};
+use crate::transcript::{HELPER, agent, get};
 
 mod audit;
 mod exec;
@@ -17,22 +18,15 @@ mod status;
 mod terminal;
 mod token;
 
-const HELPER: &str = env!("CARGO_BIN_EXE_git-credential-gastown");
-
 fn settled() -> (Town, Home) {
     let town = Town::start();
-    let mut home = Home::new(Path::new(HELPER), &Git::newest());
-    home.as_agent(&town);
+    let home = agent(&town);
     (town, home)
 }
 
 /// The stand-in GitHub, as messages name it.
 fn host(town: &Town) -> String {
     format!("http://{}", town.github.host())
-}
-
-fn get(home: &Home, town: &Town) -> Ran {
-    home.helper(&["get"], &format!("protocol=http\nhost={}\n\n", town.github.host()))
 }
 
 fn json(text: &str) -> Value {

@@ -12,7 +12,7 @@ const TOKENS: [&str; 4] =
     ["GH_TOKEN", "GITHUB_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"];
 
 /// An agent for github.com that finds the real `gh` in the last of these directories.
-fn agent(directories: &[&str]) -> (Town, Home) {
+fn on_path(directories: &[&str]) -> (Town, Home) {
     let (town, mut home) = settled();
     let paths: Vec<_> =
         directories.iter().map(|it| home.path().join(it).display().to_string()).collect();
@@ -43,7 +43,7 @@ fn assert_reached(town: &Town, ran: &Ran) {
 
 #[test]
 fn the_real_gh_gets_a_live_token_and_its_words_untouched() {
-    let (town, home) = agent(&["shim", "real"]);
+    let (town, home) = on_path(&["shim", "real"]);
     symlink(HELPER, home.path().join("shim/gh")).unwrap();
     let link = home.path().join("shim/gh");
     for words in [&["--help"][..], &["--version"], &["-v", "--host", "x"], &["get"], &["a b", "--"]]
@@ -62,7 +62,7 @@ fn the_real_gh_gets_a_live_token_and_its_words_untouched() {
 
 #[test]
 fn we_are_skipped_however_we_are_linked() {
-    let (town, home) = agent(&["one", "two", "three", "real"]);
+    let (town, home) = on_path(&["one", "two", "three", "real"]);
     let at = |path: &str| home.path().join(path);
     symlink(HELPER, at("one/gh")).unwrap();
     symlink(at("one/gh"), at("two/gh")).unwrap();
@@ -74,7 +74,7 @@ fn we_are_skipped_however_we_are_linked() {
 
 #[test]
 fn hard_links_copies_and_scripts_that_call_us_do_not_take_turns() {
-    let (town, home) = agent(&["copy", "script", "second-copy", "hard", "real"]);
+    let (town, home) = on_path(&["copy", "script", "second-copy", "hard", "real"]);
     let at = |path: &str| home.path().join(path);
     installed(&home, Path::new(HELPER), "copy/gh");
     script(&home, "script/gh", &format!("exec {HELPER} gh \"$@\""));
@@ -91,7 +91,7 @@ fn hard_links_copies_and_scripts_that_call_us_do_not_take_turns() {
 
 #[test]
 fn a_gh_in_the_current_directory_is_never_run() {
-    let (_town, mut home) = agent(&["real"]);
+    let (_town, mut home) = on_path(&["real"]);
     script(&home, "gh", "echo trapped");
     for path in ["", ".", ":", "./:relative"] {
         home.set("PATH", path);
@@ -101,7 +101,7 @@ fn a_gh_in_the_current_directory_is_never_run() {
 
 #[test]
 fn without_a_token_it_is_125_and_without_a_program_126_or_127() {
-    let (town, home) = agent(&["real"]);
+    let (town, home) = on_path(&["real"]);
     town.worker.go_down();
     assert_fails(&home.helper(&["gh", "auth", "status"], ""), 125, &["[worker-unreachable]"]);
     let real = home.path().join("real/gh");
@@ -113,7 +113,7 @@ fn without_a_token_it_is_125_and_without_a_program_126_or_127() {
 
 #[test]
 fn a_personal_token_goes_first() {
-    let (town, mut home) = agent(&["real"]);
+    let (town, mut home) = on_path(&["real"]);
     home.set("GITHUB_CLI_PAT", "ghp_mine").set("GH_TOKEN", "ghs_stale");
     let ran = home.helper(&["gh"], "");
     assert_eq!(tokens(&ran), [Some("ghp_mine"), Some("ghp_mine"), None, None], "{ran:?}");
@@ -122,7 +122,7 @@ fn a_personal_token_goes_first() {
 
 #[test]
 fn an_enterprise_host_gets_its_own_variables_and_githubs_stay_as_they_were() {
-    let (town, mut home) = agent(&["real"]);
+    let (town, mut home) = on_path(&["real"]);
     let token = town.worker.token_for(RIG);
     home.set("GH_TOKEN", "ghs_stale").set("GASTOWN_GIT_HOSTS", "ghe.example,github.com");
     let enterprise = [Some("ghs_stale"), None, Some(&*token), Some(&*token)];
@@ -138,7 +138,7 @@ fn an_enterprise_host_gets_its_own_variables_and_githubs_stay_as_they_were() {
 
 #[test]
 fn a_host_that_is_not_ours_gets_nothing() {
-    let (town, mut home) = agent(&["real"]);
+    let (town, mut home) = on_path(&["real"]);
     for host in ["evil.example", "github.com.evil.example", "http://github.com"] {
         home.set("GH_HOST", host);
         let ran = home.helper(&["gh"], "");
@@ -152,7 +152,7 @@ fn the_packaged_gh_takes_the_token() {
     if !Path::new("/usr/bin/gh").exists() {
         return eprintln!("skipped: no gh in /usr/bin");
     }
-    let (town, mut home) = agent(&["shim"]);
+    let (town, mut home) = on_path(&["shim"]);
     let link = home.path().join("shim/gh");
     fs::remove_file(&link).unwrap();
     symlink(HELPER, &link).unwrap();
