@@ -21,12 +21,12 @@ fn claim(parameters: &Parameters, results: &Results) -> String {
     let helper = tally_of(results, Contender::HealingHelper);
     let mut text = format!(
         "# At fleet scale\n\n\
-         **{aged} dead of age, {woken}, {calls:.2} calls to the worker per container and hour, in \
-         {pushes} pushes.** ",
+         **{aged} dead of age, {woken}, {calls:.2} calls to the worker per container and hour \
+         while it is up, in {pushes} pushes.** ",
         pushes = grouped(helper.pushes),
         aged = counted(helper.dead(Cause::Age), "token"),
         woken = counted(helper.wake_ups, "wake-up").to_lowercase() + " of idle containers",
-        calls = helper.calls_per_container_hour(),
+        calls = helper.calls_per_container_hour() - helper.unanswered_per_container_hour(),
     );
     let _ = writeln!(
         text,
@@ -59,21 +59,22 @@ the other ways to come by a token. All ways meet the same pushes, revocations an
 fn table(parameters: &Parameters, results: &Results) -> String {
     let mut text = "\
 | way | met a token dead of age | met a revoked token | met a dead token in an outage \
-| failed pushes | calls per container-hour | wake-ups of idle containers, each per day \
-| calls/s at the restart | later peak |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n"
+| failed pushes | calls per container-hour | of them unanswered | wake-ups of idle containers, each per day \
+| calls/s at the restart | later peak |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
         .to_owned();
     let restart = parameters.restarts_at();
     let containers = parameters.containers as f64 * parameters.hours as f64 / 24.0;
     for (contender, tally) in results {
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {:.2} | {:.1} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {:.2} | {:.2} | {:.1} | {} | {} |",
             contender.name(),
             share(tally.dead(Cause::Age), tally),
             share(tally.dead(Cause::Revocation), tally),
             share(tally.dead(Cause::Outage), tally),
             share(tally.all_failed(), tally),
             tally.calls_per_container_hour(),
+            tally.unanswered_per_container_hour(),
             tally.wake_ups as f64 / containers,
             grouped(tally.peak(restart, restart + 5 * MINUTE).into()),
             grouped(tally.peak(restart + 5 * MINUTE, restart + 4 * HOUR).into()),
@@ -100,7 +101,7 @@ waking it.
 - **Calls at the restart, later peak**: all containers come up at once with empty caches, and all \
 agents push. The later peak is the echo of it, which the helper's draw spreads: the highest second \
 from 5 minutes to 4 hours after.
-- A call that goes unanswered counts as a call, and a second attempt counts again.
+- A call that an outage leaves unanswered counts as a call, and a second attempt counts again.
 
 ## Parameters
 

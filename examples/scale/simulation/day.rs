@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use fastrand::Rng;
 
-use super::parameters::{HOUR, MINUTE, Millis, Parameters};
+use super::parameters::{HOUR, Millis, Parameters};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Event {
@@ -90,14 +90,15 @@ impl Day {
     }
 }
 
-/// When the worker is down; not around the restart, whose peak is to be seen.
+/// When the worker is down, for longer each time; not around the restart, whose peak is to be seen.
 pub fn outages(parameters: &Parameters) -> Vec<Range<Millis>> {
     let mut rng = Rng::with_seed(parameters.seed);
     let quiet = parameters.restarts_at() - HOUR..parameters.restarts_at() + 4 * HOUR;
     let mut outages: Vec<Range<Millis>> = Vec::new();
     while outages.len() < parameters.outages {
         let start = below(&mut rng, parameters.end());
-        let length = MINUTE + below(&mut rng, parameters.longest_outage - MINUTE);
+        let nth = outages.len() as Millis + 1;
+        let length = parameters.longest_outage * nth / parameters.outages as Millis;
         if !quiet.contains(&start) {
             outages.push(start..start + length);
         }

@@ -29,7 +29,7 @@ pub struct Parameters {
     /// Whether the worker drops a revoked token from its cache.
     pub worker_notices: bool,
     pub outages: usize,
-    /// They last from one minute to this.
+    /// The others last equal parts of this: of four a quarter, a half and three quarters.
     pub longest_outage: Millis,
     /// When all containers restart, in hours from the beginning.
     pub restart: i64,
@@ -113,7 +113,11 @@ impl Parameters {
             ("revocations_per_day", self.revocations_per_day.to_string(), "per container, mean"),
             ("worker_notices", self.worker_notices.to_string(), "that a token was revoked"),
             ("outages", self.outages.to_string(), "of the worker, for everybody at once"),
-            ("longest_outage", minutes(self.longest_outage), "min; the shortest is one"),
+            (
+                "longest_outage",
+                minutes(self.longest_outage),
+                "min; the others last equal parts of it",
+            ),
             ("restart", self.restart.to_string(), "h, when all containers restart, caches lost"),
             ("boot", format!("{:.3}", self.boot as f64 / MINUTE as f64), "min, to come up again"),
             ("seed", self.seed.to_string(), "of all that is random"),

@@ -22,7 +22,8 @@ pub struct Tally {
     pub pushes: u64,
     dead: [u64; 3],
     failed: [u64; 3],
-    pub calls: u64,
+    calls: u64,
+    unanswered: u64,
     pub wake_ups: u64,
     container_time: Millis,
     calls_of_second: Vec<u32>,
@@ -35,14 +36,16 @@ impl Tally {
             dead: [0; 3],
             failed: [0; 3],
             calls: 0,
+            unanswered: 0,
             wake_ups: 0,
             container_time: 0,
             calls_of_second: vec![0; seconds(parameters.end())],
         }
     }
 
-    pub fn count_call(&mut self, second: i64, is_idle: bool) {
+    pub fn count_call(&mut self, second: i64, is_idle: bool, is_answered: bool) {
         self.calls += 1;
+        self.unanswered += u64::from(!is_answered);
         self.wake_ups += u64::from(is_idle);
         if let Some(calls) = self.calls_of_second.get_mut(second as usize) {
             *calls += 1;
@@ -64,6 +67,7 @@ impl Tally {
     pub fn add(&mut self, other: &Self) {
         self.pushes += other.pushes;
         self.calls += other.calls;
+        self.unanswered += other.unanswered;
         self.wake_ups += other.wake_ups;
         self.container_time += other.container_time;
         for cause in Cause::ALL {
@@ -90,6 +94,11 @@ impl Tally {
 
     pub fn calls_per_container_hour(&self) -> f64 {
         self.calls as f64 * HOUR as f64 / self.container_time as f64
+    }
+
+    /// Those of them that met an outage.
+    pub fn unanswered_per_container_hour(&self) -> f64 {
+        self.unanswered as f64 * HOUR as f64 / self.container_time as f64
     }
 
     /// The most calls in one second between two moments.

@@ -38,8 +38,9 @@ impl<'a> World<'a> {
 
     /// A call to the worker, answered or not.
     pub fn call(&mut self, now: Millis) -> Option<Token> {
-        self.tally.count_call(now / SECOND, self.day.is_idle(now));
-        self.hand_out(now)
+        let answer = self.hand_out(now);
+        self.tally.count_call(now / SECOND, self.day.is_idle(now), answer.is_some());
+        answer
     }
 
     /// What the platform puts into an agent's environment; no call, and the same for every way.
