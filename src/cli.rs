@@ -42,7 +42,7 @@ impl Cli {
     }
 
     /// What git runs on every command, without flags, is told at a glance: clap would first build
-    /// the help of every command, which takes as long as the answer.
+    /// the help of every command, which takes longer than reading the cache.
     fn plain(operation: &OsStr) -> Option<Self> {
         let operation = match operation.to_str()? {
             "get" => Operation::Get { url: None },
