@@ -46,6 +46,8 @@ faults than at random ones. The price is that the code's own address is known; h
 mappings stay random.
 - **git's own calls are told at a glance.** `get`, `store` and `erase` without flags need no \
 command line parser; building its help took a quarter of all instructions of a `get`.
+- **Small code.** Optimised for size it is a fifth smaller and as quick: what a start costs is \
+pages, not loops.
 - **One read of the request, one of the entry, one write.** A fresh answer takes no lock, makes no \
 directory and opens no connection; a file that is not there costs a failed `open`.
 
