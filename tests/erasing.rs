@@ -8,8 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::town::{Git, Home, Town};
+use crate::transcript::HELPER;
 
-const HELPER: &str = env!("CARGO_BIN_EXE_git-credential-gastown");
 /// Older than any replication lag.
 const A_WHILE: Duration = Duration::from_secs(120);
 

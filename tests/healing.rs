@@ -8,9 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use crate::town::{Git, Home, Rig, Town, Verdict};
+use crate::transcript::HELPER;
 
 const REPOSITORY: &str = "acme/app";
-const HELPER: &str = env!("CARGO_BIN_EXE_git-credential-gastown");
 /// Older than any replication lag.
 const A_WHILE: Duration = Duration::from_secs(120);
 

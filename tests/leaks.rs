@@ -16,8 +16,8 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
 use crate::town::script::Override;
 use crate::town::{CallKind, Git, Home, Ran, Rig, Script, Town};
+use crate::transcript::HELPER;
 
-const HELPER: &str = env!("CARGO_BIN_EXE_git-credential-gastown");
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Every command, with what git or a person gives it. `OURS`, `FOREIGN` and `TOKEN` are filled in.

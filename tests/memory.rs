@@ -13,8 +13,8 @@ use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
 use crate::town::{Git, Home, Ran, Town};
+use crate::transcript::HELPER;
 
-const HELPER: &str = env!("CARGO_BIN_EXE_git-credential-gastown");
 const NOBODY: &str = "65534";
 
 /// A `get` that waits for its answer with the container token in hand, and the user it runs as.

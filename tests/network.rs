@@ -41,7 +41,7 @@ impl Bystander {
         let heard = Arc::<Mutex<Vec<String>>>::default();
         let notes = Arc::clone(&heard);
         let server = Server::start(0, move |stream| {
-            let text = beginning(stream);
+            let text = beginning(&stream);
             notes.lock().expect("nobody panics here").push(text);
         });
         Self { server, heard }
@@ -57,7 +57,7 @@ impl Bystander {
 }
 
 /// The head of a request in HTTP, or as much as came at once of anything else.
-fn beginning(mut stream: TcpStream) -> String {
+fn beginning(mut stream: &TcpStream) -> String {
     let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
     loop {
         let length = stream.read(&mut buffer).unwrap_or(0);

@@ -5,6 +5,8 @@
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 
+use assert_cmd::cargo::cargo_bin_cmd;
+
 use crate::town::{Home, RIG, Ran, Rig, Town, hash};
 use crate::transcript::*;
 
@@ -247,4 +249,13 @@ fn a_failure_makes_git_quit_unless_the_next_helper_shall_be_asked() {
     next(&home, &["get"]);
     let ran = home.helper(&["get", "--on-failure", "quit"], &request(&town));
     assert_fails_as(&ran, "rig-not-found");
+}
+
+#[test]
+fn help_and_version_go_to_stdout_and_a_usage_error_to_stderr() {
+    let program = || cargo_bin_cmd!("git-credential-gastown");
+    let version = concat!("git-credential-gastown ", env!("CARGO_PKG_VERSION"), "\n");
+    program().arg("--version").assert().success().stdout(version).stderr("");
+    program().arg("--help").assert().success().stderr("");
+    program().arg("--no-such-flag").assert().code(2).stdout("");
 }

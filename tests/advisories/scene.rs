@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::town::{Git, Home, Ran, Town};
+pub(super) use crate::transcript::HELPER;
 
-pub(super) const HELPER: &str = env!("CARGO_BIN_EXE_git-credential-gastown");
 /// Every operation that reads a request.
 const OPERATIONS: [&str; 3] = ["get", "store", "erase"];
 

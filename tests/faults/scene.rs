@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use crate::town::home::aged;
 use crate::town::{Git, Home, Options, RIG, Ran, TOWN, Town};
+pub(super) use crate::transcript::HELPER;
 
-pub(super) const HELPER: &str = env!("CARGO_BIN_EXE_git-credential-gastown");
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 /// How old a token of unknown expiry is when its next process finds it in each of the states.
