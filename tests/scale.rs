@@ -26,8 +26,8 @@ fn no_token_dies_of_age_and_no_idle_container_wakes() {
             let calls = tally.calls_per_container_hour();
             assert!(calls < 3.0, "{calls} calls per container-hour");
         }
-        let timer = tally(&results, Contender::FiftyMinuteTimer);
-        assert!(timer.dead(Cause::Age) > 50 && timer.wake_ups > 50, "seed {seed}");
+        let alarm = tally(&results, Contender::HourlyAlarm);
+        assert!(alarm.dead(Cause::Age) > 50 && alarm.wake_ups > 50, "seed {seed}");
     }
 }
 
