@@ -1,16 +1,24 @@
 #!/bin/sh
-# Builds git-credential-gastown from this directory and installs it, or removes it again.
-# Leaves nothing else behind but cargo's own target directory: no configuration, no service.
+# Installs git-credential-gastown with its man page, built from this directory or as a file that was
+# built before, or removes both again. Leaves nothing else behind but cargo's own target directory:
+# no service, and no configuration unless --setup asks for it.
 set -eu
 
 NAME=git-credential-gastown
 
 usage() {
     cat <<USAGE
-Usage: sh install.sh [--prefix DIR] [--uninstall]
+Usage: sh install.sh [--prefix DIR | --system] [--binary FILE] [--setup]
+       sh install.sh --uninstall [--prefix DIR | --system]
 
-  --prefix DIR   install to DIR/bin (default: /usr/local as root, else ~/.local)
-  --uninstall    remove DIR/bin/$NAME
+  --prefix DIR    install below DIR (default: /usr/local as root, else ~/.local):
+                  DIR/bin/$NAME
+                  DIR/share/man/man1/$NAME.1
+  --system        the same as --prefix /usr/local
+  --binary FILE   install this program instead of building one
+  --setup         then run: $NAME setup --global
+                  (with --system, as root: setup --system)
+  --uninstall     remove both files
 USAGE
 }
 
@@ -42,13 +50,17 @@ has() { command -v "$1" >/dev/null 2>&1; }
 # Says everything that is missing at once.
 check_needs() {
     missing=
-    if ! has cargo; then
+    if [ -z "$binary" ] && ! has cargo; then
         missing="$missing
   cargo, to build it: https://rustup.rs"
     fi
-    if ! has "${CC:-cc}"; then
+    if [ -z "$binary" ] && ! has "${CC:-cc}"; then
         missing="$missing
   a C compiler (${CC:-cc}), because the TLS library is partly C; on Debian: apt-get install gcc libc6-dev"
+    fi
+    if [ -n "$setup" ] && ! has git; then
+        missing="$missing
+  git, to be set up"
     fi
     [ -z "$missing" ] || fail "these are missing:$missing"
     has git || say 'note: git is not on PATH; the helper is of no use without it'
@@ -76,70 +88,125 @@ build() {
     [ -x "$program" ] || fail 'cargo did not say where it put the program'
 }
 
-# By a name of its own and a rename, so that a running helper is never cut short.
-install_program() {
-    [ ! -d "$bin/$NAME" ] || fail "$bin/$NAME is a directory"
-    mkdir -p "$bin" || fail "cannot create $bin; say another place with --prefix DIR"
-    unfinished=$bin/.$NAME.$$
+# place FILE MODE TARGET: by a name of its own and a rename, so that a running helper is never cut
+# short.
+place() {
+    target=$3
+    [ ! -d "$target" ] || fail "$target is a directory"
+    mkdir -p "${target%/*}" || fail "cannot create ${target%/*}; say another place with --prefix DIR"
+    unfinished=${target%/*}/.$NAME.$$
     trap 'rm -f "$unfinished"' EXIT
     trap 'exit 1' HUP INT TERM
-    cp "$program" "$unfinished" || fail "cannot write to $bin; say another place with --prefix DIR"
-    chmod 0755 "$unfinished"
-    mv -f "$unfinished" "$bin/$NAME"
+    cp "$1" "$unfinished" || fail "cannot write to ${target%/*}; say another place with --prefix DIR"
+    chmod "$2" "$unfinished"
+    if [ "$target" = "$bin/$NAME" ]; then
+        # Before it takes the place of one that works.
+        version=$("$unfinished" --version) || fail "$1 cannot be run on this machine"
+        case $version in "$NAME "*) ;; *) fail "$1 is not $NAME" ;; esac
+    fi
+    mv -f "$unfinished" "$target"
     trap - EXIT HUP INT TERM
-    say "installed $bin/$NAME ($("$bin/$NAME" --version))"
 }
 
-# git finds a helper by name on PATH; else by its absolute path.
-explain_configuration() {
-    helper=gastown
-    case ":$PATH:" in
-        *":$bin:"*) ;;
-        *)
-            # git hands a path to a shell.
-            helper="'$(say "$bin/$NAME" | sed 's|[^A-Za-z0-9/._+-]|\\&|g')'"
-            say "note: $bin is not on PATH, so git must be told the whole path"
-            ;;
+install_files() {
+    place "$program" 0755 "$bin/$NAME"
+    say "installed $bin/$NAME ($version)"
+    place "man/$NAME.1" 0644 "$man/$NAME.1"
+    say "installed $man/$NAME.1"
+}
+
+# A word that a shell reads as it is.
+quoted() {
+    case $1 in
+        *[!A-Za-z0-9/._+-]*) printf "'%s'" "$(say "$1" | sed "s/'/'\\\\''/g")" ;;
+        *) printf '%s' "$1" ;;
     esac
+}
+
+# How to call what was installed.
+command_line() {
+    if [ "$(command -v "$NAME" || true)" = "$bin/$NAME" ]; then
+        say 'git credential-gastown'
+    else
+        quoted "$bin/$NAME"
+    fi
+}
+
+explain_configuration() {
+    command=$(command_line)
     cat <<CONFIGURATION
 
-To have git use it for github.com:
+To have git use it, to check that, and to take it back:
 
-  git config --global credential.https://github.com.helper ''
-  git config --global --add credential.https://github.com.helper $helper
+  $command setup
+  $command doctor
+  $command setup --undo
 
-In a repository whose remote URL carries a token, take it out; git would ask no helper:
+To remove it:
 
-  git remote set-url origin https://github.com/OWNER/REPOSITORY.git
-
-To undo:
-
-  git config --global --unset-all credential.https://github.com.helper
-  sh install.sh --uninstall --prefix '$prefix'
+  sh install.sh --uninstall --prefix $(quoted "$prefix")
 CONFIGURATION
 }
 
-uninstall() {
-    if [ -e "$bin/$NAME" ] || [ -L "$bin/$NAME" ]; then
-        rm -f "$bin/$NAME" || fail "cannot remove $bin/$NAME"
-        say "removed $bin/$NAME"
+remove() {
+    if [ -e "$1" ] || [ -L "$1" ]; then
+        rm -f "$1" || fail "cannot remove $1"
+        say "removed $1"
     else
-        say "there is no $bin/$NAME"
+        say "there is no $1"
     fi
-    say 'git may still be configured to call it; to undo that:'
-    say '  git config --global --unset-all credential.https://github.com.helper'
+}
+
+# Whether git calls the program, for this user or for all.
+is_configured() {
+    for scope in --global --system; do
+        git config "$scope" --get-regexp '^credential\..*helper$' 2>/dev/null | grep -qF "$bin/$NAME" &&
+            return 0
+    done
+    return 1
+}
+
+# Only the program itself can take its configuration back, so that goes first.
+uninstall() {
+    if is_configured && "$bin/$NAME" --version >/dev/null 2>&1; then
+        fail "git is still configured to call it; first run: $(command_line) setup --undo"
+    fi
+    remove "$bin/$NAME"
+    remove "$man/$NAME.1"
+    case $prefix in
+        /usr | /usr/local | "${HOME:-}/.local") ;;
+        *) rmdir "$man" "${man%/*}" "$prefix/share" "$bin" "$prefix" 2>/dev/null || true ;;
+    esac
+}
+
+configure() {
+    scope=--global
+    [ -z "$system" ] || [ "$(id -u)" -ne 0 ] || scope=--system
+    "$bin/$NAME" setup "$scope"
 }
 
 prefix=
+system=
+binary=
+setup=
 action=install
 while [ $# -gt 0 ]; do
     case $1 in
+        --prefix | --binary) [ $# -ge 2 ] || usage_error "$1 needs a value" ;;
+    esac
+    case $1 in
         --prefix)
-            [ $# -ge 2 ] || usage_error '--prefix needs a directory'
             prefix=$2
             shift
             ;;
         --prefix=*) prefix=${1#--prefix=} ;;
+        --binary)
+            binary=$2
+            shift
+            ;;
+        --binary=*) binary=${1#--binary=} ;;
+        --system) system=yes ;;
+        --setup) setup=yes ;;
         --uninstall) action=uninstall ;;
         -h | --help)
             usage
@@ -150,13 +217,30 @@ while [ $# -gt 0 ]; do
     shift
 done
 
+[ -z "$system" ] || [ -z "$prefix" ] || usage_error '--system and --prefix exclude each other'
+if [ "$action" = uninstall ]; then
+    [ -z "$binary$setup" ] || usage_error '--uninstall goes with --prefix or --system only'
+fi
+[ -z "$system" ] || prefix=/usr/local
 [ -n "$prefix" ] || prefix=$(default_prefix)
-case $prefix in
-    /*) ;;
-    *) prefix=$PWD/$prefix ;;
-esac
+
+# From wherever it was called.
+absolute() {
+    case $1 in
+        /*) say "$1" ;;
+        *) say "$PWD/$1" ;;
+    esac
+}
+prefix=$(absolute "$prefix")
 prefix=${prefix%/}
 bin=$prefix/bin
+man=$prefix/share/man/man1
+if [ -n "$binary" ]; then
+    binary=$(absolute "$binary")
+    [ -f "$binary" ] || fail "there is no file $binary"
+    # A text would be run as a script.
+    [ "$(od -An -N4 -tx1 <"$binary" | tr -d ' ')" = 7f454c46 ] || fail "$binary is not a program"
+fi
 
 if [ "$action" = uninstall ]; then
     uninstall
@@ -164,6 +248,11 @@ if [ "$action" = uninstall ]; then
 fi
 cd "$(dirname "$0")"
 check_needs
-build
-install_program
-explain_configuration
+program=$binary
+[ -n "$program" ] || build
+install_files
+if [ -n "$setup" ]; then
+    configure
+else
+    explain_configuration
+fi
