@@ -33,12 +33,12 @@ hour goes by in ten seconds.";
 const CONFIGURATION: &str = "
 To have it for real, install it (sh install.sh), and then:
 
-  git config --global credential.https://github.com.helper ''
-  git config --global --add credential.https://github.com.helper gastown
-  git remote set-url origin https://github.com/OWNER/REPOSITORY.git
+  git credential-gastown setup
+  git credential-gastown setup --migrate DIR
+  git credential-gastown doctor
 
-The third line takes a token out of a repository's URL: git would use it and ask nobody.
-In a Gastown container nothing else is needed.";
+The second line takes tokens out of the URLs of the repositories below DIR: git would use
+them and ask nobody. In a Gastown container nothing else is needed.";
 
 fn main() -> ExitCode {
     let started = Instant::now();
