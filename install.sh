@@ -160,8 +160,9 @@ remove() {
 # Whether git calls the program, for this user or for all.
 is_configured() {
     for scope in --global --system; do
-        git config "$scope" --get-regexp '^credential\..*helper$' 2>/dev/null | grep -qF "$bin/$NAME" &&
-            return 0
+        # The helper line is quoted by backslashes.
+        git config "$scope" --get-regexp '^credential\..*helper$' 2>/dev/null |
+            sed 's/\\//g' | grep -qF " $bin/$NAME" && return 0
     done
     return 1
 }

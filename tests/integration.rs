@@ -33,6 +33,8 @@ mod leaks;
 mod memory;
 /// Where a container token may travel, and what may come back.
 mod network;
+/// README, man page, help and code say the same.
+mod paper;
 /// Each promise of the documents names a test that exists.
 mod promises;
 /// What holds for every input.
