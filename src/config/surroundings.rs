@@ -118,7 +118,7 @@ mod tests {
     fn surroundings(path: &str, called_as: &Path, executable: &Path) -> Surroundings {
         let variable = |name: &str| (name == "PATH").then(|| OsString::from(path));
         let (called, executable) = (called_as.to_owned(), executable.to_owned());
-        Surroundings::load(variable, Some("/work".into()), Some(called), Some(executable))
+        Surroundings::load(variable, Some("/here".into()), Some(called), Some(executable))
     }
 
     #[test]
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn paths_are_made_absolute_without_following_links() {
         let here = surroundings("", Path::new("x"), Path::new("/x"));
-        assert_eq!(here.absolute(Path::new("./a/b")), Path::new("/work/a/b"));
+        assert_eq!(here.absolute(Path::new("./a/b")), Path::new("/here/a/b"));
         assert_eq!(here.absolute(Path::new("/c")), Path::new("/c"));
     }
 }
