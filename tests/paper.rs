@@ -8,7 +8,8 @@ use std::process::{Command, Output};
 
 use git_credential_gastown::failure::Name;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_git-credential-gastown");
+use crate::transcript::HELPER;
+
 const MAN_PAGE: &str = "man/git-credential-gastown.1";
 const COMMANDS: &str = "docs/commands.md";
 
@@ -42,7 +43,10 @@ fn files_below(directory: &str, ending: &str) -> Vec<PathBuf> {
 /// README and all of `docs/`, by path.
 fn documents() -> Vec<(PathBuf, String)> {
     let mut paths = files_below("docs", ".md");
-    paths.extend(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name)));
+    paths.extend(
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
+            .map(|name| root().join(name)),
+    );
     let text = |path: &PathBuf| fs::read_to_string(path).expect("a document");
     paths.into_iter().map(|path| (path.clone(), text(&path))).collect()
 }
@@ -54,7 +58,7 @@ fn words(text: &str) -> BTreeSet<&str> {
 }
 
 fn help(arguments: &[&str]) -> String {
-    let output = Command::new(PROGRAM).args(arguments).arg("--help").output().expect("it runs");
+    let output = Command::new(HELPER).args(arguments).arg("--help").output().expect("it runs");
     assert!(output.status.success(), "{arguments:?}: {output:?}");
     String::from_utf8(output.stdout).expect("help is text")
 }
@@ -189,11 +193,11 @@ fn what_install_sh_installs_it_removes() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let home = home.path();
     let prefix = home.join("o' prefix");
-    let installed = install_sh(home, &["--prefix", "o' prefix", "--binary", PROGRAM, "--setup"]);
+    let installed = install_sh(home, &["--prefix", "o' prefix", "--binary", HELPER, "--setup"]);
     assert!(installed.status.success(), "{installed:?}");
     let program = prefix.join("bin/git-credential-gastown");
     let page = prefix.join("share/man/man1/git-credential-gastown.1");
-    assert_eq!(fs::read(&program).unwrap(), fs::read(PROGRAM).unwrap());
+    assert_eq!(fs::read(&program).unwrap(), fs::read(HELPER).unwrap());
     assert_eq!(fs::read(page).unwrap(), fs::read(root().join(MAN_PAGE)).unwrap());
     assert!(home.join(".gitconfig").exists());
 
