@@ -102,6 +102,14 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
     }
 }
 
+/// Removes a directory and the one above it if nothing is left in them.
+pub(crate) fn remove_emptied(directory: &Path) {
+    for directory in directory.ancestors().take(2) {
+        // What is not empty is somebody's.
+        let _ = fs::remove_dir(directory);
+    }
+}
+
 /// What stands at a path.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Standing {

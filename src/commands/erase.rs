@@ -72,11 +72,12 @@ fn erase(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) 
         )),
         Source::Cache { is_young: false } => messages.hint(format_args!(
             "{host} rejected the token; a fresh one will be fetched: run the command again; if it \
-             fails like this once more, see `git remote -v` for a token in the URL [{rejected}]"
+             fails like this once more, run: git credential-gastown doctor [{rejected}]"
         )),
         Source::Predecessor => messages.hint(format_args!(
             "{host} rejected a token that has since been replaced: run the command again; if it \
-             fails like this once more, see `git remote -v` for a token in the URL [{}]",
+             fails like this once more, it is in the remote's URL; run in this repository: git \
+             credential-gastown setup --migrate . [{}]",
             Name::EmbeddedToken
         )),
         Source::Setting(name) => messages.warning(format_args!(

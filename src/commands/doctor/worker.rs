@@ -31,7 +31,7 @@ pub(super) fn container_token(examination: &Examination<'_>) -> Vec<Finding> {
         findings.push(Finding::warn(LINK, format!("{fault} [{}]", Name::ConfigMissing), mend));
     }
     if tokens.is_empty() {
-        let what = format!("none; container token: {}", unset_or_wrong(settings));
+        let what = format!("none: {}", unset_or_wrong(settings));
         let mend =
             "export GASTOWN_CONTAINER_TOKEN=…, or name a file in GASTOWN_CONTAINER_TOKEN_FILE";
         findings.push(Finding::fail(LINK, what, mend).weighed(examination.without_worker()));

@@ -89,6 +89,7 @@ impl Note {
         if let Some(path) = path(bench, &self.file) {
             // What cannot be removed no longer fits the file.
             let _ = files::remove(&path);
+            path.parent().inspect(|notes| files::remove_emptied(notes));
         }
     }
 }
