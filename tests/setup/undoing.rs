@@ -29,6 +29,7 @@ fn a_file_that_was_not_there_goes_again() {
     scene.setup(&[]).assert_ok();
     scene.setup(&["--undo", "--global"]).assert_ok();
     assert!(!scene.path(".gitconfig").exists());
+    assert!(!scene.path(".config/gastown").exists(), "nor is an empty directory left");
 }
 
 #[test]
