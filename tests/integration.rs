@@ -3,6 +3,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests touch the real world")]
 
+/// Every error says what to do, and doing that helps.
+mod advice;
 /// Attacks that others fell for get nothing.
 mod advisories;
 /// No ask gets a dead token, and few asks reach the worker.

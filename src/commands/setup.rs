@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::helper_line::{PROGRAM, quoted};
 
@@ -67,7 +67,7 @@ pub(super) fn run(context: &Context<'_>, flags: &Flags, options: &Setup) -> Resu
     let clean = report.lines.iter().map(|line| context.messages.clean(line) + "\n");
     // What was done is told even if the rest could not be.
     write_answer(clean.collect::<String>().as_bytes())?;
-    outcome?;
+    outcome.map_err(named)?;
     Ok(if report.has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -115,6 +115,14 @@ impl Bench<'_> {
             None => "setup --undo --global".to_owned(),
         }
     }
+}
+
+/// Gives a file's own error the stable name that an agent looks for.
+fn named(error: Error) -> Error {
+    if error.is::<Failure>() {
+        return error;
+    }
+    failure(format!("{error:#}"), "make that file readable and writable, or name another").into()
 }
 
 fn failure(what: String, advice: &str) -> Failure {
