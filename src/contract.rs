@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Name, Retry};
 use crate::redaction::clean;
@@ -17,13 +18,14 @@ const LONGEST_BELIEVED: Duration = Duration::from_mins(62);
 const LONGEST_QUOTE: usize = 120;
 
 /// An answer over HTTP, as far as it matters.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Reply {
     pub status: u16,
     pub date: Option<String>,
     pub retry_after: Option<String>,
     pub location: Option<String>,
-    pub body: Vec<u8>,
+    /// May hold a token.
+    pub body: Zeroizing<Vec<u8>>,
 }
 
 /// What was asked, for whom and when; messages name it.
@@ -55,8 +57,8 @@ pub enum Denial {
 /// # Errors
 /// Every other row of the contract's table.
 pub fn git_token(reply: &Reply, question: Question<'_>) -> Result<Grant, Denial> {
-    let answer = accepted(reply, question)?;
-    let token = token_of(&answer, question)?;
+    let mut answer = accepted(reply, question)?;
+    let token = token_of(&mut answer, question)?;
     let expires = match told_expiry(&answer, question, reply.date.as_deref()) {
         Some(expires) if expires <= question.answered_at => {
             return Err(bad_answer(question, "a token that has already expired"));
@@ -71,7 +73,7 @@ pub fn git_token(reply: &Reply, question: Question<'_>) -> Result<Grant, Denial>
 /// # Errors
 /// Every other row of the contract's table.
 pub fn container_token(reply: &Reply, question: Question<'_>) -> Result<Secret, Denial> {
-    token_of(&accepted(reply, question)?, question)
+    token_of(&mut accepted(reply, question)?, question)
 }
 
 fn accepted(reply: &Reply, question: Question<'_>) -> Result<Value, Denial> {
@@ -86,9 +88,12 @@ fn accepted(reply: &Reply, question: Question<'_>) -> Result<Value, Denial> {
     }
 }
 
-fn token_of(answer: &Value, question: Question<'_>) -> Result<Secret, Denial> {
-    let token = answer["data"]["token"].as_str();
-    let token = token.ok_or_else(|| bad_answer(question, "no token"))?;
+/// Takes the token out of the answer, so that no copy of it stays behind there.
+fn token_of(answer: &mut Value, question: Question<'_>) -> Result<Secret, Denial> {
+    let token = match answer.pointer_mut("/data/token").map(Value::take) {
+        Some(Value::String(token)) => Zeroizing::new(token),
+        _ => return Err(bad_answer(question, "no token")),
+    };
     Secret::parse(token.as_bytes()).ok_or_else(|| {
         let what = format!("a token that is not 1 to {LONGEST_TOKEN} printable characters");
         bad_answer(question, &what)

@@ -13,6 +13,7 @@ use rustls_native_certs::load_certs_from_paths;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Error, Proxy, Timeout};
+use zeroize::Zeroizing;
 
 use lookup::Lookup;
 
@@ -108,11 +109,11 @@ impl<'a> Worker<'a> {
             date: header("date"),
             retry_after: header("retry-after"),
             location: header("location"),
-            body: Vec::new(),
+            body: Zeroizing::default(),
         };
         // One byte more, because ureq takes a body that reaches its limit for one over it.
         let body = response.body_mut().with_config().limit(LONGEST_ANSWER + 1);
-        reply.body = body.read_to_vec().map_err(failed)?;
+        reply.body = Zeroizing::new(body.read_to_vec().map_err(failed)?);
         Ok(reply)
     }
 

@@ -20,7 +20,7 @@ use crate::transcript::HELPER;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Every command, with what git or a person gives it. `OURS`, `FOREIGN` and `TOKEN` are filled in.
+/// What git and scripts run, with what they give it. `OURS`, `FOREIGN` and `TOKEN` are filled in.
 const COMMANDS: [(&[&str], &str); 14] = [
     (&["get"], "OURS\n"),
     (&["get", "-v"], "capability[]=state\nOURS\n"),
@@ -36,6 +36,20 @@ const COMMANDS: [(&[&str], &str); 14] = [
     (&["status", "-v"], ""),
     (&["status", "--json"], ""),
     (&["doctor", "--offline", "--json"], ""),
+];
+
+/// The commands that a person types, each once: some of them run git, and none is quick.
+const COMMANDS_FOR_PEOPLE: [&[&str]; 10] = [
+    &["doctor", "-v"],
+    &["doctor", "--json"],
+    &["setup", "--dry-run", "-v"],
+    &["setup", "--print-env", "-v"],
+    &["setup", "-v"],
+    &["setup", "--undo", "-v"],
+    &["completions", "bash"],
+    &["gh", "--version"],
+    &["token", "-v"],
+    &["token", "--json", "-v"],
 ];
 
 /// What stands in the environment, with the part of it that is the secret.
@@ -120,6 +134,15 @@ impl Scene {
                     self.assert_said_nothing(&ran, what);
                 }
             }
+        }
+        self.home.set("GASTOWN_TRACE", "");
+        for arguments in COMMANDS_FOR_PEOPLE {
+            let mut ran = self.home.helper(arguments, "");
+            if arguments[0] == "token" {
+                // There it belongs.
+                ran.stdout.clear();
+            }
+            self.assert_said_nothing(&ran, what);
         }
         self.assert_files_hold_nothing(what);
     }

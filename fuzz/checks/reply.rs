@@ -71,7 +71,7 @@ fn reply(bytes: &[u8]) -> Option<Reply> {
     let status = header()?.parse().ok()?;
     let (date, retry_after, location) = (header(), header(), header());
     let body = parts.next().unwrap_or_default().to_vec();
-    Some(Reply { status, date, retry_after, location, body })
+    Some(Reply { status, date, retry_after, location, body: body.into() })
 }
 
 fn can_travel(token: &Secret) {

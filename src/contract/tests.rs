@@ -21,7 +21,7 @@ fn question() -> Question<'static> {
 }
 
 fn reply(status: u16, body: &str) -> Reply {
-    Reply { status, body: body.into(), ..Reply::default() }
+    Reply { status, body: Zeroizing::new(body.into()), ..Reply::default() }
 }
 
 fn failure(status: u16, error: &str) -> Failure {

@@ -64,7 +64,7 @@ proptest! {
         token in proptest::prop_oneof![hostile_text(), "[!-~]{1,600}", "[ -\u{ff}]{1,40}"],
     ) {
         let body = serde_json::json!({ "success": true, "data": { "token": token } });
-        let reply = Reply { status: 200, body: body.to_string().into_bytes(), ..Reply::default() };
+        let reply = Reply { status: 200, body: body.to_string().into_bytes().into(), ..Reply::default() };
         let now = Timestamp::from_seconds(1_800_000_000);
         let question = Question {
             worker: "https://worker.example",
