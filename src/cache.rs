@@ -13,6 +13,7 @@ use std::slice::from_ref;
 
 use anyhow::{Context, Result, ensure};
 use git_credential_gastown::failure::FailureRecord;
+use git_credential_gastown::helper_line::word;
 use git_credential_gastown::scope::{CacheKey, TownKey};
 use git_credential_gastown::timestamp::Timestamp;
 use git_credential_gastown::token::{Entry, Rejection, Secret, TokenHash, from_wire, to_wire};
@@ -306,6 +307,7 @@ fn prepare(directory: &Path) -> Result<()> {
     ensure!(metadata.is_dir(), "{directory:?} is not a directory");
     ensure!(metadata.uid() == geteuid().as_raw(), "{directory:?} belongs to another user");
     let is_private = metadata.mode() & 0o077 == 0;
-    ensure!(is_private, "others can enter {directory:?}; run: chmod 700 {directory:?}");
+    let word = word(&directory.to_string_lossy());
+    ensure!(is_private, "others can enter {directory:?}; run: chmod 700 {word}");
     Ok(())
 }

@@ -32,6 +32,12 @@ pub fn quoted(word: &str) -> Option<String> {
     Some(quoted)
 }
 
+/// The same in a command that somebody is told to type. Keys and paths of a repository are a
+/// stranger's words, and whoever reads the advice runs it; what no line can carry is left out.
+pub fn word(text: &str) -> String {
+    quoted(text).unwrap_or_else(|| "NAME".to_owned())
+}
+
 /// Whose helper a value of `credential.helper` names, wherever that program lies.
 pub fn kind(value: &str) -> Kind {
     let words = command(value);

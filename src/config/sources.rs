@@ -8,6 +8,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use directories::BaseDirs;
+use git_credential_gastown::helper_line::word;
 use git_credential_gastown::token::Secret;
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
@@ -83,7 +84,7 @@ impl<'a> Sources<'a> {
             )),
         }
         if self.file.contains_key("github_cli_pat") && is_shared(path) {
-            let mend = format!("run: chmod 600 '{shown}'");
+            let mend = format!("run: chmod 600 {}", word(&path.to_string_lossy()));
             self.warnings.push(format!("others can read the token in `{shown}`; {mend}"));
         }
         for key in self.file.keys().filter(|key| !KEYS.contains(&key.as_str())) {

@@ -67,7 +67,7 @@ fn a_header_of_its_own_is_told_and_what_is_named_removes_it() {
         let value = "AUTHORIZATION: basic c2VudGluZWw=";
         scene.git(&["config", &key, value]);
         let found = scene.diagnose(&[]);
-        let mend = format!("git config --local --unset-all '{}'", key.replace("H", "h"));
+        let mend = format!("git config --local --unset-all {}", key.replace("H", "h"));
         found.fails().finds("http.extraHeader", "fail", "a credential of its own", &mend);
         assert!(!found.ran.stdout.contains("c2VudGluZWw"), "{:?}", found.ran);
         let mut shell = scene.home.command("/bin/sh");

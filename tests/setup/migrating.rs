@@ -200,3 +200,20 @@ fn root_does_not_take_over_what_it_mends() {
     let owner = fs::metadata(&config).unwrap();
     assert_eq!((owner.uid(), owner.gid()), (4711, 4711));
 }
+
+#[test]
+fn advice_about_a_hostile_repository_does_what_it_says_and_nothing_else() {
+    let scene = Scene::new(&Git::newest());
+    scene.home.git(&["init", "--quiet", "hostile"]).assert_ok();
+    let url = format!("http://me:ghs_a@{}/a.git;touch pwned", scene.town.github.host());
+    let name = "x;touch pwned;$(touch pwned)`touch pwned`";
+    scene.write("hostile/.gitmodules", &format!("[submodule \"{name}\"]\n\turl = \"{url}\"\n"));
+    let ran = scene.setup(&["--migrate", "hostile"]);
+    let (_, advice) = ran.assert_fails().stdout.split_once("run: ").expect("advice");
+    let (advice, _) = advice.split_once(", then commit it").expect("advice");
+    let mut shell = scene.home.command("sh");
+    shell.args(["-c", advice]);
+    Ran::run(shell, b"").assert_ok();
+    assert!(!scene.path("pwned").exists(), "{advice}");
+    assert!(!scene.read("hostile/.gitmodules").contains("ghs_a"), "{advice}");
+}

@@ -1,7 +1,7 @@
 //! The chain of helpers that git asks for each host: ours first, nothing stale before or behind.
 
 use git_credential_gastown::git_config::{Line, helpers_for};
-use git_credential_gastown::helper_line::{Kind, PROGRAM, command, kind};
+use git_credential_gastown::helper_line::{Kind, PROGRAM, command, kind, word};
 use git_credential_gastown::scope::Host;
 
 use super::Examination;
@@ -70,6 +70,8 @@ fn mend(line: &Line) -> String {
     match line.scope.as_str() {
         "local" | "worktree" => "git credential-gastown setup --migrate .".to_owned(),
         "command" => "take it out of GIT_CONFIG_COUNT and its values".to_owned(),
-        scope => format!("git config --{scope} --unset-all {} '(^|/|-)store( |$)'", line.key),
+        scope => {
+            format!("git config --{scope} --unset-all {} '(^|/|-)store( |$)'", word(&line.key))
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! URLs, a fixed user name.
 
 use git_credential_gastown::git_config::Line;
+use git_credential_gastown::helper_line::word;
 use git_credential_gastown::remote_url::{credential_in, host_of, shown};
 
 use super::Examination;
@@ -97,7 +98,7 @@ fn unset(line: &Line) -> String {
     }
     match line.scope.as_str() {
         "command" => "take it out of GIT_CONFIG_COUNT and its values, or of `git -c`".to_owned(),
-        scope => format!("git config --{scope} --unset-all '{}'", line.key),
+        scope => format!("git config --{scope} --unset-all {}", word(&line.key)),
     }
 }
 

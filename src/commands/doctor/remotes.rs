@@ -2,6 +2,7 @@
 //! any helper, and a host that is not listed is not ours to answer for.
 
 use git_credential_gastown::git_config::Line;
+use git_credential_gastown::helper_line::word;
 use git_credential_gastown::remote_url::{credential_in, host_of, shown};
 
 use super::Examination;
@@ -30,7 +31,10 @@ fn ownership(examination: &Examination<'_>) -> Option<Finding> {
     let directory = examination.surroundings.directory.clone().unwrap_or_default();
     is_foreign.then(|| {
         let what = "git refuses this repository, which belongs to another user";
-        let mend = format!("git config --global --add safe.directory {directory:?}");
+        let mend = format!(
+            "git config --global --add safe.directory {}",
+            word(&directory.to_string_lossy())
+        );
         Finding::fail(LINK, what, mend)
     })
 }
@@ -49,7 +53,7 @@ fn of_url(examination: &Examination<'_>, line: &Line) -> Finding {
         (_, true) => Finding::warn(
             LINK,
             format!("{told} with a token in it, and not of a host that this helper answers for"),
-            format!("git remote set-url {} URL, once another helper answers", name(line)),
+            format!("git remote set-url {} URL, once another helper answers", word(name(line))),
         ),
         (Some(host), false) if !is_ours => Finding::warn(
             LINK,

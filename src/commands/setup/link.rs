@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use git_credential_gastown::helper_line::PROGRAM;
+use git_credential_gastown::helper_line::{PROGRAM, word};
 
 use super::note::Note;
 use super::{Bench, Report, failure};
@@ -21,7 +21,11 @@ pub(super) fn run(bench: &Bench<'_>, note: &mut Note, report: &mut Report) -> Re
     let program = bench.surroundings.program().ok_or_else(lack)?;
     if !directory.is_dir() {
         let what = format!("{directory:?} is not a directory");
-        return Err(failure(what, &format!("run: mkdir -p {directory:?}")).into());
+        return Err(failure(
+            what,
+            &format!("run: mkdir -p {}", word(&directory.to_string_lossy())),
+        )
+        .into());
     }
     match standing(&path) {
         Standing::Link(target) if target == program => {

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use git_credential_gastown::helper_line::word;
 use git_credential_gastown::remote_url::credential_in;
 
 use super::{Bench, Report, failure, repository};
@@ -42,12 +43,13 @@ fn check_module_list(bench: &Bench<'_>, file: &Path, report: &mut Report) {
         if let Some(embedded) = credential_in(&line.value) {
             embedded.secrets.iter().for_each(|secret| bench.context.messages.remember(secret));
             report.fail(format!(
-                "`{}`: {} carries a token and is versioned; run: git config --file {file:?} {} {}, \
+                "`{}`: {} carries a token and is versioned; run: git config --file {} {} {}, \
                  then commit it",
                 file.display(),
                 line.key,
-                line.key,
-                embedded.cleared
+                word(&file.to_string_lossy()),
+                word(&line.key),
+                word(&embedded.cleared)
             ));
         }
     }

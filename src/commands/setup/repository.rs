@@ -6,7 +6,7 @@ use std::path::Path;
 
 use git_credential_gastown::failure::Failure;
 use git_credential_gastown::git_config::{Line, matches};
-use git_credential_gastown::helper_line::{Kind, command, kind};
+use git_credential_gastown::helper_line::{Kind, command, kind, word};
 use git_credential_gastown::remote_url::{Embedded, credential_in};
 
 use super::helpers::Helpers;
@@ -102,7 +102,7 @@ fn remove(bench: &Bench<'_>, file: &Path, line: &Line, report: &mut Report) -> R
     let did = bench.tense("removed", "would remove");
     report.say(format!("`{}`: {did} {key} = {value}", file.display()));
     if let Some(store) = token_file(value) {
-        report.say(format!("  its tokens are still in `{store}`; run: rm -f {store}"));
+        report.say(format!("  its tokens are still in `{store}`; run: rm -f {}", word(&store)));
     }
     Ok(())
 }
@@ -125,10 +125,11 @@ fn check_rewriting(bench: &Bench<'_>, file: &Path, line: &Line, report: &mut Rep
     if let Some(embedded) = embedded {
         embedded.secrets.iter().for_each(|secret| bench.context.messages.remember(secret));
         report.fail(format!(
-            "`{}`: a {} for {} carries a token; take it out with: git config --file {file:?} --edit",
+            "`{}`: a {} for {} carries a token; take it out with: git config --file {} --edit",
             file.display(),
             line.variable(),
-            embedded.cleared
+            embedded.cleared,
+            word(&file.to_string_lossy())
         ));
     }
 }
