@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use git_credential_gastown::timestamp::Timestamp;
+use git_credential_gastown::time::Timestamp;
 
 /// git waits for its helper: longer than this no answer is worth.
 const LONGEST_RUN: Duration = Duration::from_secs(20);

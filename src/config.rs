@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use git_credential_gastown::container_token::{ContainerToken, Source};
 use git_credential_gastown::failure::{Failure, Name, Retry};
-use git_credential_gastown::scope::{ApiUrl, CacheKey, Host, Id, TownKey, stem};
+use git_credential_gastown::host::{ApiUrl, CacheKey, Host, Id, TownKey, stem};
 use git_credential_gastown::token::Secret;
 
 use crate::cli::{Flags, OnFailure};

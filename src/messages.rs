@@ -11,8 +11,8 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use git_credential_gastown::redaction::{clean, one_line};
-use git_credential_gastown::timestamp::Timestamp;
+use git_credential_gastown::redact::{clean, one_line};
+use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::Secret;
 use rustix::fs::OFlags;
 use rustix::process::geteuid;

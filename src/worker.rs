@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use git_credential_gastown::contract::{Question, Reply};
 use git_credential_gastown::failure::{Failure, Name, Retry};
-use git_credential_gastown::scope::{ApiUrl, bypasses_proxy};
+use git_credential_gastown::host::{ApiUrl, bypasses_proxy};
 use git_credential_gastown::token::Secret;
 use rustls_native_certs::load_certs_from_paths;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};

@@ -51,7 +51,7 @@ fn claim(parameters: &Parameters, results: &Results) -> String {
 
 const HOW: &str = "\
 This page and its plot are written by `cargo run --release --example scale`, which drives the \
-helper's own policy (`freshness::decide`, `entry_for`, the failure records) in virtual time, beside \
+helper's own policy (`policy::decide`, `entry_for`, the failure records) in virtual time, beside \
 the other ways to come by a token. All ways meet the same pushes, revocations and outages.
 
 ";

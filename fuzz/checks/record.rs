@@ -2,12 +2,12 @@
 //! own key that every decision can live with. Shared by the fuzz target and the smoke run.
 
 use git_credential_gastown::failure::FailureRecord;
-use git_credential_gastown::freshness::{
+use git_credential_gastown::host::CacheKey;
+use git_credential_gastown::policy::{
     Action, Facts, Policy, State, decide, died_before, refused_again,
 };
-use git_credential_gastown::redaction::clean;
-use git_credential_gastown::scope::CacheKey;
-use git_credential_gastown::timestamp::Timestamp;
+use git_credential_gastown::redact::clean;
+use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::{
     Entry, Rejection, TokenHash, from_wire, record_from_wire, to_wire,
 };

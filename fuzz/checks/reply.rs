@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use git_credential_gastown::contract::{Denial, Question, Reply, container_token, git_token};
 use git_credential_gastown::failure::{Failure, FailureRecord};
-use git_credential_gastown::freshness::{Facts, Policy, State, decide, entry_for};
-use git_credential_gastown::redaction::clean;
-use git_credential_gastown::timestamp::Timestamp;
+use git_credential_gastown::policy::{Facts, Policy, State, decide, entry_for};
+use git_credential_gastown::redact::clean;
+use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::{Secret, from_wire, to_wire};
 
 const ASKED: Timestamp = Timestamp::from_seconds(1_800_000_000);

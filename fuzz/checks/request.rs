@@ -2,9 +2,9 @@
 //! touching the world. Shared by the fuzz target and the smoke run of `cargo test`.
 
 use git_credential_gastown::healing::{Handed, Report};
+use git_credential_gastown::host::Host;
 use git_credential_gastown::protocol::{Answer, Request, is_complete};
-use git_credential_gastown::scope::Host;
-use git_credential_gastown::timestamp::Timestamp;
+use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::Secret;
 
 pub fn check(bytes: &[u8]) {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use git_credential_gastown::scope::CacheKey;
+use git_credential_gastown::host::CacheKey;
 use rustix::fs::{Access, access, statvfs};
 
 use super::{BYPASS, Cache, ErrorKind, LOCK, MetadataExt as _, fs, name, prepare};

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use git_credential_gastown::scope::CacheKey;
+use git_credential_gastown::host::CacheKey;
 use git_credential_gastown::token::key_from_wire;
 
 use super::{Cache, FAILURE, Fault, TOKEN, fault, name, read};

@@ -7,8 +7,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use git_credential_gastown::container_token::{ContainerToken, Source};
 use git_credential_gastown::failure::FailureRecord;
-use git_credential_gastown::freshness::{Policy, died_before};
-use git_credential_gastown::timestamp::Timestamp;
+use git_credential_gastown::policy::{Policy, died_before};
+use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::{Entry, Rejection, record_from_wire};
 
 use super::{BYPASS, CONTAINER, FAILURE, LOCK, REJECTION, Renewal, TOKEN, UNFINISHED, read};

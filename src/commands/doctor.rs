@@ -9,8 +9,8 @@ use anyhow::Result;
 use git_credential_gastown::failure::Failure;
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::healing::Report;
+use git_credential_gastown::host::Host;
 use git_credential_gastown::remote_url::{credential_in, host_of};
-use git_credential_gastown::scope::Host;
 
 use super::supply::{Exhausted, Supply, supply};
 use super::{Context, write_answer};

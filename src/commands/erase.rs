@@ -5,10 +5,10 @@
 use std::process::ExitCode;
 
 use git_credential_gastown::failure::Name;
-use git_credential_gastown::freshness::{is_within, refused_again};
 use git_credential_gastown::healing::Handed;
+use git_credential_gastown::host::Host;
+use git_credential_gastown::policy::{is_within, refused_again};
 use git_credential_gastown::protocol::Request;
-use git_credential_gastown::scope::Host;
 use git_credential_gastown::token::{Entry, Rejection, Secret};
 
 use super::Context;

@@ -5,10 +5,10 @@
 use std::time::Duration;
 
 use git_credential_gastown::failure::{Failure, FailureRecord, Name, Retry};
-use git_credential_gastown::freshness::{Action, Decision, Facts, Otherwise, Plan, State, decide};
 use git_credential_gastown::healing::Report;
-use git_credential_gastown::scope::{CacheKey, Host};
-use git_credential_gastown::timestamp::{Timestamp, spoken};
+use git_credential_gastown::host::{CacheKey, Host};
+use git_credential_gastown::policy::{Action, Decision, Facts, Otherwise, Plan, State, decide};
+use git_credential_gastown::time::{Timestamp, spoken};
 use git_credential_gastown::token::{Entry, TokenHash};
 
 use super::Context;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use git_credential_gastown::healing::Report;
+use git_credential_gastown::host::Host;
 use git_credential_gastown::protocol::{Answer, QUIT, Request};
-use git_credential_gastown::scope::Host;
 
 use super::supply::{Exhausted, Supply, supply};
 use super::{Context, write_answer};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
-use git_credential_gastown::scope::Host;
+use git_credential_gastown::host::Host;
 
 use super::Context;
 use super::child::{NotRun, replace_by};

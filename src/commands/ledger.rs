@@ -2,8 +2,8 @@
 //! costs a line of trace, never the answer.
 
 use git_credential_gastown::failure::Name;
-use git_credential_gastown::scope::{Host, Id};
-use git_credential_gastown::timestamp::Timestamp;
+use git_credential_gastown::host::{Host, Id};
+use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::Secret;
 
 use super::Context;

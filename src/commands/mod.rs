@@ -7,9 +7,9 @@ use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use git_credential_gastown::freshness::Policy;
+use git_credential_gastown::host::Host;
+use git_credential_gastown::policy::Policy;
 use git_credential_gastown::protocol::{LONGEST_REQUEST, Request, is_complete};
-use git_credential_gastown::scope::Host;
 use zeroize::Zeroizing;
 
 use crate::cache::Cache;

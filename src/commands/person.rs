@@ -3,8 +3,8 @@
 
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::healing::Report;
+use git_credential_gastown::host::Host;
 use git_credential_gastown::protocol::Request;
-use git_credential_gastown::scope::Host;
 
 use super::Context;
 use super::supply::{Exhausted, Supply, supply};

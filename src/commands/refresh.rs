@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use git_credential_gastown::failure::{Failure, Name, Retry};
-use git_credential_gastown::freshness::outlook;
 use git_credential_gastown::healing::Report;
-use git_credential_gastown::scope::Host;
-use git_credential_gastown::timestamp::spoken;
+use git_credential_gastown::host::Host;
+use git_credential_gastown::policy::outlook;
+use git_credential_gastown::time::spoken;
 use git_credential_gastown::token::Entry;
 
 use super::flight::{Flight, NotObtained, Obtained};

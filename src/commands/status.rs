@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use git_credential_gastown::container_token::{ContainerToken, Source};
 use git_credential_gastown::failure::FailureRecord;
-use git_credential_gastown::freshness::{Decision, Facts, Outlook, decide, outlook};
-use git_credential_gastown::scope::{CacheKey, TownKey};
-use git_credential_gastown::timestamp::Timestamp;
+use git_credential_gastown::host::{CacheKey, TownKey};
+use git_credential_gastown::policy::{Decision, Facts, Outlook, decide, outlook};
+use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::{Entry, Rejection};
 
 use super::{Context, answers_a_terminal, write_answer};

@@ -5,11 +5,11 @@
 use std::fmt;
 
 use git_credential_gastown::failure::{Failure, Name};
-use git_credential_gastown::freshness::is_within;
 use git_credential_gastown::healing::Report;
+use git_credential_gastown::host::Host;
+use git_credential_gastown::policy::is_within;
 use git_credential_gastown::protocol::TOKEN_USER;
-use git_credential_gastown::scope::Host;
-use git_credential_gastown::timestamp::Timestamp;
+use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::{Secret, TokenHash};
 
 use super::Context;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use git_credential_gastown::timestamp::Timestamp;
+use git_credential_gastown::time::Timestamp;
 use serde_json::json;
 use zeroize::Zeroizing;
 

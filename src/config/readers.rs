@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use git_credential_gastown::scope::{Host, Id, rig_of_directory};
+use git_credential_gastown::host::{Host, Id, rig_of_directory};
 use git_credential_gastown::token::{Kind, LONGEST_TOKEN, Secret};
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use git_credential_gastown::failure::{Failure, FailureRecord, Name, Retry};
-use git_credential_gastown::freshness::{
+use git_credential_gastown::policy::{
     Action, Decision, Facts, Otherwise, Policy, State, decide, entry_for,
 };
-use git_credential_gastown::timestamp::Timestamp;
+use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::{Entry, Grant, Rejection, Secret};
 use proptest::prelude::{Just, Strategy, any, prop};
 use proptest::{prop_assert, prop_assert_eq, prop_oneof, proptest};

@@ -1,9 +1,9 @@
 //! Texts on their way in and out: hosts, tokens, records under their keys, and what is shown.
 
 use git_credential_gastown::contract::{Question, Reply, git_token};
-use git_credential_gastown::redaction::clean;
-use git_credential_gastown::scope::{CacheKey, Host, Id};
-use git_credential_gastown::timestamp::Timestamp;
+use git_credential_gastown::host::{CacheKey, Host, Id};
+use git_credential_gastown::redact::clean;
+use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::{Secret, from_wire, to_wire};
 use proptest::prelude::{Strategy, any, prop};
 use proptest::{prop_assert, prop_assert_eq, prop_assume, proptest};

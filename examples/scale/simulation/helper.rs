@@ -4,10 +4,10 @@
 
 use fastrand::Rng;
 use git_credential_gastown::failure::{Failure, FailureRecord, Name, Retry};
-use git_credential_gastown::freshness::{
+use git_credential_gastown::policy::{
     Action, Facts, Otherwise, Plan, Policy, decide, entry_for, refused_again,
 };
-use git_credential_gastown::timestamp::Timestamp;
+use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::{Entry, Grant, Rejection, Secret};
 
 use super::parameters::Millis;

@@ -2,7 +2,7 @@
 
 use git_credential_gastown::git_config::{Line, helpers_for};
 use git_credential_gastown::helper_line::{Kind, PROGRAM, command, kind, word};
-use git_credential_gastown::scope::Host;
+use git_credential_gastown::host::Host;
 
 use super::Examination;
 use super::finding::{Finding, Verdict};

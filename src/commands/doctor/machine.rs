@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use git_credential_gastown::helper_line::PROGRAM;
-use git_credential_gastown::scope::Host;
+use git_credential_gastown::host::Host;
 use zeroize::Zeroizing;
 
 use super::Examination;

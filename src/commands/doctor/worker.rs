@@ -6,7 +6,7 @@ use std::time::Duration;
 use git_credential_gastown::container_token::{ContainerToken, Source, latest_first};
 use git_credential_gastown::contract::{self, Denial, Question, Reply};
 use git_credential_gastown::failure::{Failure, Name};
-use git_credential_gastown::timestamp::{Timestamp, spoken};
+use git_credential_gastown::time::{Timestamp, spoken};
 use git_credential_gastown::token::Secret;
 
 use super::Examination;

@@ -2,8 +2,8 @@
 //! failure to put on record, with the cached token served meanwhile if it can be.
 
 use git_credential_gastown::failure::{Failure, FailureRecord, Name, Retry};
-use git_credential_gastown::freshness::{Action, Otherwise, Plan, State, entry_for};
 use git_credential_gastown::healing::Report;
+use git_credential_gastown::policy::{Action, Otherwise, Plan, State, entry_for};
 use git_credential_gastown::token::{Entry, Grant, Rejection};
 
 use super::super::conversation::Conversation;

@@ -4,7 +4,7 @@ use anyhow::Result;
 use git_credential_gastown::failure::Failure;
 use git_credential_gastown::git_config::{Line, helpers_for};
 use git_credential_gastown::helper_line::{Kind, kind};
-use git_credential_gastown::scope::Host;
+use git_credential_gastown::host::Host;
 
 use super::helpers::Helpers;
 use super::note::Note;

@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::ValueEnum as _;
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::helper_line::quoted;
-use git_credential_gastown::scope::Host;
+use git_credential_gastown::host::Host;
 
 use super::{Bench, failure};
 use crate::config::{Origin, Setting};

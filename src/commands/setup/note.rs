@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use git_credential_gastown::host::stem;
 use git_credential_gastown::patch::Patch;
-use git_credential_gastown::scope::stem;
 use serde::{Deserialize, Serialize};
 
 use super::Bench;

@@ -1,7 +1,7 @@
 //! The status as one JSON object: moments in RFC 3339, what is not known as null.
 
 use git_credential_gastown::failure::FailureRecord;
-use git_credential_gastown::timestamp::Timestamp;
+use git_credential_gastown::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Record, Status, Token};

@@ -1,7 +1,7 @@
 //! The status for people: a paragraph for each key, times as one says them.
 
-use git_credential_gastown::freshness::State;
-use git_credential_gastown::timestamp::{Timestamp, spoken};
+use git_credential_gastown::policy::State;
+use git_credential_gastown::time::{Timestamp, spoken};
 
 use super::{Record, Status, Token};
 

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
-use crate::timestamp::Timestamp;
+use crate::time::Timestamp;
 use crate::token::Secret;
 
 /// A container JWT and where it was found.

@@ -7,8 +7,8 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Name, Retry};
-use crate::redaction::clean;
-use crate::timestamp::Timestamp;
+use crate::redact::clean;
+use crate::time::Timestamp;
 use crate::token::{Grant, LONGEST_TOKEN, Secret};
 
 /// No installation token lives longer, with some room for clocks: a later expiry is not believed

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{Policy, Reason, State, is_within};
-use crate::timestamp::{Timestamp, part};
+use crate::time::{Timestamp, part};
 use crate::token::{Entry, Grant, Kind, TokenHash};
 
 /// Clients that erase a token later than this many renewals on are not worth recognising.

@@ -1,7 +1,7 @@
 //! Tokens inside remote URLs: git uses such a token without asking any helper. Owns finding one
 //! and what the URL is without it; refuses to show it.
 
-use crate::scope::Host;
+use crate::host::Host;
 use crate::token::Secret;
 
 /// A URL with a credential inside.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::timestamp::Timestamp;
+use crate::time::Timestamp;
 
 /// The longest token that is believed (worker contract, fact 5), in bytes.
 pub const LONGEST_TOKEN: usize = 8192;

@@ -4,7 +4,7 @@
 //!
 //! <https://git-scm.com/docs/gitcredentials#_credential_contexts>
 
-use crate::scope::Host;
+use crate::host::Host;
 
 /// One value and where git found it.
 #[derive(Clone, Debug, PartialEq, Eq)]

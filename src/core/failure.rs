@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::timestamp::{Timestamp, part, spoken};
+use crate::time::{Timestamp, part, spoken};
 
 /// The stable names of errors; README explains each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

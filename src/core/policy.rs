@@ -8,7 +8,7 @@ use std::time::Duration;
 pub use life::{Outlook, died_before, entry_for, outlook};
 
 use crate::failure::FailureRecord;
-use crate::timestamp::{Timestamp, spoken};
+use crate::time::{Timestamp, spoken};
 use crate::token::{Entry, Rejection};
 use life::Life;
 

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
-use crate::timestamp::Timestamp;
+use crate::time::Timestamp;
 use crate::token::Secret;
 
 /// The user name that GitHub expects beside an installation token.
