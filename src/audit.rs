@@ -6,40 +6,132 @@
 #![expect(clippy::disallowed_methods, reason = "the one place for the audit log")]
 
 use std::fs::OpenOptions;
-use std::io::{Error, Result, Write as _};
+use std::io::{self, Error, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use git_credential_gastown::failure::Name;
+use git_credential_gastown::host::{Host, Id};
+use git_credential_gastown::time::Timestamp;
+use git_credential_gastown::token::Secret;
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 use serde::Serialize;
 
+use crate::Context;
+use crate::clock;
+use crate::config::agent;
+use crate::credential::{Credential, NoCredential};
+
+/// How a call went.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Answered,
+    Failed(Name),
+    /// A refusal that is on record from here on.
+    Noted,
+    /// A refusal that changes nothing.
+    Ignored,
+}
+
+impl Verdict {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed(_) => "failed",
+            Self::Noted => "noted",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
+/// The token that a call was about.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub token: &'a Secret,
+    pub source: Option<&'static str>,
+    pub first_seen: Option<Timestamp>,
+}
+
+impl Context<'_> {
+    pub(crate) fn log_credential(
+        &self,
+        operation: &str,
+        host: &Host,
+        outcome: &Result<Credential, NoCredential>,
+    ) {
+        match outcome {
+            Ok(Credential { token, source, first_seen, .. }) => {
+                let (source, first_seen) = (Some(*source), *first_seen);
+                let subject = Subject { token, source, first_seen };
+                self.log(operation, host, Verdict::Answered, Some(subject));
+            }
+            Err(lack) => self.log(operation, host, Verdict::Failed(lack.failure.name), None),
+        }
+    }
+
+    /// A log that cannot be written costs a line of trace, never the answer.
+    pub(crate) fn log(
+        &self,
+        operation: &str,
+        host: &Host,
+        verdict: Verdict,
+        subject: Option<Subject<'_>>,
+    ) {
+        let Some(path) = &self.settings.audit_log else { return };
+        let now = clock::now();
+        let failed = match verdict {
+            Verdict::Failed(name) => Some(name.as_str()),
+            _ => None,
+        };
+        let first_seen = subject.and_then(|subject| subject.first_seen);
+        let line = Line {
+            time: now.to_rfc3339(),
+            pid: std::process::id(),
+            agent: agent::id().map(|id| self.messages.clean(&id)),
+            town: self.settings.town.value().map(Id::as_str),
+            rig: self.settings.rig.value().map(Id::as_str),
+            host: host.to_string(),
+            operation,
+            outcome: verdict.as_str(),
+            error: failed,
+            source: subject.and_then(|subject| subject.source),
+            hashed_token: subject.map(|subject| subject.token.audit_hash()),
+            age: first_seen.map(|first_seen| now.since(first_seen).as_secs()),
+            ms: self.clock.running().as_millis(),
+        };
+        if let Err(error) = append(path, &line) {
+            self.messages.trace(format_args!("audit log {path:?}: {error}"));
+        }
+    }
+}
+
 /// One call. The order is that of the line; what is not known is null.
 #[derive(Serialize)]
-pub(crate) struct Line<'a> {
+struct Line<'a> {
     /// RFC 3339, in UTC.
-    pub time: Option<String>,
-    pub pid: u32,
-    pub agent: Option<String>,
-    pub town: Option<&'a str>,
-    pub rig: Option<&'a str>,
-    pub host: String,
-    pub operation: &'a str,
-    pub outcome: &'a str,
+    time: Option<String>,
+    pid: u32,
+    agent: Option<String>,
+    town: Option<&'a str>,
+    rig: Option<&'a str>,
+    host: String,
+    operation: &'a str,
+    outcome: &'a str,
     /// The stable name of the error.
-    pub error: Option<&'a str>,
-    pub source: Option<&'a str>,
+    error: Option<&'a str>,
+    source: Option<&'a str>,
     /// As in GitHub's audit log.
-    pub hashed_token: Option<String>,
+    hashed_token: Option<String>,
     /// For how many seconds this machine has known the token.
-    pub age: Option<u64>,
+    age: Option<u64>,
     /// How long the call took, in milliseconds.
-    pub ms: u128,
+    ms: u128,
 }
 
 /// # Errors
 /// If the line cannot be written as a whole.
-pub(crate) fn append(path: &Path, line: &Line<'_>) -> Result<()> {
+fn append(path: &Path, line: &Line<'_>) -> io::Result<()> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let mut options = OpenOptions::new();
     let mut file = options.append(true).create(true).mode(0o600).custom_flags(flags).open(path)?;

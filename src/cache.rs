@@ -1,39 +1,40 @@
-//! The cache directory: token entries, failures, rejections and renewed container JWTs, one small
-//! JSON file each. The directory is 0700 and ours, files are 0600 from the first byte on and are
-//! replaced by rename. Whatever is not certainly ours is a miss, never an error: a link, a FIFO,
-//! another's file, one that others can read, one that is too long, one that cannot be parsed.
+//! The cache: one directory per process with a small JSON file for each record: token entries,
+//! failures, what is known of a token at a host, renewed container JWTs. The directory is 0700 and
+//! ours, files are 0600 and replaced by rename. What is not certainly ours is a miss, never an
+//! error: a link, a FIFO, another's file, one that others can read, too long, damaged.
 
 #![expect(clippy::disallowed_methods, reason = "the one place for the cache's files")]
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::cell::Cell;
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::slice::from_ref;
 
-use anyhow::{Context, Result, ensure};
-use git_credential_gastown::failure::FailureRecord;
-use git_credential_gastown::helper_line::word;
-use git_credential_gastown::host::{CacheKey, TownKey};
+use anyhow::{Context, Result};
+use git_credential_gastown::failure::{FailureKey, FailureRecord};
+use git_credential_gastown::host::{CacheKey, Host, TownKey, stem};
+use git_credential_gastown::record::{from_bytes, to_bytes};
+use git_credential_gastown::policy::{HostKey, HostRecord};
 use git_credential_gastown::time::Timestamp;
-use git_credential_gastown::token::{Entry, Rejection, Secret, TokenHash, from_wire, to_wire};
+use git_credential_gastown::token::{Entry, Secret};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-mod inspection;
-mod listing;
-mod sweep;
+pub(crate) use directory::{Candidate, Condition};
 
-pub(crate) use inspection::Condition;
+mod directory;
+mod inspection;
+mod sweep;
 
 /// No record is longer; what is, is not ours.
 const LONGEST_FILE: u64 = 64 * 1024;
 const TOKEN: &str = "token.json";
 const FAILURE: &str = "failure.json";
-const REJECTION: &str = "rejection.json";
+const HOST: &str = "host.json";
 const CONTAINER: &str = "container.json";
 const LOCK: &str = "lock";
 const BYPASS: &str = "bypass.lock";
@@ -48,146 +49,89 @@ pub(crate) struct Fault {
     pub is_suspicious: bool,
 }
 
-/// What the places of the cache held under one name.
-#[derive(Debug)]
-pub(crate) struct Found<R> {
-    pub record: Option<R>,
-    pub faults: Vec<Fault>,
-}
-
-/// The places where the cache may be, best first.
+/// The cache in the directory that was chosen for this process.
+#[derive(Clone)]
 pub(crate) struct Cache {
-    directories: Vec<PathBuf>,
+    /// `None` if no candidate can be used: then every look is a miss and nothing is kept.
+    directory: Option<PathBuf>,
+    /// The candidates after it, for when it turns out that it cannot be written.
+    rest: Vec<Candidate>,
+    /// Why candidates before it were not chosen, where that is worth a warning.
+    pub problems: Vec<String>,
+    was_written: Cell<bool>,
 }
 
 impl Cache {
-    pub(crate) fn new(directories: Vec<PathBuf>) -> Self {
-        Self { directories }
+    /// Takes the first candidate that is ours, or can be made ours. Makes nothing.
+    pub(crate) fn choose(candidates: Vec<Candidate>) -> Self {
+        let mut problems = Vec::new();
+        let mut candidates = candidates.into_iter();
+        let directory = candidates.by_ref().find_map(|candidate| match candidate.is_usable() {
+            Ok(()) => Some(candidate.path),
+            Err(why) => {
+                problems.extend(why);
+                None
+            }
+        });
+        let rest = candidates.collect();
+        Self { directory, rest, problems, was_written: Cell::new(false) }
     }
 
-    pub(crate) fn directories(&self) -> &[PathBuf] {
-        &self.directories
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref()
     }
 
-    pub(crate) fn entry(&self, key: &CacheKey) -> Found<Entry> {
-        self.newest(&name(&key.file_stem(), TOKEN), key, |entry: &Entry| entry.confirmed_at)
-    }
-
-    pub(crate) fn failure(&self, key: &CacheKey) -> Option<FailureRecord> {
-        let name = name(&key.file_stem(), FAILURE);
-        self.newest(&name, key, |failure: &FailureRecord| failure.at).record
-    }
-
-    pub(crate) fn rejection(&self, hash: &TokenHash) -> Option<Rejection> {
-        self.newest(&rejection_name(hash), hash, |rejection: &Rejection| rejection.last_at).record
-    }
-
-    pub(crate) fn container_token(&self, key: &TownKey) -> Option<Secret> {
-        let name = name(&key.file_stem(), CONTAINER);
-        self.newest(&name, key, |renewal: &Renewal| renewal.at).record.map(|renewal| renewal.token)
-    }
-
-    /// The first place that can be written to, with what `open` makes of the lock file there. The
-    /// reasons why others cannot be used come along.
-    pub(crate) fn shelf<T>(
-        &self,
-        key: &CacheKey,
-        open: impl Fn(&Path) -> std::io::Result<T>,
-    ) -> (Option<(Shelf<'_>, T)>, Vec<anyhow::Error>) {
-        let mut reasons = Vec::new();
-        for (index, directory) in self.directories.iter().enumerate() {
-            let shelf = Shelf { directories: &self.directories[index..] };
-            let lock = directory.join(name(&key.file_stem(), LOCK));
-            let opened = prepare(directory)
-                .and_then(|()| open(&lock).with_context(|| format!("cannot open {lock:?}")));
-            match opened {
-                Ok(lock) => return (Some((shelf, lock)), reasons),
-                Err(reason) => reasons.push(reason),
+    /// A cache that can be written: this one, with its directory made, or else the next candidate,
+    /// with the reason.
+    pub(crate) fn for_writing(&self) -> Self {
+        let Some(directory) = &self.directory else { return self.clone() };
+        match directory::make(directory) {
+            Ok(()) => self.clone(),
+            Err(why) => {
+                let mut next = Self::choose(self.rest.clone());
+                next.problems.insert(0, format!("{why:#}"));
+                next.problems.splice(0..0, self.problems.iter().cloned());
+                next.for_writing()
             }
         }
-        (None, reasons)
-    }
-
-    /// Puts a rejection on record in the first place that takes it; needs no lock, because each
-    /// token has a record of its own.
-    ///
-    /// # Errors
-    /// If no place takes it: why the last one did not.
-    pub(crate) fn keep_rejection(&self, rejection: &Rejection) -> Result<()> {
-        let mut outcome = Ok(());
-        for directory in &self.directories {
-            outcome = Shelf { directories: from_ref(directory) }.keep_rejection(rejection);
-            if outcome.is_ok() {
-                break;
-            }
-        }
-        outcome
-    }
-
-    fn newest<K, R>(&self, name: &str, key: &K, moment: impl Fn(&R) -> Timestamp) -> Found<R>
-    where
-        K: PartialEq + for<'de> Deserialize<'de>,
-        R: for<'de> Deserialize<'de>,
-    {
-        let mut found = Found { record: None, faults: Vec::new() };
-        for directory in &self.directories {
-            let path = directory.join(name);
-            let record = read(&path).and_then(|bytes| {
-                let Some(bytes) = bytes else { return Ok(None) };
-                from_wire(key, &bytes).map(Some).map_err(|why| fault(&path, why, false))
-            });
-            match record {
-                Ok(None) => {}
-                Ok(Some(record)) => {
-                    let is_newer = |other| moment(&record) > moment(other);
-                    if found.record.as_ref().is_none_or(is_newer) {
-                        found.record = Some(record);
-                    }
-                }
-                Err(fault) => found.faults.push(fault),
-            }
-        }
-        found
-    }
-}
-
-/// A container JWT as it is kept.
-#[derive(Serialize, Deserialize)]
-struct Renewal {
-    token: Secret,
-    at: Timestamp,
-}
-
-/// The places of the cache from the first one on that can be used. A record goes to the first that
-/// takes it, because a disk may be full although it has a lock.
-#[derive(Clone, Copy)]
-pub(crate) struct Shelf<'a> {
-    directories: &'a [PathBuf],
-}
-
-impl Shelf<'_> {
-    /// The first place, which also has the lock.
-    pub(crate) fn directory(&self) -> &Path {
-        &self.directories[0]
     }
 
     /// # Errors
-    /// Why the first place does not take it; the old record stays as it was there, and the next
-    /// place may have taken it. So for every `keep_…`.
+    /// What is in the way of the entry.
+    pub(crate) fn entry(&self, key: &CacheKey) -> Result<Option<Entry>, Fault> {
+        self.read(&name(&key.file_stem(), TOKEN), key)
+    }
+
     pub(crate) fn keep_entry(&self, key: &CacheKey, entry: &Entry) -> Result<()> {
         self.write(&name(&key.file_stem(), TOKEN), key, entry)
     }
 
-    pub(crate) fn keep_failure(&self, key: &CacheKey, failure: &FailureRecord) -> Result<()> {
+    pub(crate) fn failure(&self, key: &FailureKey) -> Option<FailureRecord> {
+        self.read(&name(&key.file_stem(), FAILURE), key).ok()?
+    }
+
+    pub(crate) fn keep_failure(&self, key: &FailureKey, failure: &FailureRecord) -> Result<()> {
         self.write(&name(&key.file_stem(), FAILURE), key, failure)
     }
 
-    pub(crate) fn forget_failure(&self, key: &CacheKey) {
+    pub(crate) fn forget_failure(&self, key: &FailureKey) {
         self.forget(&name(&key.file_stem(), FAILURE));
     }
 
-    pub(crate) fn keep_rejection(&self, rejection: &Rejection) -> Result<()> {
-        self.write(&rejection_name(&rejection.hash), &rejection.hash, rejection)
+    /// What is known of a token at a host.
+    pub(crate) fn host_record(&self, key: &HostKey) -> Option<HostRecord> {
+        self.read(&host_name(key), key).ok()?
+    }
+
+    /// Needs no lock: a record that is lost to another process costs one call at most.
+    pub(crate) fn keep_host_record(&self, key: &HostKey, record: &HostRecord) -> Result<()> {
+        self.write(&host_name(key), key, record)
+    }
+
+    pub(crate) fn container_token(&self, key: &TownKey) -> Option<Secret> {
+        let renewal: Option<Renewal> =
+            self.read(&name(&key.file_stem(), CONTAINER), key).ok().flatten();
+        renewal.map(|renewal| renewal.token)
     }
 
     pub(crate) fn keep_container_token(
@@ -204,40 +148,66 @@ impl Shelf<'_> {
         self.forget(&name(&key.file_stem(), CONTAINER));
     }
 
-    /// The lock that one waiter takes to go ahead when the holder of the other does not move.
-    pub(crate) fn bypass_path(&self, key: &CacheKey) -> PathBuf {
-        self.directory().join(name(&key.file_stem(), BYPASS))
+    /// The lock of a key, and the one that a waiter takes to go ahead when the holder of the first
+    /// does not move. `None` without a directory.
+    pub(crate) fn lock_paths(&self, key: &CacheKey) -> Option<[PathBuf; 2]> {
+        let (directory, stem) = (self.directory()?, key.file_stem());
+        Some([LOCK, BYPASS].map(|kind| directory.join(name(&stem, kind))))
     }
 
-    /// Removes what died over a day ago; `retire` removes a lock file that nobody holds.
-    pub(crate) fn sweep(&self, now: Timestamp, retire: impl Fn(&Path)) {
-        sweep::sweep(self.directory(), now, retire);
-    }
-
-    fn write(&self, name: &str, key: &impl Serialize, record: &impl Serialize) -> Result<()> {
-        let bytes = to_wire(key, record);
-        let write = |directory: &PathBuf| {
-            prepare(directory).and_then(|()| write(&directory.join(name), directory, &bytes))
-        };
-        let first = write(&self.directories[0]);
-        if first.is_err() {
-            let _ = self.directories[1..].iter().find(|directory| write(directory).is_ok());
+    /// Removes what was over a day ago, if this process has written anything. To be called once
+    /// the answer is out: nothing that goes wrong here may cost it.
+    pub(crate) fn sweep(&self, now: Timestamp) {
+        if let Some(directory) = self.directory.as_deref().filter(|_| self.was_written.get()) {
+            sweep::sweep(directory, now);
         }
-        first
+    }
+
+    fn read<K, R>(&self, name: &str, key: &K) -> Result<Option<R>, Fault>
+    where
+        K: PartialEq + for<'de> Deserialize<'de>,
+        R: for<'de> Deserialize<'de>,
+    {
+        let Some(directory) = &self.directory else { return Ok(None) };
+        let path = directory.join(name);
+        let Some(bytes) = read(&path)? else { return Ok(None) };
+        from_bytes(key, &bytes).map(Some).map_err(|why| fault(&path, why, false))
+    }
+
+    /// Without a directory there is nothing to keep, which was said when it was chosen.
+    fn write(&self, name: &str, key: &impl Serialize, record: &impl Serialize) -> Result<()> {
+        let Some(directory) = &self.directory else { return Ok(()) };
+        self.was_written.set(true);
+        directory::make(directory)?;
+        write(&directory.join(name), directory, &to_bytes(key, record))
     }
 
     fn forget(&self, name: &str) {
-        for directory in self.directories {
+        if let Some(directory) = &self.directory {
             let _ = fs::remove_file(directory.join(name));
         }
     }
 }
 
+/// The key of what is known of a token at a host.
+pub(crate) fn host_key(token: &Secret, host: &Host) -> HostKey {
+    HostKey { token: token.hash(), host: host.to_string() }
+}
+
+/// A container JWT as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Renewal {
+    token: Secret,
+    at: Timestamp,
+}
+
 /// Not synced to disk: after a power cut a lost token costs one call, and a cut one is a miss.
 fn write(path: &Path, directory: &Path, bytes: &[u8]) -> Result<()> {
     let written = || -> std::io::Result<()> {
-        // Created 0600; removed again if anything fails.
+        // Removed again if anything fails.
         let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(directory)?;
+        // The umask may have taken away more than it should.
+        file.as_file().set_permissions(Permissions::from_mode(0o600))?;
         file.write_all(bytes)?;
         file.persist(path).map_err(|error| error.error)?;
         Ok(())
@@ -249,8 +219,8 @@ fn name(stem: &str, kind: &str) -> String {
     format!("{stem}.{kind}")
 }
 
-fn rejection_name(hash: &TokenHash) -> String {
-    name(hash.prefix(), REJECTION)
+fn host_name(HostKey { token, host }: &HostKey) -> String {
+    name(&stem(&[token.as_str(), host]), HOST)
 }
 
 fn fault(path: &Path, why: &str, is_suspicious: bool) -> Fault {
@@ -290,24 +260,4 @@ fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
     let read = file.take(LONGEST_FILE).read_to_end(&mut bytes);
     read.map_err(|error| suspicious(&error.to_string()))?;
     Ok(Some(bytes))
-}
-
-/// Makes sure that the directory is there, a real one, ours and private.
-fn prepare(directory: &Path) -> Result<()> {
-    let missing = match fs::symlink_metadata(directory) {
-        Ok(_) => false,
-        Err(error) => error.kind() == ErrorKind::NotFound,
-    };
-    if missing {
-        let created = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-        created.with_context(|| format!("cannot create {directory:?}"))?;
-    }
-    let metadata =
-        fs::symlink_metadata(directory).with_context(|| format!("cannot look at {directory:?}"))?;
-    ensure!(metadata.is_dir(), "{directory:?} is not a directory");
-    ensure!(metadata.uid() == geteuid().as_raw(), "{directory:?} belongs to another user");
-    let is_private = metadata.mode() & 0o077 == 0;
-    let word = word(&directory.to_string_lossy());
-    ensure!(is_private, "others can enter {directory:?}; run: chmod 700 {word}");
-    Ok(())
 }

@@ -9,7 +9,7 @@ use git_credential_gastown::time::Timestamp;
 /// git waits for its helper: longer than this no answer is worth.
 const LONGEST_RUN: Duration = Duration::from_secs(20);
 
-/// Armed once, at start. Every wait and every attempt draws on what is left.
+/// Started once, when the request has been read. Every wait and every attempt draws on what is left.
 #[derive(Clone, Copy)]
 pub(crate) struct Clock {
     started: Instant,

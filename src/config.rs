@@ -7,11 +7,12 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use git_credential_gastown::container_token::{ContainerToken, Source};
+use git_credential_gastown::token::container::{ContainerToken, Source};
 use git_credential_gastown::failure::{Failure, Name, Retry};
-use git_credential_gastown::host::{ApiUrl, CacheKey, Host, Id, TownKey, stem};
-use git_credential_gastown::token::Secret;
+use git_credential_gastown::host::{ApiUrl, CacheKey, Host, Id, Kind, TownKey, stem};
+use git_credential_gastown::token::{Secret, TokenHash};
 
+use crate::cache::Candidate;
 use crate::cli::{Flags, OnFailure};
 use crate::messages::TraceTo;
 pub(crate) use setting::{Origin, Setting};
@@ -30,14 +31,14 @@ pub(crate) struct StaticToken {
     pub name: &'static str,
     pub token: Setting<Secret>,
     /// Only a long-lived token answers first.
-    first: bool,
+    pub first: bool,
 }
 
-/// The GitLab instance and its token, if there is one.
+/// The GitLab instance, and its token if there is one.
 #[derive(Debug)]
 pub(crate) struct GitLab {
     pub host: Host,
-    pub token: Secret,
+    pub token: Option<Secret>,
 }
 
 #[derive(Debug)]
@@ -45,29 +46,38 @@ pub(crate) struct Settings {
     pub api_url: Setting<ApiUrl>,
     pub town: Setting<Id>,
     pub rig: Setting<Id>,
+    /// The hosts that are served: the listed ones, and the GitLab instance if there is a token.
     pub hosts: Vec<Host>,
     /// Where the hosts, the cache's directory and what to do on failure come from, if from anywhere.
     pub origins: Vec<(&'static str, Option<Origin>)>,
     /// The config file that was looked for.
     pub config_file: Option<PathBuf>,
-    pub gitlab: Option<GitLab>,
+    pub gitlab: GitLab,
     pub container_token: Setting<Secret>,
     pub container_token_file: Setting<PathBuf>,
     pub static_tokens: Vec<StaticToken>,
     /// In order of preference.
-    pub cache_directories: Vec<PathBuf>,
+    pub cache_candidates: Vec<Candidate>,
     pub on_failure: OnFailure,
     pub audit_log: Option<PathBuf>,
     pub proxy: Option<Secret>,
     pub no_proxy: Option<String>,
-    /// `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-    pub certificates: [Option<PathBuf>; 2],
-    /// What is of no use here, and is secret all the same.
-    bystanders: Vec<Secret>,
+    pub certificates: Certificates,
+    /// Secrets that are of no use here and are masked all the same.
+    other_secrets: Vec<Secret>,
     /// What is worth a warning whatever the request.
     pub warnings: Vec<String>,
     /// What only the trace tells.
     pub notes: Vec<String>,
+}
+
+/// The certificates to trust instead of the system's.
+#[derive(Debug, Default)]
+pub(crate) struct Certificates {
+    /// `SSL_CERT_FILE`.
+    pub file: Option<PathBuf>,
+    /// `SSL_CERT_DIR`, a list as `PATH` is.
+    pub directories: Vec<PathBuf>,
 }
 
 /// For whom a token can be asked of the worker.
@@ -76,15 +86,15 @@ pub(crate) struct Place<'a> {
     pub api: &'a ApiUrl,
     pub town: &'a Id,
     pub rig: &'a Id,
+    pub rig_origin: &'a Origin,
 }
 
-impl<'a> Place<'a> {
-    pub(crate) fn key(self, host: &Host) -> CacheKey {
+impl Place<'_> {
+    pub(crate) fn key(self) -> CacheKey {
         CacheKey {
             api: self.api.as_str().to_owned(),
             town: self.town.as_str().to_owned(),
             rig: self.rig.as_str().to_owned(),
-            host: host.to_string(),
         }
     }
 
@@ -109,7 +119,8 @@ impl Settings {
         let api_url =
             sources.text(flags.api_url.as_deref(), "--api-url", "GASTOWN_API_URL", "api_url");
         let town = sources.text(flags.town.as_deref(), "--town", "GASTOWN_TOWN_ID", "town_id");
-        let hosts = readers::listed_hosts(&mut sources, &flags.host);
+        let gitlab = readers::gitlab(&mut sources);
+        let hosts = readers::hosts(&mut sources, &flags.host, &gitlab);
         let origins = readers::origins(&mut sources, flags);
         let rig = readers::rig(&mut sources, flags, directory);
         let file = sources.path(None, "", "GASTOWN_CONTAINER_TOKEN_FILE", "container_token_file");
@@ -122,24 +133,23 @@ impl Settings {
         let proxy = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
         let proxy = proxy.into_iter().find_map(|name| sources.secret(name, None).value().cloned());
         Self {
-            bystanders: readers::bystanders(&mut sources, proxy.as_ref()),
+            other_secrets: readers::other_secrets(&mut sources, proxy.as_ref()),
             api_url: api_url.parse(|text| ApiUrl::parse(&text).map_err(str::to_owned)),
             town: town.parse(readers::parse_id),
             rig,
             hosts,
             origins,
             config_file: sources.config_file.take(),
-            gitlab: readers::gitlab(&mut sources),
+            gitlab,
             container_token: sources.secret("GASTOWN_CONTAINER_TOKEN", None),
             container_token_file: file,
             static_tokens: readers::static_tokens(&mut sources),
-            cache_directories: readers::cache_directories(cache, &mut sources),
+            cache_candidates: readers::cache_candidates(cache, &mut sources),
             on_failure: readers::on_failure(&mut sources, flags),
             audit_log: readers::audit_log(&mut sources),
             proxy,
             no_proxy: ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| sources.variable(name)),
-            certificates: ["SSL_CERT_FILE", "SSL_CERT_DIR"]
-                .map(|name| sources.variable(name).map(PathBuf::from)),
+            certificates: readers::certificates(&mut sources),
             warnings: sources.warnings,
             notes: sources.notes,
         }
@@ -147,8 +157,12 @@ impl Settings {
 
     /// Whether the host is ours to answer for.
     pub(crate) fn serves(&self, host: &Host) -> bool {
-        let gitlab = self.gitlab.as_ref().map(|gitlab| &gitlab.host);
-        self.hosts.iter().chain(gitlab).any(|listed| listed == host)
+        self.hosts.contains(host)
+    }
+
+    /// What kind of token a host takes.
+    pub(crate) fn kind(&self, host: &Host) -> Kind {
+        host.kind(&self.gitlab.host)
     }
 
     /// For whom to ask the worker.
@@ -156,10 +170,10 @@ impl Settings {
     /// # Errors
     /// `config-missing`, naming everything that is missing or wrong at once.
     pub(crate) fn place(&self) -> Result<Place<'_>, Failure> {
-        if let (Some(api), Some(town), Some(rig)) =
-            (self.api_url.value(), self.town.value(), self.rig.value())
+        if let (Some(api), Some(town), Setting::Set { value: rig, origin: rig_origin }) =
+            (self.api_url.value(), self.town.value(), &self.rig)
         {
-            return Ok(Place { api, town, rig });
+            return Ok(Place { api, town, rig, rig_origin });
         }
         let lacks = [
             lack(&self.api_url, "GASTOWN_API_URL"),
@@ -190,14 +204,14 @@ impl Settings {
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let statics = self.static_tokens.iter().filter_map(|token| token.token.value());
         let others = [self.container_token.value(), self.proxy.as_ref()];
-        let gitlab = self.gitlab.as_ref().map(|gitlab| &gitlab.token);
-        statics.chain(others.into_iter().flatten()).chain(gitlab).chain(&self.bystanders)
+        let gitlab = self.gitlab.token.as_ref();
+        statics.chain(others.into_iter().flatten()).chain(gitlab).chain(&self.other_secrets)
     }
 
     /// The name of the setting that holds this token.
     pub(crate) fn static_name(&self, token: &Secret) -> Option<&'static str> {
         let is_it = |secret: &Secret| secret.hash() == token.hash();
-        if self.gitlab.as_ref().is_some_and(|gitlab| is_it(&gitlab.token)) {
+        if self.gitlab.token.as_ref().is_some_and(is_it) {
             return Some("GITLAB_TOKEN");
         }
         let mut statics = self.static_tokens.iter();
@@ -224,18 +238,8 @@ impl Settings {
     /// Names the configured container JWTs: a refusal of them says nothing about others.
     pub(crate) fn container_tokens_fingerprint(&self) -> String {
         let (tokens, _) = self.container_tokens();
-        let hashes = tokens.iter().map(|token| token.secret.hash().as_str().to_owned());
-        hashes.collect::<Vec<_>>().join(":")
-    }
-
-    /// Names the settings that a failure to reach the worker depends on: when it changes, the
-    /// worker is asked at once.
-    pub(crate) fn fingerprint(&self, extra: &str) -> String {
-        let proxy = self.proxy.as_ref().map(|proxy| proxy.hash().as_str().to_owned());
-        let no_proxy = self.no_proxy.as_deref().unwrap_or_default();
-        let api = self.api_url.value().map_or("", ApiUrl::as_str);
-        let certificates = format!("{:?}", self.certificates);
-        stem(&[api, &proxy.unwrap_or_default(), no_proxy, &certificates, extra])
+        let hashes: Vec<_> = tokens.iter().map(|token| token.secret.hash()).collect();
+        stem(&hashes.iter().map(TokenHash::as_str).collect::<Vec<_>>())
     }
 }
 

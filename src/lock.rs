@@ -4,16 +4,20 @@
 
 #![expect(clippy::disallowed_methods, reason = "the one place for the lock file")]
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Error, ErrorKind, Read, Seek, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::{NFS_SUPER_MAGIC, OFlags, fstatfs};
 use rustix::process::geteuid;
 
 /// An open lock file; closing it frees the lock.
-pub(crate) struct Lock(File);
+pub(crate) struct Lock {
+    file: File,
+    /// Whether the holder's process id can be left in it.
+    has_room: bool,
+}
 
 /// The outcome of one try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,21 +39,34 @@ impl Lock {
         let metadata = file.metadata()?;
         // It will be truncated: a second name may be that of a file which somebody needs.
         let is_ours = metadata.uid() == geteuid().as_raw() && metadata.nlink() <= 1;
-        if metadata.is_file() && is_ours {
-            Ok(Self(file))
-        } else {
-            Err(Error::new(ErrorKind::PermissionDenied, "it is not a lock file of ours"))
+        if !(metadata.is_file() && is_ours) {
+            return Err(Error::new(ErrorKind::PermissionDenied, "it is not a lock file of ours"));
         }
+        if metadata.mode() & 0o777 != 0o600 {
+            // The umask took away what the next process needs.
+            file.set_permissions(Permissions::from_mode(0o600))?;
+        }
+        Ok(Self { file, has_room: true })
+    }
+
+    /// The directory itself, where there is no room for a lock file.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub(crate) fn of_directory(path: &Path) -> std::io::Result<Self> {
+        let flags = (OFlags::NOFOLLOW | OFlags::DIRECTORY).bits().cast_signed();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        Ok(Self { file, has_room: false })
     }
 
     /// Never waits, and asks nothing of NFS, where `flock` may block for ever all the same.
     pub(crate) fn try_acquire(&mut self) -> Try {
-        if fstatfs(&self.0).is_ok_and(|system| system.f_type == NFS_SUPER_MAGIC) {
+        if fstatfs(&self.file).is_ok_and(|system| system.f_type == NFS_SUPER_MAGIC) {
             return Try::Unsupported;
         }
         loop {
             // By full path: std's own method of this name would shadow fs2's.
-            match fs2::FileExt::try_lock_exclusive(&self.0) {
+            match fs2::FileExt::try_lock_exclusive(&self.file) {
                 Ok(()) => {
                     self.leave_name();
                     return Try::Held;
@@ -64,16 +81,18 @@ impl Lock {
     /// Who holds it, for messages; unknown if it was never written down.
     pub(crate) fn holder(&mut self) -> Option<u32> {
         let mut text = String::new();
-        self.0.rewind().ok()?;
-        (&self.0).take(16).read_to_string(&mut text).ok()?;
+        self.file.rewind().ok()?;
+        (&self.file).take(16).read_to_string(&mut text).ok()?;
         text.trim().parse().ok()
     }
 
     /// Best effort: a full disk must not cost the lock.
     fn leave_name(&mut self) {
-        let _ = self.0.set_len(0);
-        let _ = self.0.rewind();
-        let _ = self.0.write_all(format!("{}\n", std::process::id()).as_bytes());
+        if self.has_room {
+            let _ = self.file.set_len(0);
+            let _ = self.file.rewind();
+            let _ = self.file.write_all(format!("{}\n", std::process::id()).as_bytes());
+        }
     }
 }
 

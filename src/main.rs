@@ -10,20 +10,28 @@ use std::sync::atomic::AtomicBool;
 use rustix::process::DumpableBehavior;
 use signal_hook::consts::SIGXFSZ;
 
-use cli::Cli;
+use cache::Cache;
+use cli::{Cli, Flags};
+use clock::Clock;
+use config::Settings;
+use git_credential_gastown::policy::Policy;
 use messages::Messages;
 
 mod audit;
 mod cache;
+mod caller;
 mod cli;
 mod clock;
 mod commands;
 mod config;
+mod credential;
 mod files;
 mod git;
 mod lock;
 mod messages;
 mod program;
+mod renew;
+mod token_client;
 mod worker;
 
 /// What the caller sees: 0 answered, or not ours; 1 failed; 2 usage; of `exec` and `gh` see there.
@@ -35,19 +43,45 @@ fn main() -> ExitCode {
 }
 
 fn program() -> ExitCode {
-    let clock = clock::Clock::start();
     keep_memory_private();
     survive_size_limit();
     let messages = Messages::new(clock::now);
     // Prints usage errors to stderr with exit code 2, help and version to stdout with 0.
     let cli = Cli::read(std::env::args_os()).unwrap_or_else(|usage| usage.exit());
-    match commands::run(&cli, clock, &messages) {
+    match commands::run(&cli, &messages) {
         Ok(code) => code,
         Err(error) => {
             messages.error(format_args!("{error:#}"));
             let not_run = error.downcast_ref::<commands::NotRun>();
             ExitCode::from(not_run.map_or(FAILED, |not_run| not_run.code))
         }
+    }
+}
+
+/// What the operations that need settings work with.
+pub(crate) struct Context<'a> {
+    pub settings: Settings,
+    pub cache: Cache,
+    /// Started with the context: for git, once its request has been read.
+    pub clock: Clock,
+    pub messages: &'a Messages,
+    pub policy: Policy,
+}
+
+impl<'a> Context<'a> {
+    fn new(flags: &Flags, messages: &'a Messages) -> Self {
+        let clock = Clock::start();
+        let settings = Settings::from_process(flags);
+        settings.secrets().for_each(|secret| messages.remember(secret));
+        for note in settings.notes.iter().chain(&settings.warnings) {
+            messages.trace(format_args!("settings: {note}"));
+        }
+        let cache = Cache::choose(settings.cache_candidates.clone());
+        Self { settings, cache, clock, messages, policy: Policy::default() }
+    }
+
+    fn warn_of_settings(&self) {
+        self.settings.warnings.iter().for_each(|warning| self.messages.warning(warning));
     }
 }
 
@@ -60,7 +94,7 @@ fn survive_panic(program: impl FnOnce() -> ExitCode) -> ExitCode {
 /// No core dump, which would hold the token; and no other process of the same user may look into
 /// our memory while we run. A program that we become is as it would be without us.
 fn keep_memory_private() {
-    // Where it cannot be had, it is as it was.
+    // On error, go on without it.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
@@ -69,7 +103,7 @@ fn keep_memory_private() {
 /// out; once it is handled, a write fails like any other, and a full cache costs no token.
 fn survive_size_limit() {
     let seen = Arc::new(AtomicBool::new(false));
-    // Where it cannot be handled, it is as it was.
+    // On error, go on without it.
     let _ = signal_hook::flag::register(SIGXFSZ, seen);
 }
 

@@ -2,7 +2,7 @@
 //! redirects, plain http beyond loopback, proxies for loopback, and answers over 64 KiB.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use git_credential_gastown::contract::{Question, Reply};
@@ -15,6 +15,7 @@ use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Error, Proxy, Timeout};
 use zeroize::Zeroizing;
 
+use crate::config::Certificates;
 use lookup::Lookup;
 
 mod lookup;
@@ -29,8 +30,7 @@ pub(crate) struct Route<'a> {
     /// For https only, and never for loopback.
     pub proxy: Option<&'a Secret>,
     pub no_proxy: Option<&'a str>,
-    /// A file and a directory of certificates to trust instead of the system's.
-    pub certificates: &'a [Option<PathBuf>; 2],
+    pub certificates: &'a Certificates,
 }
 
 pub(crate) struct Worker<'a> {
@@ -191,15 +191,20 @@ fn proxy_for(route: &Route<'_>) -> Result<Option<Proxy>, Failure> {
 
 /// The certificates that were asked for, or the system's.
 fn roots(route: &Route<'_>) -> Result<RootCerts, Failure> {
-    let [mut file, mut directory] = route.certificates.clone();
-    let is_asked = file.is_some() || directory.is_some();
-    if !is_asked {
-        let system = openssl_probe::probe();
-        (file, directory) = (system.cert_file, system.cert_dir.into_iter().next());
-    }
-    let found = load_certs_from_paths(file.as_deref(), directory.as_deref());
-    let roots: Vec<_> =
-        found.certs.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
+    let Certificates { file, directories } = route.certificates;
+    let is_asked = file.is_some() || !directories.is_empty();
+    let system = (!is_asked).then(openssl_probe::probe);
+    let (system_file, system_directory) =
+        system.map_or((None, None), |it| (it.cert_file, it.cert_dir.into_iter().next()));
+    let file = file.as_ref().or(system_file.as_ref());
+    let directories = directories.iter().chain(&system_directory);
+    let mut roots = Vec::new();
+    let mut load = |file: Option<&Path>, directory: Option<&Path>| {
+        let found = load_certs_from_paths(file, directory);
+        roots.extend(found.certs.iter().map(|root| Certificate::from_der(root).to_owned()));
+    };
+    load(file.map(PathBuf::as_path), None);
+    directories.for_each(|directory| load(None, Some(directory)));
     if !roots.is_empty() {
         return Ok(RootCerts::new_with_certs(&roots));
     }

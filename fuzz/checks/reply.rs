@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use git_credential_gastown::contract::{Denial, Question, Reply, container_token, git_token};
 use git_credential_gastown::failure::{Failure, FailureRecord};
-use git_credential_gastown::policy::{Facts, Policy, State, decide, entry_for};
+use git_credential_gastown::policy::{
+    Demand, Evidence, Facts, Policy, State, decide, entry_for,
+};
+use git_credential_gastown::record::{from_bytes, to_bytes};
 use git_credential_gastown::redact::clean;
 use git_credential_gastown::time::Timestamp;
-use git_credential_gastown::token::{Secret, from_wire, to_wire};
+use git_credential_gastown::token::Secret;
 
 const ASKED: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const ANSWERED: Timestamp = Timestamp::from_seconds(1_800_000_001);
@@ -27,6 +30,8 @@ pub fn check(bytes: &[u8]) {
         worker: "https://worker.example",
         town: "town-1",
         rig: "rig-1",
+        rig_origin: "GASTOWN_RIG_ID",
+        rig_is_of_directory: false,
         bearer: &secrets[0],
         secrets: &secrets,
         asked_at: ASKED,
@@ -43,14 +48,14 @@ pub fn check(bytes: &[u8]) {
             let entry = entry_for(grant, None, 0.5, &policy);
             let facts = Facts {
                 entry: Some(&entry),
-                rejection: None,
-                failure: None,
+                at_host: None,
+                evidence: Evidence::None,
+                failure: &|| None,
                 waiting_since: None,
-                wanted_since: None,
-                doubted: false,
+                demand: Demand::default(),
                 now: ASKED,
             };
-            let decision = decide(facts, &policy);
+            let decision = decide(&facts, &policy);
             assert_ne!(decision.state, State::Dead, "granted and dead at once: {entry:?}");
         }
         Err(denial) => can_be_told(denial),
@@ -86,7 +91,7 @@ fn can_be_told(denial: Denial) {
     };
     let told = clean(&failure.to_string(), &[]);
     assert!(!told.chars().any(char::is_control), "a message of more than one line: {told:?}");
-    let record = String::from_utf8(to_wire(&7, &failure).to_vec()).expect("JSON is text");
+    let record = String::from_utf8(to_bytes(&7, &failure).to_vec()).expect("JSON is text");
     for secret in [BEARER, PASSWORD] {
         assert!(!told.contains(secret) && !record.contains(secret), "a secret is shown: {told}");
     }
@@ -95,9 +100,9 @@ fn can_be_told(denial: Denial) {
 }
 
 fn can_be_kept(failure: Failure) {
-    let record = FailureRecord::new(failure, None, 0.5, ANSWERED, String::new());
+    let record = FailureRecord::new(failure, None, 0.5, ANSWERED);
     let latest = ANSWERED.plus(Duration::from_mins(5));
     assert!(record.until <= latest && record.until_usable <= latest, "nobody asks for too long");
-    let again: FailureRecord = from_wire(&7, &to_wire(&7, &record)).expect("it can be read");
+    let again: FailureRecord = from_bytes(&7, &to_bytes(&7, &record)).expect("it can be read");
     assert!(again.answers(false, Some(ANSWERED), ANSWERED), "those who wait share it");
 }

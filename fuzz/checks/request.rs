@@ -1,9 +1,8 @@
 //! What must hold for any bytes on stdin: whatever the program does with a request, short of
 //! touching the world. Shared by the fuzz target and the smoke run of `cargo test`.
 
-use git_credential_gastown::healing::{Handed, Report};
 use git_credential_gastown::host::Host;
-use git_credential_gastown::protocol::{Answer, Request, is_complete};
+use git_credential_gastown::protocol::{Answer, Handed, Report, Request, is_complete};
 use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::Secret;
 
@@ -39,7 +38,7 @@ fn written(request: &Request) -> Vec<u8> {
     if let Some(username) = request.username() {
         line("username", username);
     }
-    if let Some(secret) = request.rejected_secret() {
+    if let Some(secret) = request.secret() {
         line("password", secret.expose().as_bytes());
     }
     if request.keeps_state() {
@@ -59,8 +58,9 @@ fn comes_back_the_same(request: &Request) {
 fn can_be_answered(request: &Request) {
     let (username, token) = ("x-access-token", Secret::parse(b"ghs_1_e.y-J").expect("printable"));
     let expires = Some(Timestamp::from_seconds(1_800_000_000));
-    let healing = request.keeps_state().then(|| Report::of(request).healing(&token));
-    let answer = Answer { username, password: &token, expires, healing }.to_bytes();
+    let continuation =
+        request.keeps_state().then(|| Report::of(request).continuation(&token, true));
+    let answer = Answer { username, password: &token, expires, continuation }.to_bytes();
     let lines: Vec<_> = answer.split_inclusive(|byte| *byte == b'\n').collect();
     for line in &lines {
         let (end, pair) = line.split_last().expect("no piece is empty");
@@ -69,6 +69,6 @@ fn can_be_answered(request: &Request) {
     }
     let erase = [b"protocol=https\nhost=github.com\n".as_slice(), &answer].concat();
     let erase = Request::parse(&erase).expect("our own answer is good form");
-    let given_back = erase.rejected_secret().map(|secret| secret.hash());
+    let given_back = erase.secret().map(|secret| secret.hash());
     assert_eq!(given_back, Some(token.hash()), "git gives back what it got");
 }

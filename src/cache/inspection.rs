@@ -1,65 +1,63 @@
-//! What can be told of the cache's places by looking: nothing is made and nothing is changed.
+//! What can be told of the cache by looking, for people to read: nothing is made or changed. As
+//! careful as every other reader.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use git_credential_gastown::failure::FailureKey;
 use git_credential_gastown::host::CacheKey;
-use rustix::fs::{Access, access, statvfs};
+use git_credential_gastown::record::key_of;
 
-use super::{BYPASS, Cache, ErrorKind, LOCK, MetadataExt as _, fs, name, prepare};
-
-/// What a place of the cache is like.
-#[derive(Debug)]
-pub(crate) enum Condition {
-    /// It can be used.
-    Ready {
-        owner: u32,
-        mode: u32,
-        room: u64,
-    },
-    /// It will be made when it is needed.
-    Missing,
-    Unusable(String),
-}
+use super::{Cache, Candidate, Condition, FAILURE, Fault, TOKEN, directory, fault, name, read};
 
 impl Cache {
-    /// Every place, best first.
-    pub(crate) fn inspect(&self) -> Vec<(&Path, Condition)> {
-        self.directories.iter().map(|directory| (directory.as_path(), inspect(directory))).collect()
+    /// What each candidate is like, the best one first.
+    pub(crate) fn inspect(candidates: &[Candidate]) -> Vec<(&Path, Condition)> {
+        candidates.iter().map(|it| (it.path.as_path(), directory::condition(it))).collect()
     }
 
-    /// The lock files that are there for a key, wherever a process may hold one.
+    /// The lock files that are there for a key.
     pub(crate) fn lock_files(&self, key: &CacheKey) -> Vec<PathBuf> {
-        let stem = key.file_stem();
-        let both =
-            |directory: &PathBuf| [LOCK, BYPASS].map(|kind| directory.join(name(&stem, kind)));
-        self.directories.iter().flat_map(both).filter(|path| path.is_file()).collect()
+        let paths = self.lock_paths(key).into_iter().flatten();
+        paths.filter(|path| path.is_file()).collect()
+    }
+
+    /// The keys that there is a token or a failure for, sorted; and what is in the way of others.
+    pub(crate) fn keys(&self) -> (Vec<CacheKey>, Vec<Fault>) {
+        let (mut keys, mut faults) = (Vec::new(), Vec::new());
+        let Some(directory) = self.directory() else { return (keys, faults) };
+        let files = match fs::read_dir(directory) {
+            Ok(files) => files,
+            Err(error) if error.kind() == ErrorKind::NotFound => return (keys, faults),
+            Err(error) => return (keys, vec![fault(directory, &error.to_string(), true)]),
+        };
+        let mut paths: Vec<_> = files.flatten().map(|file| file.path()).collect();
+        paths.sort();
+        for path in paths {
+            match key_at(&path) {
+                Ok(key) => keys.extend(key),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        keys.sort();
+        keys.dedup();
+        (keys, faults)
     }
 }
 
-fn inspect(directory: &Path) -> Condition {
-    let metadata = match fs::symlink_metadata(directory) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == ErrorKind::NotFound => return to_be_made(directory),
-        Err(error) => return Condition::Unusable(error.to_string()),
+/// The key of a record; `None` for files of other kinds.
+fn key_at(path: &Path) -> Result<Option<CacheKey>, Fault> {
+    let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let Some((_, kind @ (TOKEN | FAILURE))) = file.split_once('.') else { return Ok(None) };
+    let Some(bytes) = read(path)? else { return Ok(None) };
+    let damaged = |why| fault(path, why, false);
+    let (stem, key) = if kind == TOKEN {
+        let key: CacheKey = key_of(&bytes).map_err(damaged)?;
+        (key.file_stem(), key)
+    } else {
+        let key: FailureKey = key_of(&bytes).map_err(damaged)?;
+        (key.file_stem(), key.place)
     };
-    // It is there, so this only looks.
-    if let Err(reason) = prepare(directory).and_then(|()| writable(directory)) {
-        return Condition::Unusable(format!("{reason:#}"));
-    }
-    let room = statvfs(directory).map_or(0, |system| system.f_bavail * system.f_frsize);
-    Condition::Ready { owner: metadata.uid(), mode: metadata.mode() & 0o7777, room }
-}
-
-fn to_be_made(directory: &Path) -> Condition {
-    let above = directory.ancestors().find(|ancestor| ancestor.exists());
-    match above.map(writable) {
-        Some(Ok(())) => Condition::Missing,
-        Some(Err(reason)) => Condition::Unusable(format!("it cannot be made: {reason:#}")),
-        None => Condition::Unusable("it cannot be made".to_owned()),
-    }
-}
-
-fn writable(directory: &Path) -> anyhow::Result<()> {
-    access(directory, Access::WRITE_OK | Access::EXEC_OK)
-        .map_err(|error| anyhow::anyhow!("cannot write to {directory:?}: {error}"))
+    if name(&stem, kind) == file { Ok(Some(key)) } else { Err(damaged("it is about something else")) }
 }

@@ -1,36 +1,45 @@
 //! Keeps the cache from growing: removes records whose tokens died over a day ago, files that a
 //! killed writer left behind, and the locks of what is gone.
 
-use std::fs::{self, DirEntry};
+use std::fs;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use git_credential_gastown::container_token::{ContainerToken, Source};
+use git_credential_gastown::token::container::{ContainerToken, Source};
 use git_credential_gastown::failure::FailureRecord;
 use git_credential_gastown::policy::{Policy, died_before};
+use git_credential_gastown::record::record_of;
+use git_credential_gastown::policy::HostRecord;
 use git_credential_gastown::time::Timestamp;
-use git_credential_gastown::token::{Entry, Rejection, record_from_wire};
+use git_credential_gastown::token::Entry;
+use rustix::fs::{CWD, Dir, Mode, OFlags, openat};
 
-use super::{BYPASS, CONTAINER, FAILURE, LOCK, REJECTION, Renewal, TOKEN, UNFINISHED, read};
+use super::{BYPASS, CONTAINER, FAILURE, HOST, LOCK, Renewal, TOKEN, UNFINISHED, read};
+use crate::lock;
 
 const DAY: Duration = Duration::from_hours(24);
 /// No writer takes this long.
 const HOUR: Duration = Duration::from_hours(1);
+/// A snapshot that was refused must not come back while an agent that has it may still run.
+const MONTH: Duration = Duration::from_hours(30 * 24);
 
-pub(super) fn sweep(directory: &Path, now: Timestamp, retire: impl Fn(&Path)) {
-    let Ok(files) = fs::read_dir(directory) else { return };
-    for file in files.flatten() {
-        let name = file.file_name();
-        let Some(name) = name.to_str() else { continue };
-        let path = file.path();
+/// Goes as far as it can: what cannot be listed or removed stays for the next time.
+pub(super) fn sweep(directory: &Path, now: Timestamp) {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    // std's directory reader panics where closing fails.
+    let Ok(names) = openat(CWD, directory, flags, Mode::empty()).and_then(Dir::new) else { return };
+    for name in names {
+        let Ok(name) = name else { return };
+        let Ok(name) = name.file_name().to_str() else { continue };
+        let path = directory.join(name);
         let kind = name.split_once('.').map_or("", |(_, kind)| kind);
         let is_over = match kind {
-            LOCK | BYPASS if !is_needed(directory, name) && is_older(&file, now.minus(DAY)) => {
-                retire(&path);
+            LOCK | BYPASS if !is_needed(directory, name) && is_older(&path, now.minus(DAY)) => {
+                lock::retire(&path);
                 false
             }
-            _ if name.starts_with(UNFINISHED) => is_older(&file, now.minus(HOUR)),
-            TOKEN | FAILURE | REJECTION | CONTAINER => is_past(&path, kind, now.minus(DAY)),
+            _ if name.starts_with(UNFINISHED) => is_older(&path, now.minus(HOUR)),
+            _ if name.ends_with(".json") => is_past(&path, kind, now),
             _ => false,
         };
         if is_over {
@@ -39,21 +48,23 @@ pub(super) fn sweep(directory: &Path, now: Timestamp, retire: impl Fn(&Path)) {
     }
 }
 
-/// Whether the record was over before `then`. What cannot be read is left for its next writer.
-fn is_past(path: &Path, kind: &str, then: Timestamp) -> bool {
+/// Whether the record has been over for a day. What cannot be read goes by the file's own time.
+fn is_past(path: &Path, kind: &str, now: Timestamp) -> bool {
+    let then = now.minus(DAY);
     let Ok(Some(bytes)) = read(path) else { return false };
     let over = match kind {
-        TOKEN => record_from_wire(&bytes)
-            .map(|entry: Entry| died_before(&entry, then, &Policy::default())),
-        FAILURE => record_from_wire(&bytes).map(|failure: FailureRecord| failure.until < then),
-        REJECTION => record_from_wire(&bytes).map(|rejection: Rejection| {
-            rejection.last_at.max(rejection.doubted_at.unwrap_or(rejection.last_at)) < then
+        TOKEN => record_of(&bytes).map(|entry: Entry| died_before(&entry, then, &Policy::default())),
+        FAILURE => record_of(&bytes).map(|failure: FailureRecord| failure.until < then),
+        HOST => record_of(&bytes).map(|record: HostRecord| {
+            let keep = if record.is_refused() { MONTH } else { DAY };
+            record.touched_at().is_none_or(|at| at < now.minus(keep))
         }),
-        _ => record_from_wire(&bytes).map(|renewal: Renewal| {
+        CONTAINER => record_of(&bytes).map(|renewal: Renewal| {
             ContainerToken::new(renewal.token, Source::Renewal).has_expired(then)
         }),
+        _ => Err("of another edition"),
     };
-    over.unwrap_or(false)
+    over.unwrap_or_else(|_| is_older(path, then))
 }
 
 fn is_needed(directory: &Path, lock: &str) -> bool {
@@ -62,8 +73,8 @@ fn is_needed(directory: &Path, lock: &str) -> bool {
 }
 
 /// By the file's own time.
-fn is_older(file: &DirEntry, then: Timestamp) -> bool {
-    let modified = file.metadata().and_then(|metadata| metadata.modified());
+fn is_older(path: &Path, then: Timestamp) -> bool {
+    let modified = fs::symlink_metadata(path).and_then(|metadata| metadata.modified());
     let since_epoch = modified.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     since_epoch.is_some_and(|since| Timestamp::from_millis(0).plus(since) < then)
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Error, Result, anyhow};
 
-use super::Context;
+use crate::Context;
 use crate::program::{self, Obstacle, Start};
 
 const NO_TOKEN: u8 = 125;

@@ -8,14 +8,14 @@ use std::process::ExitCode;
 use anyhow::Result;
 use git_credential_gastown::failure::Failure;
 use git_credential_gastown::git_config::Line;
-use git_credential_gastown::healing::Report;
 use git_credential_gastown::host::Host;
 use git_credential_gastown::remote_url::{credential_in, host_of};
 
-use super::supply::{Exhausted, Supply, supply};
-use super::{Context, write_answer};
+use super::write_answer;
+use crate::Context;
 use crate::cli::Doctor;
 use crate::config::Surroundings;
+use crate::credential::{Ask, Credential, NoCredential, find};
 use crate::git::Git;
 use finding::{Finding, Verdict};
 
@@ -61,12 +61,11 @@ struct Examination<'a> {
     git: Result<Git, Failure>,
     /// git's configuration, as it is in effect here.
     lines: Result<Vec<Line>, Failure>,
-    supply: OnceCell<Option<Result<Supply, Exhausted>>>,
+    credential: OnceCell<Option<Result<Credential, NoCredential>>>,
 }
 
-pub(super) fn run(mut context: Context<'_>, options: &Doctor) -> Result<ExitCode> {
-    context.heeds_failures = false;
-    let examination = Examination::new(&context, options);
+pub(super) fn run(context: &Context<'_>, options: &Doctor) -> Result<ExitCode> {
+    let examination = Examination::new(context, options);
     let findings: Vec<_> = CHECKS.iter().flat_map(|check| check(&examination)).collect();
     let fails = findings.iter().any(|finding| finding.verdict == Verdict::Fail);
     let clean = |text: &str| context.messages.clean(text);
@@ -93,7 +92,7 @@ impl<'a> Examination<'a> {
             let secrets = embedded.iter().flatten().flat_map(|embedded| &embedded.secrets);
             secrets.for_each(|secret| context.messages.remember(secret));
         }
-        Self { context, options, surroundings, git, lines, supply: OnceCell::new() }
+        Self { context, options, surroundings, git, lines, credential: OnceCell::new() }
     }
 
     fn lines(&self) -> &[Line] {
@@ -108,21 +107,24 @@ impl<'a> Examination<'a> {
         hosts.find(|host| settings.serves(host)).or_else(|| settings.hosts.first().cloned())
     }
 
-    /// What a `get` would answer now; `None` if that must not be asked, or nobody knows for whom.
-    fn supply(&self) -> Option<&Result<Supply, Exhausted>> {
+    /// What a `get` would answer now, whatever failure is on record; `None` if that must not be
+    /// asked, or no host is served.
+    fn credential(&self) -> Option<&Result<Credential, NoCredential>> {
         let ask = || {
             let host = self.host().filter(|_| !self.options.offline)?;
-            let supplied = supply(self.context, &host, &Report::Nothing);
-            supplied.iter().for_each(|supply| self.context.messages.remember(&supply.token));
-            Some(supplied)
+            let mut ask = Ask::by_hand(&host);
+            ask.demand.heeds_failures = false;
+            let found = find(self.context, &ask);
+            found.iter().for_each(|it| self.context.messages.remember(&it.token));
+            Some(found)
         };
-        self.supply.get_or_init(ask).as_ref()
+        self.credential.get_or_init(ask).as_ref()
     }
 
     /// How bad it is that the worker gives no token: not very, if there is another one.
     fn without_worker(&self) -> Verdict {
         let statics = &self.context.settings.static_tokens;
-        match self.supply() {
+        match self.credential() {
             Some(Ok(_)) => Verdict::Warn,
             Some(Err(_)) => Verdict::Fail,
             None if statics.iter().any(|token| token.token.value().is_some()) => Verdict::Warn,

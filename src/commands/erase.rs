@@ -1,28 +1,36 @@
-//! `erase`: takes note that a server refused a token. Compares before it forgets: a hundred
-//! parallel fetches each erase the old token after one of them has renewed it, and none of them
-//! may cost the new one. Waits for no lock and no network.
+//! `erase`: takes note that a host refused a token. Compares before it notes: a hundred parallel
+//! fetches each erase the old token after one of them has renewed it, and none of them may cost the
+//! new one. Waits for no lock and no network.
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use git_credential_gastown::failure::Name;
-use git_credential_gastown::healing::Handed;
 use git_credential_gastown::host::Host;
-use git_credential_gastown::policy::{is_within, refused_again};
-use git_credential_gastown::protocol::Request;
-use git_credential_gastown::token::{Entry, Rejection, Secret};
+use git_credential_gastown::policy::is_within;
+use git_credential_gastown::protocol::{Handed, Request};
+use git_credential_gastown::token::Secret;
 
-use super::Context;
-use super::ledger::{Outcome, Subject};
+use super::read_request;
+use crate::Context;
+use crate::audit::{Subject, Verdict};
+use crate::cache::host_key;
+use crate::cli::Flags;
 use crate::clock;
+use crate::credential::{cached_entry, note_refusal};
+use crate::messages::Messages;
 
-pub(super) fn run(context: &Context<'_>) -> ExitCode {
-    if let Some((request, host)) = context.request()
-        && let Some(token) = request.rejected_secret()
+pub(super) fn run(flags: &Flags, messages: &Messages) -> Result<ExitCode> {
+    let Some(request) = read_request(messages)? else { return Ok(ExitCode::SUCCESS) };
+    let context = Context::new(flags, messages);
+    if let Some(host) = context.served_host(&request)
+        && let Some(token) = request.secret()
     {
-        context.messages.remember(&token);
-        erase(context, &request, &host, &token);
+        messages.remember(&token);
+        erase(&context, &request, &host, &token);
+        context.cache.sweep(clock::now());
     }
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Where a refused token came from.
@@ -50,29 +58,60 @@ impl Source {
 }
 
 fn erase(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) {
+    let entry = cached_entry(context);
+    let is_cached = entry.as_ref().filter(|entry| entry.token.hash() == token.hash());
+    let is_replaced =
+        entry.as_ref().is_some_and(|entry| entry.predecessors.contains(&token.hash()));
+    let source = match (is_cached, context.settings.static_name(token)) {
+        (Some(entry), _) => {
+            let is_young = is_within(context.policy.lag, entry.first_seen, clock::now());
+            Source::Cache { is_young }
+        }
+        (None, Some(name)) if was_given(context, request, host, token) => Source::Setting(name),
+        (None, _) if is_replaced => Source::Predecessor,
+        (None, _) if token.is_installation_token() => Source::Elsewhere,
+        (None, Some(name)) => Source::Setting(name),
+        (None, None) => Source::Unknown,
+    };
+    // Only a token that may be handed out again is worth a record.
+    let is_noted = matches!(source, Source::Cache { .. } | Source::Setting(_));
+    if is_noted {
+        let predecessor = is_cached.and_then(|entry| entry.predecessors.first());
+        note_refusal(context, host, token, predecessor);
+    }
+    let verdict = if is_noted { Verdict::Noted } else { Verdict::Ignored };
+    let subject = Subject { token, source: source.name(), first_seen: None };
+    context.log("erase", host, verdict, Some(subject));
+    tell(context, request, host, token, &source);
+}
+
+/// A snapshot may as well be in the remote's URL, where git finds it without us. It is ours if the
+/// client returns our state, or if it is on record that it was handed out.
+fn was_given(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) -> bool {
+    let record = || context.cache.host_record(&host_key(token, host));
+    Handed::of(request).is_some_and(|handed| handed.is(token))
+        || record().is_some_and(|record| record.given_at.is_some())
+}
+
+fn tell(context: &Context<'_>, request: &Request, host: &Host, token: &Secret, source: &Source) {
     let (messages, rejected) = (context.messages, Name::TokenRejected);
-    let source = source_of(context, host, token);
-    take_note(context, host, &source, token);
-    let handed = Handed::of(request);
+    let doctor = "git credential-gastown doctor";
     match source {
-        Source::Cache { .. } | Source::Predecessor
-            if handed.as_ref().is_some_and(|it| it.is_second) =>
-        {
+        Source::Cache { .. } if Handed::of(request).is_some_and(|handed| handed.is_second) => {
             messages.hint(format_args!(
-                "{host} rejected the second token of this command, too: run the command again in \
-                 a minute [{rejected}]"
+                "{host} rejected the token twice within this command: it may be revoked, or this \
+                 repository may refuse it; to tell which, run: {doctor} [{rejected}]"
             ));
         }
         // git will ask again within the same command.
-        Source::Cache { .. } | Source::Predecessor if handed.is_some() || request.keeps_state() => {
-        }
+        Source::Cache { .. } | Source::Predecessor if request.keeps_state() => {}
         Source::Cache { is_young: true } => messages.hint(format_args!(
             "{host} rejected the token, which is so new that it may not be known there yet: run \
              the command again [{rejected}]"
         )),
         Source::Cache { is_young: false } => messages.hint(format_args!(
-            "{host} rejected the token; a fresh one will be fetched: run the command again; if it \
-             fails like this once more, run: git credential-gastown doctor [{rejected}]"
+            "{host} rejected the token; the worker will be asked for another: run the command \
+             again; if it fails like this once more, run: {doctor} [{rejected}]"
         )),
         Source::Predecessor => messages.hint(format_args!(
             "{host} rejected a token that has since been replaced: run the command again; if it \
@@ -83,72 +122,16 @@ fn erase(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) 
         Source::Setting(name) => messages.warning(format_args!(
             "{host} rejected {name}; replace it, or unset it to use the worker's token [{rejected}]"
         )),
-        Source::Elsewhere => warn_embedded(context, host),
+        // git uses a token in the remote's URL without asking any helper, and a helper like
+        // `store` answers with what it once saw.
+        Source::Elsewhere => messages.warning(format_args!(
+            "{host} rejected a token that did not come from here: it is in the remote's URL or in \
+             another credential helper; run in this repository: git credential-gastown setup \
+             --migrate . [{}]",
+            Name::EmbeddedToken
+        )),
         Source::Unknown => {
             messages.trace(format_args!("erase: {} is not ours", token.hash().prefix()));
         }
-    }
-}
-
-/// Only a token that may be handed out again is worth a record.
-fn take_note(context: &Context<'_>, host: &Host, source: &Source, token: &Secret) {
-    let is_noted = matches!(source, Source::Cache { .. } | Source::Setting(_));
-    if is_noted {
-        context.note_rejection(token);
-    }
-    let outcome = if is_noted { Outcome::Noted } else { Outcome::Ignored };
-    let subject = Subject { token, source: source.name(), first_seen: None };
-    context.log("erase", host, outcome, Some(subject));
-}
-
-fn source_of(context: &Context<'_>, host: &Host, token: &Secret) -> Source {
-    let entry = context.cached_entry(host);
-    let hash = token.hash();
-    match (&entry, context.settings.static_name(token)) {
-        (Some(entry), _) if entry.token.hash() == hash => Source::Cache {
-            is_young: is_within(context.policy.lag, entry.first_seen, clock::now()),
-        },
-        (Some(entry), _) if entry.predecessors.contains(&hash) => Source::Predecessor,
-        // A snapshot is only ever handed out where the worker has given nothing.
-        (Some(_), _) if token.is_installation_token() => Source::Elsewhere,
-        (_, Some(name)) => Source::Setting(name),
-        _ if token.is_installation_token() => Source::Elsewhere,
-        _ => Source::Unknown,
-    }
-}
-
-/// git uses a token in the remote's URL without asking any helper, and a helper like `store`
-/// answers with what it once saw.
-fn warn_embedded(context: &Context<'_>, host: &Host) {
-    context.messages.warning(format_args!(
-        "{host} rejected a token that did not come from here: it is in the remote's URL or in \
-         another credential helper; run in this repository: git credential-gastown setup --migrate \
-         . [{}]",
-        Name::EmbeddedToken
-    ));
-}
-
-impl Context<'_> {
-    fn cached_entry(&self, host: &Host) -> Option<Entry> {
-        let key = self.settings.place().ok()?.key(host);
-        self.cache.entry(&key).record
-    }
-
-    /// Puts a refusal on record, for every process of the machine.
-    pub(super) fn note_rejection(&self, token: &Secret) -> Rejection {
-        let hash = token.hash();
-        let before = self.cache.rejection(&hash).unwrap_or_else(|| Rejection::none(hash));
-        let after = refused_again(before.clone(), clock::now(), &self.policy);
-        if after != before
-            && let Err(reason) = self.cache.keep_rejection(&after)
-        {
-            self.messages.warning(format_args!("{reason:#} [{}]", Name::CacheUnusable));
-        }
-        self.messages.trace(format_args!(
-            "rejected: {}, {} time(s) so far",
-            after.hash.prefix(),
-            after.count
-        ));
-        after
     }
 }

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 
-use super::Context;
 use super::child::{NotRun, replace_by};
+use crate::Context;
 use crate::config::agent;
 use crate::program::{Obstacle, Start, as_value, find_all};
 
@@ -24,9 +24,9 @@ pub(super) fn run(
     // First of all: a program that cannot be run is not worth a token.
     let program = find(name)?;
     let host = context.meant_host(None).map_err(NotRun::without_token)?;
-    let supply = context.credential("exec", &host).map_err(NotRun::without_token)?;
+    let credential = context.credential("exec", &host).map_err(NotRun::without_token)?;
     let names = VARIABLES.into_iter().chain(more_variables.iter().map(String::as_str));
-    let variables = names.map(|name| (name, as_value(&supply.token))).collect();
+    let variables = names.map(|name| (name, as_value(&credential.token))).collect();
     replace_by(context, Start { program: &program, name, arguments, variables })
 }
 

@@ -1,75 +1,104 @@
 //! `get`: answers git's request with a credential, or says why there is none.
 
+use std::cell::LazyCell;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use git_credential_gastown::healing::Report;
-use git_credential_gastown::host::Host;
-use git_credential_gastown::protocol::{Answer, QUIT, Request};
+use git_credential_gastown::failure::Failure;
+use git_credential_gastown::policy::Demand;
+use git_credential_gastown::protocol::{Answer, QUIT, Report, Request};
 
-use super::supply::{Exhausted, Supply, supply};
-use super::{Context, write_answer};
-use crate::cli::OnFailure;
+use super::{read_request, write_answer};
+use crate::Context;
+use crate::caller::Caller;
+use crate::cli::{Flags, OnFailure};
+use crate::clock;
+use crate::credential::{Ask, Credential, NoCredential, find};
+use crate::messages::Messages;
 
-pub(super) fn run(context: &Context<'_>, url: Option<&str>) -> Result<ExitCode> {
-    let Some((request, host)) = request(context, url) else { return Ok(ExitCode::SUCCESS) };
+pub(super) fn run(flags: &Flags, messages: &Messages, url: Option<&str>) -> Result<ExitCode> {
+    let request = match url {
+        Some(_) => None,
+        None => {
+            hint_at_terminal(messages);
+            match read_request(messages) {
+                Ok(None) => return Ok(ExitCode::SUCCESS),
+                Ok(request) => request,
+                Err(failure) => {
+                    let _ = write_answer(QUIT);
+                    return Err(failure.into());
+                }
+            }
+        }
+    };
+    let context = Context::new(flags, messages);
+    let request = request.or_else(|| context.request_for(url?));
+    let Some((request, host)) =
+        request.and_then(|request| context.served_host(&request).map(|host| (request, host)))
+    else {
+        if url.is_some() {
+            messages.hint("not one of our hosts, so git gets no answer; see --host");
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
     context.warn_of_settings();
     let report = Report::of(&request);
-    let outcome = supply(context, &host, &report);
-    let answered = answer(context, &request, &report, &outcome);
+    let caller = LazyCell::new(Caller::look);
+    let is_plain_client =
+        url.is_none() && !request.has_capabilities() && *caller == Caller::Other;
+    let ask = Ask { host: &host, report: &report, is_plain_client, demand: Demand::default() };
+    let outcome = find(&context, &ask);
+    let is_transport = || *caller == Caller::Transport;
+    let answered = answer(&context, &request, &report, &outcome, is_transport);
     // Once git has its answer.
-    context.log_supply("get", &host, &outcome);
+    context.log_credential("get", &host, &outcome);
+    context.cache.sweep(clock::now());
     answered?;
     outcome.map(|_| ExitCode::SUCCESS).map_err(Into::into)
 }
 
-/// What is asked on stdin, or on the command line.
-fn request(context: &Context<'_>, url: Option<&str>) -> Option<(Request, Host)> {
-    let Some(url) = url else {
-        if std::io::stdin().is_terminal() {
-            context.messages.hint(
-                "type `protocol=https`, `host=github.com` and an empty line, as git would; or run: \
-                 git credential-gastown get https://github.com",
-            );
-        }
-        return context.request();
-    };
-    let asked = context.request_for(url);
-    let ours = asked.and_then(|request| context.our_host(&request).map(|host| (request, host)));
-    if ours.is_none() {
-        context.messages.hint("not one of our hosts, so git gets no answer; see --host");
+fn hint_at_terminal(messages: &Messages) {
+    if std::io::stdin().is_terminal() {
+        messages.hint(
+            "type `protocol=https`, `host=github.com` and an empty line, as git would; or run: git \
+             credential-gastown get https://github.com",
+        );
     }
-    ours
 }
 
 fn answer(
     context: &Context<'_>,
     request: &Request,
     report: &Report,
-    outcome: &Result<Supply, Exhausted>,
-) -> Result<()> {
+    outcome: &Result<Credential, NoCredential>,
+    is_transport: impl Fn() -> bool,
+) -> Result<(), Failure> {
+    let quits = context.settings.on_failure == OnFailure::Quit;
     match outcome {
-        Ok(supply) => {
+        Ok(credential) => {
+            let token = &credential.token;
+            let continues = || report.is_first() && is_transport();
             let answer = Answer {
-                username: supply.username,
-                password: &supply.token,
-                expires: supply.expires.filter(|expires| *expires > crate::clock::now()),
-                healing: (request.keeps_state() && supply.may_heal)
-                    .then(|| report.healing(&supply.token)),
+                username: credential.username,
+                password: token,
+                expires: credential.expires.filter(|expires| *expires > clock::now()),
+                continuation: (request.keeps_state() && credential.may_heal)
+                    .then(|| report.continuation(token, continues())),
             };
-            let (source, hash) = (&supply.source, supply.token.hash());
+            let (source, hash) = (credential.source, token.hash());
             context.messages.trace(format_args!("answer: {} from {source}", hash.prefix()));
-            write_answer(&answer.to_bytes())
+            write_answer(&answer.to_bytes()).inspect_err(|_| {
+                if quits {
+                    let _ = write_answer(QUIT);
+                }
+            })
         }
-        Err(_) => {
-            // The reason matters more than that nobody reads the answer.
-            if context.settings.on_failure == OnFailure::Quit
-                && let Err(unwritten) = write_answer(QUIT)
-            {
-                context.messages.trace(format_args!("{unwritten:#}"));
-            }
+        // The reason matters more than that nobody reads the answer.
+        Err(_) if quits => write_answer(QUIT).or_else(|unwritten| {
+            context.messages.trace(format_args!("{unwritten}"));
             Ok(())
-        }
+        }),
+        Err(_) => Ok(()),
     }
 }

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow};
 use git_credential_gastown::host::Host;
 
-use super::Context;
 use super::child::{NotRun, replace_by};
+use crate::Context;
 use crate::config::agent;
 use crate::program::{Obstacle, Start, as_value, find_all, is_ourselves};
 
@@ -20,17 +20,17 @@ const ENTERPRISE: [&str; 2] = ["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"]
 
 pub(super) fn run(context: &Context<'_>, arguments: &[OsString]) -> Result<ExitCode> {
     let program = real_gh()?;
-    let supply = match host(context)? {
+    let credential = match host(context)? {
         Some(host) => {
-            let supply = context.credential(NAME, &host).map_err(NotRun::without_token)?;
-            Some((variables_for(&host), supply))
+            let credential = context.credential(NAME, &host).map_err(NotRun::without_token)?;
+            Some((variables_for(&host), credential))
         }
         None => None,
     };
     let tried = OsString::from(tried(&program));
     let mut variables = vec![(agent::TRIED, tried.as_os_str())];
-    if let Some((names, supply)) = &supply {
-        variables.extend(names.map(|name| (name, as_value(&supply.token))));
+    if let Some((names, credential)) = &credential {
+        variables.extend(names.map(|name| (name, as_value(&credential.token))));
     }
     let name = OsStr::new(NAME);
     replace_by(context, Start { program: &program, name, arguments, variables })
@@ -43,7 +43,7 @@ fn host(context: &Context<'_>) -> Result<Option<Host>, NotRun> {
         None => context.meant_host(None).map(Some).map_err(NotRun::without_token),
         Some(name) => {
             let request = context.request_for(&name);
-            Ok(request.and_then(|request| context.our_host(&request)))
+            Ok(request.and_then(|request| context.served_host(&request)))
         }
     }
 }

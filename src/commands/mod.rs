@@ -1,40 +1,35 @@
-//! The operations: the only place where the core and the shell meet. Each file is one operation,
-//! except `supply` (the chain of sources of a credential), `flight` (one process renews, the
-//! others wait), `conversation` (what is said to the worker), `person` (what a person means, and
-//! gets), `child` (becoming another program) and `ledger` (what the audit log is told).
+//! The operations, one file each, and what they share: the request on stdin, the answer on stdout,
+//! `person` (what a person means by a command line) and `child` (becoming another program).
 
-use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Read, Write};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::host::Host;
-use git_credential_gastown::policy::Policy;
 use git_credential_gastown::protocol::{LONGEST_REQUEST, Request, is_complete};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use crate::cache::Cache;
-use crate::cli::{Cli, Flags, Operation};
-use crate::clock::Clock;
-use crate::config::{self, Settings};
+use crate::Context;
+use crate::cli::{Cli, Operation};
+use crate::config;
 use crate::messages::Messages;
 
 mod capability;
 mod child;
 mod completions;
-mod conversation;
 mod doctor;
 mod erase;
 mod exec;
-mod flight;
 mod get;
 mod gh;
-mod ledger;
 mod person;
 mod refresh;
 mod setup;
 mod status;
 mod store;
-mod supply;
 mod token;
 
 pub(crate) use child::NotRun;
@@ -42,62 +37,19 @@ pub(crate) use child::NotRun;
 /// git's requests are shorter by far.
 const CHUNK: usize = 8192;
 
-/// What the operations that need settings work with.
-pub(crate) struct Context<'a> {
-    pub settings: Settings,
-    pub cache: Cache,
-    pub clock: Clock,
-    pub messages: &'a Messages,
-    pub policy: Policy,
-    /// Whether a failure on record keeps this process from asking the worker.
-    pub heeds_failures: bool,
-}
-
-impl<'a> Context<'a> {
-    fn new(flags: &Flags, clock: Clock, messages: &'a Messages) -> Self {
-        let mut settings = Settings::from_process(flags);
-        settings.secrets().for_each(|secret| messages.remember(secret));
-        for note in settings.notes.iter().chain(&settings.warnings) {
-            messages.trace(format_args!("settings: {note}"));
-        }
-        let cache = Cache::new(std::mem::take(&mut settings.cache_directories));
-        Self { settings, cache, clock, messages, policy: Policy::default(), heeds_failures: true }
-    }
-
-    /// The request on stdin and its host, if that is ours to answer for.
-    fn request(&self) -> Option<(Request, Host)> {
-        let request = read_request(self.messages)?;
-        let host = self.our_host(&request)?;
-        Some((request, host))
-    }
-
-    /// The host of a request, if it is ours to answer for. Any other is somebody else's business:
-    /// no answer, no complaint, and the trace tells why.
-    fn our_host(&self, request: &Request) -> Option<Host> {
-        let ours = Host::requested(request.protocol(), request.host())
-            .filter(|host| self.settings.serves(host));
-        let shown = String::from_utf8_lossy(request.host());
-        match &ours {
-            Some(host) => self.messages.trace(format_args!("request for {host}")),
-            None => self.messages.trace(format_args!("request for `{shown}`: not our host")),
-        }
-        ours
-    }
-}
-
 /// Runs one operation.
 ///
 /// # Errors
 /// Why there is no answer.
-pub(crate) fn run(cli: &Cli, clock: Clock, messages: &Messages) -> Result<ExitCode> {
+pub(crate) fn run(cli: &Cli, messages: &Messages) -> Result<ExitCode> {
     let (trace_to, fault) = config::trace_to(cli.flags.verbose);
     messages.trace_to(trace_to);
     fault.iter().for_each(|fault| messages.warning(fault));
-    let context = || Context::new(&cli.flags, clock, messages);
+    let context = || Context::new(&cli.flags, messages);
     match &cli.operation {
-        Operation::Get { url } => get::run(&context(), url.as_deref()),
-        Operation::Store => Ok(store::run(messages)),
-        Operation::Erase => Ok(erase::run(&context())),
+        Operation::Get { url } => get::run(&cli.flags, messages, url.as_deref()),
+        Operation::Store => store::run(&cli.flags, messages),
+        Operation::Erase => erase::run(&cli.flags, messages),
         Operation::Capability => capability::run(),
         Operation::Token { url, json, reveal } => {
             token::run(&context(), url.as_deref(), *json, *reveal)
@@ -107,28 +59,56 @@ pub(crate) fn run(cli: &Cli, clock: Clock, messages: &Messages) -> Result<ExitCo
         Operation::Gh { arguments } => gh::run(&context(), arguments),
         Operation::Status { json } => status::run(&context(), *json),
         Operation::Completions { shell } => completions::run(*shell),
-        Operation::Doctor(options) => doctor::run(context(), options),
+        Operation::Doctor(options) => doctor::run(&context(), options),
         Operation::Setup(options) => setup::run(&context(), &cli.flags, options),
         // https://git-scm.com/docs/gitcredentials: "silently ignore the request".
         Operation::Unknown(_) => Ok(ExitCode::SUCCESS),
     }
 }
 
-/// The request on stdin, if it is a proper one. What is not gets no answer and no complaint,
+impl Context<'_> {
+    /// The host of a request, if it is served. Any other is somebody else's business: no answer,
+    /// no complaint, and the trace tells why.
+    fn served_host(&self, request: &Request) -> Option<Host> {
+        let served = Host::requested(request.protocol(), request.host())
+            .filter(|host| self.settings.serves(host));
+        match &served {
+            Some(host) => self.messages.trace(format_args!("request for {host}")),
+            None => {
+                let shown = String::from_utf8_lossy(request.host());
+                self.messages.trace(format_args!("request for `{shown}`: not our host"));
+            }
+        }
+        served
+    }
+}
+
+/// The request on stdin. `None` for what is not a proper one: it gets no answer and no complaint,
 /// because it may be an attack on whoever sent it; the trace tells why.
-fn read_request(messages: &Messages) -> Option<Request> {
-    match Request::parse(&read_input(std::io::stdin().lock())) {
-        Ok(request) => Some(request),
+///
+/// # Errors
+/// If stdin cannot be read.
+fn read_request(messages: &Messages) -> Result<Option<Request>, Failure> {
+    let stdin = std::io::stdin();
+    let input = read_input(stdin.lock(), || wait_for(&stdin, PollFlags::IN)).map_err(|error| {
+        let what = format!("cannot read git's request from stdin: {error}");
+        Failure::new(Name::IoFailed, Retry::AtOnce, what, "run the command again")
+    })?;
+    match Request::parse(&input) {
+        Ok(request) => Ok(Some(request)),
         Err(refusal) => {
             messages.trace(format_args!("request refused: {refusal}"));
-            None
+            Ok(None)
         }
     }
 }
 
 /// Up to the blank line or the end of the input. What is over the limit is refused as a whole, so
-/// there is no need to read on.
-fn read_input(mut input: impl std::io::Read) -> Zeroizing<Vec<u8>> {
+/// there is no need to read on. `wait` is for input that is not there yet.
+fn read_input(
+    mut input: impl Read,
+    wait: impl Fn() -> std::io::Result<()>,
+) -> std::io::Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(CHUNK));
     let mut chunk = Zeroizing::new([0; CHUNK]);
     while bytes.len() <= LONGEST_REQUEST && !is_complete(&bytes) {
@@ -136,18 +116,55 @@ fn read_input(mut input: impl std::io::Read) -> Zeroizing<Vec<u8>> {
             Ok(0) => break,
             Ok(count) => bytes.extend_from_slice(&chunk[..count]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // As good as the end: what came before decides.
-            Err(_) => break,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => wait()?,
+            Err(error) => return Err(error),
         }
     }
-    bytes
+    Ok(bytes)
 }
 
-/// Gives git its whole answer in one write.
+/// Gives git its whole answer, in one write unless the pipe takes it in parts.
+///
+/// # Errors
+/// `io-failed`, if it could not be written.
 #[expect(clippy::disallowed_methods, reason = "the one place for stdout")]
-fn write_answer(bytes: &[u8]) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(bytes).and_then(|()| stdout.flush()).context("cannot write the answer")
+fn write_answer(bytes: &[u8]) -> Result<(), Failure> {
+    let stdout = std::io::stdout();
+    let written = write_all(stdout.lock(), bytes, || wait_for(&stdout, PollFlags::OUT));
+    written.map_err(|error| {
+        let what = format!("cannot write the answer to stdout: {error}");
+        Failure::new(Name::IoFailed, Retry::AtOnce, what, "run the command again")
+    })
+}
+
+fn write_all(
+    mut output: impl Write,
+    mut bytes: &[u8],
+    wait: impl Fn() -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    while !bytes.is_empty() {
+        match output.write(bytes) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(count) => bytes = &bytes[count..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => wait()?,
+            Err(error) => return Err(error),
+        }
+    }
+    loop {
+        match output.flush() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => wait()?,
+            flushed => return flushed,
+        }
+    }
+}
+
+/// Waits until a stream that does not block can be read or written.
+fn wait_for(stream: &impl std::os::fd::AsFd, flags: PollFlags) -> std::io::Result<()> {
+    match poll(&mut [PollFd::new(stream, flags)], None) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Whether a person reads the answer.

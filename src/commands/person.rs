@@ -2,12 +2,12 @@
 //! it with every warning told.
 
 use git_credential_gastown::failure::{Failure, Name, Retry};
-use git_credential_gastown::healing::Report;
 use git_credential_gastown::host::Host;
 use git_credential_gastown::protocol::Request;
 
-use super::Context;
-use super::supply::{Exhausted, Supply, supply};
+use crate::Context;
+use crate::clock;
+use crate::credential::{Ask, Credential, NoCredential, find};
 
 impl Context<'_> {
     /// The host that is meant: the one given, if it is ours, else the first of ours.
@@ -17,7 +17,7 @@ impl Context<'_> {
     pub(super) fn meant_host(&self, url: Option<&str>) -> Result<Host, Failure> {
         let hosts = &self.settings.hosts;
         let meant = match url {
-            Some(url) => self.request_for(url).and_then(|request| self.our_host(&request)),
+            Some(url) => self.request_for(url).and_then(|request| self.served_host(&request)),
             None => hosts.first().cloned(),
         };
         meant.ok_or_else(|| {
@@ -33,7 +33,7 @@ impl Context<'_> {
         let scheme = if url.contains("://") { "" } else { "https://" };
         match Request::parse(format!("url={scheme}{url}\n\n").as_bytes()) {
             Ok(request) => {
-                request.rejected_secret().iter().for_each(|it| self.messages.remember(it));
+                request.secret().iter().for_each(|it| self.messages.remember(it));
                 Some(request)
             }
             Err(refusal) => {
@@ -47,14 +47,15 @@ impl Context<'_> {
     ///
     /// # Errors
     /// If no source has one.
-    pub(super) fn credential(&self, operation: &str, host: &Host) -> Result<Supply, Exhausted> {
+    pub(super) fn credential(
+        &self,
+        operation: &str,
+        host: &Host,
+    ) -> Result<Credential, NoCredential> {
         self.warn_of_settings();
-        let outcome = supply(self, host, &Report::Nothing);
-        self.log_supply(operation, host, &outcome);
+        let outcome = find(self, &Ask::by_hand(host));
+        self.log_credential(operation, host, &outcome);
+        self.cache.sweep(clock::now());
         outcome
-    }
-
-    pub(super) fn warn_of_settings(&self) {
-        self.settings.warnings.iter().for_each(|warning| self.messages.warning(warning));
     }
 }

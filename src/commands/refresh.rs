@@ -4,65 +4,78 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use git_credential_gastown::failure::{Failure, Name, Retry};
-use git_credential_gastown::healing::Report;
-use git_credential_gastown::host::Host;
-use git_credential_gastown::policy::outlook;
+use git_credential_gastown::host::{Host, Kind};
+use git_credential_gastown::policy::{Demand, outlook};
+use git_credential_gastown::protocol::Report;
 use git_credential_gastown::time::spoken;
 use git_credential_gastown::token::Entry;
 
-use super::flight::{Flight, NotObtained, Obtained};
-use super::ledger::{Outcome, Subject};
-use super::{Context, write_answer};
+use super::write_answer;
+use crate::Context;
+use crate::audit::{Subject, Verdict};
 use crate::clock;
 use crate::config::Setting;
+use crate::credential::cached_entry;
+use crate::renew::{Outcome, Renewal};
+
+/// A renewed entry, and whether this very process got it from the worker.
+struct Renewed {
+    before: Option<Entry>,
+    entry: Entry,
+    is_new: bool,
+}
 
 pub(super) fn run(context: &Context<'_>, url: Option<&str>) -> Result<ExitCode> {
     context.warn_of_settings();
     let host = context.meant_host(url)?;
-    match renew(context, &host) {
-        Ok((before, obtained)) => {
-            let Obtained { entry, is_new } = &obtained;
+    let outcome = renew(context, &host);
+    match &outcome {
+        Ok(Renewed { entry, is_new, .. }) => {
             let source = Some(if *is_new { "worker" } else { "cache" });
             let first_seen = Some(entry.first_seen);
             let subject = Subject { token: &entry.token, source, first_seen };
-            context.log("refresh", &host, Outcome::Answered, Some(subject));
-            write_answer(told(context, &host, before.as_ref(), &obtained).as_bytes())?;
-            hint_at_first_token(context);
-            Ok(ExitCode::SUCCESS)
+            context.log("refresh", &host, Verdict::Answered, Some(subject));
         }
-        Err(failure) => {
-            context.log("refresh", &host, Outcome::Failed(failure.name), None);
-            Err(failure.into())
-        }
+        Err(failure) => context.log("refresh", &host, Verdict::Failed(failure.name), None),
     }
+    context.cache.sweep(clock::now());
+    write_answer(told(context, &outcome?).as_bytes())?;
+    hint_at_first_token(context);
+    Ok(ExitCode::SUCCESS)
 }
 
-fn renew(context: &Context<'_>, host: &Host) -> Result<(Option<Entry>, Obtained), Failure> {
-    if !context.settings.hosts.contains(host) {
+fn renew(context: &Context<'_>, host: &Host) -> Result<Renewed, Failure> {
+    if context.settings.kind(host) == Kind::GitLab {
         let what = format!("the token for {host} is GITLAB_TOKEN, which no worker renews");
         return Err(Failure::new(Name::ConfigMissing, Retry::WhenMended, what, "set a new one"));
     }
     let place = context.settings.place()?;
-    let before = context.cache.entry(&place.key(host)).record;
-    let flight = Flight::new(context, place, host, &Report::Nothing).wanting_newer();
-    let obtained = flight.obtain().map_err(|NotObtained { failure, .. }| failure)?;
-    Ok((before, obtained))
+    let before = cached_entry(context);
+    let demand = Demand {
+        newer_than: Some(clock::now()),
+        heeds_failures: false,
+        ..Demand::default()
+    };
+    let (report, is_plain_client) = (&Report::NOTHING, false);
+    match (Renewal { context, place, host, report, is_plain_client, demand }).token() {
+        Outcome::Fresh(entry) => Ok(Renewed { before, entry, is_new: true }),
+        Outcome::Serve { entry, warning } => {
+            warning.iter().for_each(|warning| context.messages.warning(warning));
+            Ok(Renewed { before, entry, is_new: false })
+        }
+        Outcome::Fail { failure, .. } => Err(failure),
+    }
 }
 
-fn told(
-    context: &Context<'_>,
-    host: &Host,
-    before: Option<&Entry>,
-    Obtained { entry, is_new }: &Obtained,
-) -> String {
-    let is_same = before.is_some_and(|before| before.token.hash() == entry.token.hash());
+fn told(context: &Context<'_>, Renewed { before, entry, is_new }: &Renewed) -> String {
+    let is_same = before.as_ref().is_some_and(|before| before.token.hash() == entry.token.hash());
     let what = match (is_same, is_new) {
         (true, _) => "the worker gave the same token again",
         (false, true) => "renewed",
         (false, false) => "renewed, by another process",
     };
     let life = spoken(outlook(entry, &context.policy).least.since(clock::now()));
-    format!("{what}: {host}, token {}, good for at least {life}\n", entry.token.hash().prefix())
+    format!("{what}: token {}, good for at least {life}\n", entry.token.hash().prefix())
 }
 
 fn hint_at_first_token(context: &Context<'_>) {

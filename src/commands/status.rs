@@ -4,14 +4,19 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use git_credential_gastown::container_token::{ContainerToken, Source};
+use git_credential_gastown::token::container::{ContainerToken, Source};
 use git_credential_gastown::failure::FailureRecord;
 use git_credential_gastown::host::{CacheKey, TownKey};
-use git_credential_gastown::policy::{Decision, Facts, Outlook, decide, outlook};
+use git_credential_gastown::policy::{
+    Decision, Demand, Evidence, Facts, HostRecord, Outlook, decide, outlook,
+};
 use git_credential_gastown::time::Timestamp;
-use git_credential_gastown::token::{Entry, Rejection};
+use git_credential_gastown::failure::FailureKey;
+use git_credential_gastown::token::Entry;
 
-use super::{Context, answers_a_terminal, write_answer};
+use super::{answers_a_terminal, write_answer};
+use crate::Context;
+use crate::cache::host_key;
 use crate::clock;
 use crate::config::agent;
 
@@ -21,8 +26,8 @@ mod text;
 /// All that there is to tell.
 struct Status {
     now: Timestamp,
-    /// Where the cache may be.
-    directories: Vec<String>,
+    /// Where the cache is.
+    directory: String,
     records: Vec<Record>,
     /// Files that are not used, and why.
     faults: Vec<String>,
@@ -41,7 +46,8 @@ struct Record {
 struct Token {
     entry: Entry,
     outlook: Outlook,
-    rejection: Option<Rejection>,
+    /// The hosts that refused it, with what is on record.
+    refusals: Vec<(String, HostRecord)>,
 }
 
 pub(super) fn run(context: &Context<'_>, as_json: bool) -> Result<ExitCode> {
@@ -66,7 +72,7 @@ impl Status {
         let (keys, faults) = cache.keys();
         Self {
             now,
-            directories: cache.directories().iter().map(|it| it.display().to_string()).collect(),
+            directory: cache.directory().map_or_else(String::new, |it| it.display().to_string()),
             records: keys.into_iter().map(|key| Record::look(context, key, now)).collect(),
             faults: faults.into_iter().map(|fault| fault.what).collect(),
         }
@@ -75,29 +81,36 @@ impl Status {
 
 impl Record {
     fn look(context: &Context<'_>, key: CacheKey, now: Timestamp) -> Self {
-        let Context { cache, policy, .. } = context;
-        let entry = cache.entry(&key).record;
-        let rejection = entry.as_ref().and_then(|entry| cache.rejection(&entry.token.hash()));
+        let Context { cache, policy, settings, .. } = context;
+        let entry = cache.entry(&key).unwrap_or_default();
+        let refusals = entry.iter().flat_map(|entry| {
+            let record = |host| Some((host, cache.host_record(&host_key(&entry.token, host))?));
+            settings.hosts.iter().filter_map(record)
+        });
+        let refusals: Vec<_> = refusals
+            .filter(|(_, record)| record.is_refused())
+            .map(|(host, record)| (host.to_string(), record))
+            .collect();
         let facts = Facts {
             entry: entry.as_ref(),
-            rejection: rejection.as_ref(),
-            failure: None,
+            at_host: refusals.first().map(|(_, record)| record),
+            evidence: Evidence::None,
+            failure: &|| None,
             waiting_since: None,
-            doubted: false,
-            wanted_since: None,
+            demand: Demand::default(),
             now,
         };
-        let decision = decide(facts, policy);
+        let decision = decide(&facts, policy);
         let town = TownKey { api: key.api.clone(), town: key.town.clone() };
         let renewal = cache.container_token(&town);
         let token = entry.map(|entry| {
             context.messages.remember(&entry.token);
-            Token { outlook: outlook(&entry, policy), entry, rejection }
+            Token { outlook: outlook(&entry, policy), entry, refusals }
         });
         Self {
             decision,
             token,
-            failure: cache.failure(&key),
+            failure: cache.failure(&FailureKey { place: key.clone(), container_tokens: None }),
             container_token_expires: renewal
                 .and_then(|secret| ContainerToken::new(secret, Source::Renewal).expires()),
             key,

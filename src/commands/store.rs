@@ -1,17 +1,28 @@
-//! `store`: what git would have us store was answered from here, so there is nothing to do. Quick
-//! and silent, without disk or network; only the trace is told of a healed command.
+//! `store`: what git would have us store was answered from here, so there is nothing to keep. It
+//! says that a host accepted a token, which clears what is on record of refusals. Quick and silent,
+//! without network.
 
 use std::process::ExitCode;
 
-use git_credential_gastown::healing::Handed;
+use anyhow::Result;
+use git_credential_gastown::protocol::Handed;
 
 use super::read_request;
+use crate::Context;
+use crate::cli::Flags;
+use crate::credential::note_acceptance;
 use crate::messages::Messages;
 
-pub(super) fn run(messages: &Messages) -> ExitCode {
-    let request = read_request(messages);
-    if request.as_ref().and_then(Handed::of).is_some_and(|handed| handed.is_second) {
+pub(super) fn run(flags: &Flags, messages: &Messages) -> Result<ExitCode> {
+    let Some(request) = read_request(messages)? else { return Ok(ExitCode::SUCCESS) };
+    if Handed::of(&request).is_some_and(|handed| handed.is_second) {
         messages.trace(format_args!("healed: the second token of this command was accepted"));
     }
-    ExitCode::SUCCESS
+    let Some(token) = request.secret() else { return Ok(ExitCode::SUCCESS) };
+    messages.remember(&token);
+    let context = Context::new(flags, messages);
+    if let Some(host) = context.served_host(&request) {
+        note_acceptance(&context, &host, &token);
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,8 @@ use git_credential_gastown::time::Timestamp;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{Context, answers_a_terminal, write_answer};
+use super::{answers_a_terminal, write_answer};
+use crate::Context;
 
 pub(super) fn run(
     context: &Context<'_>,
@@ -22,16 +23,16 @@ pub(super) fn run(
         );
     }
     let host = context.meant_host(url)?;
-    let supply = context.credential("token", &host)?;
-    let token = supply.token.expose();
+    let credential = context.credential("token", &host)?;
+    let token = credential.token.expose();
     let text = if as_json {
         Zeroizing::new(format!(
             "{}\n",
             json!({
                 "token": token,
-                "kind": supply.token.kind().to_string(),
-                "expires": supply.expires.and_then(Timestamp::to_rfc3339),
-                "source": supply.source,
+                "kind": credential.token.kind().to_string(),
+                "expires": credential.expires.and_then(Timestamp::to_rfc3339),
+                "source": credential.source,
                 "host": host.to_string(),
             })
         ))

@@ -14,11 +14,13 @@ use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use super::sources::Sources;
-use super::{GitLab, Origin, Setting, StaticToken};
+use super::{Certificates, GitLab, Origin, Setting, StaticToken};
+use crate::cache::Candidate;
 use crate::cli::{Flags, OnFailure};
 use crate::messages::TraceTo;
 
 const DEFAULT_HOSTS: [&str; 2] = ["github.com", "gist.github.com"];
+const DEFAULT_GITLAB: &str = "gitlab.com";
 const DEFAULT_WORKSPACE: &str = "/workspace/rigs";
 
 pub(super) fn parse_id(text: String) -> Result<Id, String> {
@@ -51,7 +53,8 @@ fn rig_here(workspace: &Path, here: &Path) -> Option<Id> {
         .or_else(|| rig_of_directory(&workspace.canonicalize().ok()?, here))
 }
 
-pub(super) fn listed_hosts(sources: &mut Sources<'_>, flags: &[String]) -> Vec<Host> {
+/// The hosts that are served: the listed ones, and the GitLab instance if there is a token for it.
+pub(super) fn hosts(sources: &mut Sources<'_>, flags: &[String], gitlab: &GitLab) -> Vec<Host> {
     let entries = match flags {
         [] => sources.list("GASTOWN_GIT_HOSTS", "git_hosts"),
         flags => Some(flags.to_vec()),
@@ -61,10 +64,21 @@ pub(super) fn listed_hosts(sources: &mut Sources<'_>, flags: &[String]) -> Vec<H
     for entry in entries {
         match Host::listed(&entry) {
             Ok(host) => hosts.push(host),
-            Err(why) => sources.warnings.push(format!("git host `{entry}` is ignored: {why}")),
+            Err(why) => {
+                let entry = shown(&entry);
+                sources.warnings.push(format!("git host `{entry}` is ignored: {why}"));
+            }
         }
     }
+    if gitlab.token.is_some() && !hosts.contains(&gitlab.host) {
+        hosts.push(gitlab.host.clone());
+    }
     hosts
+}
+
+/// Without user information, which may be a secret.
+fn shown(entry: &str) -> &str {
+    entry.rsplit_once('@').map_or(entry, |(_, host)| host)
 }
 
 /// Where the settings come from that do not carry it with them.
@@ -83,18 +97,21 @@ pub(super) fn origins(
 }
 
 /// The instance's token answers for that instance only.
-pub(super) fn gitlab(sources: &mut Sources<'_>) -> Option<GitLab> {
-    let token = sources.secret("GITLAB_TOKEN", None).value()?.clone();
-    let url = sources.variable("GITLAB_INSTANCE_URL").unwrap_or_else(|| "gitlab.com".to_owned());
-    let (scheme, rest) = url.split_once("://").unwrap_or(("https", &url));
+pub(super) fn gitlab(sources: &mut Sources<'_>) -> GitLab {
+    let mut token = sources.secret("GITLAB_TOKEN", None).value().cloned();
+    let url = sources.variable("GITLAB_INSTANCE_URL");
+    let (scheme, rest) = match url.as_deref() {
+        Some(url) => url.split_once("://").unwrap_or(("https", url)),
+        None => ("https", DEFAULT_GITLAB),
+    };
     let host = rest.split('/').next().unwrap_or_default();
-    match Host::listed(&format!("{scheme}://{host}")) {
-        Ok(host) => Some(GitLab { host, token }),
-        Err(why) => {
-            sources.warnings.push(format!("GITLAB_INSTANCE_URL is ignored: {why}"));
-            None
-        }
-    }
+    let host = Host::listed(&format!("{scheme}://{host}")).unwrap_or_else(|why| {
+        sources.warnings.push(format!("GITLAB_INSTANCE_URL is ignored: {why}"));
+        // Nobody knows where the token belongs.
+        token = None;
+        Host::listed(DEFAULT_GITLAB).expect("it is a host name")
+    });
+    GitLab { host, token }
 }
 
 pub(super) fn static_tokens(sources: &mut Sources<'_>) -> Vec<StaticToken> {
@@ -112,7 +129,7 @@ pub(super) fn static_tokens(sources: &mut Sources<'_>) -> Vec<StaticToken> {
 
 /// Secrets that are read only to be masked: the password inside the proxy's address, and a token
 /// that is meant for another program.
-pub(super) fn bystanders(sources: &mut Sources<'_>, proxy: Option<&Secret>) -> Vec<Secret> {
+pub(super) fn other_secrets(sources: &mut Sources<'_>, proxy: Option<&Secret>) -> Vec<Secret> {
     let password = proxy.and_then(|proxy| {
         let (user_info, _) = proxy.expose().rsplit_once('@')?;
         Secret::parse(user_info.rsplit_once(':')?.1.as_bytes())
@@ -121,22 +138,43 @@ pub(super) fn bystanders(sources: &mut Sources<'_>, proxy: Option<&Secret>) -> V
     password.into_iter().chain(other).collect()
 }
 
-/// Where the cache may be, best first: what was asked for, or the user's runtime directory if
-/// there is one, or the user's cache directory; at last a private place under the temporary one.
-pub(super) fn cache_directories(
+/// Where the cache may be, best first: what was asked for, or the user's runtime directory if there
+/// is one, the user's cache directory, and at last a private place under the temporary one.
+pub(super) fn cache_candidates(
     asked: Setting<PathBuf>,
     sources: &mut Sources<'_>,
-) -> Vec<PathBuf> {
-    let mut places = Vec::new();
-    if let Setting::Set { value, .. } = asked {
-        places.push(value);
-    } else if let Some(user) = sources.user_directories() {
-        let runtime = user.runtime_dir().filter(|directory| directory.is_dir());
-        places.push(runtime.unwrap_or(user.cache_dir()).join("gastown"));
+) -> Vec<Candidate> {
+    let mut paths = Vec::new();
+    let mut is_configured = false;
+    match asked {
+        Setting::Set { value, .. } if value.is_absolute() => {
+            paths.push(value);
+            is_configured = true;
+        }
+        Setting::Set { origin, .. } => {
+            sources.warnings.push(format!("{origin} is ignored: not an absolute path"));
+        }
+        _ => {}
     }
-    let user = rustix::process::geteuid().as_raw();
-    places.push(std::env::temp_dir().join(format!("gastown-{user}")));
-    places
+    if let Some(user) = sources.user_directories().filter(|_| !is_configured) {
+        let runtime = user.runtime_dir().filter(|directory| directory.is_dir());
+        paths.extend(runtime.map(|directory| directory.join("gastown")));
+        paths.push(user.cache_dir().join("gastown"));
+    }
+    let temporary = std::env::temp_dir();
+    let temporary = if temporary.is_absolute() { temporary } else { PathBuf::from("/tmp") };
+    paths.push(temporary.join(format!("gastown-{}", rustix::process::geteuid().as_raw())));
+    let candidate = |(index, path)| Candidate { path, is_configured: is_configured && index == 0 };
+    paths.into_iter().enumerate().map(candidate).collect()
+}
+
+pub(super) fn certificates(sources: &mut Sources<'_>) -> Certificates {
+    let directories = sources.variable("SSL_CERT_DIR").unwrap_or_default();
+    let directories = std::env::split_paths(&directories).filter(|path| path.is_absolute());
+    Certificates {
+        file: sources.variable("SSL_CERT_FILE").map(PathBuf::from),
+        directories: directories.collect(),
+    }
 }
 
 pub(super) fn on_failure(sources: &mut Sources<'_>, flags: &Flags) -> OnFailure {

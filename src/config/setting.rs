@@ -11,12 +11,22 @@ pub(crate) enum Origin {
     File(&'static str),
 }
 
+impl Origin {
+    /// The flag, variable or key.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Flag(name) | Self::Environment(name) | Self::File(name) => name,
+            Self::Directory => "the working directory",
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Flag(name) => formatter.write_str(name),
-            Self::Directory => formatter.write_str("the working directory"),
-            Self::Environment(name) => formatter.write_str(name),
+            Self::Flag(_) | Self::Directory | Self::Environment(_) => {
+                formatter.write_str(self.name())
+            }
             Self::File(key) => write!(formatter, "`{key}` in the config file"),
         }
     }

@@ -34,6 +34,10 @@ pub struct Question<'a> {
     pub worker: &'a str,
     pub town: &'a str,
     pub rig: &'a str,
+    /// Where the rig's id comes from, for messages.
+    pub rig_origin: &'a str,
+    /// Whether a flag is what overrules that.
+    pub rig_is_of_directory: bool,
     /// The container JWT that is presented.
     pub bearer: &'a Secret,
     /// A worker that repeats any of these in its answer must not get it shown.
@@ -59,12 +63,7 @@ pub enum Denial {
 pub fn git_token(reply: &Reply, question: Question<'_>) -> Result<Grant, Denial> {
     let mut answer = accepted(reply, question)?;
     let token = token_of(&mut answer, question)?;
-    let expires = match told_expiry(&answer, question, reply.date.as_deref()) {
-        Some(expires) if expires <= question.answered_at => {
-            return Err(bad_answer(question, "a token that has already expired"));
-        }
-        told => told.filter(|expires| expires.since(question.answered_at) <= LONGEST_BELIEVED),
-    };
+    let expires = told_expiry(&answer, question, reply.date.as_deref());
     Ok(Grant { token, expires, asked_at: question.asked_at })
 }
 
@@ -100,26 +99,36 @@ fn token_of(answer: &mut Value, question: Question<'_>) -> Result<Secret, Denial
     })
 }
 
-/// The expiry in terms of the local clock, in any of its three forms, in `data` or beside it.
+/// The expiry in terms of the local clock, in any of its three forms, in `data` or beside it. One
+/// that makes no sense is unknown: the token beside it is good all the same.
 fn told_expiry(answer: &Value, question: Question<'_>, date: Option<&str>) -> Option<Timestamp> {
+    let believed = |expires: &Timestamp| {
+        let left = expires.since(question.answered_at);
+        !left.is_zero() && left <= LONGEST_BELIEVED
+    };
     [&answer["data"], answer].into_iter().find_map(|place| {
         let absolute = absolute(&place["expires_at"]).or_else(|| absolute(&place["expiresAt"]));
-        let local = absolute.map(|expires| expires.shifted(clock_difference(question, date)));
-        local.or_else(|| {
+        let relative = || {
             let seconds = place["expires_in"].as_f64().filter(|seconds| *seconds > 0.0)?;
-            let life = Duration::try_from_secs_f64(seconds).ok()?;
-            Some(question.asked_at.plus(life))
-        })
+            Some(question.asked_at.plus(Duration::try_from_secs_f64(seconds).ok()?))
+        };
+        let shifted = absolute.map(|expires| expires.shifted(clock_difference(question, date)));
+        // A `Date` may be wrong as well as a clock.
+        let told = [shifted, absolute].into_iter().flatten().find(believed);
+        told.or_else(|| relative().filter(believed))
     })
 }
 
-/// RFC 3339, or milliseconds since the epoch.
+/// RFC 3339, or milliseconds since the epoch; smaller numbers are seconds.
 fn absolute(value: &Value) -> Option<Timestamp> {
+    const FIRST_MILLIS: i64 = 100_000_000_000;
     match value {
         Value::String(text) => Timestamp::from_rfc3339(text),
-        Value::Number(number) => {
-            number.as_i64().filter(|millis| *millis > 0).map(Timestamp::from_millis)
-        }
+        Value::Number(number) => match number.as_i64()? {
+            ..=0 => None,
+            seconds @ 1..FIRST_MILLIS => Some(Timestamp::from_seconds(seconds)),
+            millis => Some(Timestamp::from_millis(millis)),
+        },
         _ => None,
     }
 }
@@ -173,8 +182,16 @@ fn denial_of(reply: &Reply, said: &str, quote: &str, question: Question<'_>) -> 
         ),
         (404, "Rig not found") => definite(
             Name::RigNotFound,
-            format!("the worker at {worker} does not know rig `{rig}` of town `{town}` ({quote})"),
-            "set GASTOWN_RIG_ID, or run git inside the rig's worktree",
+            format!(
+                "the worker at {worker} does not know rig `{rig}` (from {}) of town `{town}` \
+                 ({quote})",
+                question.rig_origin
+            ),
+            if question.rig_is_of_directory {
+                "run git in another rig's worktree, or name the rig with --rig in the helper line"
+            } else {
+                "set GASTOWN_RIG_ID, or run git inside the rig's worktree"
+            },
         ),
         (404, "No git token available for this rig") => definite(
             Name::NoGitToken,
@@ -186,7 +203,7 @@ fn denial_of(reply: &Reply, said: &str, quote: &str, question: Question<'_>) -> 
                 Name::RateLimited,
                 Retry::Later,
                 format!("the worker at {worker} asked to wait ({quote})"),
-                "run the command again later",
+                "wait, or ask the worker's owner to raise its limit",
             )
             .asking_to_wait(retry_after(reply, question)),
         ),
@@ -203,7 +220,7 @@ fn denial_of(reply: &Reply, said: &str, quote: &str, question: Question<'_>) -> 
                 Name::WorkerError,
                 Retry::AtOnce,
                 format!("the worker at {worker} failed ({quote})"),
-                "run the command again; if it stays, look at the worker's log",
+                "if it stays, look at the worker's log",
             )
             .asking_to_wait(retry_after(reply, question)),
         ),
@@ -227,15 +244,17 @@ fn quoted(said: &str, question: Question<'_>) -> String {
     quote
 }
 
-/// `Retry-After` in either form, seconds or a date; nonsense counts as absent.
+/// `Retry-After` in either form, seconds or a date. Nonsense and what asks for no wait count as
+/// absent.
 fn retry_after(reply: &Reply, question: Question<'_>) -> Option<Duration> {
     let text = reply.retry_after.as_deref()?.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let local =
-        Timestamp::from_http_date(text)?.shifted(clock_difference(question, reply.date.as_deref()));
-    Some(local.since(question.answered_at))
+    let wait = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => Timestamp::from_http_date(text)?
+            .shifted(clock_difference(question, reply.date.as_deref()))
+            .since(question.answered_at),
+    };
+    (!wait.is_zero()).then_some(wait)
 }
 
 #[cfg(test)]

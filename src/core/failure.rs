@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::host::{CacheKey, stem};
 use crate::time::{Timestamp, part, spoken};
 
 /// The stable names of errors; README explains each.
@@ -26,10 +27,11 @@ pub enum Name {
     CacheUnusable,
     Timeout,
     SetupFailed,
+    IoFailed,
 }
 
 impl Name {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ConfigMissing,
         Self::WorkerUnreachable,
         Self::WorkerError,
@@ -44,7 +46,13 @@ impl Name {
         Self::CacheUnusable,
         Self::Timeout,
         Self::SetupFailed,
+        Self::IoFailed,
     ];
+
+    /// Whether it says that the container JWT is wrong, so that another JWT may do.
+    pub fn is_about_container_token(self) -> bool {
+        matches!(self, Self::ContainerTokenRejected | Self::CrossTown)
+    }
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -62,6 +70,7 @@ impl Name {
             Self::CacheUnusable => "cache-unusable",
             Self::Timeout => "timeout",
             Self::SetupFailed => "setup-failed",
+            Self::IoFailed => "io-failed",
         }
     }
 }
@@ -98,12 +107,23 @@ pub struct Failure {
     /// How long the worker asked us to wait (`Retry-After`).
     #[serde(skip)]
     pub asked_to_wait: Option<Duration>,
+    /// When the worker is asked again, for the message.
+    #[serde(skip)]
+    pub next_try: Option<Duration>,
 }
 
 impl Failure {
     pub fn new(name: Name, retry: Retry, what: impl Into<String>, advice: &str) -> Self {
         let (brief, advice) = (name.to_string(), advice.to_owned());
-        Self { name, what: what.into(), brief, advice, retry, asked_to_wait: None }
+        Self {
+            name,
+            what: what.into(),
+            brief,
+            advice,
+            retry,
+            asked_to_wait: None,
+            next_try: None,
+        }
     }
 
     #[must_use]
@@ -119,7 +139,12 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}; {} [{}]", self.what, self.advice, self.name)
+        write!(formatter, "{}; {}", self.what, self.advice)?;
+        if let Some(wait) = self.next_try {
+            let wait = spoken(wait + Duration::from_millis(999));
+            write!(formatter, "; next try in {wait}, or at once: git credential-gastown refresh")?;
+        }
+        write!(formatter, " [{}]", self.name)
     }
 }
 
@@ -136,8 +161,27 @@ pub struct FailureRecord {
     pub until_usable: Timestamp,
     /// Failures in a row, this one included.
     pub count: u32,
-    /// Fingerprint of the settings that led here: mended settings are tried at once.
-    pub settings: String,
+}
+
+/// What a failure on record is about: API URL, town and rig, and for a failure that says that the
+/// container JWT is wrong also that JWT, by a fingerprint. Other settings are tried at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureKey {
+    pub place: CacheKey,
+    pub container_tokens: Option<String>,
+}
+
+impl FailureKey {
+    /// A file name of bounded length.
+    pub fn file_stem(&self) -> String {
+        match &self.container_tokens {
+            None => self.place.file_stem(),
+            Some(fingerprint) => {
+                let CacheKey { api, town, rig } = &self.place;
+                stem(&[api, town, rig, fingerprint])
+            }
+        }
+    }
 }
 
 /// `Retry-After` is honoured up to here; no worker may silence a machine for longer.
@@ -147,21 +191,14 @@ const CLOCK_TOLERANCE: Duration = Duration::from_mins(2);
 
 impl FailureRecord {
     /// Records a failure; `draw` in 0..1 spreads the machines.
-    pub fn new(
-        failure: Failure,
-        previous: Option<&Self>,
-        draw: f64,
-        now: Timestamp,
-        settings: String,
-    ) -> Self {
+    pub fn new(failure: Failure, previous: Option<&Self>, draw: f64, now: Timestamp) -> Self {
         let streak = previous.filter(|record| now.since(record.until_usable) < LONGEST_WAIT);
         let count = streak.map_or(1, |record| record.count.saturating_add(1));
-        let until = |usable| {
-            let back_off = || back_off(failure.retry, count, usable, draw);
-            now.plus(failure.asked_to_wait.map_or_else(back_off, |asked| asked.min(LONGEST_WAIT)))
-        };
+        // The worker may ask for a longer wait, never for a shorter one.
+        let asked = failure.asked_to_wait.unwrap_or_default().min(LONGEST_WAIT);
+        let until = |usable| now.plus(back_off(failure.retry, count, usable, draw).max(asked));
         let (until, until_usable) = (until(false), until(true));
-        Self { failure, at: now, until, until_usable, count, settings }
+        Self { failure, at: now, until, until_usable, count }
     }
 
     /// Whether it answers for a process that is about to ask: it is not yet time to ask again, or
@@ -172,18 +209,17 @@ impl FailureRecord {
         sane && (now < self.until(usable) || waiting_since.is_some_and(|since| self.at >= since))
     }
 
-    /// The recorded failure, told by a process that did not ask itself.
+    /// The recorded failure with when the worker is asked again; and how long ago it was, if it is
+    /// not this process's own.
     pub fn retold(&self, usable: bool, now: Timestamp) -> Failure {
-        let ago = spoken(now.since(self.at));
-        let what = match self.until(usable).since(now) {
-            Duration::ZERO => format!("{} ({ago} ago)", self.failure.what),
-            wait => format!(
-                "{} ({ago} ago; will be tried again in {})",
-                self.failure.what,
-                spoken(wait + Duration::from_millis(999))
-            ),
+        let ago = now.since(self.at);
+        let what = match ago.as_secs() {
+            0 => self.failure.what.clone(),
+            _ => format!("{} ({} ago)", self.failure.what, spoken(ago)),
         };
-        Failure { what, ..self.failure.clone() }
+        let wait = self.until(usable).since(now);
+        let next_try = Some(wait).filter(|wait| !wait.is_zero());
+        Failure { what, next_try, ..self.failure.clone() }
     }
 
     /// Bounded by the moment of the record, whatever a file may say.

@@ -1,6 +1,6 @@
-//! Who is asking, for what: the allow-list of hosts, town and rig, and the cache key made of
-//! them. Refuses everything that is not exactly listed; a host is never matched by suffix, and no
-//! host is ours by default (CVE-2020-11008, CVE-2024-53858).
+//! Who is asking, for what: git hosts and their kind, town and rig, the worker's address, and the
+//! cache key. Refuses everything that is not exactly a host; a host is never matched by suffix
+//! (CVE-2020-11008, CVE-2024-53858).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -33,6 +33,13 @@ impl Scheme {
             Self::Http => 80,
         }
     }
+}
+
+/// What a git host takes for a credential. No token is offered to a host of the other kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    GitHub,
+    GitLab,
 }
 
 /// A git host with scheme and port, in its one canonical spelling.
@@ -83,6 +90,13 @@ impl Host {
 
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// `gitlab` is the configured GitLab instance. A host that calls itself one is never given a
+    /// GitHub token, even if it is listed without its instance being configured.
+    pub fn kind(&self, gitlab: &Self) -> Kind {
+        let is_gitlab = self == gitlab || self.name.starts_with("gitlab.");
+        if is_gitlab { Kind::GitLab } else { Kind::GitHub }
     }
 
     pub fn scheme(&self) -> &'static str {
@@ -177,6 +191,10 @@ impl ApiUrl {
         if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
             return Err("with user information in it, which is refused");
         }
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        if split_port(authority, Scheme::Https).is_err() {
+            return Err("with a port that is none");
+        }
         if uri.query().is_some() || text.contains('#') {
             return Err("with a query or fragment");
         }
@@ -230,14 +248,14 @@ pub fn rig_of_directory(workspace: &Path, directory: &Path) -> Option<Id> {
     first.to_str().filter(|name| !name.starts_with("mayor-")).and_then(Id::parse)
 }
 
-/// What a cached token is good for: credentials of one rig must never reach another (worker
-/// contract, fact 8).
+/// What a cached token is good for, at every host of its kind: credentials of one rig must never
+/// reach another (worker contract, fact 8).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CacheKey {
     pub api: String,
     pub town: String,
     pub rig: String,
-    pub host: String,
 }
 
 /// What a renewed container JWT is good for: it is town-scoped (worker contract, fact 7).
@@ -250,7 +268,7 @@ pub struct TownKey {
 impl CacheKey {
     /// A file name of bounded length that no part of the key can steer.
     pub fn file_stem(&self) -> String {
-        stem(&[&self.api, &self.town, &self.rig, &self.host])
+        stem(&[&self.api, &self.town, &self.rig])
     }
 }
 

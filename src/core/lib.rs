@@ -5,16 +5,15 @@
 //! around it. Because the core is a crate of its own, the compiler keeps the arrows pointing
 //! one way: the shell knows the core, the core cannot name the shell.
 
-pub mod container_token;
 pub mod contract;
 pub mod failure;
 pub mod git_config;
-pub mod healing;
 pub mod helper_line;
 pub mod host;
 pub mod patch;
 pub mod policy;
 pub mod protocol;
+pub mod record;
 pub mod redact;
 pub mod remote_url;
 pub mod time;

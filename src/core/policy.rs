@@ -1,18 +1,21 @@
-//! The freshness policy: what to do with a cached token, and why. Read it aloud: a token is FRESH
-//! until its drawn moment, then SOON to be renewed, then DUE, then DEAD; ODD when the clock went
-//! back. Total over its inputs; knows no clock, no files, no worker.
+//! The policy: what to do with a token, and why. By age a token is FRESH until its drawn moment, then
+//! SOON to be renewed, then DUE, then DEAD; ODD when the clock went back. A refusal by a server is a
+//! reason to ask the worker and never takes a token from any command but the refused one. Total
+//! over its inputs; knows no clock, no files, no worker.
 
 use std::fmt;
 use std::time::Duration;
 
 pub use life::{Outlook, died_before, entry_for, outlook};
+pub use refusal::{Evidence, HostKey, HostRecord};
 
 use crate::failure::FailureRecord;
 use crate::time::{Timestamp, spoken};
-use crate::token::{Entry, Rejection};
+use crate::token::{Entry, Kind};
 use life::Life;
 
 mod life;
+mod refusal;
 
 /// The numbers of the policy; the worker contract's facts 2, 3 and 6 are the source.
 #[derive(Clone, Debug)]
@@ -40,6 +43,16 @@ pub struct Policy {
     pub lag_pause: Duration,
     /// Clocks may disagree by this much before it is odd.
     pub tolerance: Duration,
+    /// Because of refusals of one token at one host the worker is asked at most once in this time,
+    /// then in 2, 4 and 5 times as much; a tenth of a short life.
+    pub ask_gap: Duration,
+    /// After this long without such a question the first gap holds again.
+    pub quiet: Duration,
+    /// A long-lived token that a host refused is passed over there for this long, twice as long
+    /// after each further refusal,
+    pub pass_over: Duration,
+    /// but never longer than this.
+    pub longest_pass_over: Duration,
 }
 
 impl Default for Policy {
@@ -56,25 +69,46 @@ impl Default for Policy {
             lag: Duration::from_secs(60),
             lag_pause: Duration::from_secs(2),
             tolerance: Duration::from_mins(2),
+            ask_gap: Duration::from_mins(1),
+            quiet: Duration::from_mins(10),
+            pass_over: Duration::from_mins(5),
+            longest_pass_over: Duration::from_hours(1),
         }
     }
 }
 
 /// Everything that a decision may depend on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Facts<'a> {
     pub entry: Option<&'a Entry>,
-    /// What is known of the entry's token being refused.
-    pub rejection: Option<&'a Rejection>,
-    /// A failure on record, of settings like this process's.
-    pub failure: Option<&'a FailureRecord>,
+    /// What is on record of the entry's token at the host that is asked for.
+    pub at_host: Option<&'a HostRecord>,
+    /// What the request tells of the entry's token.
+    pub evidence: Evidence,
+    /// The failure on record. Looked up only where a renewal is due, so that a fresh answer costs
+    /// one file.
+    pub failure: &'a dyn Fn() -> Option<FailureRecord>,
     /// Since when this process has been waiting for another's renewal.
     pub waiting_since: Option<Timestamp>,
-    /// The client hints, without saying so, that the entry's token may have been refused.
-    pub doubted: bool,
-    /// Since when somebody wants a token that the worker has handed out after that (`refresh`).
-    pub wanted_since: Option<Timestamp>,
+    pub demand: Demand,
     pub now: Timestamp,
+}
+
+/// What is asked for beyond a token that works.
+#[derive(Clone, Copy, Debug)]
+pub struct Demand {
+    /// Only a token that the worker handed out after this moment will do (`refresh`).
+    pub newer_than: Option<Timestamp>,
+    /// Whether a failure on record keeps the worker from being asked.
+    pub heeds_failures: bool,
+    /// The worker is asked first if the token may die sooner than this (`--min-life`).
+    pub least_life: Duration,
+}
+
+impl Default for Demand {
+    fn default() -> Self {
+        Self { newer_than: None, heeds_failures: true, least_life: Duration::ZERO }
+    }
 }
 
 /// The state of a cached token; in messages in capitals, as the documents have it.
@@ -109,11 +143,13 @@ pub enum Action {
     Answer {
         pause: Duration,
     },
-    /// Hand out the cached token, and say that it could not be renewed.
+    /// Hand out the cached token, and warn of the failure on record.
     AnswerAndWarn,
     Renew(Plan),
     /// Fail with the failure on record.
     Fail,
+    /// End this command: its own answer was refused, and there is no other token.
+    Reject,
 }
 
 /// How to renew: how long to wait for another's renewal, how hard to try, what to do otherwise.
@@ -139,6 +175,7 @@ impl fmt::Display for Action {
                 spoken(plan.wait)
             ),
             Self::Fail => formatter.write_str("fail"),
+            Self::Reject => formatter.write_str("fail: rejected, and there is no other token"),
         }
     }
 }
@@ -149,6 +186,8 @@ pub enum Otherwise {
     Answer,
     AnswerAndWarn,
     Fail,
+    /// As [`Action::Reject`].
+    Reject,
 }
 
 /// One more try within a push that can go ahead anyway: never wait for it.
@@ -171,8 +210,14 @@ const RENEW_DEAD: Plan = Plan {
     budget: Duration::from_secs(13),
     otherwise: Otherwise::Fail,
 };
-/// A hint is no proof: try as hard as for a due token, and say nothing if it cannot be had.
-const RENEW_SUSPECT: Plan = Plan { otherwise: Otherwise::Answer, ..RENEW_DUE };
+/// The token may live all the same, so it is handed out if there is no other.
+const RENEW_REFUSED: Plan = RENEW_DUE;
+/// The same, but a hint is not worth a warning.
+const RENEW_HINTED: Plan = Plan { otherwise: Otherwise::Answer, ..RENEW_DUE };
+/// This command's own answer was refused: as good as no token.
+const RENEW_REJECTED: Plan = Plan { otherwise: Otherwise::Reject, ..RENEW_DEAD };
+/// The cached token works, but not for as long as was asked for.
+const RENEW_WANTED: Plan = Plan { otherwise: Otherwise::AnswerAndWarn, ..RENEW_DEAD };
 
 /// A decision is a value with its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,6 +225,8 @@ pub struct Decision {
     pub state: State,
     pub action: Action,
     pub reason: Reason,
+    /// The failure on record, where it stands for another attempt.
+    pub failure: Option<FailureRecord>,
 }
 
 /// Why; as the trace and the chain of an error tell it.
@@ -203,6 +250,7 @@ pub enum Reason {
     MayLag,
     MayBeRefused,
     NewerWanted,
+    LongerWanted,
 }
 
 impl fmt::Display for Reason {
@@ -220,96 +268,164 @@ impl fmt::Display for Reason {
             Self::MayLag => formatter.write_str("refused, but so young that this may be lag"),
             Self::MayBeRefused => formatter.write_str("perhaps refused"),
             Self::NewerWanted => formatter.write_str("a newer one is wanted"),
+            Self::LongerWanted => formatter.write_str("one that lives longer is wanted"),
         }
     }
 }
 
-/// What to do with a cached token. Total: every input has an answer, none panics.
-pub fn decide(mut facts: Facts<'_>, policy: &Policy) -> Decision {
-    if let Some(since) = facts.wanted_since {
-        facts.failure = facts.failure.filter(|record| record.at >= since);
-    }
+/// What to do with a cached token. Total: every input has an answer, none panics. This is the one
+/// place that decides; the shell calls it again only when it has looked at the cache again.
+pub fn decide(facts: &Facts<'_>, policy: &Policy) -> Decision {
     let Some(entry) = facts.entry else {
         return renew(State::Dead, Reason::NothingCached, RENEW_DEAD, facts);
     };
     let life = Life::of(entry, policy);
     let (state, reason) = life.state_at(facts.now, entry, policy);
-    let refusal = facts.rejection.filter(|rejection| rejection.stands());
-    match (state, refusal) {
-        _ if facts.wanted_since.is_some_and(|since| entry.confirmed_at < since) => {
-            renew(state, Reason::NewerWanted, RENEW_DEAD, facts)
+    if facts.demand.newer_than.is_some_and(|moment| entry.confirmed_at < moment) {
+        return renew(state, Reason::NewerWanted, RENEW_DEAD, facts);
+    }
+    if state == State::Dead {
+        return renew(state, reason, RENEW_DEAD, facts);
+    }
+    if let Some(decision) = decide_refused(entry, &life, state, facts, policy) {
+        return decision;
+    }
+    let just_confirmed = life.just_confirmed(facts.now, entry, policy);
+    let lives_too_short = life.certain_until() < facts.now.plus(facts.demand.least_life);
+    match state {
+        _ if lives_too_short && !just_confirmed => {
+            renew(state, Reason::LongerWanted, RENEW_WANTED, facts)
         }
-        (State::Dead, _) => renew(state, reason, RENEW_DEAD, facts),
-        (_, Some(rejection)) => decide_refused(entry, rejection, life.lag(policy), facts, policy),
-        _ if is_suspect(entry, facts, policy) => {
-            renew(State::Suspect, Reason::MayBeRefused, RENEW_SUSPECT, facts)
-        }
-        (State::Fresh, _) => answer(state, reason, Duration::ZERO),
-        _ if life.just_confirmed(facts.now, entry, policy) => {
-            answer(state, Reason::JustConfirmed, Duration::ZERO)
-        }
-        (State::Soon, _) => renew(state, reason, RENEW_SOON, facts),
+        State::Fresh => answer(state, reason, Duration::ZERO),
+        _ if just_confirmed => answer(state, Reason::JustConfirmed, Duration::ZERO),
+        State::Soon => renew(state, reason, RENEW_SOON, facts),
         _ => renew(state, reason, RENEW_DUE, facts),
     }
 }
 
-/// A refused token is dead. One refusal of a token in its first minute is no proof, because GitHub
-/// may not know it yet (worker contract, fact 6): it gets a pause and a second chance, and once
-/// the minute is over the worker is asked about it.
+/// What follows from a refusal of a token that may live by its age: a pause while it may be
+/// replication lag, one question to the worker while that is not too often, and an end for the
+/// very command that was refused. `None`: for everybody else it is as good as its age.
 fn decide_refused(
     entry: &Entry,
-    rejection: &Rejection,
-    lag: Duration,
-    facts: Facts<'_>,
+    life: &Life,
+    state: State,
+    facts: &Facts<'_>,
     policy: &Policy,
-) -> Decision {
-    let is_first = rejection.count == 1 && rejection.served_again_at.is_none();
-    if !(is_first && is_within(lag, entry.first_seen, rejection.last_at)) {
-        return renew(State::Dead, Reason::Rejected, RENEW_DEAD, facts);
+) -> Option<Decision> {
+    let none = HostRecord::default();
+    let record = facts.at_host.unwrap_or(&none);
+    let is_own = facts.evidence == Evidence::Refused;
+    if !is_own && !record.is_refused() && facts.evidence == Evidence::None {
+        return None;
     }
-    if is_within(lag, entry.first_seen, facts.now) {
-        let pause = rejection.last_at.plus(policy.lag_pause).since(facts.now);
-        return answer(State::Fresh, Reason::MayLag, pause.min(policy.lag_pause));
+    if is_own || record.is_refused() {
+        let (now, lag) = (facts.now, life.shortened(policy.lag));
+        let refused_at = record.refused_at.unwrap_or(now);
+        // Worker contract, fact 6: GitHub may not know the token yet.
+        let may_lag = record.refusals <= 1 && is_within(lag, entry.first_seen, refused_at);
+        if may_lag && is_within(lag, entry.first_seen, now) {
+            let pause = refused_at.plus(policy.lag_pause).since(now);
+            return Some(answer(state, Reason::MayLag, pause.min(policy.lag_pause)));
+        }
     }
-    renew(State::Suspect, Reason::MayBeRefused, RENEW_SUSPECT, facts)
+    if may_ask_about(record, is_own, entry, life.shortened(policy.ask_gap), facts.now) {
+        let (reason, plan) = match facts.evidence {
+            Evidence::Refused => (Reason::Rejected, RENEW_REJECTED),
+            _ if record.is_refused() => (Reason::Rejected, RENEW_REFUSED),
+            _ => (Reason::MayBeRefused, RENEW_HINTED),
+        };
+        return Some(renew(State::Suspect, reason, plan, facts));
+    }
+    is_own.then(|| Decision {
+        state: State::Suspect,
+        action: Action::Reject,
+        reason: Reason::Rejected,
+        failure: None,
+    })
 }
 
-/// Whether to ask the worker about a token of which no more is known than a hint: the client
-/// hints, or the worker vouched for a token that was refused before. Once a minute is enough.
-fn is_suspect(entry: &Entry, facts: Facts<'_>, policy: &Policy) -> bool {
-    let last_asked = match facts.rejection {
-        Some(rejection) if rejection.count > 0 => Some(entry.confirmed_at),
-        _ if !facts.doubted => return false,
-        rejection => rejection.and_then(|rejection| rejection.doubted_at),
+/// Whether the worker may be asked because of a refusal or a hint: once in a gap, then in 2, 4 and 5
+/// gaps while the host goes on to refuse what the worker hands out. That the worker handed the
+/// token out since the refusal, for whatever reason, counts as asked; about a hint, that it handed
+/// it out at all.
+fn may_ask_about(
+    record: &HostRecord,
+    is_own: bool,
+    entry: &Entry,
+    gap: Duration,
+    now: Timestamp,
+) -> bool {
+    let is_since_refusal = record.refused_at.is_some_and(|at| entry.confirmed_at > at);
+    let is_hint = !is_own && !record.is_refused();
+    let confirmed = (is_hint || is_since_refusal).then_some(entry.confirmed_at);
+    let Some(asked_at) = record.asked_at.max(confirmed) else { return true };
+    let gaps = match record.asks {
+        0 | 1 => 1,
+        2 => 2,
+        3 => 4,
+        _ => 5,
     };
-    last_asked.is_none_or(|at| !is_within(policy.least_gap, at, facts.now))
+    !is_within(gap * gaps, asked_at, now)
 }
 
-/// A refusal to be put on record. Parallel processes report one refusal many times: within a
-/// moment they count once, unless the worker vouched for the token in between.
-pub fn refused_again(previous: Rejection, now: Timestamp, policy: &Policy) -> Rejection {
-    if previous.stands() && is_within(policy.lag_pause, previous.last_at, now) {
-        return previous;
+/// What to do with a configured token: one that somebody set on purpose, or a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Configured {
+    Use,
+    /// Only if no other source has a token.
+    PassOver,
+    Never,
+}
+
+/// Decides about a configured token by what is on record of it at the host. A snapshot that was
+/// refused is dead for good; a long-lived token is passed over for a while, longer each time.
+pub fn decide_configured(
+    kind: Kind,
+    record: Option<&HostRecord>,
+    evidence: Evidence,
+    now: Timestamp,
+    policy: &Policy,
+) -> Configured {
+    let is_own = evidence == Evidence::Refused;
+    let refused = record.filter(|record| record.is_refused());
+    match (kind, refused) {
+        (Kind::Installation, Some(_)) => Configured::Never,
+        (Kind::Installation, None) if is_own => Configured::Never,
+        (Kind::PersonalAccess, _) if is_own => Configured::Never,
+        (Kind::PersonalAccess, Some(record)) => {
+            let doublings = record.refusals.saturating_sub(1).min(10);
+            let time = (policy.pass_over * (1 << doublings)).min(policy.longest_pass_over);
+            match record.refused_at {
+                Some(at) if is_within(time, at, now) => Configured::PassOver,
+                _ => Configured::Use,
+            }
+        }
+        (_, None) => Configured::Use,
     }
-    Rejection { count: previous.count.saturating_add(1), last_at: now, ..previous }
 }
 
 fn answer(state: State, reason: Reason, pause: Duration) -> Decision {
-    Decision { state, reason, action: Action::Answer { pause } }
+    Decision { state, reason, action: Action::Answer { pause }, failure: None }
 }
 
 /// A failure on record stands for the attempt that it would be pointless to repeat.
-fn renew(state: State, reason: Reason, plan: Plan, facts: Facts<'_>) -> Decision {
-    let usable = plan.otherwise != Otherwise::Fail;
-    let failure =
-        facts.failure.filter(|failure| failure.answers(usable, facts.waiting_since, facts.now));
-    let action = match (failure, plan.otherwise) {
+fn renew(state: State, reason: Reason, plan: Plan, facts: &Facts<'_>) -> Decision {
+    let usable = !matches!(plan.otherwise, Otherwise::Fail | Otherwise::Reject);
+    let Facts { waiting_since, now, demand, .. } = facts;
+    let since = waiting_since.or(demand.newer_than);
+    let is_since = |record: &FailureRecord| since.is_some_and(|since| record.at >= since);
+    let failure = (facts.failure)()
+        .filter(|record| demand.heeds_failures || is_since(record))
+        .filter(|record| record.answers(usable, *waiting_since, *now));
+    let action = match (&failure, plan.otherwise) {
         (None, _) => Action::Renew(plan),
         (Some(_), Otherwise::Answer) => Action::Answer { pause: Duration::ZERO },
         (Some(_), Otherwise::AnswerAndWarn) => Action::AnswerAndWarn,
         (Some(_), Otherwise::Fail) => Action::Fail,
+        (Some(_), Otherwise::Reject) => Action::Reject,
     };
-    Decision { state, reason, action }
+    Decision { state, reason, action, failure }
 }
 
 /// Whether `earlier` lies less than `gap` back; a moment that lies ahead does not.

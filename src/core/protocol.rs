@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+pub use state::{Handed, Report};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
@@ -11,6 +13,8 @@ use zeroize::Zeroizing;
 
 use crate::time::Timestamp;
 use crate::token::Secret;
+
+mod state;
 
 /// The user name that GitHub expects beside an installation token.
 pub const TOKEN_USER: &str = "x-access-token";
@@ -191,15 +195,20 @@ impl Request {
         self.get("username")
     }
 
-    /// The token that `erase` is about: the password, or the one inside a `credential` of the
-    /// Basic scheme.
-    pub fn rejected_secret(&self) -> Option<Secret> {
+    /// The token that `store` or `erase` is about: the password, or the one inside a `credential`
+    /// of the Basic scheme.
+    pub fn secret(&self) -> Option<Secret> {
         if let Some(password) = self.get("password") {
             return Secret::parse(password);
         }
         let pair = Zeroizing::new(STANDARD.decode(self.get("credential")?).ok()?);
         let colon = pair.iter().position(|byte| *byte == b':')?;
         Secret::parse(&pair[colon + 1..])
+    }
+
+    /// Whether the client announces any capability, as git ≥ 2.46 does.
+    pub fn has_capabilities(&self) -> bool {
+        !self.capabilities.is_empty()
     }
 
     /// Whether the client keeps our state between asks of one command (git ≥ 2.46).
@@ -234,16 +243,15 @@ pub struct Answer<'a> {
     pub password: &'a Secret,
     /// Only a known expiry, and only while it lies ahead: git throws away what has expired.
     pub expires: Option<Timestamp>,
-    /// Announces that a refusal may be answered within the same command.
-    pub healing: Option<Healing>,
+    /// For a client that keeps state.
+    pub continuation: Option<Continuation>,
 }
 
 /// The state that git hands back if the server refuses the answer (git ≥ 2.46).
-pub struct Healing {
+pub struct Continuation {
     /// Names the token that was handed out, never the token.
     pub state: String,
-    /// Whether this is the first answer: git's POST path would retry without end, so a second
-    /// answer must not ask for a third.
+    /// Whether git is to ask again, within the same command, if the server refuses the answer.
     pub may_continue: bool,
 }
 
@@ -260,7 +268,7 @@ impl Answer<'_> {
             }
         };
         // Capabilities go first: git reads what follows by them.
-        if self.healing.is_some() {
+        if self.continuation.is_some() {
             line("capability[]", "state");
         }
         line("username", self.username);
@@ -268,9 +276,9 @@ impl Answer<'_> {
         if let Some(expires) = self.expires {
             line("password_expiry_utc", &expires.seconds().to_string());
         }
-        if let Some(healing) = &self.healing {
-            line("state[]", &healing.state);
-            if healing.may_continue {
+        if let Some(continuation) = &self.continuation {
+            line("state[]", &continuation.state);
+            if continuation.may_continue {
                 line("continue", "1");
             }
         }

@@ -1,18 +1,18 @@
-//! Secrets and what is remembered of them: the one type that holds a token, its kind, the cache
-//! entry and the record of a rejection, each with its versioned wire form. Refuses to look inside
-//! an installation token (worker contract, fact 5) and to show any token: the way out is
-//! `Secret::expose`, and nothing else.
+//! Secrets: the one type that holds a token, its kind, and the cache entry of a worker's token.
+//! Refuses to look inside an installation token (worker contract, fact 5) and to show any token:
+//! `Secret::expose` is the only way out.
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::time::Timestamp;
+
+pub mod container;
 
 /// The longest token that is believed (worker contract, fact 5), in bytes.
 pub const LONGEST_TOKEN: usize = 8192;
@@ -159,93 +159,6 @@ pub struct Entry {
     pub predecessors: Vec<TokenHash>,
 }
 
-/// That GitHub refused a token, named by its hash.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rejection {
-    pub hash: TokenHash,
-    /// How often it was refused for certain; several refusals at one moment count once.
-    pub count: u32,
-    pub last_at: Timestamp,
-    /// When the worker was last asked for another on a mere suspicion.
-    pub doubted_at: Option<Timestamp>,
-    /// When the worker first handed it out again after a refusal.
-    pub served_again_at: Option<Timestamp>,
-}
-
-impl Rejection {
-    pub fn none(hash: TokenHash) -> Self {
-        let last_at = Timestamp::from_millis(0);
-        Self { hash, count: 0, last_at, doubted_at: None, served_again_at: None }
-    }
-
-    /// Whether it was refused and the worker has not vouched for it since.
-    pub fn stands(&self) -> bool {
-        self.count > 0 && self.served_again_at.is_none_or(|again| again < self.last_at)
-    }
-}
-
-const WIRE_VERSION: u32 = 1;
-
-#[derive(Serialize, Deserialize)]
-struct Wire<K, R> {
-    version: u32,
-    key: K,
-    record: R,
-}
-
-/// Writes a record with its version and key, so that a reader can tell that it is its own.
-pub fn to_wire<K: Serialize, R: Serialize>(key: &K, record: &R) -> Zeroizing<Vec<u8>> {
-    let wire = Wire { version: WIRE_VERSION, key, record };
-    // Room for all of it: a buffer that grows leaves copies behind that nobody wipes.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * LONGEST_TOKEN));
-    serde_json::to_writer(&mut *bytes, &wire).expect("strings and integers always serialize");
-    bytes
-}
-
-/// Reads a record back.
-///
-/// # Errors
-/// Why it is not ours to use: damage, another version, another key.
-pub fn from_wire<K, R>(key: &K, bytes: &[u8]) -> Result<R, &'static str>
-where
-    K: PartialEq + for<'de> Deserialize<'de>,
-    R: for<'de> Deserialize<'de>,
-{
-    let (stored, record): (K, R) = open_wire(bytes)?;
-    if stored == *key { Ok(record) } else { Err("it is about something else") }
-}
-
-/// Reads a record whatever its key.
-///
-/// # Errors
-/// Damage, or another version.
-pub fn record_from_wire<R: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<R, &'static str> {
-    let (IgnoredAny, record): (IgnoredAny, R) = open_wire(bytes)?;
-    Ok(record)
-}
-
-/// Reads the key of a record, whatever the record.
-///
-/// # Errors
-/// Damage, or another version.
-pub fn key_from_wire<K: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<K, &'static str> {
-    let (key, IgnoredAny): (K, IgnoredAny) = open_wire(bytes)?;
-    Ok(key)
-}
-
-fn open_wire<K, R>(bytes: &[u8]) -> Result<(K, R), &'static str>
-where
-    K: for<'de> Deserialize<'de>,
-    R: for<'de> Deserialize<'de>,
-{
-    let wire: Wire<K, R> = serde_json::from_slice(bytes).map_err(|_| "it is damaged")?;
-    if wire.version == WIRE_VERSION {
-        Ok((wire.key, wire.record))
-    } else {
-        Err("it is of another version")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -293,25 +206,6 @@ mod tests {
         assert_eq!(kind("github_pat_a"), Kind::PersonalAccess);
         for text in ["ghs_a", "gho_a", "0123456789abcdef", "ghp", "xghp_a"] {
             assert_eq!(kind(text), Kind::Installation, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_record_is_read_back_only_under_its_key_and_version() {
-        let wire = to_wire(&"key", &7);
-        assert_eq!(std::str::from_utf8(&wire).unwrap(), r#"{"version":1,"key":"key","record":7}"#);
-        let read = |bytes: &[u8]| from_wire::<String, u8>(&"key".to_owned(), bytes);
-        assert_eq!(read(&wire), Ok(7));
-        assert_eq!(
-            read(br#"{"version":1,"key":"other","record":7}"#),
-            Err("it is about something else")
-        );
-        assert_eq!(
-            read(br#"{"version":99,"key":"key","record":7}"#),
-            Err("it is of another version")
-        );
-        for bytes in ["", "{}", "null", "\0", r#"{"version":1,"key":"key"}"#] {
-            assert_eq!(read(bytes.as_bytes()), Err("it is damaged"), "{bytes:?}");
         }
     }
 }

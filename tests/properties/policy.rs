@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use git_credential_gastown::failure::{Failure, FailureRecord, Name, Retry};
 use git_credential_gastown::policy::{
-    Action, Decision, Facts, Otherwise, Policy, State, decide, entry_for,
+    Action, Decision, Demand, Evidence, Facts, HostRecord, Otherwise, Policy, State, decide,
+    entry_for,
 };
 use git_credential_gastown::time::Timestamp;
-use git_credential_gastown::token::{Entry, Grant, Rejection, Secret};
+use git_credential_gastown::token::{Entry, Grant, Secret};
 use proptest::prelude::{Just, Strategy, any, prop};
 use proptest::{prop_assert, prop_assert_eq, prop_oneof, proptest};
 
@@ -56,32 +57,32 @@ fn failure() -> impl Strategy<Value = FailureRecord> {
     let retry = prop::sample::select(vec![Retry::AtOnce, Retry::Later, Retry::WhenMended]);
     (retry, moment()).prop_map(|(retry, at)| {
         let failure = Failure::new(Name::WorkerError, retry, "broke", "look");
-        FailureRecord::new(failure, None, 0.5, at, String::new())
+        FailureRecord::new(failure, None, 0.5, at)
     })
 }
 
-type Refusal = (u32, Timestamp, Option<Timestamp>, Option<Timestamp>);
-
-fn refusal() -> impl Strategy<Value = Refusal> {
-    (0_u32..4, moment(), prop::option::of(moment()), prop::option::of(moment()))
+fn host_record() -> impl Strategy<Value = HostRecord> {
+    let moments = prop::array::uniform3(prop::option::of(moment()));
+    (0_u32..4, 0_u32..6, moments).prop_map(|(refusals, asks, [refused_at, asked_at, given_at])| {
+        HostRecord { refusals, refused_at, asks, asked_at, given_at }
+    })
 }
 
-fn rejected(entry: &Entry, (count, last_at, doubted_at, served_again_at): Refusal) -> Rejection {
-    let none = Rejection::none(entry.token.hash());
-    Rejection { count, last_at, doubted_at, served_again_at, ..none }
+fn evidence() -> impl Strategy<Value = Evidence> {
+    prop::sample::select(vec![Evidence::None, Evidence::Hint, Evidence::Refused])
 }
 
 fn plain(entry: &Entry, now: Timestamp) -> Decision {
     let facts = Facts {
         entry: Some(entry),
-        rejection: None,
-        failure: None,
+        at_host: None,
+        evidence: Evidence::None,
+        failure: &|| None,
         waiting_since: None,
-        wanted_since: None,
-        doubted: false,
+        demand: Demand::default(),
         now,
     };
-    decide(facts, &Policy::default())
+    decide(&facts, &Policy::default())
 }
 
 /// The latest moment at which the token may be alive; a long-lived one has none.
@@ -95,8 +96,8 @@ fn end(entry: &Entry) -> Option<Timestamp> {
 fn may_answer(action: Action) -> bool {
     match action {
         Action::Answer { .. } | Action::AnswerAndWarn => true,
-        Action::Renew(plan) => plan.otherwise != Otherwise::Fail,
-        Action::Fail => false,
+        Action::Renew(plan) => !matches!(plan.otherwise, Otherwise::Fail | Otherwise::Reject),
+        Action::Fail | Action::Reject => false,
     }
 }
 
@@ -116,20 +117,24 @@ proptest! {
     #[test]
     fn every_fact_has_a_decision_and_none_hands_out_a_token_past_its_end(
         entry in prop::option::of(entry()),
-        refusal in prop::option::of(refusal()),
+        at_host in prop::option::of(host_record()),
         failure in prop::option::of(failure()),
         waiting_since in prop::option::of(moment()),
-        doubted: bool,
+        evidence in evidence(),
         now in moment(),
     ) {
-        let rejection = entry.as_ref().zip(refusal).map(|(entry, refusal)| rejected(entry, refusal));
-        let (entry, rejection, failure) = (entry.as_ref(), rejection.as_ref(), failure.as_ref());
-        let wanted_since = None;
-        let facts =
-            Facts { entry, rejection, failure, waiting_since, wanted_since, doubted, now };
-        let decision = decide(facts, &Policy::default());
+        let facts = Facts {
+            entry: entry.as_ref(),
+            at_host: at_host.as_ref(),
+            evidence,
+            failure: &|| failure.clone(),
+            waiting_since,
+            demand: Demand::default(),
+            now,
+        };
+        let decision = decide(&facts, &Policy::default());
         if may_answer(decision.action) {
-            let entry = entry.expect("there is something to hand out");
+            let entry = entry.as_ref().expect("there is something to hand out");
             prop_assert!(end(entry).is_none_or(|end| now < end), "{:?} of {:?}", decision, entry);
         }
         if let Action::Answer { pause } = decision.action {
@@ -140,6 +145,10 @@ proptest! {
         }
         if decision.action == Action::Fail {
             prop_assert!(failure.is_some(), "it fails for a reason on record");
+        }
+        // Refusals rule 2 and 3: a live token is withheld from the refused command alone.
+        if decision.state != State::Dead && !may_answer(decision.action) {
+            prop_assert!(evidence == Evidence::Refused, "{:?}", decision);
         }
     }
 

@@ -4,7 +4,8 @@ use git_credential_gastown::contract::{Question, Reply, git_token};
 use git_credential_gastown::host::{CacheKey, Host, Id};
 use git_credential_gastown::redact::clean;
 use git_credential_gastown::time::Timestamp;
-use git_credential_gastown::token::{Secret, from_wire, to_wire};
+use git_credential_gastown::record::{from_bytes, to_bytes};
+use git_credential_gastown::token::Secret;
 use proptest::prelude::{Strategy, any, prop};
 use proptest::{prop_assert, prop_assert_eq, prop_assume, proptest};
 
@@ -14,14 +15,14 @@ fn secret(text: &str) -> Secret {
     Secret::parse(text.as_bytes()).expect("printable")
 }
 
-fn key(parts: &[String; 4]) -> CacheKey {
-    let [api, town, rig, host] = parts.clone();
-    CacheKey { api, town, rig, host }
+fn key(parts: &[String; 3]) -> CacheKey {
+    let [api, town, rig] = parts.clone();
+    CacheKey { api, town, rig }
 }
 
 /// Parts of a key that may run into each other.
-fn parts() -> impl Strategy<Value = [String; 4]> {
-    prop::array::uniform4("[a-b/:\0]{0,3}")
+fn parts() -> impl Strategy<Value = [String; 3]> {
+    prop::array::uniform3("[a-b/:\0]{0,3}")
 }
 
 proptest! {
@@ -46,17 +47,17 @@ proptest! {
 
     #[test]
     fn a_record_is_read_under_its_own_key_only(mine in parts(), other in parts(), record: u64) {
-        let wire = to_wire(&key(&mine), &record);
-        prop_assert_eq!(from_wire(&key(&mine), &wire), Ok(record));
+        let wire = to_bytes(&key(&mine), &record);
+        prop_assert_eq!(from_bytes(&key(&mine), &wire), Ok(record));
         prop_assume!(mine != other);
-        prop_assert!(from_wire::<_, u64>(&key(&other), &wire).is_err());
+        prop_assert!(from_bytes::<_, u64>(&key(&other), &wire).is_err());
         prop_assert!(key(&mine).file_stem() != key(&other).file_stem());
     }
 
     #[test]
     fn a_cut_record_is_a_miss(mine in parts(), record: u64, cut in any::<prop::sample::Index>()) {
-        let wire = to_wire(&key(&mine), &record);
-        prop_assert!(from_wire::<_, u64>(&key(&mine), &wire[..cut.index(wire.len())]).is_err());
+        let wire = to_bytes(&key(&mine), &record);
+        prop_assert!(from_bytes::<_, u64>(&key(&mine), &wire[..cut.index(wire.len())]).is_err());
     }
 
     #[test]
@@ -70,6 +71,8 @@ proptest! {
             worker: "https://worker.example",
             town: "town-1",
             rig: "rig-1",
+            rig_origin: "GASTOWN_RIG_ID",
+            rig_is_of_directory: false,
             bearer: &secret("bearer"),
             secrets: &[],
             asked_at: now,

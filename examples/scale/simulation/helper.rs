@@ -1,14 +1,15 @@
-//! This helper in a simulated container: the real `decide`, `entry_for`, `refused_again` and
+//! This helper in a simulated container: the real `decide`, `entry_for`, `HostRecord` and
 //! `FailureRecord` with a cache of one entry. What the program's shell adds (locks, files, the
 //! network) is not here: one process at a time asks, and a call takes no time.
 
 use fastrand::Rng;
 use git_credential_gastown::failure::{Failure, FailureRecord, Name, Retry};
 use git_credential_gastown::policy::{
-    Action, Facts, Otherwise, Plan, Policy, decide, entry_for, refused_again,
+    Action, Decision, Demand, Evidence, Facts, HostRecord, Otherwise, Plan, Policy, State, decide,
+    entry_for,
 };
 use git_credential_gastown::time::Timestamp;
-use git_credential_gastown::token::{Entry, Grant, Rejection, Secret};
+use git_credential_gastown::token::{Entry, Grant, Secret};
 
 use super::parameters::Millis;
 use super::ways::Way;
@@ -25,7 +26,8 @@ pub struct Helper {
     is_told: bool,
     rng: Rng,
     cached: Option<(Token, Entry)>,
-    rejection: Option<Rejection>,
+    /// What is on record of the cached token at the one host.
+    at_host: HostRecord,
     failure: Option<FailureRecord>,
 }
 
@@ -37,7 +39,7 @@ impl Helper {
             is_told: false,
             rng,
             cached: None,
-            rejection: None,
+            at_host: HostRecord::default(),
             failure: None,
         }
     }
@@ -50,86 +52,80 @@ impl Helper {
         Self { is_told: true, ..self }
     }
 
-    fn renew(&mut self, plan: Plan, world: &mut World<'_>, now: Millis) -> Option<Token> {
-        let granted = (0..plan.attempts).find_map(|_| world.call(now));
-        let accepted = granted.and_then(|token| self.accept(token, world, now));
-        if accepted.is_some() {
-            self.failure = None;
-            return accepted;
-        }
-        let failure = match granted {
-            None => Failure::new(Name::WorkerUnreachable, Retry::AtOnce, "the worker is down", ""),
-            Some(_) => Failure::new(Name::TokenRejected, Retry::WhenMended, "handed out again", ""),
+    /// Answers an ask; `evidence` is what it tells of the cached token.
+    fn answer(&mut self, world: &mut World<'_>, evidence: Evidence, now: Millis) -> Option<Token> {
+        let facts = Facts {
+            entry: self.cached.as_ref().map(|(_, entry)| entry),
+            at_host: Some(&self.at_host),
+            evidence,
+            failure: &|| self.failure.clone(),
+            waiting_since: None,
+            demand: Demand::default(),
+            now: moment(now),
         };
-        let (previous, draw) = (self.failure.as_ref(), self.rng.f64());
-        let record = FailureRecord::new(failure, previous, draw, moment(now), String::new());
-        self.failure = Some(record);
-        match plan.otherwise {
-            Otherwise::Fail => None,
-            Otherwise::Answer | Otherwise::AnswerAndWarn => self.cached(),
+        let Decision { action, state, .. } = decide(&facts, &self.policy);
+        match action {
+            Action::Answer { .. } | Action::AnswerAndWarn => self.cached(),
+            Action::Renew(plan) => self.renew(plan, state, world, now),
+            Action::Fail | Action::Reject => None,
         }
     }
 
-    /// A token that was refused is taken back once, as the worker's word against the server's.
-    fn accept(&mut self, token: Token, world: &World<'_>, now: Millis) -> Option<Token> {
+    fn renew(
+        &mut self,
+        plan: Plan,
+        state: State,
+        world: &mut World<'_>,
+        now: Millis,
+    ) -> Option<Token> {
+        let Some(token) = (0..plan.attempts).find_map(|_| world.call(now)) else {
+            let what = "the worker is down";
+            let failure = Failure::new(Name::WorkerUnreachable, Retry::AtOnce, what, "");
+            let (previous, draw) = (self.failure.as_ref(), self.rng.f64());
+            self.failure = Some(FailureRecord::new(failure, previous, draw, moment(now)));
+            let serves = matches!(plan.otherwise, Otherwise::Answer | Otherwise::AnswerAndWarn);
+            return self.cached().filter(|_| serves);
+        };
+        self.failure = None;
+        if state == State::Suspect {
+            self.at_host = self.at_host.clone().asked(moment(now), &self.policy);
+        }
+        let is_same = self.cached() == Some(token);
+        self.keep(token, world, now);
+        (!is_same || plan.otherwise != Otherwise::Reject).then_some(token)
+    }
+
+    fn keep(&mut self, token: Token, world: &World<'_>, now: Millis) {
         let text = format!("ghs_{}", token.number);
         let secret = Secret::parse(text.as_bytes()).expect("letters and digits are a token");
-        let same = |rejection: &&mut Rejection| rejection.hash == secret.hash();
-        if let Some(rejection) = self.rejection.as_mut().filter(same)
-            && rejection.stands()
-        {
-            if rejection.served_again_at.is_some() {
-                return None;
-            }
-            rejection.served_again_at = Some(moment(now));
+        if self.cached() != Some(token) {
+            self.at_host = self.at_host.inherited();
         }
         let expires = self.is_told.then(|| moment(world.dies_at(token)));
         let grant = Grant { token: secret, expires, asked_at: moment(now) };
         let previous = self.cached.as_ref().map(|(_, entry)| entry);
         let entry = entry_for(grant, previous, self.rng.f64(), &self.policy);
         self.cached = Some((token, entry));
-        Some(token)
     }
 
     fn cached(&self) -> Option<Token> {
         self.cached.as_ref().map(|(token, _)| *token)
     }
-
-    fn rejection_of(&self, entry: &Entry) -> Option<&Rejection> {
-        self.rejection.as_ref().filter(|rejection| rejection.hash == entry.token.hash())
-    }
 }
 
 impl Way for Helper {
     fn start(&mut self, _world: &mut World<'_>, _now: Millis) {
-        (self.cached, self.rejection, self.failure) = (None, None, None);
+        (self.cached, self.at_host, self.failure) = (None, HostRecord::default(), None);
     }
 
     fn token(&mut self, world: &mut World<'_>, _agent: usize, now: Millis) -> Option<Token> {
-        let entry = self.cached.as_ref().map(|(_, entry)| entry);
-        let facts = Facts {
-            entry,
-            rejection: entry.and_then(|entry| self.rejection_of(entry)),
-            failure: self.failure.as_ref(),
-            waiting_since: None,
-            wanted_since: None,
-            doubted: false,
-            now: moment(now),
-        };
-        match decide(facts, &self.policy).action {
-            Action::Answer { .. } | Action::AnswerAndWarn => self.cached(),
-            Action::Renew(plan) => self.renew(plan, world, now),
-            Action::Fail => None,
-        }
+        self.answer(world, Evidence::None, now)
     }
 
-    /// git erases what was refused, and then, if it heals, asks again.
-    fn refused(&mut self, world: &mut World<'_>, agent: usize, now: Millis) -> Option<Token> {
-        let (_, entry) = self.cached.as_ref()?;
-        let before = self.rejection_of(entry).cloned();
-        let before = before.unwrap_or_else(|| Rejection::none(entry.token.hash()));
-        self.rejection = Some(refused_again(before, moment(now), &self.policy));
-        if self.git_heals { self.token(world, agent, now) } else { None }
+    /// The refusal goes on record, and a git that heals asks again with it.
+    fn refused(&mut self, world: &mut World<'_>, _agent: usize, now: Millis) -> Option<Token> {
+        self.at_host = self.at_host.clone().refused(moment(now), &self.policy);
+        if self.git_heals { self.answer(world, Evidence::Refused, now) } else { None }
     }
 }
 

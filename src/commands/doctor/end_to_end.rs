@@ -42,8 +42,8 @@ fn judge(examination: &Examination<'_>, token: &Secret) -> Finding {
     examination.context.messages.remember(token);
     let hash = token.hash();
     let named = format!("token {}…", hash.prefix());
-    match examination.supply() {
-        Some(Ok(supply)) if supply.token.hash() == hash => {
+    match examination.credential() {
+        Some(Ok(credential)) if credential.token.hash() == hash => {
             Finding::ok(LINK, format!("git gets this helper's {named}"))
         }
         _ => Finding::warn(

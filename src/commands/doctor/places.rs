@@ -4,7 +4,7 @@ use git_credential_gastown::failure::Name;
 
 use super::Examination;
 use super::finding::Finding;
-use crate::cache::Condition;
+use crate::cache::{Cache, Condition};
 use crate::lock::{Lock, Try};
 
 /// As much as many records need.
@@ -12,7 +12,7 @@ const LEAST_ROOM: u64 = 1 << 20;
 
 pub(super) fn cache(examination: &Examination<'_>) -> Vec<Finding> {
     const LINK: &str = "cache";
-    let places = examination.context.cache.inspect();
+    let places = Cache::inspect(&examination.context.settings.cache_candidates);
     let is_usable = |condition: &Condition| !matches!(condition, Condition::Unusable(_));
     let first_usable = places.iter().position(|(_, condition)| is_usable(condition));
     let looked_at = first_usable.map_or(places.len(), |index| index + 1);
@@ -47,9 +47,9 @@ pub(super) fn locks(examination: &Examination<'_>) -> Vec<Finding> {
     let Ok(place) = settings.place() else {
         return vec![Finding::ok(LINK, "none, as there is no worker to ask")];
     };
-    let keys = settings.hosts.iter().map(|host| place.key(host));
-    let files = keys.flat_map(|key| examination.context.cache.lock_files(&key));
+    let files = examination.context.cache.lock_files(&place.key());
     let findings: Vec<_> = files
+        .into_iter()
         .filter_map(|path| {
             let mut lock = Lock::open(&path).ok()?;
             (lock.try_acquire() == Try::Busy).then(|| {

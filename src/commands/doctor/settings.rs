@@ -62,7 +62,7 @@ fn hosts(examination: &Examination<'_>) -> Finding {
 
 fn others(examination: &Examination<'_>) -> Vec<Finding> {
     let context = examination.context;
-    let first = context.cache.inspect().first().map(|(directory, _)| format!("{directory:?}"));
+    let first = context.cache.directory().map(|directory| format!("{directory:?}"));
     let value = |name: &str| match name {
         "cache" => first.clone().unwrap_or_default(),
         _ => format!("{:?}", context.settings.on_failure).to_ascii_lowercase(),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use git_credential_gastown::container_token::{ContainerToken, Source, latest_first};
+use git_credential_gastown::token::container::{ContainerToken, Source, latest_first};
 use git_credential_gastown::contract::{self, Denial, Question, Reply};
 use git_credential_gastown::failure::{Failure, Name};
 use git_credential_gastown::time::{Timestamp, spoken};
@@ -12,7 +12,7 @@ use git_credential_gastown::token::Secret;
 use super::Examination;
 use super::finding::Finding;
 use crate::clock;
-use crate::config::Place;
+use crate::config::{Origin, Place};
 use crate::worker::{Route, Worker};
 
 /// Less than a worker that says nothing could take.
@@ -79,19 +79,19 @@ fn at_hand(examination: &Examination<'_>) -> (Vec<ContainerToken>, Option<String
 
 pub(super) fn token(examination: &Examination<'_>) -> Vec<Finding> {
     const LINK: &str = "token";
-    let finding = match examination.supply() {
+    let finding = match examination.credential() {
         None if examination.options.offline => {
             Finding::skip(LINK, "not fetched, because of --offline")
         }
         None => Finding::fail(LINK, "there is no host to fetch one for", "set GASTOWN_GIT_HOSTS"),
-        Some(Ok(supply)) => {
-            let expires = supply.expires.and_then(Timestamp::to_rfc3339);
+        Some(Ok(credential)) => {
+            let expires = credential.expires.and_then(Timestamp::to_rfc3339);
             let until = expires.map_or("expiry not told".to_owned(), |at| format!("until {at}"));
-            let name = supply.token.hash().prefix().to_owned();
-            let what = format!("{name}… from {}, {until}", supply.source);
+            let name = credential.token.hash().prefix().to_owned();
+            let what = format!("{name}… from {}, {until}", credential.source);
             let settings = &examination.context.settings;
-            match settings.static_name(&supply.token) {
-                Some(_) if supply.token.is_installation_token() => Finding::warn(
+            match settings.static_name(&credential.token) {
+                Some(_) if credential.token.is_installation_token() => Finding::warn(
                     LINK,
                     format!("{what}; a snapshot, which may be dead"),
                     "mend the way to the worker",
@@ -99,8 +99,8 @@ pub(super) fn token(examination: &Examination<'_>) -> Vec<Finding> {
                 _ => Finding::ok(LINK, what),
             }
         }
-        Some(Err(exhausted)) => {
-            Finding::fail(LINK, exhausted.to_string(), &exhausted.failure().advice)
+        Some(Err(lack)) => {
+            Finding::fail(LINK, lack.to_string(), &lack.failure.advice)
         }
     };
     vec![finding]
@@ -155,9 +155,18 @@ fn question<'a>(
     bearer: &'a ContainerToken,
     secrets: &'a [Secret],
 ) -> Question<'a> {
-    let (worker, town, rig) = (place.api.as_str(), place.town.as_str(), place.rig.as_str());
-    let (bearer, asked_at) = (&bearer.secret, clock::now());
-    Question { worker, town, rig, bearer, secrets, asked_at, answered_at: asked_at }
+    let asked_at = clock::now();
+    Question {
+        worker: place.api.as_str(),
+        town: place.town.as_str(),
+        rig: place.rig.as_str(),
+        rig_origin: place.rig_origin.name(),
+        rig_is_of_directory: *place.rig_origin == Origin::Directory,
+        bearer: &bearer.secret,
+        secrets,
+        asked_at,
+        answered_at: asked_at,
+    }
 }
 
 fn call(

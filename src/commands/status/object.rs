@@ -1,6 +1,7 @@
 //! The status as one JSON object: moments in RFC 3339, what is not known as null.
 
 use git_credential_gastown::failure::FailureRecord;
+use git_credential_gastown::policy::HostRecord;
 use git_credential_gastown::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -8,8 +9,9 @@ use super::{Record, Status, Token};
 
 pub(super) fn of(status: &Status, clean: impl Fn(&str) -> String) -> String {
     let mut object = json!({
+        "version": 1,
         "time": moment(status.now),
-        "cache": status.directories,
+        "cache": status.directory,
         "entries": status.records.iter().map(|it| record(it, status.now)).collect::<Vec<_>>(),
         "unusable": status.faults,
     });
@@ -23,7 +25,6 @@ fn record(record: &Record, now: Timestamp) -> Value {
         "api": key.api,
         "town": key.town,
         "rig": key.rig,
-        "host": key.host,
         "state": decision.state.to_string(),
         "reason": decision.reason.to_string(),
         "token": token.as_ref().map(|token| self::token(token, now)),
@@ -32,7 +33,7 @@ fn record(record: &Record, now: Timestamp) -> Value {
     })
 }
 
-fn token(Token { entry, outlook, rejection }: &Token, now: Timestamp) -> Value {
+fn token(Token { entry, outlook, refusals }: &Token, now: Timestamp) -> Value {
     let expiry = match (entry.expires, outlook.most) {
         (Some(_), _) => "known",
         (None, Some(_)) => "assumed",
@@ -49,8 +50,16 @@ fn token(Token { entry, outlook, rejection }: &Token, now: Timestamp) -> Value {
         "lives_until": moment(outlook.least),
         "dies_by": outlook.most.and_then(moment),
         "renewal_at": moment(outlook.renew_at),
-        "rejections": rejection.as_ref().map_or(0, |rejection| rejection.count),
-        "rejected_at": rejection.as_ref().filter(|it| it.count > 0).and_then(|it| moment(it.last_at)),
+        "refusals": refusals.iter().map(|it| refusal(it)).collect::<Vec<_>>(),
+    })
+}
+
+fn refusal((host, record): &(String, HostRecord)) -> Value {
+    json!({
+        "host": host,
+        "count": record.refusals,
+        "at": record.refused_at.and_then(moment),
+        "worker_asked_at": record.asked_at.and_then(moment),
     })
 }
 

@@ -17,15 +17,14 @@ pub(super) fn of(status: &Status, in_colour: bool, clean: impl Fn(&str) -> Strin
     };
     for record in &status.records {
         let key = &record.key;
-        let title =
-            format!("rig {} of town {} at {}, for {}", key.rig, key.town, key.api, key.host);
+        let title = format!("rig {} of town {} at {}", key.rig, key.town, key.api);
         line(&clean(&title));
         let state = painted(record.decision.state, in_colour);
         line(&format!("  state    {state}: {}", record.decision.reason));
         rows(record, status.now).iter().for_each(|row| line(&clean(row)));
     }
     if status.records.is_empty() {
-        line(&clean(&format!("nothing is cached in {}", status.directories.join(" or "))));
+        line(&clean(&format!("nothing is cached in {}", status.directory)));
     }
     status.faults.iter().for_each(|fault| line(&clean(fault)));
     text
@@ -48,7 +47,7 @@ fn rows(record: &Record, now: Timestamp) -> Vec<String> {
 }
 
 fn token_rows(
-    Token { entry, outlook, rejection }: &Token,
+    Token { entry, outlook, refusals }: &Token,
     is_fresh: bool,
     now: Timestamp,
 ) -> Vec<String> {
@@ -63,9 +62,9 @@ fn token_rows(
             false => "  renewal  when next asked".to_owned(),
         },
     ];
-    if let Some(rejection) = rejection.as_ref().filter(|rejection| rejection.count > 0) {
-        let last = when(rejection.last_at, now);
-        rows.push(format!("  refused  {} time(s), last {last}", rejection.count));
+    for (host, record) in refusals {
+        let last = record.refused_at.map_or_else(String::new, |at| when(at, now));
+        rows.push(format!("  refused  by {host}, {} time(s), last {last}", record.refusals));
     }
     rows
 }

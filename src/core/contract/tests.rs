@@ -15,6 +15,8 @@ fn question() -> Question<'static> {
         worker: "https://worker.example",
         town: "town-1",
         rig: "rig-1",
+        rig_origin: "GASTOWN_RIG_ID",
+        rig_is_of_directory: false,
         asked_at: ASKED,
         answered_at: ASKED.shifted(200),
     }
@@ -93,9 +95,25 @@ fn an_expiry_is_told_in_terms_of_the_local_clock() {
 }
 
 #[test]
-fn a_token_that_has_already_expired_is_a_bad_answer() {
-    let body = r#"{"data":{"token":"ghs_a","expires_at":"2026-12-08T00:00:00Z"}}"#;
-    assert_eq!(failed(&reply(200, body)).name, Name::BadAnswer);
+fn a_token_is_used_whatever_is_said_of_its_expiry() {
+    for expired in ["2026-12-08T00:00:00Z", "2020-01-01T00:00:00Z", "0000-01-01T00:00:00Z"] {
+        assert_eq!(life(&format!(r#","expires_at":"{expired}""#), Some(DATE)), None);
+    }
+}
+
+#[test]
+fn epoch_seconds_are_told_from_milliseconds() {
+    assert_eq!(life(r#","expires_at":1796691600"#, None), Some(3_600_000));
+    assert_eq!(life(r#","expiresAt":1796691600"#, Some(DATE)), Some(3_600_000));
+    assert_eq!(life(r#","expires_at":1796691600000"#, None), Some(3_600_000));
+}
+
+#[test]
+fn a_date_that_is_hours_off_does_not_cost_a_good_expiry() {
+    let hour = r#","expires_at":"2026-12-08T01:00:00Z""#;
+    for date in ["Tue, 08 Dec 2026 02:00:00 GMT", "Mon, 07 Dec 2026 22:00:00 GMT"] {
+        assert_eq!(life(hour, Some(date)), Some(3_600_000), "{date}");
+    }
 }
 
 #[test]
@@ -152,7 +170,7 @@ fn every_row_of_the_contract_has_its_name() {
 fn an_error_says_what_failed_and_what_to_do() {
     assert_eq!(
         failure(404, "Rig not found").to_string(),
-        "the worker at https://worker.example does not know rig `rig-1` of town `town-1` \
+        "the worker at https://worker.example does not know rig `rig-1` (from GASTOWN_RIG_ID) of town `town-1` \
          (404 Rig not found); set GASTOWN_RIG_ID, or run git inside the rig's worktree \
          [rig-not-found]"
     );
@@ -186,7 +204,8 @@ fn retry_after_is_read_in_both_forms() {
     };
     assert_eq!(wait("120"), Some(120));
     assert_eq!(wait("Tue, 08 Dec 2026 00:02:00 GMT"), Some(119));
-    assert_eq!(wait("Mon, 07 Dec 2026 00:02:00 GMT"), Some(0));
+    assert_eq!(wait("Mon, 07 Dec 2026 00:02:00 GMT"), None);
+    assert_eq!(wait("0"), None);
     assert_eq!(wait("-1"), None);
     assert_eq!(wait("soon"), None);
     assert_eq!(wait("1000000000"), Some(1_000_000_000), "the record bounds it");

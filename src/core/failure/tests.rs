@@ -7,7 +7,7 @@ fn failure(retry: Retry) -> Failure {
 }
 
 fn record(retry: Retry, draw: f64) -> FailureRecord {
-    FailureRecord::new(failure(retry), None, draw, NOW, "settings".to_owned())
+    FailureRecord::new(failure(retry), None, draw, NOW)
 }
 
 /// The waits of seven failures in a row, in seconds.
@@ -15,7 +15,7 @@ fn waits(retry: Retry, usable: bool) -> Vec<u64> {
     let mut streak = record(retry, 0.5);
     let mut waits = vec![streak.until(usable).since(NOW).as_secs()];
     for _ in 1..7 {
-        streak = FailureRecord::new(failure(retry), Some(&streak), 0.5, NOW, String::new());
+        streak = FailureRecord::new(failure(retry), Some(&streak), 0.5, NOW);
         waits.push(streak.until(usable).since(NOW).as_secs());
     }
     waits
@@ -40,10 +40,10 @@ fn the_draw_spreads_by_half_either_way() {
 }
 
 #[test]
-fn retry_after_is_honoured_up_to_five_minutes() {
-    for (asked, granted) in [(0, 0), (120, 120), (300, 300), (1_000_000_000, 300)] {
+fn retry_after_is_honoured_up_to_five_minutes_and_never_shortens_the_wait() {
+    for (asked, granted) in [(0, 2), (1, 2), (120, 120), (300, 300), (1_000_000_000, 300)] {
         let failure = failure(Retry::Later).asking_to_wait(Some(Duration::from_secs(asked)));
-        let record = FailureRecord::new(failure, None, 0.5, NOW, String::new());
+        let record = FailureRecord::new(failure, None, 0.5, NOW);
         assert_eq!(record.until.since(NOW).as_secs(), granted);
         assert_eq!(record.until_usable, record.until);
     }
@@ -84,7 +84,7 @@ fn a_streak_ends_after_five_quiet_minutes() {
     let first = record(Retry::AtOnce, 0.5);
     let later = first.until_usable.plus(LONGEST_WAIT);
     let next = |now| {
-        FailureRecord::new(failure(Retry::AtOnce), Some(&first), 0.5, now, String::new()).count
+        FailureRecord::new(failure(Retry::AtOnce), Some(&first), 0.5, now).count
     };
     assert_eq!((next(later.shifted(-1)), next(later)), (2, 1));
 }
@@ -101,6 +101,7 @@ fn a_retold_failure_says_when_it_will_be_tried_again() {
     let record = record(Retry::WhenMended, 0.5);
     assert_eq!(
         record.retold(false, NOW.plus(Duration::from_secs(20))).to_string(),
-        "the worker broke (20 s ago; will be tried again in 40 s); look at it [worker-error]"
+        "the worker broke (20 s ago); look at it; next try in 40 s, or at once: git \
+         credential-gastown refresh [worker-error]"
     );
 }

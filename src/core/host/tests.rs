@@ -114,11 +114,10 @@ fn the_directory_names_the_rig_but_never_the_mayor() {
 
 #[test]
 fn keys_that_differ_anywhere_have_names_that_differ() {
-    let key = |api: &str, town: &str, rig: &str, host: &str| {
-        CacheKey { api: api.into(), town: town.into(), rig: rig.into(), host: host.into() }
-            .file_stem()
+    let key = |api: &str, town: &str, rig: &str| {
+        CacheKey { api: api.into(), town: town.into(), rig: rig.into() }.file_stem()
     };
-    let names = [key("a", "t", "r", "h"), key("a", "tr", "", "h"), key("a", "t", "rh", "")];
+    let names = [key("a", "t", "r"), key("a", "tr", ""), key("at", "", "r")];
     assert_ne!(names[0], names[1]);
     assert_ne!(names[0], names[2]);
     assert_ne!(names[1], names[2]);
@@ -132,5 +131,28 @@ fn no_proxy_names_hosts_and_domains() {
     }
     for list in ["", "orker.example", "worker.example.org", "worker", ",", "a b"] {
         assert!(!bypasses_proxy(list, "worker.example"), "{list}");
+    }
+}
+
+#[test]
+fn a_gitlab_host_is_never_of_githubs_kind() {
+    let host = |text: &str| Host::listed(text).unwrap();
+    let kind = |text: &str, gitlab: &str| host(text).kind(&host(gitlab));
+    assert_eq!(kind("gitlab.com", "gitlab.com"), Kind::GitLab);
+    assert_eq!(kind("git.example", "git.example"), Kind::GitLab);
+    assert_eq!(kind("gitlab.example", "gitlab.com"), Kind::GitLab, "even if it is not the instance");
+    assert_eq!(kind("git.example:8443", "git.example"), Kind::GitHub);
+    assert_eq!(kind("github.com", "gitlab.com"), Kind::GitHub);
+}
+
+#[test]
+fn a_port_is_a_port_or_the_address_is_refused() {
+    for port in ["99999", "65616", "", "0", "80x", "-1"] {
+        let url = format!("http://127.0.0.1:{port}");
+        assert!(ApiUrl::parse(&url).is_err(), "{url}");
+        assert!(ApiUrl::parse(&format!("{url}/api")).is_err(), "{url}/api");
+    }
+    for url in ["http://127.0.0.1:1", "https://worker.example", "https://[::1]:65535/x"] {
+        assert!(ApiUrl::parse(url).is_ok(), "{url}");
     }
 }

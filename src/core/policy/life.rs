@@ -76,9 +76,9 @@ impl Life {
         }
     }
 
-    /// For how long after the token was first seen a refusal may be replication lag.
-    pub(super) fn lag(&self, policy: &Policy) -> Duration {
-        policy.lag.min(self.length / 10)
+    /// A gap between calls, or a minute that counts as a beginning: a tenth of a short life.
+    pub(super) fn shortened(&self, gap: Duration) -> Duration {
+        gap.min(self.length / 10)
     }
 
     /// The drawn moment comes from disk: it may begin a renewal earlier, never later.
@@ -86,8 +86,13 @@ impl Life {
         entry.renew_at.min(self.least.minus(self.soon))
     }
 
+    /// The token lives until here, at the least.
+    pub(super) fn certain_until(&self) -> Timestamp {
+        self.least
+    }
+
     pub(super) fn just_confirmed(&self, now: Timestamp, entry: &Entry, policy: &Policy) -> bool {
-        is_within(policy.least_gap.min(self.length / 10), entry.confirmed_at, now)
+        is_within(self.shortened(policy.least_gap), entry.confirmed_at, now)
     }
 }
 
@@ -100,13 +105,18 @@ impl Life {
 /// it comes, will tell.
 pub fn entry_for(grant: Grant, previous: Option<&Entry>, draw: f64, policy: &Policy) -> Entry {
     let Grant { token, expires, asked_at } = grant;
-    let same = previous.filter(|entry| entry.token.hash() == token.hash());
+    let is_same = |entry: &&Entry| entry.token.hash() == token.hash();
+    // What was written while the clock ran ahead tells nothing about the token's age.
+    let is_odd =
+        |entry: &Entry| Life::of(entry, policy).state_at(asked_at, entry, policy).0 == State::Odd;
+    let same = previous.filter(is_same).filter(|entry| !is_odd(entry));
     let mut entry = Entry {
         first_seen: same.map_or(asked_at, |entry| entry.first_seen.min(asked_at)),
         confirmed_at: asked_at,
         expires: expires.or(same.and_then(|entry| entry.expires)),
         renew_at: asked_at,
-        predecessors: previous.map_or_else(Vec::new, |entry| predecessors(entry, same.is_some())),
+        predecessors: previous
+            .map_or_else(Vec::new, |entry| predecessors(entry, is_same(&entry))),
         token,
     };
     if Life::of(&entry, policy).state_at(asked_at, &entry, policy).0 == State::Dead {

@@ -36,17 +36,17 @@ fn unknown() -> Entry {
 fn facts(entry: Option<&Entry>, now: Timestamp) -> Facts<'_> {
     Facts {
         entry,
-        rejection: None,
-        failure: None,
+        at_host: None,
+        evidence: Evidence::None,
+        failure: &|| None,
         waiting_since: None,
-        doubted: false,
-        wanted_since: None,
+        demand: Demand::default(),
         now,
     }
 }
 
 fn decided(facts: Facts<'_>) -> Decision {
-    decide(facts, &Policy::default())
+    decide(&facts, &Policy::default())
 }
 
 fn state(entry: &Entry, now: Timestamp) -> State {
@@ -55,11 +55,11 @@ fn state(entry: &Entry, now: Timestamp) -> State {
 
 fn failure(at: Timestamp) -> FailureRecord {
     let failure = Failure::new(Name::WorkerError, Retry::AtOnce, "broke", "look");
-    FailureRecord::new(failure, None, 0.5, at, String::new())
+    FailureRecord::new(failure, None, 0.5, at)
 }
 
-fn rejection(count: u32, last_at: Timestamp) -> Rejection {
-    Rejection { count, last_at, ..Rejection::none(secret("ghs_known").hash()) }
+fn refused(refusals: u32, at: Timestamp) -> HostRecord {
+    HostRecord { refusals, refused_at: Some(at), ..HostRecord::default() }
 }
 
 #[track_caller]
@@ -188,10 +188,15 @@ fn more_than_62_minutes_left_is_odd() {
 
 #[test]
 fn a_clock_that_went_back_does_not_keep_a_token_odd_for_ever() {
-    let future = entry_for(grant("ghs_a", None, after(7200)), None, 0.0, &Policy::default());
-    assert_eq!(state(&future, RECEIVED), State::Odd);
-    let mended = entry_for(grant("ghs_a", None, RECEIVED), Some(&future), 0.0, &Policy::default());
-    assert_eq!(state(&mended, RECEIVED), State::Fresh);
+    for life in [None, Some(3600)] {
+        let ahead = grant("ghs_a", life, after(3 * 86_400));
+        let future = entry_for(ahead, None, 0.0, &Policy::default());
+        assert_eq!(state(&future, RECEIVED), State::Odd);
+        let again = grant("ghs_a", None, RECEIVED);
+        let rewritten = entry_for(again, Some(&future), 0.0, &Policy::default());
+        assert_eq!(state(&rewritten, RECEIVED), State::Fresh);
+        assert_eq!(rewritten.expires, None, "what the other clock said is no news");
+    }
 }
 
 #[test]
@@ -219,7 +224,8 @@ fn a_recent_failure_stands_for_another_attempt() {
     let entry = known(3600);
     let action = |entry, seconds| {
         let failure = failure(after(seconds));
-        decided(Facts { failure: Some(&failure), ..facts(entry, after(seconds)) }).action
+        let on_record = || Some(failure.clone());
+        decided(Facts { failure: &on_record, ..facts(entry, after(seconds)) }).action
     };
     assert_eq!(action(Some(&entry), 0), Action::Answer { pause: Duration::ZERO });
     assert_eq!(action(Some(&entry), 3000), Action::Answer { pause: Duration::ZERO });
@@ -234,7 +240,8 @@ fn a_failure_holds_back_until_its_time_and_ends_a_wait_even_later() {
     let failure = failure(after(0));
     let action = |seconds, waiting_since| {
         let facts = facts(None, after(seconds));
-        decided(Facts { failure: Some(&failure), waiting_since, ..facts }).action
+        let on_record = || Some(failure.clone());
+        decided(Facts { failure: &on_record, waiting_since, ..facts }).action
     };
     assert_eq!(action(1, None), Action::Fail);
     assert_eq!(action(2, None), Action::Renew(RENEW_DEAD));
@@ -257,73 +264,158 @@ fn one_successful_call_a_minute_is_enough() {
     assert_eq!(decided(facts(Some(&hour), after(60))).action, Action::Renew(RENEW_SOON));
 }
 
+/// What is decided at a moment about a token that lives for an hour from `RECEIVED`.
+fn about(record: &HostRecord, evidence: Evidence, seconds: i64) -> Action {
+    let entry = known(3600);
+    let facts = facts(Some(&entry), after(seconds));
+    decided(Facts { at_host: Some(record), evidence, ..facts }).action
+}
+
+const SERVED: Action = Action::Answer { pause: Duration::ZERO };
+
 #[test]
-fn a_refused_token_is_dead_whatever_its_age() {
-    let (entry, rejection) = (known(3600), rejection(1, after(600)));
-    let decision =
-        decided(Facts { rejection: Some(&rejection), ..facts(Some(&entry), after(600)) });
-    assert_eq!((decision.state, decision.reason), (State::Dead, Reason::Rejected));
-    assert_eq!(decision.action, Action::Renew(RENEW_DEAD));
+fn a_refusal_has_the_worker_asked_and_the_token_served_if_there_is_no_other() {
+    let record = refused(1, after(600));
+    assert_eq!(about(&record, Evidence::None, 600), Action::Renew(RENEW_REFUSED));
+    assert_eq!(RENEW_REFUSED.otherwise, Otherwise::AnswerAndWarn);
+    let asked = record.asked(after(601), &Policy::default());
+    assert_eq!(about(&asked, Evidence::None, 602), SERVED);
+    assert_eq!(about(&asked, Evidence::None, 661), Action::Renew(RENEW_REFUSED));
+}
+
+#[test]
+fn only_the_command_that_was_refused_itself_ends() {
+    let record = refused(1, after(600));
+    assert_eq!(about(&record, Evidence::Refused, 600), Action::Renew(RENEW_REJECTED));
+    assert_eq!(RENEW_REJECTED.otherwise, Otherwise::Reject);
+    let asked = record.asked(after(601), &Policy::default());
+    assert_eq!(about(&asked, Evidence::Refused, 602), Action::Reject);
+    assert_eq!(about(&asked, Evidence::Hint, 602), SERVED);
+    assert_eq!(about(&asked, Evidence::None, 602), SERVED);
+    let unwritten = HostRecord::default();
+    assert_eq!(about(&unwritten, Evidence::Refused, 600), Action::Renew(RENEW_REJECTED));
+}
+
+#[test]
+fn the_worker_is_asked_about_a_refusal_after_1_2_4_and_then_every_5_minutes() {
+    let policy = Policy::default();
+    let (mut record, mut asks) = (refused(1, after(120)), Vec::new());
+    for second in 120..1900 {
+        record = record.refused(after(second), &policy);
+        if let Action::Renew(_) = about(&record, Evidence::None, second) {
+            record = record.asked(after(second), &policy);
+            asks.push((second - 120) / 60);
+        }
+    }
+    assert_eq!(asks, [0, 1, 3, 7, 12, 17, 22, 27]);
+}
+
+#[test]
+fn that_the_worker_handed_it_out_after_the_refusal_counts_as_asked() {
+    let mut entry = known(3600);
+    entry.confirmed_at = after(605);
+    let record = refused(1, after(600));
+    let action = |seconds| {
+        let facts = facts(Some(&entry), after(seconds));
+        decided(Facts { at_host: Some(&record), ..facts }).action
+    };
+    assert_eq!(action(606), SERVED);
+    assert_eq!(action(665), Action::Renew(RENEW_REFUSED));
+}
+
+#[test]
+fn a_failure_on_record_serves_a_refused_token_and_ends_a_command_that_was_refused() {
+    let (entry, record) = (known(3600), refused(1, after(600)));
+    let action = |evidence| {
+        let on_record = || Some(failure(after(600)));
+        let facts = Facts { failure: &on_record, ..facts(Some(&entry), after(600)) };
+        decided(Facts { at_host: Some(&record), evidence, ..facts }).action
+    };
+    assert_eq!(action(Evidence::None), Action::AnswerAndWarn);
+    assert_eq!(action(Evidence::Refused), Action::Reject);
+}
+
+#[test]
+fn a_refused_token_is_renewed_by_its_age_all_the_same() {
+    let asked = refused(1, after(3290)).asked(after(3290), &Policy::default());
+    assert_eq!(about(&asked, Evidence::None, 3300), Action::Renew(RENEW_DUE));
+    assert_eq!(about(&asked, Evidence::None, 3570), Action::Renew(RENEW_DEAD));
 }
 
 #[test]
 fn one_refusal_in_the_first_minute_may_be_lag_and_waits_2_seconds() {
-    let (entry, once) = (known(3600), rejection(1, after(1)));
-    let action = |rejection: &Rejection, now| {
-        decided(Facts { rejection: Some(rejection), ..facts(Some(&entry), now) }).action
-    };
-    assert_eq!(action(&once, after(1)), Action::Answer { pause: Duration::from_secs(2) });
-    assert_eq!(action(&once, after(2)), Action::Answer { pause: Duration::from_secs(1) });
-    assert_eq!(action(&once, after(59)), Action::Answer { pause: Duration::ZERO });
-    assert_eq!(action(&once, after(60)), Action::Renew(RENEW_SUSPECT), "it may live all the same");
-    assert_eq!(action(&once, after(3600)), Action::Renew(RENEW_DEAD));
-    let twice = rejection(2, after(3));
-    assert_eq!(action(&twice, after(3)), Action::Renew(RENEW_DEAD), "several are not lag");
+    let once = refused(1, after(1));
+    for evidence in [Evidence::None, Evidence::Refused] {
+        let action = |seconds| about(&once, evidence, seconds);
+        assert_eq!(action(1), Action::Answer { pause: Duration::from_secs(2) });
+        assert_eq!(action(2), Action::Answer { pause: Duration::from_secs(1) });
+        assert_eq!(action(59), SERVED);
+    }
+    assert_eq!(about(&once, Evidence::None, 60), Action::Renew(RENEW_REFUSED));
+    let twice = refused(2, after(3));
+    assert_eq!(about(&twice, Evidence::None, 3), Action::Renew(RENEW_REFUSED), "not lag");
+    let late = refused(1, after(60));
+    assert_eq!(about(&late, Evidence::None, 60), Action::Renew(RENEW_REFUSED), "too late for lag");
     let short = known(10);
-    let facts = Facts { rejection: Some(&once), ..facts(Some(&short), after(1)) };
-    assert_eq!(decided(facts).state, State::Dead, "a tenth of a short life");
-    let late = rejection(1, after(60));
-    assert_eq!(action(&late, after(60)), Action::Renew(RENEW_DEAD), "too late for lag");
-    let before = Rejection { served_again_at: Some(after(0)), ..once.clone() };
-    assert_eq!(action(&before, after(3)), Action::Renew(RENEW_DEAD), "refused, vouched, refused");
+    let facts = Facts { at_host: Some(&once), ..facts(Some(&short), after(1)) };
+    assert_eq!(decided(facts).state, State::Suspect, "a tenth of a short life");
 }
 
 #[test]
-fn a_doubted_token_is_renewed_once_a_minute() {
-    let (entry, mut doubts) = (known(3600), rejection(0, after(600)));
-    let action = |rejection: Option<&Rejection>, doubted| {
-        decided(Facts { rejection, doubted, ..facts(Some(&entry), after(600)) }).action
+fn a_hint_has_the_worker_asked_unless_it_has_just_handed_the_token_out() {
+    let none = HostRecord::default();
+    assert_eq!(about(&none, Evidence::Hint, 59), SERVED);
+    assert_eq!(about(&none, Evidence::Hint, 60), Action::Renew(RENEW_HINTED));
+    assert_eq!(RENEW_HINTED.otherwise, Otherwise::Answer);
+    let asked = none.asked(after(600), &Policy::default());
+    assert_eq!(about(&asked, Evidence::Hint, 659), SERVED);
+    assert_eq!(about(&asked, Evidence::Hint, 660), Action::Renew(RENEW_HINTED));
+}
+
+#[test]
+fn a_refused_long_lived_token_is_passed_over_for_5_minutes_doubling_to_an_hour() {
+    let decided = |refusals, minutes: i64| {
+        let record = refused(refusals, after(0));
+        let (kind, none) = (Kind::PersonalAccess, Evidence::None);
+        decide_configured(kind, Some(&record), none, after(60 * minutes), &Policy::default())
     };
-    let served = Action::Answer { pause: Duration::ZERO };
-    assert_eq!(action(None, true), Action::Renew(RENEW_SUSPECT));
-    assert_eq!(action(Some(&doubts), true), Action::Renew(RENEW_SUSPECT));
-    assert_eq!(action(Some(&doubts), false), served);
-    doubts.doubted_at = Some(after(541));
-    assert_eq!(action(Some(&doubts), true), served);
-    doubts.doubted_at = Some(after(540));
-    assert_eq!(action(Some(&doubts), true), Action::Renew(RENEW_SUSPECT));
-}
-
-#[test]
-fn a_refused_token_that_the_worker_vouched_for_is_served_and_asked_about_once_a_minute() {
-    let (mut entry, mut rejection) = (known(3600), rejection(1, after(600)));
-    (rejection.served_again_at, entry.confirmed_at) = (Some(after(600)), after(600));
-    let action = |rejection: &Rejection, seconds| {
-        decided(Facts { rejection: Some(rejection), ..facts(Some(&entry), after(seconds)) }).action
+    let border = |refusals, minutes| {
+        assert_eq!(decided(refusals, minutes - 1), Configured::PassOver, "{refusals}");
+        assert_eq!(decided(refusals, minutes), Configured::Use, "{refusals}");
     };
-    assert_eq!(action(&rejection, 659), Action::Answer { pause: Duration::ZERO });
-    assert_eq!(action(&rejection, 660), Action::Renew(RENEW_SUSPECT));
-    let refused = refused_again(rejection, after(601), &Policy::default());
-    assert_eq!(action(&refused, 601), Action::Renew(RENEW_DEAD), "and refused once more");
+    border(1, 5);
+    border(2, 10);
+    border(3, 20);
+    border(4, 40);
+    border(5, 60);
+    border(u32::MAX, 60);
 }
 
 #[test]
-fn one_refusal_reported_by_many_counts_once() {
-    let policy = Policy::default();
-    let first = refused_again(rejection(0, after(0)), after(10), &policy);
-    assert_eq!((first.count, first.last_at), (1, after(10)));
-    assert_eq!(refused_again(first.clone(), after(11), &policy), first);
-    assert_eq!(refused_again(first, after(12), &policy).count, 2);
+fn a_refused_snapshot_is_never_used_again() {
+    let record = refused(1, after(0));
+    let decided = |record, evidence| {
+        let (kind, policy) = (Kind::Installation, Policy::default());
+        decide_configured(kind, record, evidence, after(1_000_000), &policy)
+    };
+    assert_eq!(decided(Some(&record), Evidence::None), Configured::Never);
+    assert_eq!(decided(None, Evidence::Refused), Configured::Never);
+    assert_eq!(decided(None, Evidence::None), Configured::Use);
+}
+
+#[test]
+fn a_token_that_may_die_too_soon_has_the_worker_asked_first() {
+    let entry = known(3600);
+    let action = |minutes, seconds| {
+        let least_life = Duration::from_mins(minutes);
+        let demand = Demand { least_life, ..Demand::default() };
+        decided(Facts { demand, ..facts(Some(&entry), after(seconds)) }).action
+    };
+    assert_eq!(action(20, 60), SERVED);
+    assert_eq!(action(20, 2400), SERVED);
+    assert_eq!(action(20, 2401), Action::Renew(RENEW_WANTED));
+    assert_eq!(RENEW_WANTED.otherwise, Otherwise::AnswerAndWarn);
+    assert_eq!(action(90, 59), SERVED, "the worker has just been asked");
 }
 
 #[test]
@@ -351,10 +443,12 @@ fn every_input_has_an_answer_at_the_ends_of_time() {
                 let times = Entry { first_seen, confirmed_at, expires, ..known(3600) };
                 let entry = Entry { renew_at: confirmed_at, ..times };
                 for now in moments {
-                    let rejection = rejection(1, first_seen);
-                    decided(Facts { rejection: Some(&rejection), ..facts(Some(&entry), now) });
-                    refused_again(rejection, now, &policy);
-                    let decision = decided(Facts { doubted: true, ..facts(Some(&entry), now) });
+                    let record = refused(1, first_seen).refused(now, &policy);
+                    for evidence in [Evidence::None, Evidence::Hint, Evidence::Refused] {
+                        let facts = facts(Some(&entry), now);
+                        decided(Facts { at_host: Some(&record), evidence, ..facts });
+                    }
+                    let decision = decided(facts(Some(&entry), now));
                     let dead = expires.is_some_and(|expires| now >= expires);
                     assert!(!dead || decision.state == State::Dead, "{entry:?} at {now:?}");
                     let grant = grant("ghs_known", None, now);
@@ -376,9 +470,12 @@ fn a_drawn_moment_from_disk_cannot_keep_a_token_fresh_too_long() {
 #[test]
 fn a_newer_token_that_is_wanted_is_asked_for_whatever_is_cached_or_on_record() {
     let (entry, old, new) = (unknown(), failure(after(9)), failure(after(10)));
-    let action = |failure, wanted_since| {
-        let facts = Facts { failure, wanted_since, ..facts(Some(&entry), after(10)) };
-        decided(facts).action
+    let action = |failure: Option<&FailureRecord>, newer_than: Option<Timestamp>| {
+        let on_record = || failure.cloned();
+        let heeds_failures = newer_than.is_none();
+        let demand = Demand { newer_than, heeds_failures, ..Demand::default() };
+        let facts = facts(Some(&entry), after(10));
+        decided(Facts { failure: &on_record, demand, ..facts }).action
     };
     let answer = Action::Answer { pause: Duration::ZERO };
     assert_eq!(action(Some(&old), None), answer);

@@ -117,7 +117,7 @@ fn a_url_stands_in_for_its_parts() {
     assert_eq!(request.host(), b"github.com:8443");
     assert_eq!(request.username(), Some(b"alice@x".as_slice()));
     assert_eq!(request.get("path"), Some(b"acme/app.git".as_slice()));
-    assert_eq!(request.rejected_secret().unwrap().expose(), "pass");
+    assert_eq!(request.secret().unwrap().expose(), "pass");
 }
 
 #[test]
@@ -154,15 +154,15 @@ fn cve_2025_48386_over_long_input_is_refused() {
 #[test]
 fn the_rejected_token_is_found_in_either_form() {
     let request = parsed("protocol=https\nhost=h\npassword=ghs_a\n\n");
-    assert_eq!(request.rejected_secret().unwrap().expose(), "ghs_a");
+    assert_eq!(request.secret().unwrap().expose(), "ghs_a");
     // eC1hY2Nlc3MtdG9rZW46Z2hzX2I= is `x-access-token:ghs_b`.
     let request = parsed(
         "protocol=https\nhost=h\nauthtype=Basic\ncredential=eC1hY2Nlc3MtdG9rZW46Z2hzX2I=\n\n",
     );
-    assert_eq!(request.rejected_secret().unwrap().expose(), "ghs_b");
+    assert_eq!(request.secret().unwrap().expose(), "ghs_b");
     for text in ["", "password=\n", "credential=%\n", "credential=Z2hz\n", "password=a b\n"] {
         let request = parsed(&format!("protocol=https\nhost=h\n{text}\n"));
-        assert!(request.rejected_secret().is_none(), "{text:?}");
+        assert!(request.secret().is_none(), "{text:?}");
     }
 }
 
@@ -170,10 +170,10 @@ fn the_rejected_token_is_found_in_either_form() {
 fn an_answer_is_the_lines_git_reads_in_a_fixed_order() {
     let password = Secret::parse(b"ghs_a").unwrap();
     let mut answer =
-        Answer { username: TOKEN_USER, password: &password, expires: None, healing: None };
+        Answer { username: TOKEN_USER, password: &password, expires: None, continuation: None };
     assert_eq!(answer.to_bytes().as_slice(), b"username=x-access-token\npassword=ghs_a\n");
     answer.expires = Some(Timestamp::from_millis(1_999));
-    answer.healing = Some(Healing { state: "gastown:1".into(), may_continue: true });
+    answer.continuation = Some(Continuation { state: "gastown:1".into(), may_continue: true });
     assert_eq!(
         String::from_utf8_lossy(&answer.to_bytes()),
         "capability[]=state\nusername=x-access-token\npassword=ghs_a\npassword_expiry_utc=1\n\

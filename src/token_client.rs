@@ -1,18 +1,18 @@
-//! What is said to the worker to get a git token: which container JWT is presented, when it is
-//! renewed, how often to try, and how long each try may take.
+//! The client of the worker's token service: which container JWT to present, when to renew it, how
+//! often to try, and how long each try may take.
 
 use std::time::Duration;
 
-use git_credential_gastown::container_token::{ContainerToken, Source, latest_first};
+use git_credential_gastown::token::container::{ContainerToken, Source, latest_first};
 use git_credential_gastown::contract::{self, Denial, Question, Reply};
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::policy::Plan;
 use git_credential_gastown::token::{Grant, Secret};
 
-use super::Context;
-use crate::cache::Shelf;
+use crate::Context;
+use crate::cache::Cache;
 use crate::clock;
-use crate::config::Place;
+use crate::config::{Origin, Place, Setting, Settings};
 use crate::worker::{Route, Worker};
 
 /// Time kept back to use the outcome.
@@ -20,27 +20,27 @@ const LAST_MOMENT: Duration = Duration::from_millis(500);
 /// Between two tries, so that a worker that restarts gets a chance.
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// One renewal's worth of talking. The budget and the attempts are one for all calls of it.
-pub(super) struct Conversation<'a> {
+/// The calls of one renewal, which share one budget of time and attempts.
+pub(crate) struct TokenClient<'a> {
     context: &'a Context<'a>,
     place: Place<'a>,
-    shelf: Option<Shelf<'a>>,
+    cache: &'a Cache,
     ends: Duration,
     attempts_left: u32,
     /// The container JWT is renewed once per process.
     may_renew: bool,
 }
 
-impl<'a> Conversation<'a> {
-    pub(super) fn new(
+impl<'a> TokenClient<'a> {
+    pub(crate) fn new(
         context: &'a Context<'a>,
         place: Place<'a>,
-        shelf: Option<Shelf<'a>>,
+        cache: &'a Cache,
         plan: Plan,
     ) -> Self {
         let left = context.clock.remaining().saturating_sub(LAST_MOMENT);
         let ends = context.clock.running() + plan.budget.min(left);
-        Self { context, place, shelf, ends, attempts_left: plan.attempts, may_renew: true }
+        Self { context, place, cache, ends, attempts_left: plan.attempts, may_renew: true }
     }
 
     /// Asks for a git token, with the container JWT that lives longest. A cached renewal that the
@@ -48,7 +48,7 @@ impl<'a> Conversation<'a> {
     ///
     /// # Errors
     /// If the worker gives none in time.
-    pub(super) fn git_token(mut self) -> Result<Grant, Failure> {
+    pub(crate) fn git_token(mut self) -> Result<Grant, Failure> {
         let settings = &self.context.settings;
         let worker = Worker::new(Route {
             api: self.place.api,
@@ -68,17 +68,17 @@ impl<'a> Conversation<'a> {
                 outcome => return outcome.map_err(into_failure),
             }
         }
-        Err(rejected.unwrap_or_else(no_container_token))
+        Err(rejected.unwrap_or_else(|| no_container_token(settings)))
     }
 
     /// The container JWTs at hand, the one to present first.
     fn container_tokens(&self) -> Vec<ContainerToken> {
-        let Context { settings, cache, messages, .. } = self.context;
+        let Context { settings, messages, .. } = self.context;
         let (mut tokens, fault) = settings.container_tokens();
         if let Some(fault) = fault {
             messages.warning(format_args!("{fault} [{}]", Name::ConfigMissing));
         }
-        let renewal = cache.container_token(&self.place.town_key());
+        let renewal = self.cache.container_token(&self.place.town_key());
         tokens.extend(renewal.map(|secret| ContainerToken::new(secret, Source::Renewal)));
         tokens.iter().for_each(|token| messages.remember(&token.secret));
         latest_first(tokens)
@@ -127,11 +127,9 @@ impl<'a> Conversation<'a> {
             (worker.refresh_container_token(question, within), contract::container_token)
         })?;
         self.context.messages.remember(&secret);
-        if let Some(shelf) = self.shelf {
-            let kept = shelf.keep_container_token(&self.place.town_key(), &secret, clock::now());
-            if let Err(reason) = kept {
-                self.context.messages.trace(format_args!("{reason:#}"));
-            }
+        let town = self.place.town_key();
+        if let Err(reason) = self.cache.keep_container_token(&town, &secret, clock::now()) {
+            self.context.messages.trace(format_args!("{reason:#}"));
         }
         Ok(ContainerToken::new(secret, Source::Renewal))
     }
@@ -169,6 +167,8 @@ impl<'a> Conversation<'a> {
             worker: self.place.api.as_str(),
             town: self.place.town.as_str(),
             rig: self.place.rig.as_str(),
+            rig_origin: self.place.rig_origin.name(),
+            rig_is_of_directory: *self.place.rig_origin == Origin::Directory,
             bearer,
             secrets: &secrets,
             asked_at,
@@ -195,9 +195,7 @@ impl<'a> Conversation<'a> {
 
     fn forget_renewal(&self) {
         self.context.messages.trace(format_args!("the renewed container token is forgotten"));
-        if let Some(shelf) = self.shelf {
-            shelf.forget_container_token(&self.place.town_key());
-        }
+        self.cache.forget_container_token(&self.place.town_key());
     }
 }
 
@@ -216,9 +214,13 @@ fn into_failure(denial: Denial) -> Failure {
     }
 }
 
-fn no_container_token() -> Failure {
-    let what = "no container token to ask the worker with: GASTOWN_CONTAINER_TOKEN is unset";
+fn no_container_token(settings: &Settings) -> Failure {
+    let why = match (&settings.container_token, settings.container_token_file.value()) {
+        (Setting::Wrong { origin, why }, _) => format!("{origin} is {why}"),
+        (_, Some(path)) => format!("{path:?} cannot be used"),
+        _ => "GASTOWN_CONTAINER_TOKEN is unset".to_owned(),
+    };
+    let what = format!("no container token to ask the worker with: {why}");
     let advice = "set it, or GASTOWN_CONTAINER_TOKEN_FILE, or GITHUB_CLI_PAT";
-    Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice)
-        .briefly("GASTOWN_CONTAINER_TOKEN is unset")
+    Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice).briefly(why)
 }

@@ -1,0 +1,145 @@
+//! What is on record of one token at one git host: how often it was refused there, when the worker
+//! was last asked about that, and to whom it was given. A refusal is evidence about one token at
+//! one host at one moment; what follows from it is decided in `policy.rs`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Policy, is_within};
+use crate::protocol::Report;
+use crate::time::Timestamp;
+use crate::token::{Secret, TokenHash};
+
+/// Whose record it is. The host is as `Host` displays it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostKey {
+    pub token: TokenHash,
+    pub host: String,
+}
+
+/// One token at one host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostRecord {
+    /// How often the host refused it since it last accepted it.
+    pub refusals: u32,
+    pub refused_at: Option<Timestamp>,
+    /// How often in a row the worker was asked because of a refusal or a hint.
+    pub asks: u32,
+    pub asked_at: Option<Timestamp>,
+    /// When it was last given to a client that would not say whether it was refused.
+    pub given_at: Option<Timestamp>,
+}
+
+impl HostRecord {
+    /// One more refusal. Parallel processes report one refusal many times: those within a moment
+    /// of each other count once.
+    #[must_use]
+    pub fn refused(self, now: Timestamp, policy: &Policy) -> Self {
+        if self.refused_recently(policy.lag_pause, now) {
+            return self;
+        }
+        Self { refusals: self.refusals.saturating_add(1), refused_at: Some(now), ..self }
+    }
+
+    /// The host accepted the token. When the worker was last asked stays on record: another
+    /// repository of the same host may refuse the token at once.
+    #[must_use]
+    pub fn accepted(self) -> Self {
+        Self { refusals: 0, refused_at: None, ..self }
+    }
+
+    /// The worker was asked about it. After a quiet time the row of asks begins anew.
+    #[must_use]
+    pub fn asked(self, now: Timestamp, policy: &Policy) -> Self {
+        let in_a_row = self.asked_at.is_some_and(|at| is_within(policy.quiet, at, now));
+        let asks = if in_a_row { self.asks.saturating_add(1) } else { 1 };
+        Self { asks, asked_at: Some(now), ..self }
+    }
+
+    #[must_use]
+    pub fn given(self, now: Timestamp) -> Self {
+        Self { given_at: Some(now), ..self }
+    }
+
+    /// The record of a token that replaced this one: a host that refuses both is asked about as
+    /// seldom as if they were one token.
+    #[must_use]
+    pub fn inherited(&self) -> Self {
+        Self { asks: self.asks, asked_at: self.asked_at, ..Self::default() }
+    }
+
+    pub fn is_refused(&self) -> bool {
+        self.refusals > 0
+    }
+
+    /// The latest moment in it.
+    pub fn touched_at(&self) -> Option<Timestamp> {
+        self.refused_at.max(self.asked_at).max(self.given_at)
+    }
+
+    fn refused_recently(&self, gap: Duration, now: Timestamp) -> bool {
+        self.is_refused() && self.refused_at.is_some_and(|at| is_within(gap, at, now))
+    }
+}
+
+/// What a request tells of a token, beside what is on record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    None,
+    /// It may have been refused.
+    Hint,
+    /// It was refused to this very command.
+    Refused,
+}
+
+impl Evidence {
+    pub fn of(report: &Report, token: &Secret) -> Self {
+        match report {
+            Report::Refused(handed) if handed.is(token) => Self::Refused,
+            Report::Doubted(handed) if handed.is(token) => Self::Hint,
+            _ => Self::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(1_800_000_000 + seconds)
+    }
+
+    fn refused(record: HostRecord, seconds: i64) -> HostRecord {
+        record.refused(after(seconds), &Policy::default())
+    }
+
+    #[test]
+    fn one_refusal_reported_by_many_counts_once() {
+        let first = refused(HostRecord::default(), 10);
+        assert_eq!((first.refusals, first.refused_at), (1, Some(after(10))));
+        assert_eq!(refused(first.clone(), 11), first);
+        assert_eq!(refused(first, 12).refusals, 2);
+    }
+
+    #[test]
+    fn an_accepted_token_is_not_refused_but_the_worker_is_not_asked_any_sooner() {
+        let policy = Policy::default();
+        let record = refused(HostRecord::default(), 0).asked(after(1), &policy).accepted();
+        assert!(!record.is_refused());
+        assert_eq!((record.asks, record.asked_at), (1, Some(after(1))));
+        assert_eq!(refused(record, 1).refusals, 1, "a refusal after it counts anew");
+    }
+
+    #[test]
+    fn asks_are_in_a_row_until_a_quiet_time() {
+        let policy = Policy::default();
+        let first = HostRecord::default().asked(after(0), &policy);
+        let quiet = i64::try_from(policy.quiet.as_secs()).unwrap();
+        assert_eq!(first.clone().asked(after(quiet - 1), &policy).asks, 2);
+        assert_eq!(first.asked(after(quiet), &policy).asks, 1);
+        assert!(policy.quiet > policy.ask_gap * 5, "or the row would never grow");
+        assert_eq!(policy.ask_gap, Duration::from_mins(1));
+    }
+}

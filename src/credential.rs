@@ -1,0 +1,306 @@
+//! Where a credential comes from, in order: a long-lived token that somebody set on purpose, the
+//! cache and the worker, at last a snapshot from the environment. Every source belongs to a kind of
+//! host and is offered to no other. Keeps the chain of what was tried, because an error tells it.
+
+use std::fmt;
+
+use git_credential_gastown::failure::{Failure, Name, Retry};
+use git_credential_gastown::host::{Host, Kind};
+use git_credential_gastown::policy::{
+    Configured, Demand, Evidence, HostKey, HostRecord, decide_configured,
+};
+use git_credential_gastown::protocol::{Report, TOKEN_USER};
+use git_credential_gastown::time::Timestamp;
+use git_credential_gastown::token::{Entry, Secret, TokenHash};
+
+use crate::Context;
+use crate::cache::host_key;
+use crate::clock;
+use crate::config::{Setting, StaticToken};
+use crate::renew::{Outcome, Renewal};
+
+/// The user name that GitLab expects beside a token.
+const GITLAB_USER: &str = "oauth2";
+
+/// A credential, ready to be handed out.
+#[derive(Debug)]
+pub(crate) struct Credential {
+    pub username: &'static str,
+    pub token: Secret,
+    pub expires: Option<Timestamp>,
+    /// When it was first handed to this machine, if that is known.
+    pub first_seen: Option<Timestamp>,
+    /// `worker`, `cache`, or the name of a setting.
+    pub source: &'static str,
+    /// Whether there may be another one if this is refused.
+    pub may_heal: bool,
+}
+
+impl Credential {
+    fn configured(token: &Secret, source: &'static str) -> Self {
+        Self {
+            username: TOKEN_USER,
+            token: token.clone(),
+            expires: None,
+            first_seen: None,
+            source,
+            may_heal: true,
+        }
+    }
+
+    fn of_entry(entry: Entry, source: &'static str) -> Self {
+        Self {
+            username: TOKEN_USER,
+            expires: entry.expires,
+            first_seen: Some(entry.first_seen),
+            token: entry.token,
+            source,
+            may_heal: true,
+        }
+    }
+}
+
+/// That no source has a token: the failure that matters most, and all that was tried.
+#[derive(Debug)]
+pub(crate) struct NoCredential {
+    pub failure: Failure,
+    tried: Vec<String>,
+}
+
+impl fmt::Display for NoCredential {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}; tried: {}", self.failure, self.tried.join(", "))
+    }
+}
+
+impl std::error::Error for NoCredential {}
+
+/// What is asked for, and by whom.
+pub(crate) struct Ask<'a> {
+    pub host: &'a Host,
+    pub report: &'a Report,
+    /// The client cannot tell us of refusals (libgit2): asking again is its only hint.
+    pub is_plain_client: bool,
+    pub demand: Demand,
+}
+
+impl<'a> Ask<'a> {
+    /// For people and scripts, who tell nothing of refusals.
+    pub(crate) fn by_hand(host: &'a Host) -> Self {
+        let demand = Demand::default();
+        Self { host, report: &Report::NOTHING, is_plain_client: false, demand }
+    }
+}
+
+/// Finds a credential for a host that is served.
+///
+/// # Errors
+/// If no source has one.
+pub(crate) fn find(context: &Context<'_>, ask: &Ask<'_>) -> Result<Credential, NoCredential> {
+    let credential = match context.settings.kind(ask.host) {
+        Kind::GitLab => gitlab(context, ask.host),
+        Kind::GitHub => Chain { context, ask, tried: Vec::new() }.run(),
+    }?;
+    if ask.is_plain_client {
+        note(context, host_key(&credential.token, ask.host), |record| record.given(clock::now()));
+    }
+    Ok(credential)
+}
+
+fn gitlab(context: &Context<'_>, host: &Host) -> Result<Credential, NoCredential> {
+    let instance = &context.settings.gitlab;
+    if let Some(token) = instance.token.as_ref().filter(|_| instance.host == *host) {
+        let credential = Credential::configured(token, "GITLAB_TOKEN");
+        return Ok(Credential { username: GITLAB_USER, may_heal: false, ..credential });
+    }
+    let what = format!("no token for {host}, which takes none of GitHub's");
+    let advice = "set GITLAB_TOKEN, and GITLAB_INSTANCE_URL if it is not gitlab.com";
+    let failure = Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice);
+    Err(NoCredential { failure, tried: vec!["GITLAB_TOKEN (unset, or of another host)".into()] })
+}
+
+/// The sources for a GitHub host.
+struct Chain<'a> {
+    context: &'a Context<'a>,
+    ask: &'a Ask<'a>,
+    tried: Vec<String>,
+}
+
+impl Chain<'_> {
+    fn run(mut self) -> Result<Credential, NoCredential> {
+        let context = self.context;
+        let (mut passed_over, mut refused) = (Vec::new(), None);
+        for candidate in context.settings.first_tokens() {
+            match self.decide(candidate) {
+                Some((token, Configured::Use)) => {
+                    return Ok(Credential::configured(token, candidate.name));
+                }
+                Some((token, Configured::PassOver)) => passed_over.push((token, candidate.name)),
+                Some((_, Configured::Never)) => refused = Some(candidate.name),
+                None => {}
+            }
+        }
+        let (failure, cached) = match self.of_worker() {
+            Ok(credential) => return Ok(credential),
+            Err(lack) => lack,
+        };
+        if let Some(snapshot) = self.snapshot(&failure, cached.as_ref()) {
+            return Ok(snapshot);
+        }
+        if let Some((token, name)) = passed_over.into_iter().next() {
+            context.messages.warning(format_args!(
+                "{} rejected {name}, but there is no other token; replace it [{}]",
+                self.ask.host,
+                Name::TokenRejected
+            ));
+            return Ok(Credential::configured(token, name));
+        }
+        let failure = refused.map_or(failure, |name| self.rejected(name));
+        Err(NoCredential { failure, tried: self.tried })
+    }
+
+    /// The cache's token, or the worker's; else why not, and what is cached all the same.
+    fn of_worker(&mut self) -> Result<Credential, (Failure, Option<Entry>)> {
+        let Self { context, ask, tried } = self;
+        let place = context.settings.place().map_err(|failure| {
+            tried.push(format!("worker ({})", failure.brief));
+            (failure, None)
+        })?;
+        context.messages.trace(format_args!("place: {}, rig {}", place.api, place.rig));
+        note_own_refusal(context, ask);
+        let &Ask { host, report, is_plain_client, demand } = *ask;
+        let renewal = Renewal { context, place, host, report, is_plain_client, demand };
+        match renewal.token() {
+            Outcome::Fresh(entry) => Ok(Credential::of_entry(entry, "worker")),
+            Outcome::Serve { entry, warning } => {
+                warning.iter().for_each(|warning| context.messages.warning(warning));
+                Ok(Credential::of_entry(entry, "cache"))
+            }
+            Outcome::Fail { failure, reason, cached } => {
+                tried.push(format!("cache ({reason})"));
+                tried.push(format!("worker ({})", failure.brief));
+                Err((failure, cached))
+            }
+        }
+    }
+
+    /// A snapshot from the environment that is not known to be dead. Nobody knows how old it is.
+    fn snapshot(&mut self, failure: &Failure, cached: Option<&Entry>) -> Option<Credential> {
+        let context = self.context;
+        for candidate in context.settings.last_tokens() {
+            let Some((token, decision)) = self.decide(candidate) else { continue };
+            let hash = token.hash();
+            let is_replaced = |entry: &Entry| {
+                entry.token.hash() == hash || entry.predecessors.contains(&hash)
+            };
+            if decision != Configured::Use || cached.is_some_and(is_replaced) {
+                self.tried.push(format!("{} (known dead)", candidate.name));
+                continue;
+            }
+            context.messages.warning(format_args!(
+                "{failure}; using {} from the environment, which may be dead",
+                candidate.name
+            ));
+            note(context, host_key(token, self.ask.host), |record| record.given(clock::now()));
+            return Some(Credential::configured(token, candidate.name));
+        }
+        None
+    }
+
+    /// What to do with a configured token, if there is one.
+    fn decide<'t>(&mut self, candidate: &'t StaticToken) -> Option<(&'t Secret, Configured)> {
+        let Ask { host, report, .. } = self.ask;
+        let (context, name) = (self.context, candidate.name);
+        let token = match &candidate.token {
+            Setting::Set { value, .. } => value,
+            Setting::Unset => {
+                self.tried.push(format!("{name} (unset)"));
+                return None;
+            }
+            Setting::Wrong { why, .. } => {
+                self.tried.push(format!("{name} ({why})"));
+                return None;
+            }
+        };
+        let evidence = Evidence::of(report, token);
+        if evidence == Evidence::Refused {
+            note_refusal(context, host, token, None);
+        }
+        let record = context.cache.host_record(&host_key(token, host));
+        let (kind, now) = (token.kind(), clock::now());
+        let decision = decide_configured(kind, record.as_ref(), evidence, now, &context.policy);
+        if decision != Configured::Use && candidate.first {
+            self.tried.push(format!("{name} (rejected)"));
+            context.messages.warning(format_args!(
+                "{name} is not used: {host} rejected it; replace or unset it [{}]",
+                Name::TokenRejected
+            ));
+        }
+        Some((token, decision))
+    }
+
+    fn rejected(&self, name: &str) -> Failure {
+        let what = format!("{} rejected {name}, and there is no other token", self.ask.host);
+        let advice = "replace it, or unset it to use the worker's token";
+        Failure::new(Name::TokenRejected, Retry::WhenMended, what, advice)
+    }
+}
+
+/// If the request says that the cached token was refused to it, that goes on record first.
+fn note_own_refusal(context: &Context<'_>, ask: &Ask<'_>) {
+    if matches!(ask.report, Report::Refused(_))
+        && let Some(entry) = cached_entry(context)
+        && Evidence::of(ask.report, &entry.token) == Evidence::Refused
+    {
+        note_refusal(context, ask.host, &entry.token, entry.predecessors.first());
+    }
+}
+
+/// The worker's token as it is cached, whatever its state.
+pub(crate) fn cached_entry(context: &Context<'_>) -> Option<Entry> {
+    context.cache.entry(&context.settings.place().ok()?.key()).ok()?
+}
+
+/// Puts a refusal of a token at a host on record, for every process of the machine. `predecessor`
+/// is the token that it replaced.
+pub(crate) fn note_refusal(
+    context: &Context<'_>,
+    host: &Host,
+    token: &Secret,
+    predecessor: Option<&TokenHash>,
+) {
+    let Context { cache, messages, policy, .. } = context;
+    let key = host_key(token, host);
+    let inherited = || {
+        let key = HostKey { token: predecessor?.clone(), host: host.to_string() };
+        Some(cache.host_record(&key)?.inherited())
+    };
+    let before = cache.host_record(&key).or_else(inherited).unwrap_or_default();
+    let after = before.clone().refused(clock::now(), policy);
+    let prefix = key.token.prefix();
+    messages.trace(format_args!("rejected: {prefix} by {host}, {} time(s)", after.refusals));
+    if after != before
+        && let Err(reason) = cache.for_writing().keep_host_record(&key, &after)
+    {
+        messages.warning(format_args!("{reason:#} [{}]", Name::CacheUnusable));
+    }
+}
+
+/// Notes that a host accepted a token that it had refused before.
+pub(crate) fn note_acceptance(context: &Context<'_>, host: &Host, token: &Secret) {
+    let key = host_key(token, host);
+    if let Some(record) = context.cache.host_record(&key).filter(HostRecord::is_refused) {
+        let prefix = key.token.prefix();
+        context.messages.trace(format_args!("accepted: {prefix} by {host}, after a refusal"));
+        note(context, key, |_| record.clone().accepted());
+    }
+}
+
+/// Changes what is on record. Best effort: without it the worker is asked once more.
+fn note(context: &Context<'_>, key: HostKey, change: impl Fn(HostRecord) -> HostRecord) {
+    let cache = context.cache.for_writing();
+    let record = change(cache.host_record(&key).unwrap_or_default());
+    if let Err(reason) = cache.keep_host_record(&key, &record) {
+        context.messages.trace(format_args!("{reason:#}"));
+    }
+}

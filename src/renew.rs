@@ -1,0 +1,411 @@
+//! The worker's token for one place. Looks at the cache and decides; if a renewal is due, one
+//! process asks the worker and the others wait for what it gets (single flight): lock, look again,
+//! ask, keep. Seeing a newer entry ends any wait, whoever wrote it, and so does a failure that was
+//! recorded after the wait began. Locks only save calls.
+
+use std::time::Duration;
+
+use git_credential_gastown::failure::{Failure, FailureKey, FailureRecord, Name, Retry};
+use git_credential_gastown::host::{CacheKey, Host};
+use git_credential_gastown::policy::{
+    Action, Decision, Demand, Evidence, Facts, HostRecord, Otherwise, Plan, State, decide,
+    entry_for, is_within,
+};
+use git_credential_gastown::protocol::Report;
+use git_credential_gastown::time::{Timestamp, spoken};
+use git_credential_gastown::token::{Entry, Grant};
+
+use crate::Context;
+use crate::cache::{Cache, Fault, host_key};
+use crate::clock;
+use crate::config::Place;
+use crate::lock::{Lock, Try};
+use crate::token_client::TokenClient;
+
+/// Time kept back to say why there is no answer.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
+const SHORTEST_NAP: Duration = Duration::from_millis(5);
+const LONGEST_NAP: Duration = Duration::from_millis(100);
+
+const OVERDUE: &str = "the worker still hands out a token that it first handed out an hour ago";
+
+/// What came of it.
+pub(crate) enum Outcome {
+    /// The worker has just handed this out to this process.
+    Fresh(Entry),
+    /// The cached token will do, with this warning.
+    Serve {
+        entry: Entry,
+        warning: Option<String>,
+    },
+    /// There is no token to hand out. The cached one, if there is one, comes with it.
+    Fail {
+        failure: Failure,
+        reason: String,
+        cached: Option<Entry>,
+    },
+}
+
+/// Who asks for the worker's token, and for what.
+pub(crate) struct Renewal<'a> {
+    pub context: &'a Context<'a>,
+    pub place: Place<'a>,
+    pub host: &'a Host,
+    pub report: &'a Report,
+    /// The client cannot tell us of refusals; asking again so soon is its hint.
+    pub is_plain_client: bool,
+    pub demand: Demand,
+}
+
+/// What the cache holds at one moment, and what to do about it.
+struct Look {
+    entry: Option<Entry>,
+    at_host: Option<HostRecord>,
+    decision: Decision,
+}
+
+/// What became of waiting.
+enum Turn {
+    /// This process asks; the lock is held until it is dropped.
+    Mine(Look, Plan, Vec<Lock>),
+    Over(Outcome),
+}
+
+impl Renewal<'_> {
+    /// A token that is alive, as far as anybody can know; or why there is none.
+    pub(crate) fn token(&self) -> Outcome {
+        let cache = &self.context.cache;
+        let entry = cache.entry(&self.key()).unwrap_or_else(|fault| {
+            self.tell(&fault);
+            None
+        });
+        let look = self.judge(cache, entry, None);
+        match look.decision.action {
+            Action::Renew(plan) => self.renew(plan, look),
+            _ => self.conclude(look),
+        }
+    }
+
+    fn look(&self, cache: &Cache, waiting_since: Option<Timestamp>) -> Look {
+        self.judge(cache, cache.entry(&self.key()).unwrap_or_default(), waiting_since)
+    }
+
+    fn judge(&self, cache: &Cache, entry: Option<Entry>, waiting_since: Option<Timestamp>) -> Look {
+        let now = clock::now();
+        let record = |entry: &Entry| cache.host_record(&host_key(&entry.token, self.host));
+        let at_host = entry.as_ref().and_then(record);
+        let facts = Facts {
+            entry: entry.as_ref(),
+            at_host: at_host.as_ref(),
+            evidence: self.evidence(entry.as_ref(), at_host.as_ref(), now),
+            failure: &|| self.failure_on_record(cache),
+            waiting_since,
+            demand: self.demand,
+            now,
+        };
+        let decision = decide(&facts, &self.context.policy);
+        let Decision { state, action, reason, .. } = &decision;
+        if waiting_since.is_none() {
+            self.context.messages.trace(format_args!("cache: {state}, {reason}: {action}"));
+        }
+        Look { entry, at_host, decision }
+    }
+
+    fn evidence(
+        &self,
+        entry: Option<&Entry>,
+        at_host: Option<&HostRecord>,
+        now: Timestamp,
+    ) -> Evidence {
+        let told = entry.map_or(Evidence::None, |entry| Evidence::of(self.report, &entry.token));
+        let given_at = at_host.and_then(|record| record.given_at);
+        let is_asked_again =
+            given_at.is_some_and(|at| is_within(self.context.policy.ask_gap, at, now));
+        match told {
+            Evidence::None if self.is_plain_client && is_asked_again => Evidence::Hint,
+            told => told,
+        }
+    }
+
+    /// Carries out a decision that needs no worker.
+    fn conclude(&self, look: Look) -> Outcome {
+        match look.decision.action {
+            Action::Fail => {
+                let failure = look.recorded_failure(false);
+                look.fails(failure)
+            }
+            Action::Reject => self.reject(look, None),
+            Action::AnswerAndWarn => {
+                let warning = using_the_cached(&look.recorded_failure(true), &look.decision);
+                look.serves(Some(warning))
+            }
+            Action::Answer { pause } if pause.is_zero() => look.serves(None),
+            Action::Answer { pause } => {
+                self.context.clock.sleep(pause);
+                // Another process may have renewed it meanwhile.
+                let later = self.look(&self.context.cache, None);
+                if later.entry.is_some() { later.serves(None) } else { look.serves(None) }
+            }
+            Action::Renew(_) => look.fails(out_of_time()),
+        }
+    }
+
+    /// Takes its turn to ask the worker, or is answered by what another process got.
+    fn renew(&self, plan: Plan, look: Look) -> Outcome {
+        let cache = self.context.cache.for_writing();
+        self.tell_problems(&cache);
+        match self.wait_for_turn(&cache, plan, look) {
+            Turn::Over(outcome) => outcome,
+            Turn::Mine(look, plan, _locks) => self.ask(&cache, plan, look),
+        }
+    }
+
+    fn wait_for_turn(&self, cache: &Cache, mut plan: Plan, look: Look) -> Turn {
+        let (clock, since) = (&self.context.clock, clock::now());
+        let Some([lock_path, bypass_path]) = cache.lock_paths(&self.key()) else {
+            return Turn::Mine(look, plan, Vec::new());
+        };
+        let lock = Lock::open(&lock_path).or_else(|error| {
+            let messages = self.context.messages;
+            messages.warning(format_args!("{lock_path:?}: {error} [{}]", Name::CacheUnusable));
+            Lock::of_directory(cache.directory().unwrap_or(&lock_path))
+        });
+        let Ok(lock) = lock else { return Turn::Mine(look, plan, Vec::new()) };
+        let (began, mut nap) = (clock.running(), SHORTEST_NAP);
+        let mut locks = vec![lock];
+        loop {
+            let acquired = locks.iter_mut().position(|lock| lock.try_acquire() != Try::Busy);
+            let look = self.look(cache, Some(since));
+            let Action::Renew(planned) = look.decision.action else {
+                return Turn::Over(self.conclude(look));
+            };
+            plan = planned;
+            let waited = clock.running().saturating_sub(began);
+            if let Some(index) = acquired {
+                if index > 0 {
+                    self.warn_of_holder(&mut locks[0], waited);
+                }
+                return Turn::Mine(look, plan, locks);
+            }
+            let may_serve = matches!(plan.otherwise, Otherwise::Answer | Otherwise::AnswerAndWarn);
+            if waited >= plan.wait && may_serve {
+                return Turn::Over(serve_meanwhile(plan, look, &mut locks[0], waited));
+            }
+            if waited >= plan.wait && locks.len() == 1 {
+                // The holder does not move: one waiter may go ahead without its lock.
+                locks.extend(Lock::open(&bypass_path));
+            }
+            if clock.remaining() <= LAST_MOMENT {
+                return Turn::Over(look.fails(out_of_time()));
+            }
+            clock.sleep(nap.mul_f64(0.5 + fastrand::f64()));
+            nap = (nap * 2).min(LONGEST_NAP);
+        }
+    }
+
+    fn ask(&self, cache: &Cache, plan: Plan, look: Look) -> Outcome {
+        let client = TokenClient::new(self.context, self.place, cache, plan);
+        let answer = client.git_token();
+        if look.decision.state == State::Suspect && answer.is_ok() {
+            self.note_asked(cache, &look);
+        }
+        match answer {
+            Ok(grant) => self.keep(cache, plan, look, grant),
+            Err(failure) => self.fall_back(cache, plan, look, failure),
+        }
+    }
+
+    /// Keeps what the worker handed out, and says whether it is any better than what there was.
+    fn keep(&self, cache: &Cache, plan: Plan, look: Look, grant: Grant) -> Outcome {
+        let Context { messages, policy, .. } = self.context;
+        messages.remember(&grant.token);
+        let is_refused = Evidence::of(self.report, &grant.token) == Evidence::Refused;
+        let entry = entry_for(grant, look.entry.as_ref(), fastrand::f64(), policy);
+        // A process that was stopped for long must not put an old answer over a newer one.
+        let newer = cache.entry(&self.key()).unwrap_or_default().filter(|cached| {
+            cached.confirmed_at > entry.confirmed_at && cached.confirmed_at <= clock::now()
+        });
+        let is_newest = newer.is_none();
+        let entry = newer.unwrap_or(entry);
+        if is_newest {
+            if let Err(reason) = cache.keep_entry(&self.key(), &entry) {
+                messages.warning(format_args!("{reason:#} [{}]", Name::CacheUnusable));
+            }
+            [false, true].iter().for_each(|it| cache.forget_failure(&self.failure_key(*it)));
+        }
+        let previous = look.entry.as_ref();
+        let is_same = previous.is_some_and(|old| old.token.hash() == entry.token.hash());
+        let is_overdue = previous.is_some_and(|old| is_same && entry.first_seen > old.first_seen);
+        if is_refused || (is_same && plan.otherwise == Otherwise::Reject) {
+            return self.reject(Look { entry: Some(entry), ..look }, None);
+        }
+        let refused_at = look.at_host.filter(HostRecord::is_refused).and_then(|it| it.refused_at);
+        let warning = match refused_at {
+            Some(at) if is_same => Some(self.reissued(at)),
+            _ => is_overdue.then(|| OVERDUE.to_owned()),
+        };
+        match (is_newest, warning) {
+            (true, None) => Outcome::Fresh(entry),
+            (_, warning) => Outcome::Serve { entry, warning },
+        }
+    }
+
+    /// Records the failure for everybody, and does without a new token if it can.
+    fn fall_back(&self, cache: &Cache, plan: Plan, look: Look, failure: Failure) -> Outcome {
+        // A process that went ahead meanwhile may have got one.
+        let later = self.look(cache, None);
+        if let Action::Answer { .. } = later.decision.action {
+            return self.conclude(later);
+        }
+        let failure = self.recorded(cache, plan, failure);
+        match plan.otherwise {
+            Otherwise::Answer => look.serves(None),
+            Otherwise::AnswerAndWarn => {
+                let warning = using_the_cached(&failure, &look.decision);
+                look.serves(Some(warning))
+            }
+            Otherwise::Fail => look.fails(failure),
+            Otherwise::Reject => self.reject(look, Some(&failure)),
+        }
+    }
+
+    /// The failure as it stands on record, with when the worker will be asked again.
+    fn recorded(&self, cache: &Cache, plan: Plan, failure: Failure) -> Failure {
+        // What is not configured was never asked: there is nothing to spare anybody.
+        if failure.name == Name::ConfigMissing {
+            return failure;
+        }
+        let key = self.failure_key(failure.name.is_about_container_token());
+        let (previous, now) = (cache.failure(&key), clock::now());
+        let record = FailureRecord::new(failure, previous.as_ref(), fastrand::f64(), now);
+        if let Err(reason) = cache.keep_failure(&key, &record) {
+            self.context.messages.trace(format_args!("{reason:#}"));
+        }
+        let usable = matches!(plan.otherwise, Otherwise::Answer | Otherwise::AnswerAndWarn);
+        record.retold(usable, now)
+    }
+
+    fn failure_on_record(&self, cache: &Cache) -> Option<FailureRecord> {
+        let records = [false, true].map(|it| cache.failure(&self.failure_key(it)));
+        records.into_iter().flatten().max_by_key(|record| record.until)
+    }
+
+    /// One for all who ask for this place, or one for those with the same container JWTs.
+    fn failure_key(&self, is_about_container_token: bool) -> FailureKey {
+        let settings = &self.context.settings;
+        let container_tokens =
+            is_about_container_token.then(|| settings.container_tokens_fingerprint());
+        FailureKey { place: self.key(), container_tokens }
+    }
+
+    /// Best effort: without it the worker is asked once more.
+    fn note_asked(&self, cache: &Cache, look: &Look) {
+        let Some(entry) = &look.entry else { return };
+        let record = look.at_host.clone().unwrap_or_default();
+        let record = record.asked(clock::now(), &self.context.policy);
+        if let Err(reason) = cache.keep_host_record(&host_key(&entry.token, self.host), &record) {
+            self.context.messages.trace(format_args!("{reason:#}"));
+        }
+    }
+
+    /// Ends a command whose own answer was refused.
+    fn reject(&self, look: Look, failure: Option<&Failure>) -> Outcome {
+        let host = self.host;
+        let recorded = look.decision.failure.as_ref().map(|record| &record.failure);
+        let (known, brief) = match (failure.or(recorded), &look.entry) {
+            (Some(failure), _) => (format!("no other could be had: {}", failure.what), "rejected"),
+            (None, Some(entry)) => {
+                let ago = spoken(clock::now().since(entry.confirmed_at));
+                (format!("the worker handed it out again {ago} ago"), "hands out a rejected token")
+            }
+            (None, None) => ("there is no other".to_owned(), "rejected"),
+        };
+        let what = format!("{host} rejected the token, and {known}");
+        let advice = "it may be revoked, or this repository may refuse it; to tell which, run: git \
+                      credential-gastown doctor";
+        let failure = Failure::new(Name::TokenRejected, Retry::WhenMended, what, advice);
+        look.fails(failure.briefly(brief))
+    }
+
+    fn reissued(&self, refused_at: Timestamp) -> String {
+        let (host, ago) = (self.host, spoken(clock::now().since(refused_at)));
+        format!(
+            "{host} rejected the token {ago} ago, and the worker still hands it out; using it; if \
+             git fails, run: git credential-gastown doctor [{}]",
+            Name::TokenRejected
+        )
+    }
+
+    fn key(&self) -> CacheKey {
+        self.place.key()
+    }
+
+    fn warn_of_holder(&self, lock: &mut Lock, waited: Duration) {
+        self.context.messages.warning(format_args!(
+            "{} has held the lock for over {}: going ahead without it",
+            named(lock.holder()),
+            spoken(waited)
+        ));
+    }
+
+    fn tell_problems(&self, cache: &Cache) {
+        let instead = match cache.directory() {
+            Some(directory) => format!("caching in {directory:?} instead"),
+            None => "going on without a cache".to_owned(),
+        };
+        for problem in &cache.problems {
+            let warning = format_args!("{problem}; {instead} [{}]", Name::CacheUnusable);
+            self.context.messages.warning(warning);
+        }
+    }
+
+    fn tell(&self, Fault { what, is_suspicious }: &Fault) {
+        let messages = self.context.messages;
+        match is_suspicious {
+            true => messages.warning(format_args!("{what} [{}]", Name::CacheUnusable)),
+            false => messages.trace(format_args!("cache: {what}")),
+        }
+    }
+}
+
+impl Look {
+    fn recorded_failure(&self, usable: bool) -> Failure {
+        let record = self.decision.failure.as_ref();
+        record.map_or_else(out_of_time, |record| record.retold(usable, clock::now()))
+    }
+
+    fn serves(self, warning: Option<String>) -> Outcome {
+        match self.entry {
+            Some(entry) => Outcome::Serve { entry, warning },
+            None => self.fails(out_of_time()),
+        }
+    }
+
+    fn fails(self, failure: Failure) -> Outcome {
+        let reason = self.decision.reason.to_string();
+        Outcome::Fail { failure, reason, cached: self.entry }
+    }
+}
+
+/// Another process is at it; the cached token will do.
+fn serve_meanwhile(plan: Plan, look: Look, lock: &mut Lock, waited: Duration) -> Outcome {
+    let warning = (plan.otherwise == Otherwise::AnswerAndWarn).then(|| {
+        let holder = named(lock.holder());
+        let why = format!("{holder} has been renewing for over {}", spoken(waited));
+        using_the_cached(&why, &look.decision)
+    });
+    look.serves(warning)
+}
+
+fn using_the_cached(why: &dyn std::fmt::Display, decision: &Decision) -> String {
+    format!("{why}; using the cached token ({})", decision.reason)
+}
+
+fn named(holder: Option<u32>) -> String {
+    holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+}
+
+fn out_of_time() -> Failure {
+    let what = "another process has been asking the worker for too long";
+    Failure::new(Name::Timeout, Retry::AtOnce, what, "run the command again")
+}
