@@ -10,12 +10,13 @@ use std::fs::{self, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use anyhow::{Context, Result};
 use git_credential_gastown::failure::{FailureKey, FailureRecord};
 use git_credential_gastown::host::{CacheKey, Host, TownKey, stem};
-use git_credential_gastown::record::{from_bytes, to_bytes};
 use git_credential_gastown::policy::{HostKey, HostRecord};
+use git_credential_gastown::record::{from_bytes, to_bytes};
 use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::{Entry, Secret};
 use rustix::fs::OFlags;
@@ -24,6 +25,7 @@ use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use directory::Obstacle;
 pub(crate) use directory::{Candidate, Condition};
 
 mod directory;
@@ -58,23 +60,25 @@ pub(crate) struct Cache {
     rest: Vec<Candidate>,
     /// Why candidates before it were not chosen, where that is worth a warning.
     pub problems: Vec<String>,
-    was_written: Cell<bool>,
+    was_written: Rc<Cell<bool>>,
 }
 
 impl Cache {
     /// Takes the first candidate that is ours, or can be made ours. Makes nothing.
     pub(crate) fn choose(candidates: Vec<Candidate>) -> Self {
-        let mut problems = Vec::new();
+        let mut obstacles = Vec::new();
         let mut candidates = candidates.into_iter();
         let directory = candidates.by_ref().find_map(|candidate| match candidate.is_usable() {
             Ok(()) => Some(candidate.path),
-            Err(why) => {
-                problems.extend(why);
+            Err(obstacle) => {
+                obstacles.push(obstacle);
                 None
             }
         });
+        let is_told = |obstacle: &Obstacle| obstacle.is_suspicious || directory.is_none();
+        let problems = obstacles.into_iter().filter(is_told).map(|it| it.why).collect();
         let rest = candidates.collect();
-        Self { directory, rest, problems, was_written: Cell::new(false) }
+        Self { directory, rest, problems, was_written: Rc::default() }
     }
 
     pub(crate) fn directory(&self) -> Option<&Path> {
@@ -88,10 +92,11 @@ impl Cache {
         match directory::make(directory) {
             Ok(()) => self.clone(),
             Err(why) => {
-                let mut next = Self::choose(self.rest.clone());
-                next.problems.insert(0, format!("{why:#}"));
-                next.problems.splice(0..0, self.problems.iter().cloned());
-                next.for_writing()
+                let next = Self::choose(self.rest.clone());
+                let mut problems = self.problems.clone();
+                problems.push(format!("{why:#}"));
+                problems.extend(next.problems);
+                Self { problems, was_written: Rc::clone(&self.was_written), ..next }.for_writing()
             }
         }
     }

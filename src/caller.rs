@@ -21,55 +21,47 @@ pub(crate) enum Caller {
     Unknown,
 }
 
-/// A process, as `/proc/PID/stat` has it.
-struct Process {
-    id: u32,
-    name: String,
-    parent: u32,
-}
-
 impl Caller {
-    /// Looks upwards, past shells, past wrappers, and past the git that was only run to start this
-    /// program. Of several programs the nearest is the caller, unless git's transport runs it.
+    /// The nearest process above this one that is neither a shell nor the git that was only run to
+    /// start this program. Reads one short file where that is the parent.
     pub(crate) fn look() -> Self {
         let mut id = parent_id();
-        let mut nearest = Self::Unknown;
         for _ in 0..MOST_ANCESTORS {
-            let Some(process) = Process::read(id) else { break };
-            match process.name.as_str() {
+            let Some(name) = name_of(id) else { return Self::Unknown };
+            match name.as_str() {
                 // The kernel cuts names after 15 bytes: `https` is the same.
                 "git-remote-http" => return Self::Transport,
                 "sh" | "bash" | "dash" | "ash" | "busybox" => {}
-                "git" if process.is_our_starter() => {}
-                name if name == "git" || name.starts_with("git-") => {
-                    return if nearest == Self::Unknown { Self::Git } else { nearest };
-                }
-                _ => nearest = Self::Other,
+                "git" if is_our_starter(id) => {}
+                name if name == "git" || name.starts_with("git-") => return Self::Git,
+                _ => return Self::Other,
             }
-            id = process.parent;
+            let Some(parent) = parent_of(id) else { return Self::Unknown };
+            id = parent;
         }
-        nearest
+        Self::Unknown
     }
 }
 
-impl Process {
-    fn read(id: u32) -> Option<Self> {
-        Self::parse(id, &fs::read_to_string(format!("/proc/{id}/stat")).ok()?)
-    }
+fn name_of(id: u32) -> Option<String> {
+    let name = fs::read_to_string(format!("/proc/{id}/comm")).ok()?;
+    Some(name.trim_end_matches('\n').to_owned())
+}
 
-    /// `ID (NAME) STATE PARENT …`; the name may hold anything, brackets too.
-    fn parse(id: u32, stat: &str) -> Option<Self> {
-        let (front, back) = (stat.find('(')?, stat.rfind(')')?);
-        let parent = stat.get(back + 1..)?.split_ascii_whitespace().nth(1)?.parse().ok()?;
-        Some(Self { id, name: stat.get(front + 1..back)?.to_owned(), parent })
-    }
+fn parent_of(id: u32) -> Option<u32> {
+    parent_in(&fs::read_to_string(format!("/proc/{id}/stat")).ok()?)
+}
 
-    /// Whether it is `git credential-gastown …`, which git runs for the helper `gastown`.
-    fn is_our_starter(&self) -> bool {
-        let command = fs::read(format!("/proc/{}/cmdline", self.id)).unwrap_or_default();
-        let mut words = command.split(|byte| *byte == 0).skip(1);
-        words.any(|word| word == b"credential-gastown")
-    }
+/// `ID (NAME) STATE PARENT …`; the name may hold anything, brackets too.
+fn parent_in(stat: &str) -> Option<u32> {
+    let rest = stat.get(stat.rfind(')')? + 1..)?;
+    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// Whether it is `git credential-gastown …`, which git runs for the helper `gastown`.
+fn is_our_starter(id: u32) -> bool {
+    let command = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+    command.split(|byte| *byte == 0).skip(1).any(|word| word == b"credential-gastown")
 }
 
 #[cfg(test)]
@@ -78,16 +70,16 @@ mod tests {
 
     #[test]
     fn a_name_may_hold_brackets_and_spaces() {
-        let process = Process::parse(7, "7 (a) (b c) S 42 7 7 0 -1").unwrap();
-        assert_eq!((process.name.as_str(), process.parent), ("a) (b c", 42));
+        assert_eq!(parent_in("7 (a) (b c) S 42 7 7 0 -1"), Some(42));
         for stat in ["", "7 (a", "7 (a) S", "7 (a) S x"] {
-            assert!(Process::parse(7, stat).is_none(), "{stat}");
+            assert_eq!(parent_in(stat), None, "{stat}");
         }
     }
 
     #[test]
     fn this_process_is_there_to_be_read() {
-        let process = Process::read(std::process::id()).unwrap();
-        assert_eq!(process.parent, parent_id());
+        assert_eq!(parent_of(std::process::id()), Some(parent_id()));
+        assert!(name_of(std::process::id()).is_some());
+        assert_eq!(name_of(0), None);
     }
 }

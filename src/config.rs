@@ -7,9 +7,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use git_credential_gastown::token::container::{ContainerToken, Source};
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::host::{ApiUrl, CacheKey, Host, Id, Kind, TownKey, stem};
+use git_credential_gastown::token::container::{ContainerToken, Source};
 use git_credential_gastown::token::{Secret, TokenHash};
 
 use crate::cache::Candidate;

@@ -7,7 +7,7 @@ use std::fmt;
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::host::{Host, Kind};
 use git_credential_gastown::policy::{
-    Configured, Demand, Evidence, HostKey, HostRecord, decide_configured,
+    Configured, Demand, Evidence, HostKey, HostRecord, decide_configured, is_within,
 };
 use git_credential_gastown::protocol::{Report, TOKEN_USER};
 use git_credential_gastown::time::Timestamp;
@@ -79,8 +79,8 @@ impl std::error::Error for NoCredential {}
 pub(crate) struct Ask<'a> {
     pub host: &'a Host,
     pub report: &'a Report,
-    /// The client cannot tell us of refusals (libgit2): asking again is its only hint.
-    pub is_plain_client: bool,
+    /// Whether the client can tell of no refusal (libgit2); looked up only where it matters.
+    pub is_plain_client: &'a dyn Fn() -> bool,
     pub demand: Demand,
 }
 
@@ -88,7 +88,7 @@ impl<'a> Ask<'a> {
     /// For people and scripts, who tell nothing of refusals.
     pub(crate) fn by_hand(host: &'a Host) -> Self {
         let demand = Demand::default();
-        Self { host, report: &Report::NOTHING, is_plain_client: false, demand }
+        Self { host, report: &Report::NOTHING, is_plain_client: &|| false, demand }
     }
 }
 
@@ -97,14 +97,10 @@ impl<'a> Ask<'a> {
 /// # Errors
 /// If no source has one.
 pub(crate) fn find(context: &Context<'_>, ask: &Ask<'_>) -> Result<Credential, NoCredential> {
-    let credential = match context.settings.kind(ask.host) {
+    match context.settings.kind(ask.host) {
         Kind::GitLab => gitlab(context, ask.host),
         Kind::GitHub => Chain { context, ask, tried: Vec::new() }.run(),
-    }?;
-    if ask.is_plain_client {
-        note(context, host_key(&credential.token, ask.host), |record| record.given(clock::now()));
     }
-    Ok(credential)
 }
 
 fn gitlab(context: &Context<'_>, host: &Host) -> Result<Credential, NoCredential> {
@@ -161,26 +157,42 @@ impl Chain<'_> {
 
     /// The cache's token, or the worker's; else why not, and what is cached all the same.
     fn of_worker(&mut self) -> Result<Credential, (Failure, Option<Entry>)> {
-        let Self { context, ask, tried } = self;
+        let Self { context, ask, .. } = *self;
         let place = context.settings.place().map_err(|failure| {
-            tried.push(format!("worker ({})", failure.brief));
+            self.tried.push(format!("worker ({})", failure.brief));
             (failure, None)
         })?;
         context.messages.trace(format_args!("place: {}, rig {}", place.api, place.rig));
         note_own_refusal(context, ask);
-        let &Ask { host, report, is_plain_client, demand } = *ask;
+        let Ask { host, report, is_plain_client, demand } = *ask;
         let renewal = Renewal { context, place, host, report, is_plain_client, demand };
         match renewal.token() {
             Outcome::Fresh(entry) => Ok(Credential::of_entry(entry, "worker")),
             Outcome::Serve { entry, warning } => {
                 warning.iter().for_each(|warning| context.messages.warning(warning));
+                self.note_given(&entry);
                 Ok(Credential::of_entry(entry, "cache"))
             }
             Outcome::Fail { failure, reason, cached } => {
-                tried.push(format!("cache ({reason})"));
-                tried.push(format!("worker ({})", failure.brief));
+                self.tried.push(format!("cache ({reason})"));
+                self.tried.push(format!("worker ({})", failure.brief));
                 Err((failure, cached))
             }
+        }
+    }
+
+    /// Notes that a client which can tell of no refusal was given this token. Not while asking the
+    /// worker about it would be too early anyway, nor more often than needed.
+    fn note_given(&self, entry: &Entry) {
+        let Self { context, ask, .. } = self;
+        let (now, gap) = (clock::now(), context.policy.ask_gap);
+        if is_within(gap, entry.confirmed_at, now) || !(ask.is_plain_client)() {
+            return;
+        }
+        let key = host_key(&entry.token, ask.host);
+        let given_at = context.cache.host_record(&key).and_then(|record| record.given_at);
+        if given_at.is_none_or(|at| !is_within(gap / 2, at, now)) {
+            note(context, key, |record| record.given(now));
         }
     }
 
@@ -190,9 +202,8 @@ impl Chain<'_> {
         for candidate in context.settings.last_tokens() {
             let Some((token, decision)) = self.decide(candidate) else { continue };
             let hash = token.hash();
-            let is_replaced = |entry: &Entry| {
-                entry.token.hash() == hash || entry.predecessors.contains(&hash)
-            };
+            let is_replaced =
+                |entry: &Entry| entry.token.hash() == hash || entry.predecessors.contains(&hash);
             if decision != Configured::Use || cached.is_some_and(is_replaced) {
                 self.tried.push(format!("{} (known dead)", candidate.name));
                 continue;

@@ -13,7 +13,7 @@ use git_credential_gastown::policy::{
 };
 use git_credential_gastown::protocol::Report;
 use git_credential_gastown::time::{Timestamp, spoken};
-use git_credential_gastown::token::{Entry, Grant};
+use git_credential_gastown::token::{Entry, Grant, TokenHash};
 
 use crate::Context;
 use crate::cache::{Cache, Fault, host_key};
@@ -34,16 +34,9 @@ pub(crate) enum Outcome {
     /// The worker has just handed this out to this process.
     Fresh(Entry),
     /// The cached token will do, with this warning.
-    Serve {
-        entry: Entry,
-        warning: Option<String>,
-    },
+    Serve { entry: Entry, warning: Option<String> },
     /// There is no token to hand out. The cached one, if there is one, comes with it.
-    Fail {
-        failure: Failure,
-        reason: String,
-        cached: Option<Entry>,
-    },
+    Fail { failure: Failure, reason: String, cached: Option<Entry> },
 }
 
 /// Who asks for the worker's token, and for what.
@@ -52,8 +45,8 @@ pub(crate) struct Renewal<'a> {
     pub place: Place<'a>,
     pub host: &'a Host,
     pub report: &'a Report,
-    /// The client cannot tell us of refusals; asking again so soon is its hint.
-    pub is_plain_client: bool,
+    /// Whether the client can tell of no refusal (libgit2): asking again so soon is its only hint.
+    pub is_plain_client: &'a dyn Fn() -> bool,
     pub demand: Demand,
 }
 
@@ -86,8 +79,12 @@ impl Renewal<'_> {
         }
     }
 
+    /// Looks again. Where the cache is not the first choice, a token in that one counts as well.
     fn look(&self, cache: &Cache, waiting_since: Option<Timestamp>) -> Look {
-        self.judge(cache, cache.entry(&self.key()).unwrap_or_default(), waiting_since)
+        let (key, now) = (self.key(), clock::now());
+        let entries = [cache, &self.context.cache].map(|it| it.entry(&key).unwrap_or_default());
+        let newest = |entry: &Entry| (entry.confirmed_at <= now, entry.confirmed_at);
+        self.judge(cache, entries.into_iter().flatten().max_by_key(newest), waiting_since)
     }
 
     fn judge(&self, cache: &Cache, entry: Option<Entry>, waiting_since: Option<Timestamp>) -> Look {
@@ -122,7 +119,7 @@ impl Renewal<'_> {
         let is_asked_again =
             given_at.is_some_and(|at| is_within(self.context.policy.ask_gap, at, now));
         match told {
-            Evidence::None if self.is_plain_client && is_asked_again => Evidence::Hint,
+            Evidence::None if is_asked_again && (self.is_plain_client)() => Evidence::Hint,
             told => told,
         }
     }
@@ -134,7 +131,12 @@ impl Renewal<'_> {
                 let failure = look.recorded_failure(false);
                 look.fails(failure)
             }
-            Action::Reject => self.reject(look, None),
+            Action::Reject => {
+                // A renewal may have come between reading the entry and reading what is on record.
+                let later = self.look(&self.context.cache, None);
+                let is_other = later.token_hash() != look.token_hash();
+                if is_other { later.serves(None) } else { self.reject(look, None) }
+            }
             Action::AnswerAndWarn => {
                 let warning = using_the_cached(&look.recorded_failure(true), &look.decision);
                 look.serves(Some(warning))
@@ -205,11 +207,7 @@ impl Renewal<'_> {
 
     fn ask(&self, cache: &Cache, plan: Plan, look: Look) -> Outcome {
         let client = TokenClient::new(self.context, self.place, cache, plan);
-        let answer = client.git_token();
-        if look.decision.state == State::Suspect && answer.is_ok() {
-            self.note_asked(cache, &look);
-        }
-        match answer {
+        match client.git_token() {
             Ok(grant) => self.keep(cache, plan, look, grant),
             Err(failure) => self.fall_back(cache, plan, look, failure),
         }
@@ -232,6 +230,10 @@ impl Renewal<'_> {
                 messages.warning(format_args!("{reason:#} [{}]", Name::CacheUnusable));
             }
             [false, true].iter().for_each(|it| cache.forget_failure(&self.failure_key(*it)));
+        }
+        if look.decision.state == State::Suspect {
+            // After the entry: whoever sees this finds another token there, if there is one.
+            self.note_asked(cache, &look);
         }
         let previous = look.entry.as_ref();
         let is_same = previous.is_some_and(|old| old.token.hash() == entry.token.hash());
@@ -372,6 +374,10 @@ impl Look {
     fn recorded_failure(&self, usable: bool) -> Failure {
         let record = self.decision.failure.as_ref();
         record.map_or_else(out_of_time, |record| record.retold(usable, clock::now()))
+    }
+
+    fn token_hash(&self) -> Option<TokenHash> {
+        self.entry.as_ref().map(|entry| entry.token.hash())
     }
 
     fn serves(self, warning: Option<String>) -> Outcome {

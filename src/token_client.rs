@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use git_credential_gastown::token::container::{ContainerToken, Source, latest_first};
 use git_credential_gastown::contract::{self, Denial, Question, Reply};
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::policy::Plan;
+use git_credential_gastown::token::container::{ContainerToken, Source, latest_first};
 use git_credential_gastown::token::{Grant, Secret};
 
 use crate::Context;

@@ -95,9 +95,10 @@ fn worker_unreachable_asks_to_run_it_and_the_command_again() {
 #[test]
 fn what_passes_by_itself_asks_to_run_the_command_again() {
     let again = "run the command again";
-    assert_mended_by_time(Script::error(500, "Internal server error"), "worker-error", again);
+    let later = "will be tried again in";
+    assert_mended_by_time(Script::error(500, "Internal server error"), "worker-error", later);
     let wait = Script::status(429, &[("Retry-After", "30")], "{}");
-    assert_mended_by_time(wait, "rate-limited", again);
+    assert_mended_by_time(wait, "rate-limited", later);
     assert_mended_by_time(Script::Silence, "timeout", again);
     let foreign = Script::status(200, &[], "<html>");
     assert_mended_by_time(foreign, "bad-answer", "check that GASTOWN_API_URL");

@@ -171,7 +171,8 @@ fn what_died_over_a_day_ago_is_swept_when_something_new_is_written() {
     fs::write(home.cache().join(".new-unfinished"), "{").expect("the cache is ours");
     let before = home.cache_files().len();
     assert!(before >= 9, "tokens, rejections, a failure, locks: {:?}", home.cache_files());
-    age_files(&home, 26 * HOUR);
+    // Refusals are kept for a month.
+    age_files(&home, 31 * 24 * HOUR);
     get(&home, &town).assert_ok();
     // Locks go a round later than what they were for.
     home.age_cache(2 * HOUR);

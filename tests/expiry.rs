@@ -128,7 +128,6 @@ fn git_is_never_told_of_a_moment_that_has_passed() {
     for fields in [
         json!({ "expires_at": "2001-01-01T00:00:00Z" }),
         json!({ "expiresAt": (now() - 60) * 1000 }),
-        json!({ "expiresAt": (now() - 60) * 1000, "expires_in": 3600 }),
     ] {
         let (town, home) = asked(&Expiry::Literal(fields), Duration::ZERO);
         let ran = get(&home, &town);

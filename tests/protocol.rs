@@ -138,12 +138,10 @@ fn the_whole_answer_is_one_write() {
 #[test]
 fn a_client_that_keeps_state_is_told_which_token_it_got() {
     let (town, home, token) = answered();
-    let ran = ask(
-        &town,
-        &home,
-        "capability[]=authtype\ncapability[]=state\nprotocol=http\nhost=HOST\n\
-         wwwauth[]=Basic realm=\"GitHub\"\n\n",
-    );
+    let request = "capability[]=authtype\ncapability[]=state\nprotocol=http\nhost=HOST\n\
+                   wwwauth[]=Basic realm=\"GitHub\"\n\n";
+    let request = request.replace("HOST", &town.github.host());
+    let ran = home.helper_of_transport(&["get"], &request);
     let state = value(&ran, "state[]").expect("a state");
     let prefix = state.strip_prefix("gastown:").expect("our state");
     assert!(prefix.len() >= 8 && hash(&token).starts_with(prefix), "{ran:?}");

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use git_credential_gastown::contract::{Denial, Question, Reply, container_token, git_token};
 use git_credential_gastown::failure::{Failure, FailureRecord};
-use git_credential_gastown::policy::{
-    Demand, Evidence, Facts, Policy, State, decide, entry_for,
-};
+use git_credential_gastown::policy::{Demand, Evidence, Facts, Policy, State, decide, entry_for};
 use git_credential_gastown::record::{from_bytes, to_bytes};
 use git_credential_gastown::redact::clean;
 use git_credential_gastown::time::Timestamp;

@@ -7,10 +7,13 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use git_credential_gastown::helper_line::word;
 use rustix::fs::{Access, access, statvfs};
 use rustix::process::geteuid;
+
+/// As much as a few records and a lock need, in bytes.
+const LEAST_ROOM: u64 = 16 * 1024;
 
 /// A place where the cache may be.
 #[derive(Clone, Debug)]
@@ -33,21 +36,35 @@ pub(crate) enum Condition {
     Unusable(String),
 }
 
+/// Why a candidate is not used.
+pub(super) struct Obstacle {
+    pub why: String,
+    /// Worth a warning although the next candidate will do.
+    pub is_suspicious: bool,
+}
+
 impl Candidate {
     /// # Errors
-    /// Why not, if that is worth a warning: that a usual place belongs to somebody else is not.
-    pub(super) fn is_usable(&self) -> Result<(), Option<String>> {
-        let why = match look(&self.path) {
-            Ok(Some(metadata)) if is_ours(&metadata) => return private(&self.path, &metadata),
-            Ok(Some(metadata)) if metadata.is_dir() => {
-                format!("{:?} belongs to another user", self.path)
+    /// If it is not a directory of this user, nor could become one.
+    pub(super) fn is_usable(&self) -> Result<(), Obstacle> {
+        let path = &self.path;
+        let (why, is_suspicious) = match look(path) {
+            Ok(Some(metadata)) if is_ours(&metadata) => {
+                open_to_ourselves(path, &metadata);
+                return Ok(());
             }
-            Ok(Some(_)) => return Err(Some(format!("{:?} is not a directory", self.path))),
-            Ok(None) if can_be_made(&self.path) => return Ok(()),
-            Ok(None) => format!("{:?} cannot be made by this user", self.path),
-            Err(error) => format!("cannot look at {:?}: {error}", self.path),
+            // In a home that is another's, as root has it, that is as it should be.
+            Ok(Some(metadata)) if metadata.is_dir() => {
+                let above = path.parent().and_then(|above| look(above).ok()?);
+                let lies_with_us = above.is_some_and(|above| is_ours(&above));
+                (format!("{path:?} belongs to another user"), lies_with_us)
+            }
+            Ok(Some(_)) => (format!("{path:?} is not a directory"), true),
+            Ok(None) if can_be_made(path) => return Ok(()),
+            Ok(None) => (format!("{path:?} cannot be made by this user"), false),
+            Err(error) => (format!("cannot look at {path:?}: {error}"), false),
         };
-        Err(self.is_configured.then_some(why))
+        Err(Obstacle { why, is_suspicious: is_suspicious || self.is_configured })
     }
 }
 
@@ -63,18 +80,12 @@ fn is_ours(metadata: &Metadata) -> bool {
     metadata.is_dir() && metadata.uid() == geteuid().as_raw()
 }
 
-/// One that others can enter is not for us to change: somebody may need it like that. One that we
-/// cannot enter ourselves is what an unusual umask has left behind.
-fn private(path: &Path, metadata: &Metadata) -> Result<(), Option<String>> {
-    if metadata.mode() & 0o077 != 0 {
-        let word = word(&path.to_string_lossy());
-        return Err(Some(format!("others can enter {path:?}; run: chmod 700 {word}")));
-    }
-    if metadata.mode() & 0o700 != 0o700 {
-        // If it cannot be changed, what is tried next says why.
+/// One that we cannot enter ourselves is what an unusual umask has left behind.
+fn open_to_ourselves(path: &Path, metadata: &Metadata) {
+    if metadata.mode() & 0o777 != 0o700 && metadata.mode() & 0o077 == 0 {
+        // Without it, what is tried next says why it fails.
         let _ = fs::set_permissions(path, Permissions::from_mode(0o700));
     }
-    Ok(())
 }
 
 /// Whether what would be made there lies in a directory of our own, or in one for everybody, as
@@ -87,18 +98,30 @@ fn can_be_made(path: &Path) -> bool {
     })
 }
 
-/// Makes the directory, if it is not there, and sees that it is ours, private and can be written.
+/// Makes the directory, if it is not there, and sees that it is ours, private and has room.
 pub(super) fn make(directory: &Path) -> Result<()> {
     let Ok(Some(metadata)) = look(directory) else {
         make_missing(directory).with_context(|| format!("cannot create {directory:?}"))?;
         return Ok(());
     };
     ensure!(is_ours(&metadata), "{directory:?} is not a directory of this user");
-    if let Err(Some(why)) = private(directory, &metadata) {
-        bail!(why);
-    }
+    // Not for us to change: somebody may need it like that.
+    let word = word(&directory.to_string_lossy());
+    let is_private = metadata.mode() & 0o077 == 0;
+    ensure!(is_private, "others can enter {directory:?}; run: chmod 700 {word}");
     access(directory, Access::WRITE_OK | Access::EXEC_OK)
-        .with_context(|| format!("cannot write to {directory:?}"))
+        .with_context(|| format!("cannot write to {directory:?}"))?;
+    let has_room = room(directory).is_none_or(|room| room >= LEAST_ROOM);
+    ensure!(has_room, "no room is left in {directory:?}");
+    Ok(())
+}
+
+/// In bytes. A file system without a free file has no room either; one that does not count its
+/// files says that it has none at all.
+fn room(directory: &Path) -> Option<u64> {
+    let system = statvfs(directory).ok()?;
+    let has_files = system.f_files == 0 || system.f_favail > 0;
+    Some(if has_files { system.f_bavail * system.f_frsize } else { 0 })
 }
 
 /// Each missing one with its mode set, because the umask only ever takes away.
@@ -119,14 +142,14 @@ fn make_missing(directory: &Path) -> std::io::Result<()> {
 /// For people to read; changes nothing.
 pub(super) fn condition(candidate: &Candidate) -> Condition {
     let path = &candidate.path;
-    let as_configured = Candidate { path: path.clone(), is_configured: true };
-    if let Err(why) = as_configured.is_usable() {
-        return Condition::Unusable(why.unwrap_or_default());
+    if let Err(obstacle) = candidate.is_usable() {
+        return Condition::Unusable(obstacle.why);
     }
     let Ok(Some(metadata)) = look(path) else { return Condition::Missing };
-    if let Err(error) = access(path, Access::WRITE_OK | Access::EXEC_OK) {
-        return Condition::Unusable(format!("cannot write to it: {error}"));
+    // It is there, so this only looks.
+    if let Err(why) = make(path) {
+        return Condition::Unusable(format!("{why:#}"));
     }
-    let room = statvfs(path).map_or(0, |system| system.f_bavail * system.f_frsize);
+    let room = room(path).unwrap_or_default();
     Condition::Ready { owner: metadata.uid(), mode: metadata.mode() & 0o7777, room }
 }

@@ -59,5 +59,9 @@ fn key_at(path: &Path) -> Result<Option<CacheKey>, Fault> {
         let key: FailureKey = key_of(&bytes).map_err(damaged)?;
         (key.file_stem(), key.place)
     };
-    if name(&stem, kind) == file { Ok(Some(key)) } else { Err(damaged("it is about something else")) }
+    if name(&stem, kind) == file {
+        Ok(Some(key))
+    } else {
+        Err(damaged("it is about something else"))
+    }
 }

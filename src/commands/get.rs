@@ -46,8 +46,9 @@ pub(super) fn run(flags: &Flags, messages: &Messages, url: Option<&str>) -> Resu
     let report = Report::of(&request);
     let caller = LazyCell::new(Caller::look);
     let is_plain_client =
-        url.is_none() && !request.has_capabilities() && *caller == Caller::Other;
-    let ask = Ask { host: &host, report: &report, is_plain_client, demand: Demand::default() };
+        || url.is_none() && !request.has_capabilities() && *caller == Caller::Other;
+    let (is_plain_client, demand) = (&is_plain_client, Demand::default());
+    let ask = Ask { host: &host, report: &report, is_plain_client, demand };
     let outcome = find(&context, &ask);
     let is_transport = || *caller == Caller::Transport;
     let answered = answer(&context, &request, &report, &outcome, is_transport);

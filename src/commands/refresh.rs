@@ -51,12 +51,9 @@ fn renew(context: &Context<'_>, host: &Host) -> Result<Renewed, Failure> {
     }
     let place = context.settings.place()?;
     let before = cached_entry(context);
-    let demand = Demand {
-        newer_than: Some(clock::now()),
-        heeds_failures: false,
-        ..Demand::default()
-    };
-    let (report, is_plain_client) = (&Report::NOTHING, false);
+    let demand =
+        Demand { newer_than: Some(clock::now()), heeds_failures: false, ..Demand::default() };
+    let (report, is_plain_client) = (&Report::NOTHING, &|| false);
     match (Renewal { context, place, host, report, is_plain_client, demand }).token() {
         Outcome::Fresh(entry) => Ok(Renewed { before, entry, is_new: true }),
         Outcome::Serve { entry, warning } => {

@@ -4,15 +4,15 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use git_credential_gastown::token::container::{ContainerToken, Source};
+use git_credential_gastown::failure::FailureKey;
 use git_credential_gastown::failure::FailureRecord;
 use git_credential_gastown::host::{CacheKey, TownKey};
 use git_credential_gastown::policy::{
     Decision, Demand, Evidence, Facts, HostRecord, Outlook, decide, outlook,
 };
 use git_credential_gastown::time::Timestamp;
-use git_credential_gastown::failure::FailureKey;
 use git_credential_gastown::token::Entry;
+use git_credential_gastown::token::container::{ContainerToken, Source};
 
 use super::{answers_a_terminal, write_answer};
 use crate::Context;

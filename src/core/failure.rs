@@ -115,15 +115,7 @@ pub struct Failure {
 impl Failure {
     pub fn new(name: Name, retry: Retry, what: impl Into<String>, advice: &str) -> Self {
         let (brief, advice) = (name.to_string(), advice.to_owned());
-        Self {
-            name,
-            what: what.into(),
-            brief,
-            advice,
-            retry,
-            asked_to_wait: None,
-            next_try: None,
-        }
+        Self { name, what: what.into(), brief, advice, retry, asked_to_wait: None, next_try: None }
     }
 
     #[must_use]
@@ -142,7 +134,7 @@ impl fmt::Display for Failure {
         write!(formatter, "{}; {}", self.what, self.advice)?;
         if let Some(wait) = self.next_try {
             let wait = spoken(wait + Duration::from_millis(999));
-            write!(formatter, "; next try in {wait}, or at once: git credential-gastown refresh")?;
+            write!(formatter, "; will be tried again in {wait}, or at once: git credential-gastown refresh")?;
         }
         write!(formatter, " [{}]", self.name)
     }

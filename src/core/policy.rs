@@ -291,7 +291,9 @@ pub fn decide(facts: &Facts<'_>, policy: &Policy) -> Decision {
         return decision;
     }
     let just_confirmed = life.just_confirmed(facts.now, entry, policy);
-    let lives_too_short = life.certain_until() < facts.now.plus(facts.demand.least_life);
+    let least_life = facts.demand.least_life;
+    let lives_too_short =
+        !least_life.is_zero() && life.certain_until() < facts.now.plus(least_life);
     match state {
         _ if lives_too_short && !just_confirmed => {
             renew(state, Reason::LongerWanted, RENEW_WANTED, facts)
@@ -316,7 +318,9 @@ fn decide_refused(
     let none = HostRecord::default();
     let record = facts.at_host.unwrap_or(&none);
     let is_own = facts.evidence == Evidence::Refused;
-    if !is_own && !record.is_refused() && facts.evidence == Evidence::None {
+    let is_hint = facts.evidence == Evidence::Hint && state == State::Fresh;
+    if !is_own && !record.is_refused() && !is_hint {
+        // Older than fresh, the worker is asked by its age.
         return None;
     }
     if is_own || record.is_refused() {

@@ -66,7 +66,8 @@ impl Scene {
     }
 
     pub(super) fn request(&self) -> String {
-        format!("protocol=http\nhost={}\n\n", self.town.github.host())
+        // As a git that tells of refusals, so that asking again is no hint.
+        format!("capability[]=authtype\nprotocol=http\nhost={}\n\n", self.town.github.host())
     }
 
     pub(super) fn get(&self) -> Seen {

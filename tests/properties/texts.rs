@@ -2,9 +2,9 @@
 
 use git_credential_gastown::contract::{Question, Reply, git_token};
 use git_credential_gastown::host::{CacheKey, Host, Id};
+use git_credential_gastown::record::{from_bytes, to_bytes};
 use git_credential_gastown::redact::clean;
 use git_credential_gastown::time::Timestamp;
-use git_credential_gastown::record::{from_bytes, to_bytes};
 use git_credential_gastown::token::Secret;
 use proptest::prelude::{Strategy, any, prop};
 use proptest::{prop_assert, prop_assert_eq, prop_assume, proptest};

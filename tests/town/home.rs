@@ -106,6 +106,19 @@ impl Home {
         Ran::run(helper, stdin.as_bytes())
     }
 
+    /// The same, called by what looks like git's own transport. Elsewhere the caller is this test,
+    /// a program that is not git.
+    pub fn helper_of_transport(&self, arguments: &[&str], stdin: &str) -> Ran {
+        let transport = self.directory.path().join("git-remote-https");
+        if !transport.exists() {
+            std::os::unix::fs::symlink("/bin/sh", &transport).expect("the directory is ours");
+        }
+        let mut command = self.command(transport);
+        // Not the last command, or the shell would become it.
+        command.args(["-c", "\"$0\" \"$@\"; exit $?"]).arg(&self.helper).args(arguments);
+        Ran::run(command, stdin.as_bytes())
+    }
+
     /// Commits a file to a repository below the home.
     pub fn commit(&self, repository: &str, file: &str, content: &[u8]) {
         fs::write(self.path().join(repository).join(file), content).expect("the clone is writable");

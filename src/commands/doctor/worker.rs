@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use git_credential_gastown::token::container::{ContainerToken, Source, latest_first};
 use git_credential_gastown::contract::{self, Denial, Question, Reply};
 use git_credential_gastown::failure::{Failure, Name};
 use git_credential_gastown::time::{Timestamp, spoken};
 use git_credential_gastown::token::Secret;
+use git_credential_gastown::token::container::{ContainerToken, Source, latest_first};
 
 use super::Examination;
 use super::finding::Finding;
@@ -99,9 +99,7 @@ pub(super) fn token(examination: &Examination<'_>) -> Vec<Finding> {
                 _ => Finding::ok(LINK, what),
             }
         }
-        Some(Err(lack)) => {
-            Finding::fail(LINK, lack.to_string(), &lack.failure.advice)
-        }
+        Some(Err(lack)) => Finding::fail(LINK, lack.to_string(), &lack.failure.advice),
     };
     vec![finding]
 }

@@ -83,9 +83,7 @@ fn a_moment_from_disk_cannot_silence_a_machine_for_ever() {
 fn a_streak_ends_after_five_quiet_minutes() {
     let first = record(Retry::AtOnce, 0.5);
     let later = first.until_usable.plus(LONGEST_WAIT);
-    let next = |now| {
-        FailureRecord::new(failure(Retry::AtOnce), Some(&first), 0.5, now).count
-    };
+    let next = |now| FailureRecord::new(failure(Retry::AtOnce), Some(&first), 0.5, now).count;
     assert_eq!((next(later.shifted(-1)), next(later)), (2, 1));
 }
 
@@ -101,7 +99,7 @@ fn a_retold_failure_says_when_it_will_be_tried_again() {
     let record = record(Retry::WhenMended, 0.5);
     assert_eq!(
         record.retold(false, NOW.plus(Duration::from_secs(20))).to_string(),
-        "the worker broke (20 s ago); look at it; next try in 40 s, or at once: git \
+        "the worker broke (20 s ago); look at it; will be tried again in 40 s, or at once: git \
          credential-gastown refresh [worker-error]"
     );
 }

@@ -140,7 +140,11 @@ fn a_gitlab_host_is_never_of_githubs_kind() {
     let kind = |text: &str, gitlab: &str| host(text).kind(&host(gitlab));
     assert_eq!(kind("gitlab.com", "gitlab.com"), Kind::GitLab);
     assert_eq!(kind("git.example", "git.example"), Kind::GitLab);
-    assert_eq!(kind("gitlab.example", "gitlab.com"), Kind::GitLab, "even if it is not the instance");
+    assert_eq!(
+        kind("gitlab.example", "gitlab.com"),
+        Kind::GitLab,
+        "even if it is not the instance"
+    );
     assert_eq!(kind("git.example:8443", "git.example"), Kind::GitHub);
     assert_eq!(kind("github.com", "gitlab.com"), Kind::GitHub);
 }

@@ -115,8 +115,7 @@ pub fn entry_for(grant: Grant, previous: Option<&Entry>, draw: f64, policy: &Pol
         confirmed_at: asked_at,
         expires: expires.or(same.and_then(|entry| entry.expires)),
         renew_at: asked_at,
-        predecessors: previous
-            .map_or_else(Vec::new, |entry| predecessors(entry, is_same(&entry))),
+        predecessors: previous.map_or_else(Vec::new, |entry| predecessors(entry, is_same(&entry))),
         token,
     };
     if Life::of(&entry, policy).state_at(asked_at, &entry, policy).0 == State::Dead {
