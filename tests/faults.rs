@@ -2,8 +2,6 @@
 //! token is left, one clear message and no hang when none is. `docs/reliability.md` is the table
 //! of promises that leads here.
 
-#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-
 mod answers;
 mod chaos;
 mod disk;

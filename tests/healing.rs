@@ -1,8 +1,6 @@
 //! A token that dies before its time costs one more round trip, not a failed command (git ≥ 2.46);
 //! with an older git it costs one failed command that says so.
 
-#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -17,7 +15,7 @@ const A_WHILE: Duration = Duration::from_secs(120);
 fn healing_gits() -> Vec<Git> {
     let gits: Vec<_> = Git::all().into_iter().filter(Git::heals).collect();
     if gits.is_empty() {
-        eprintln!("skipped: no git on PATH is 2.46 or newer, and older ones cannot heal");
+        crate::town::skip("no git on PATH is 2.46 or newer, and older ones cannot heal");
     }
     gits
 }
@@ -25,7 +23,7 @@ fn healing_gits() -> Vec<Git> {
 fn older_gits() -> Vec<Git> {
     let gits: Vec<_> = Git::all().into_iter().filter(|git| !git.heals()).collect();
     if gits.is_empty() {
-        eprintln!("skipped: every git on PATH can heal");
+        crate::town::skip("every git on PATH can heal");
     }
     gits
 }
@@ -236,7 +234,7 @@ fn large_files_are_pushed_with_a_valid_and_with_a_revoked_token() {
         let (town, home) = settled(&git);
         let tracked = home.git_in("app", &["lfs", "install", "--local"]);
         if tracked.code != 0 {
-            eprintln!("skipped: no git-lfs beside git {}", git.version);
+            crate::town::skip(format_args!("no git-lfs beside git {}", git.version));
             continue;
         }
         home.git_in("app", &["lfs", "track", "*.bin"]).assert_ok();
@@ -266,7 +264,7 @@ fn git_lfs_alone_heals_whatever_its_version() {
     for git in Git::all() {
         let (town, home) = settled(&git);
         if home.git_in("app", &["lfs", "install", "--local"]).code != 0 {
-            eprintln!("skipped: no git-lfs beside git {}", git.version);
+            crate::town::skip(format_args!("no git-lfs beside git {}", git.version));
             continue;
         }
         home.git_in("app", &["lfs", "track", "*.bin"]).assert_ok();

@@ -13,6 +13,8 @@ mod asking;
 mod cache;
 /// Where the cache is, and what is swept out of it.
 mod cache_places;
+/// Real clients other than git, fetched or built once.
+mod clients;
 /// What people, scripts and agents type.
 mod commands;
 /// An agent whose container token ran out hours ago still pushes.
@@ -31,6 +33,8 @@ mod healing;
 mod herd;
 /// Each secret is where it belongs, and nowhere else.
 mod leaks;
+/// git-lfs heals within one command, and never asks without end.
+mod lfs;
 /// No secret stays behind in memory that is given back.
 mod memory;
 /// Where a container token may travel, and what may come back.

@@ -86,7 +86,7 @@ fn open_to_all(directory: &TempDir) -> PathBuf {
 fn no_other_process_of_the_user_reads_its_memory() {
     let waiting = Waiting::start();
     if geteuid().is_root() && !waiting.as_nobody {
-        eprintln!("skipped: root may look at everything, and there is no setpriv");
+        crate::town::skip("root may look at everything, and there is no setpriv");
         return;
     }
     for name in ["mem", "environ"] {

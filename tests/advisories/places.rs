@@ -108,7 +108,7 @@ fn hive_h3_what_others_could_have_written_is_not_read() {
         }),
         ("another user's", |path| {
             if chown(path, Some(NOBODY), None).is_err() {
-                eprintln!("skipped: another user's file, because only root can give one away");
+                crate::town::skip("another user's file, because only root can give one away");
                 set_mode(path, 0o640);
             }
         }),
@@ -166,7 +166,7 @@ fn a_trace_file_that_is_not_ours_alone_to_write_gets_nothing() {
         fs::write(&trace, "").expect("ours");
         set_mode(&trace, mode);
         if owner.is_some() && chown(&trace, owner, None).is_err() {
-            eprintln!("skipped: another user's trace, because only root can give one away");
+            crate::town::skip("another user's trace, because only root can give one away");
             continue;
         }
         assert!(scene.get().password().is_some());
@@ -192,7 +192,7 @@ fn a_config_file_that_others_could_have_written_is_not_believed() {
         }),
         ("belongs to another user", |path| {
             if chown(path, Some(NOBODY), None).is_err() {
-                eprintln!("skipped: another user's file, because only root can give one away");
+                crate::town::skip("another user's file, because only root can give one away");
                 fs::remove_file(path).expect("ours");
                 DirBuilder::new().mode(0o700).create(path).expect("ours");
             }
@@ -230,7 +230,7 @@ fn a_private_place_that_somebody_else_made_first_is_not_used() {
     command.args([&user, &group, "--clear-groups"]).arg(&helper).arg("get").current_dir("/");
     command.env("TMPDIR", &tmp).env("HOME", "/nonexistent").env_remove("GASTOWN_CACHE_DIR");
     if geteuid().as_raw() != 0 || !Path::new("/usr/bin/setpriv").exists() {
-        eprintln!("skipped: only root, and with setpriv, can be somebody else");
+        crate::town::skip("only root, and with setpriv, can be somebody else");
         return;
     }
     let request = format!("protocol=http\nhost={}\n\n", scene.town.github.host());

@@ -150,7 +150,7 @@ fn a_host_that_is_not_ours_gets_nothing() {
 #[test]
 fn the_packaged_gh_takes_the_token() {
     if !Path::new("/usr/bin/gh").exists() {
-        return eprintln!("skipped: no gh in /usr/bin");
+        return crate::town::skip("no gh in /usr/bin");
     }
     let (town, mut home) = on_path(&["shim"]);
     let link = home.path().join("shim/gh");

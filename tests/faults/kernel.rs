@@ -55,7 +55,7 @@ fn faulty(fault: &str, age: Duration) -> Option<(Scene, String)> {
     let mut compiler = scene.home.command("cc");
     compiler.args(["-shared", "-fPIC", "-o", "kernel.so", "kernel.c"]);
     if !compiler.output().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: no C compiler that can build a library for this program");
+        crate::town::skip("no C compiler that can build a library for this program");
         return None;
     }
     let library = scene.home.path().join("kernel.so");

@@ -46,7 +46,7 @@ fn as_nobody(scene: &Scene, script: &str) -> Option<Seen> {
     assert_eq!(scene.run("cp", &[HELPER, "place/helper"]).0.code, 0);
     let script = format!("cd place; export GASTOWN_CACHE_DIR=\"$PWD/cache\"; {script}");
     if !["/usr/bin/setpriv", "/usr/bin/prlimit"].iter().all(|it| Path::new(it).exists()) {
-        eprintln!("skipped: there is no `prlimit`, or no `setpriv` to be somebody else");
+        crate::town::skip("there is no `prlimit`, or no `setpriv` to be somebody else");
         return None;
     }
     if !rustix::process::geteuid().is_root() {
@@ -65,7 +65,7 @@ fn as_nobody(scene: &Scene, script: &str) -> Option<Seen> {
 #[test]
 fn without_a_home_the_cache_is_a_private_directory_among_the_temporary_ones() {
     if !rustix::process::geteuid().is_root() {
-        return eprintln!("skipped: a user who may be looked up has a home even without HOME");
+        return crate::town::skip("a user who may be looked up has a home even without HOME");
     }
     let scene = Scene::new();
     let script = "unset GASTOWN_CACHE_DIR HOME; mkdir temporary; export TMPDIR=\"$PWD/temporary\"

@@ -93,7 +93,7 @@ impl Scene {
         if may.is_ok_and(|output| output.status.success()) {
             return Some(self.run("unshare", &["-m", "sh", "-ec", script]));
         }
-        eprintln!("skipped: only root may mount a file system, and has `unshare` to do it");
+        crate::town::skip("only root may mount a file system, and has `unshare` to do it");
         None
     }
 

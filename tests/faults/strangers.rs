@@ -64,7 +64,7 @@ fn a_stranger_in_the_place_of_an_entry_is_passed_by_with_a_warning() {
 #[test]
 fn another_users_file_is_passed_by_with_a_warning() {
     if !rustix::process::geteuid().is_root() {
-        return eprintln!("skipped: only root can make a file that belongs to somebody else");
+        return crate::town::skip("only root can make a file that belongs to somebody else");
     }
     assert_is_passed_by("another's", |entry| chown(entry, Some(54_321), None).expect("root may"));
 }
@@ -73,7 +73,7 @@ fn another_users_file_is_passed_by_with_a_warning() {
 fn a_directory_that_is_anothers_or_open_to_others_is_not_used() {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
-        eprintln!("skipped in part: only root can make a directory that is somebody else's");
+        crate::town::skip("only root can make a directory that is somebody else's");
     }
     let open: [(&str, Swap); 3] = [
         ("open to others", |it| {

@@ -222,7 +222,7 @@ fn git_lfs_pushes_and_clones() {
         let town = town_with_repository();
         let home = visitor(&git);
         if home.git(&["lfs", "version"]).code != 0 {
-            eprintln!("skipped: no git-lfs beside git {}", git.version);
+            crate::town::skip(format_args!("no git-lfs beside git {}", git.version));
             continue;
         }
         home.git(&["lfs", "install"]).assert_ok();

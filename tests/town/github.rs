@@ -13,10 +13,14 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::backend::Backend;
 use super::http::{Answer, Exchange};
-use super::lfs::Lfs;
+use super::lfs::{Lfs, Moment};
 use super::lock;
 use super::registry::{Registry, Verdict};
 use super::server::Server;
+
+/// A client that comes back with a refused token more often than that, on this server's account of
+/// all clients, would do so for ever, and take every port of the machine: it is told to go away.
+const MOST_REFUSALS: usize = 1000;
 
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -98,6 +102,17 @@ impl GitHub {
         self.shared.revoke_after_info_refs.store(true, Ordering::SeqCst);
     }
 
+    /// The LFS half of the server.
+    pub fn lfs(&self) -> &Lfs {
+        &self.shared.lfs
+    }
+
+    /// Once: every token known by that moment of an LFS transfer is revoked.
+    pub fn revoke_all_at(&self, moment: Moment) {
+        let registry = Arc::clone(&self.shared.registry);
+        self.shared.lfs.at(moment, Box::new(move || registry.revoke_all()));
+    }
+
     /// Refuses a token until that long, in real time, after it was minted.
     pub fn set_replication_lag(&self, lag: Duration) {
         self.shared.registry.set_replication_lag(lag);
@@ -119,8 +134,7 @@ impl GitHub {
 
     /// How many requests carried a token and were refused.
     pub fn refused_tokens(&self) -> usize {
-        let requests = self.requests();
-        requests.iter().filter(|it| it.token.is_some() && it.status == 401).count()
+        self.shared.refused_tokens()
     }
 }
 
@@ -128,10 +142,13 @@ impl Shared {
     fn serve(&self, stream: TcpStream) -> io::Result<()> {
         let mut exchange = Exchange::read_head(stream)?;
         let credential = exchange.header("authorization").and_then(credential);
+        // A user name alone, as clients take it from a URL, is no token.
         let token = credential.as_ref().map(|(_, token)| token.as_str());
+        let token = token.filter(|token| !token.is_empty());
         let verdict = self.registry.judge(token);
         let answer = match (verdict, &credential) {
             (Verdict::Live, Some((user, _))) => self.answer(&mut exchange, user),
+            _ if self.refused_tokens() > MOST_REFUSALS => Answer::new(404, "Go away.\n"),
             _ => refusal(),
         };
         if let (Verdict::Live, Some(token)) = (verdict, token)
@@ -149,6 +166,11 @@ impl Shared {
             status: answer.status,
         });
         exchange.answer(&answer)
+    }
+
+    fn refused_tokens(&self) -> usize {
+        let requests = lock(&self.requests);
+        requests.iter().filter(|it| it.token.is_some() && it.verdict != Verdict::Live).count()
     }
 
     fn answer(&self, exchange: &mut Exchange, user: &str) -> Answer {

@@ -74,6 +74,12 @@ impl Home {
         self
     }
 
+    /// Makes the commands in a directory win over all others.
+    pub fn put_on_path(&mut self, directory: &Path) -> &mut Self {
+        let path = format!("{}:{}", directory.display(), self.variables["PATH"]);
+        self.set("PATH", &path)
+    }
+
     pub fn path(&self) -> PathBuf {
         PathBuf::from(&self.variables["HOME"])
     }
@@ -162,15 +168,24 @@ impl Home {
     /// Makes the cache as if that long had passed: every moment in it moves back, and so does the
     /// time of the last change. Nothing else does, and the mode stays.
     pub fn age_cache(&self, age: Duration) {
-        for path in
-            self.cache_files().iter().filter(|path| path.extension().is_some_and(|it| it == "json"))
-        {
-            let text = fs::read_to_string(path).expect("cache files are text");
-            let file = fs::File::options().write(true).open(path).expect("the cache is ours");
-            let modified = file.metadata().and_then(|it| it.modified()).expect("files have a time");
-            fs::write(path, aged(&text, millis(age))).expect("the cache is ours");
-            file.set_modified(modified - age).expect("the cache is ours");
-        }
+        age_cache(&self.cache(), age);
+    }
+}
+
+/// The same for the cache in that directory, which commands may be using.
+pub fn age_cache(cache: &Path, age: Duration) {
+    let is_json = |path: &PathBuf| path.extension().is_some_and(|it| it == "json");
+    for path in below(cache).into_iter().filter(|path| !path.is_dir() && is_json(path)) {
+        let text = fs::read_to_string(&path).expect("cache files are text");
+        let before = fs::metadata(&path).expect("the cache is ours");
+        let modified = before.modified().expect("files have a time");
+        // By rename, so that no command reads half a file.
+        let new = path.with_extension("aged");
+        fs::write(&new, aged(&text, millis(age))).expect("the cache is ours");
+        fs::set_permissions(&new, before.permissions()).expect("the cache is ours");
+        let file = fs::File::options().write(true).open(&new).expect("the cache is ours");
+        file.set_modified(modified - age).expect("the cache is ours");
+        fs::rename(&new, &path).expect("the cache is ours");
     }
 }
 

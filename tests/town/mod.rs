@@ -21,6 +21,7 @@ pub mod home;
 pub mod http;
 pub mod jwt;
 pub mod lfs;
+pub mod lfs_storage;
 pub mod ran;
 pub mod registry;
 pub mod script;
@@ -107,6 +108,18 @@ impl Town {
     pub fn let_pass(&self, duration: Duration) {
         self.clock.let_pass(duration);
     }
+}
+
+/// Says that a test, or a part of one, did not run. In CI that is a failure: what CI does not run
+/// is not tested.
+///
+/// # Panics
+/// If the environment variable `CI` is set.
+#[track_caller]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+pub fn skip(reason: impl std::fmt::Display) {
+    assert!(std::env::var_os("CI").is_none(), "skipped in CI: {reason}");
+    eprintln!("skipped: {reason}");
 }
 
 /// SHA-256 in hex, which is how records and traces name a token.

@@ -1,0 +1,174 @@
+//! A clone with 250 large files that git-lfs has not pushed yet, in one of the ways in which
+//! git-lfs can be set up. Owns the two commands that are watched and what they cost.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::clients::git_lfs::GitLfs;
+use crate::town::lfs::Moment;
+use crate::town::{Git, Home, RIG, Ran, Town, home};
+use crate::transcript::{HELPER, REPOSITORY};
+
+/// More than two batches of a hundred.
+pub(super) const OBJECTS: usize = 250;
+/// Older than any replication lag.
+const A_WHILE: Duration = Duration::from_secs(120);
+/// How long a token can live at most.
+const A_LIFE: Duration = Duration::from_secs(3600);
+
+/// How git-lfs is set up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    /// Objects are transferred through a host that wants a signature and no token, as at GitHub.
+    pub(super) stored_elsewhere: bool,
+    /// The URL is `http://x-access-token@…`.
+    pub(super) user_in_url: bool,
+    /// `lfs.cachecredentials`: git-lfs asks once, or for every request.
+    pub(super) cached: bool,
+}
+
+/// Each pair of settings, and what is special: git-lfs asks for each object, with a user name.
+pub(super) const WAYS: [Way; 5] = [
+    Way { stored_elsewhere: false, user_in_url: false, cached: true },
+    Way { stored_elsewhere: false, user_in_url: true, cached: true },
+    Way { stored_elsewhere: false, user_in_url: true, cached: false },
+    Way { stored_elsewhere: true, user_in_url: false, cached: false },
+    Way { stored_elsewhere: true, user_in_url: true, cached: true },
+];
+
+/// What one command cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cost {
+    /// Requests that carried a token and were refused.
+    pub(super) refused: usize,
+    pub(super) worker_calls: usize,
+}
+
+pub(super) struct Scene {
+    pub(super) town: Town,
+    pub(super) home: Home,
+    url: String,
+}
+
+impl Scene {
+    pub(super) fn new(git: &Git, git_lfs: &GitLfs, way: Way) -> Self {
+        let town = Town::start();
+        town.github.create_repository(REPOSITORY);
+        if way.stored_elsewhere {
+            town.github.lfs().store_elsewhere();
+        }
+        let mut home = Home::new(Path::new(HELPER), git);
+        home.as_agent(&town).put_on_path(&git_lfs.directory).configure_helper(&town);
+        home.git(&["lfs", "install"]).assert_ok();
+        let cached = if way.cached { "true" } else { "false" };
+        home.git(&["config", "--global", "lfs.cachecredentials", cached]).assert_ok();
+        let mut url = town.github.url(REPOSITORY);
+        if way.user_in_url {
+            url = url.replace("http://", "http://x-access-token@");
+        }
+        let scene = Self { town, home, url };
+        scene.commit_objects();
+        scene.let_a_while_pass();
+        scene
+    }
+
+    fn commit_objects(&self) {
+        self.home.git(&["clone", "--quiet", &self.url, "app"]).assert_ok();
+        let app = self.home.path().join("app");
+        for number in 0..OBJECTS {
+            fs::write(app.join(format!("{number}.bin")), number.to_string()).expect("ours");
+        }
+        fs::write(app.join(".gitattributes"), "*.bin filter=lfs -text\n").expect("ours");
+        self.home.git_in("app", &["add", "."]).assert_ok();
+        self.home.git_in("app", &["commit", "--quiet", "--message", "objects"]).assert_ok();
+    }
+
+    /// Tokens get too old for replication lag to explain a refusal.
+    pub(super) fn let_a_while_pass(&self) {
+        self.town.let_pass(A_WHILE);
+        self.home.age_cache(A_WHILE);
+    }
+
+    /// The objects alone: git itself asks nothing.
+    pub(super) fn push(&self) -> Ran {
+        self.home.git_in("app", &["lfs", "push", "origin", "HEAD"])
+    }
+
+    pub(super) fn pull(&self) -> Ran {
+        self.home.git_in("again", &["lfs", "pull"])
+    }
+
+    /// A new clone in `again`, without the objects that were pushed.
+    pub(super) fn clone_without_objects(&self) {
+        let push = ["push", "--quiet", "--no-verify", "origin", "HEAD"];
+        self.home.git_in("app", &push).assert_ok();
+        let _ = fs::remove_dir_all(self.home.path().join("again"));
+        let mut clone = self.home.command("git");
+        clone.args(["clone", "--quiet", &self.url, "again"]).env("GIT_LFS_SKIP_SMUDGE", "1");
+        Ran::run(clone, b"").assert_ok();
+        self.let_a_while_pass();
+    }
+
+    pub(super) fn measured(&self, command: impl Fn(&Self) -> Ran) -> (Ran, Cost) {
+        self.town.github.forget_requests();
+        self.town.worker.forget_calls();
+        let ran = command(self);
+        let cost = Cost {
+            refused: self.town.github.refused_tokens(),
+            worker_calls: self.town.worker.git_token_calls(),
+        };
+        (ran, cost)
+    }
+
+    pub(super) fn revoke_at(&self, moment: Moment) {
+        self.town.github.revoke_all_at(moment);
+    }
+
+    /// The worker goes on handing out the token that it has now.
+    pub(super) fn worker_is_stuck(&self) {
+        let token = self.town.worker.token_for(RIG);
+        self.town.worker.stuck_on(&token);
+        self.town.worker.ignores_revocations(true);
+    }
+
+    pub(super) fn worker_is_well(&self) {
+        self.town.worker.unstuck();
+        self.town.worker.ignores_revocations(false);
+    }
+
+    /// At that moment an hour has gone by, for the town and for the agent's cache.
+    pub(super) fn expire_at(&self, moment: Moment) {
+        let (clock, cache) = (self.town.clock.clone(), self.home.cache());
+        let pass = move || {
+            clock.let_pass(A_LIFE);
+            home::age_cache(&cache, A_LIFE);
+        };
+        self.town.github.lfs().at(moment, Box::new(pass));
+    }
+
+    #[track_caller]
+    pub(super) fn assert_everything_is_stored(&self) {
+        assert_eq!(self.town.github.lfs().stored(), OBJECTS);
+    }
+
+    #[track_caller]
+    pub(super) fn assert_everything_was_pulled(&self) {
+        for number in 0..OBJECTS {
+            let file = self.home.path().join(format!("again/{number}.bin"));
+            let content = fs::read_to_string(&file).expect("it is in the commit");
+            assert_eq!(content, number.to_string(), "{}", file.display());
+        }
+    }
+
+    /// The storage host gets the signature it gave, and nothing else.
+    #[track_caller]
+    pub(super) fn assert_no_token_went_elsewhere(&self) {
+        let mut given = self.town.github.lfs().authorizations_elsewhere();
+        given.sort();
+        given.dedup();
+        let is_signature =
+            |it: &Option<String>| it.as_ref().is_some_and(|it| it.starts_with("Signature "));
+        assert!(given.iter().all(is_signature), "{given:?}");
+    }
+}
