@@ -233,11 +233,11 @@ impl Chain<'_> {
                 return None;
             }
         };
-        let evidence = Evidence::of(report, token);
-        if evidence == Evidence::Refused {
-            note_refusal(context, host, token, None);
+        if Evidence::of(report, token, None) == Evidence::Refused {
+            note_refusal(context, host, token, "", None);
         }
         let record = context.cache.host_record(&host_key(token, host));
+        let evidence = Evidence::of(report, token, record.as_ref());
         let (kind, now) = (token.kind(), clock::now());
         let decision = decide_configured(kind, record.as_ref(), evidence, now, &context.policy);
         if decision != Configured::Use && candidate.first {
@@ -261,9 +261,9 @@ impl Chain<'_> {
 fn note_own_refusal(context: &Context<'_>, ask: &Ask<'_>) {
     if matches!(ask.report, Report::Refused(_))
         && let Some(entry) = cached_entry(context)
-        && Evidence::of(ask.report, &entry.token) == Evidence::Refused
+        && Evidence::of(ask.report, &entry.token, None) == Evidence::Refused
     {
-        note_refusal(context, ask.host, &entry.token, entry.predecessors.first());
+        note_refusal(context, ask.host, &entry.token, "", entry.predecessors.first());
     }
 }
 
@@ -272,12 +272,13 @@ pub(crate) fn cached_entry(context: &Context<'_>) -> Option<Entry> {
     context.cache.entry(&context.settings.place().ok()?.key()).ok()?
 }
 
-/// Puts a refusal of a token at a host on record, for every process of the machine. `predecessor`
-/// is the token that it replaced.
+/// Puts a refusal of a token at a host on record, for every process of the machine. `command` is
+/// what its `state[]` says of the refused command, `predecessor` the token that this one replaced.
 pub(crate) fn note_refusal(
     context: &Context<'_>,
     host: &Host,
     token: &Secret,
+    command: &str,
     predecessor: Option<&TokenHash>,
 ) {
     let Context { cache, messages, policy, .. } = context;
@@ -287,7 +288,7 @@ pub(crate) fn note_refusal(
         Some(cache.host_record(&key)?.inherited())
     };
     let before = cache.host_record(&key).or_else(inherited).unwrap_or_default();
-    let after = before.clone().refused(clock::now(), policy);
+    let after = before.clone().refused(clock::now(), command, policy);
     let prefix = key.token.prefix();
     messages.trace(format_args!("rejected: {prefix} by {host}, {} time(s)", after.refusals));
     if after != before

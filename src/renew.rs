@@ -8,7 +8,7 @@ use std::time::Duration;
 use git_credential_gastown::failure::{Failure, FailureKey, FailureRecord, Name, Retry};
 use git_credential_gastown::host::{CacheKey, Host};
 use git_credential_gastown::policy::{
-    Action, Decision, Demand, Evidence, Facts, HostRecord, Otherwise, Plan, State, decide,
+    Action, Decision, Demand, Evidence, Facts, HostRecord, Otherwise, Plan, Reason, State, decide,
     entry_for, is_within,
 };
 use git_credential_gastown::protocol::Report;
@@ -114,7 +114,8 @@ impl Renewal<'_> {
         at_host: Option<&HostRecord>,
         now: Timestamp,
     ) -> Evidence {
-        let told = entry.map_or(Evidence::None, |entry| Evidence::of(self.report, &entry.token));
+        let of_entry = |entry: &Entry| Evidence::of(self.report, &entry.token, at_host);
+        let told = entry.map_or(Evidence::None, of_entry);
         let given_at = at_host.and_then(|record| record.given_at);
         let is_asked_again =
             given_at.is_some_and(|at| is_within(self.context.policy.ask_gap, at, now));
@@ -217,7 +218,8 @@ impl Renewal<'_> {
     fn keep(&self, cache: &Cache, plan: Plan, look: Look, grant: Grant) -> Outcome {
         let Context { messages, policy, .. } = self.context;
         messages.remember(&grant.token);
-        let is_refused = Evidence::of(self.report, &grant.token) == Evidence::Refused;
+        let is_refused =
+            Evidence::of(self.report, &grant.token, look.at_host.as_ref()) == Evidence::Refused;
         let entry = entry_for(grant, look.entry.as_ref(), fastrand::f64(), policy);
         // A process that was stopped for long must not put an old answer over a newer one.
         let newer = cache.entry(&self.key()).unwrap_or_default().filter(|cached| {
@@ -304,7 +306,9 @@ impl Renewal<'_> {
     fn note_asked(&self, cache: &Cache, look: &Look) {
         let Some(entry) = &look.entry else { return };
         let record = look.at_host.clone().unwrap_or_default();
-        let record = record.asked(clock::now(), &self.context.policy);
+        let is_hint = look.decision.reason == Reason::MayBeRefused;
+        let evidence = if is_hint { Evidence::Hint } else { Evidence::Refused };
+        let record = record.asked(evidence, clock::now(), &self.context.policy);
         if let Err(reason) = cache.keep_host_record(&host_key(&entry.token, self.host), &record) {
             self.context.messages.trace(format_args!("{reason:#}"));
         }

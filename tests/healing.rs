@@ -208,7 +208,10 @@ fn a_command_whose_second_token_is_refused_too_says_so() {
         town.github.set_replication_lag(Duration::from_secs(600));
         let failed = push(&home);
         failed.assert_fails();
-        assert!(failed.stderr.contains("rejected the token twice within this command"), "{failed:?}");
+        assert!(
+            failed.stderr.contains("rejected the token twice within this command"),
+            "{failed:?}"
+        );
     }
 }
 

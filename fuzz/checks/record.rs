@@ -28,7 +28,8 @@ pub fn check(bytes: &[u8]) {
             died_before(entry, now, &Policy::default());
         }
         if let Some(record) = at_host.clone() {
-            let _ = record.refused(now, &Policy::default()).asked(now, &Policy::default());
+            let policy = Policy::default();
+            let _ = record.refused(now, "7", &policy).asked(Evidence::Hint, now, &policy);
         }
         if let Some(failure) = &failure {
             let told = clean(&failure.retold(true, now).to_string(), &[]);

@@ -77,7 +77,8 @@ fn erase(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) 
     let is_noted = matches!(source, Source::Cache { .. } | Source::Setting(_));
     if is_noted {
         let predecessor = is_cached.and_then(|entry| entry.predecessors.first());
-        note_refusal(context, host, token, predecessor);
+        let command = Handed::of(request).map(|handed| handed.command).unwrap_or_default();
+        note_refusal(context, host, token, &command, predecessor);
     }
     let verdict = if is_noted { Verdict::Noted } else { Verdict::Ignored };
     let subject = Subject { token, source: source.name(), first_seen: None };

@@ -85,7 +85,7 @@ fn answer(
                 password: token,
                 expires: credential.expires.filter(|expires| *expires > clock::now()),
                 continuation: (request.keeps_state() && credential.may_heal)
-                    .then(|| report.continuation(token, continues())),
+                    .then(|| report.continuation(token, continues(), fastrand::u32(..))),
             };
             let (source, hash) = (credential.source, token.hash());
             context.messages.trace(format_args!("answer: {} from {source}", hash.prefix()));

@@ -134,7 +134,10 @@ impl fmt::Display for Failure {
         write!(formatter, "{}; {}", self.what, self.advice)?;
         if let Some(wait) = self.next_try {
             let wait = spoken(wait + Duration::from_millis(999));
-            write!(formatter, "; will be tried again in {wait}, or at once: git credential-gastown refresh")?;
+            write!(
+                formatter,
+                "; will be tried again in {wait}, or at once: git credential-gastown refresh"
+            )?;
         }
         write!(formatter, " [{}]", self.name)
     }

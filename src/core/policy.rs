@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use life::{Outlook, died_before, entry_for, outlook};
-pub use refusal::{Evidence, HostKey, HostRecord};
+pub use refusal::{Asks, Evidence, HostKey, HostRecord};
 
 use crate::failure::FailureRecord;
 use crate::time::{Timestamp, spoken};
@@ -362,9 +362,10 @@ fn may_ask_about(
 ) -> bool {
     let is_since_refusal = record.refused_at.is_some_and(|at| entry.confirmed_at > at);
     let is_hint = !is_own && !record.is_refused();
+    let asks = if is_hint { record.hinted } else { record.asked };
     let confirmed = (is_hint || is_since_refusal).then_some(entry.confirmed_at);
-    let Some(asked_at) = record.asked_at.max(confirmed) else { return true };
-    let gaps = match record.asks {
+    let Some(asked_at) = asks.last_at.max(confirmed) else { return true };
+    let gaps = match asks.count {
         0 | 1 => 1,
         2 => 2,
         3 => 4,

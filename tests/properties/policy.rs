@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use git_credential_gastown::failure::{Failure, FailureRecord, Name, Retry};
 use git_credential_gastown::policy::{
-    Action, Decision, Demand, Evidence, Facts, HostRecord, Otherwise, Policy, State, decide,
+    Action, Asks, Decision, Demand, Evidence, Facts, HostRecord, Otherwise, Policy, State, decide,
     entry_for,
 };
 use git_credential_gastown::time::Timestamp;
@@ -62,10 +62,13 @@ fn failure() -> impl Strategy<Value = FailureRecord> {
 }
 
 fn host_record() -> impl Strategy<Value = HostRecord> {
-    let moments = prop::array::uniform3(prop::option::of(moment()));
-    (0_u32..4, 0_u32..6, moments).prop_map(|(refusals, asks, [refused_at, asked_at, given_at])| {
-        HostRecord { refusals, refused_at, asks, asked_at, given_at }
-    })
+    let moments = prop::array::uniform4(prop::option::of(moment()));
+    (0_u32..4, 0_u32..6, moments).prop_map(
+        |(refusals, count, [refused_at, one, other, given_at])| {
+            let (asked, hinted) = (Asks { count, last_at: one }, Asks { count, last_at: other });
+            HostRecord { refusals, refused_at, refused_to: Vec::new(), asked, hinted, given_at }
+        },
+    )
 }
 
 fn evidence() -> impl Strategy<Value = Evidence> {

@@ -88,7 +88,7 @@ impl Helper {
         };
         self.failure = None;
         if state == State::Suspect {
-            self.at_host = self.at_host.clone().asked(moment(now), &self.policy);
+            self.at_host = self.at_host.clone().asked(Evidence::Refused, moment(now), &self.policy);
         }
         let is_same = self.cached() == Some(token);
         self.keep(token, world, now);
@@ -124,7 +124,7 @@ impl Way for Helper {
 
     /// The refusal goes on record, and a git that heals asks again with it.
     fn refused(&mut self, world: &mut World<'_>, _agent: usize, now: Millis) -> Option<Token> {
-        self.at_host = self.at_host.clone().refused(moment(now), &self.policy);
+        self.at_host = self.at_host.clone().refused(moment(now), "", &self.policy);
         if self.git_heals { self.answer(world, Evidence::Refused, now) } else { None }
     }
 }

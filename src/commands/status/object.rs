@@ -59,7 +59,7 @@ fn refusal((host, record): &(String, HostRecord)) -> Value {
         "host": host,
         "count": record.refusals,
         "at": record.refused_at.and_then(moment),
-        "worker_asked_at": record.asked_at.and_then(moment),
+        "worker_asked_at": record.asked.last_at.and_then(moment),
     })
 }
 

@@ -7,9 +7,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Policy, is_within};
-use crate::protocol::Report;
+use crate::protocol::{Handed, Report};
 use crate::time::Timestamp;
 use crate::token::{Secret, TokenHash};
+
+/// As many commands as may be refused at one time on one machine, about.
+const MOST_COMMANDS: usize = 64;
+/// In characters; ours have eight.
+const LONGEST_NAME: usize = 16;
 
 /// Whose record it is. The host is as `Host` displays it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,18 +29,44 @@ pub struct HostRecord {
     /// How often the host refused it since it last accepted it.
     pub refusals: u32,
     pub refused_at: Option<Timestamp>,
-    /// How often in a row the worker was asked because of a refusal or a hint.
-    pub asks: u32,
-    pub asked_at: Option<Timestamp>,
+    /// The commands that it was refused to, as their `state[]` names them; the latest last.
+    pub refused_to: Vec<String>,
+    /// When the worker was asked because of a refusal.
+    pub asked: Asks,
+    /// When the worker was asked because of a hint.
+    pub hinted: Asks,
     /// When it was last given to a client that would not say whether it was refused.
     pub given_at: Option<Timestamp>,
 }
 
-impl HostRecord {
-    /// One more refusal. Parallel processes report one refusal many times: those within a moment
-    /// of each other count once.
+/// Questions to the worker for one reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asks {
+    /// In a row.
+    pub count: u32,
+    pub last_at: Option<Timestamp>,
+}
+
+impl Asks {
+    /// One more. After a quiet time the row begins anew.
     #[must_use]
-    pub fn refused(self, now: Timestamp, policy: &Policy) -> Self {
+    pub fn again(self, now: Timestamp, policy: &Policy) -> Self {
+        let in_a_row = self.last_at.is_some_and(|at| is_within(policy.quiet, at, now));
+        let count = if in_a_row { self.count.saturating_add(1) } else { 1 };
+        Self { count, last_at: Some(now) }
+    }
+}
+
+impl HostRecord {
+    /// One more refusal, to a command that `state[]` names or to one without a name. Parallel
+    /// processes report one refusal many times: those within a moment of each other count once.
+    #[must_use]
+    pub fn refused(mut self, now: Timestamp, command: &str, policy: &Policy) -> Self {
+        if !command.is_empty() && !self.refused_to.iter().any(|known| known == command) {
+            let surplus = (self.refused_to.len() + 1).saturating_sub(MOST_COMMANDS);
+            self.refused_to.drain(..surplus);
+            self.refused_to.push(command.chars().take(LONGEST_NAME).collect());
+        }
         if self.refused_recently(policy.lag_pause, now) {
             return self;
         }
@@ -46,15 +77,16 @@ impl HostRecord {
     /// repository of the same host may refuse the token at once.
     #[must_use]
     pub fn accepted(self) -> Self {
-        Self { refusals: 0, refused_at: None, ..self }
+        Self { refusals: 0, refused_at: None, refused_to: Vec::new(), ..self }
     }
 
-    /// The worker was asked about it. After a quiet time the row of asks begins anew.
+    /// The worker was asked about it, because of a refusal or of a mere hint.
     #[must_use]
-    pub fn asked(self, now: Timestamp, policy: &Policy) -> Self {
-        let in_a_row = self.asked_at.is_some_and(|at| is_within(policy.quiet, at, now));
-        let asks = if in_a_row { self.asks.saturating_add(1) } else { 1 };
-        Self { asks, asked_at: Some(now), ..self }
+    pub fn asked(self, evidence: Evidence, now: Timestamp, policy: &Policy) -> Self {
+        match evidence {
+            Evidence::Hint => Self { hinted: self.hinted.again(now, policy), ..self },
+            _ => Self { asked: self.asked.again(now, policy), ..self },
+        }
     }
 
     #[must_use]
@@ -66,7 +98,7 @@ impl HostRecord {
     /// seldom as if they were one token.
     #[must_use]
     pub fn inherited(&self) -> Self {
-        Self { asks: self.asks, asked_at: self.asked_at, ..Self::default() }
+        Self { asked: self.asked, hinted: self.hinted, ..Self::default() }
     }
 
     pub fn is_refused(&self) -> bool {
@@ -75,7 +107,7 @@ impl HostRecord {
 
     /// The latest moment in it.
     pub fn touched_at(&self) -> Option<Timestamp> {
-        self.refused_at.max(self.asked_at).max(self.given_at)
+        self.refused_at.max(self.asked.last_at).max(self.hinted.last_at).max(self.given_at)
     }
 
     fn refused_recently(&self, gap: Duration, now: Timestamp) -> bool {
@@ -94,9 +126,14 @@ pub enum Evidence {
 }
 
 impl Evidence {
-    pub fn of(report: &Report, token: &Secret) -> Self {
+    /// `record` may make a hint certain: this command's own refusal may be in it.
+    pub fn of(report: &Report, token: &Secret, record: Option<&HostRecord>) -> Self {
+        let is_on_record = |handed: &Handed| {
+            record.is_some_and(|record| record.refused_to.contains(&handed.command))
+        };
         match report {
             Report::Refused(handed) if handed.is(token) => Self::Refused,
+            Report::Doubted(handed) if handed.is(token) && is_on_record(handed) => Self::Refused,
             Report::Doubted(handed) if handed.is(token) => Self::Hint,
             _ => Self::None,
         }
@@ -112,7 +149,7 @@ mod tests {
     }
 
     fn refused(record: HostRecord, seconds: i64) -> HostRecord {
-        record.refused(after(seconds), &Policy::default())
+        record.refused(after(seconds), "", &Policy::default())
     }
 
     #[test]
@@ -126,20 +163,29 @@ mod tests {
     #[test]
     fn an_accepted_token_is_not_refused_but_the_worker_is_not_asked_any_sooner() {
         let policy = Policy::default();
-        let record = refused(HostRecord::default(), 0).asked(after(1), &policy).accepted();
+        let record = refused(HostRecord::default(), 0);
+        let record = record.asked(Evidence::Refused, after(1), &policy).accepted();
         assert!(!record.is_refused());
-        assert_eq!((record.asks, record.asked_at), (1, Some(after(1))));
+        assert_eq!((record.asked.count, record.asked.last_at), (1, Some(after(1))));
         assert_eq!(refused(record, 1).refusals, 1, "a refusal after it counts anew");
     }
 
     #[test]
     fn asks_are_in_a_row_until_a_quiet_time() {
         let policy = Policy::default();
-        let first = HostRecord::default().asked(after(0), &policy);
+        let first = Asks::default().again(after(0), &policy);
         let quiet = i64::try_from(policy.quiet.as_secs()).unwrap();
-        assert_eq!(first.clone().asked(after(quiet - 1), &policy).asks, 2);
-        assert_eq!(first.asked(after(quiet), &policy).asks, 1);
+        assert_eq!(first.again(after(quiet - 1), &policy).count, 2);
+        assert_eq!(first.again(after(quiet), &policy).count, 1);
         assert!(policy.quiet > policy.ask_gap * 5, "or the row would never grow");
-        assert_eq!(policy.ask_gap, Duration::from_mins(1));
+    }
+
+    #[test]
+    fn the_commands_on_record_are_bounded() {
+        let record = (0..1000).fold(HostRecord::default(), |record, number| {
+            record.refused(after(0), &format!("{number:0>99}"), &Policy::default())
+        });
+        assert_eq!(record.refused_to.len(), MOST_COMMANDS);
+        assert!(record.refused_to.iter().all(|name| name.len() == LONGEST_NAME));
     }
 }

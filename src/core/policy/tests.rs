@@ -278,7 +278,7 @@ fn a_refusal_has_the_worker_asked_and_the_token_served_if_there_is_no_other() {
     let record = refused(1, after(600));
     assert_eq!(about(&record, Evidence::None, 600), Action::Renew(RENEW_REFUSED));
     assert_eq!(RENEW_REFUSED.otherwise, Otherwise::AnswerAndWarn);
-    let asked = record.asked(after(601), &Policy::default());
+    let asked = record.asked(Evidence::None, after(601), &Policy::default());
     assert_eq!(about(&asked, Evidence::None, 602), SERVED);
     assert_eq!(about(&asked, Evidence::None, 661), Action::Renew(RENEW_REFUSED));
 }
@@ -288,7 +288,7 @@ fn only_the_command_that_was_refused_itself_ends() {
     let record = refused(1, after(600));
     assert_eq!(about(&record, Evidence::Refused, 600), Action::Renew(RENEW_REJECTED));
     assert_eq!(RENEW_REJECTED.otherwise, Otherwise::Reject);
-    let asked = record.asked(after(601), &Policy::default());
+    let asked = record.asked(Evidence::None, after(601), &Policy::default());
     assert_eq!(about(&asked, Evidence::Refused, 602), Action::Reject);
     assert_eq!(about(&asked, Evidence::Hint, 602), SERVED);
     assert_eq!(about(&asked, Evidence::None, 602), SERVED);
@@ -301,9 +301,9 @@ fn the_worker_is_asked_about_a_refusal_after_1_2_4_and_then_every_5_minutes() {
     let policy = Policy::default();
     let (mut record, mut asks) = (refused(1, after(120)), Vec::new());
     for second in 120..1900 {
-        record = record.refused(after(second), &policy);
+        record = record.refused(after(second), "", &policy);
         if let Action::Renew(_) = about(&record, Evidence::None, second) {
-            record = record.asked(after(second), &policy);
+            record = record.asked(Evidence::None, after(second), &policy);
             asks.push((second - 120) / 60);
         }
     }
@@ -337,7 +337,7 @@ fn a_failure_on_record_serves_a_refused_token_and_ends_a_command_that_was_refuse
 
 #[test]
 fn a_refused_token_is_renewed_by_its_age_all_the_same() {
-    let asked = refused(1, after(3290)).asked(after(3290), &Policy::default());
+    let asked = refused(1, after(3290)).asked(Evidence::None, after(3290), &Policy::default());
     assert_eq!(about(&asked, Evidence::None, 3300), Action::Renew(RENEW_DUE));
     assert_eq!(about(&asked, Evidence::None, 3570), Action::Renew(RENEW_DEAD));
 }
@@ -367,9 +367,16 @@ fn a_hint_has_the_worker_asked_unless_it_has_just_handed_the_token_out() {
     assert_eq!(about(&none, Evidence::Hint, 59), SERVED);
     assert_eq!(about(&none, Evidence::Hint, 60), Action::Renew(RENEW_HINTED));
     assert_eq!(RENEW_HINTED.otherwise, Otherwise::Answer);
-    let asked = none.asked(after(600), &Policy::default());
+    let asked = none.asked(Evidence::Hint, after(600), &Policy::default());
     assert_eq!(about(&asked, Evidence::Hint, 659), SERVED);
     assert_eq!(about(&asked, Evidence::Hint, 660), Action::Renew(RENEW_HINTED));
+}
+
+#[test]
+fn a_hint_does_not_keep_a_refusal_from_being_asked_about() {
+    let record = HostRecord::default().asked(Evidence::Hint, after(600), &Policy::default());
+    let record = record.refused(after(601), "", &Policy::default());
+    assert_eq!(about(&record, Evidence::None, 601), Action::Renew(RENEW_REFUSED));
 }
 
 #[test]
@@ -443,7 +450,7 @@ fn every_input_has_an_answer_at_the_ends_of_time() {
                 let times = Entry { first_seen, confirmed_at, expires, ..known(3600) };
                 let entry = Entry { renew_at: confirmed_at, ..times };
                 for now in moments {
-                    let record = refused(1, first_seen).refused(now, &policy);
+                    let record = refused(1, first_seen).refused(now, "", &policy);
                     for evidence in [Evidence::None, Evidence::Hint, Evidence::Refused] {
                         let facts = facts(Some(&entry), now);
                         decided(Facts { at_host: Some(&record), evidence, ..facts });
