@@ -3,44 +3,93 @@
 
 #![expect(clippy::disallowed_methods, reason = "the one place that looks at other processes")]
 
+use std::cell::OnceCell;
 use std::fs;
 use std::os::unix::process::parent_id;
 
+use git_credential_gastown::protocol::Request;
+
 /// Shells and wrappers between a client and its helper; nobody stacks more.
 const MOST_ANCESTORS: usize = 8;
+/// git and others run a helper through one of them.
+const SHELLS: [&str; 5] = ["sh", "bash", "dash", "ash", "busybox"];
 
-/// The program that wants the credential.
+/// The program that wants the credential. Looked up when it is first asked about.
+pub(crate) struct Caller {
+    /// What it can do goes by its request: libgit2 announces nothing and tells of no refusal.
+    has_capabilities: bool,
+    found: OnceCell<Found>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Caller {
+enum Found {
     /// `git-remote-http(s)`: keeps our state and asks again within its command.
     Transport,
-    /// Another git command, as `git credential fill`, by whomever it was run.
-    Git,
+    /// Another git command, as `git credential fill`, by its process id.
+    Git(u32),
     /// A program with a credential protocol of its own, as libgit2.
     Other,
     Unknown,
 }
 
 impl Caller {
-    /// The nearest process above this one that is neither a shell nor the git that was only run to
-    /// start this program. Reads one short file where that is the parent.
-    pub(crate) fn look() -> Self {
-        let mut id = parent_id();
-        for _ in 0..MOST_ANCESTORS {
-            let Some(name) = name_of(id) else { return Self::Unknown };
-            match name.as_str() {
-                // The kernel cuts names after 15 bytes: `https` is the same.
-                "git-remote-http" => return Self::Transport,
-                "sh" | "bash" | "dash" | "ash" | "busybox" => {}
-                "git" if is_our_starter(id) => {}
-                name if name == "git" || name.starts_with("git-") => return Self::Git,
-                _ => return Self::Other,
-            }
-            let Some(parent) = parent_of(id) else { return Self::Unknown };
-            id = parent;
-        }
-        Self::Unknown
+    pub(crate) fn of(request: &Request) -> Self {
+        Self { has_capabilities: request.has_capabilities(), found: OnceCell::new() }
     }
+
+    /// A person or a script, who asks as often as they like.
+    pub(crate) fn by_hand() -> Self {
+        Self { has_capabilities: false, found: OnceCell::from(Found::Unknown) }
+    }
+
+    /// Whether git's own transport asks.
+    pub(crate) fn is_transport(&self) -> bool {
+        self.found() == Found::Transport
+    }
+
+    /// Whether it can tell of no refusal, so that asking again soon is its only hint.
+    pub(crate) fn tells_nothing(&self) -> bool {
+        !self.has_capabilities && self.found() == Found::Other
+    }
+
+    /// Names the process that runs `git credential …`, as git-lfs does; `None` if nobody does.
+    pub(crate) fn process_behind_git(&self) -> Option<String> {
+        let Found::Git(id) = self.found() else { return None };
+        let mut id = Process::read(id)?.parent;
+        for _ in 0..MOST_ANCESTORS {
+            let process = Process::read(id)?;
+            if !SHELLS.contains(&process.name.as_str()) {
+                // Ids come again; with the moment of its start it is this one.
+                return Some(format!("{id}@{}", process.started));
+            }
+            id = process.parent;
+        }
+        None
+    }
+
+    fn found(&self) -> Found {
+        *self.found.get_or_init(look)
+    }
+}
+
+/// The nearest process above this one that is neither a shell nor the git that was only run to
+/// start this program. Reads one short file where that is the parent.
+fn look() -> Found {
+    let mut id = parent_id();
+    for _ in 0..MOST_ANCESTORS {
+        let Some(name) = name_of(id) else { return Found::Unknown };
+        match name.as_str() {
+            // The kernel cuts names after 15 bytes: `https` is the same.
+            "git-remote-http" => return Found::Transport,
+            name if SHELLS.contains(&name) => {}
+            "git" if is_our_starter(id) => {}
+            name if name == "git" || name.starts_with("git-") => return Found::Git(id),
+            _ => return Found::Other,
+        }
+        let Some(process) = Process::read(id) else { return Found::Unknown };
+        id = process.parent;
+    }
+    Found::Unknown
 }
 
 fn name_of(id: u32) -> Option<String> {
@@ -48,14 +97,27 @@ fn name_of(id: u32) -> Option<String> {
     Some(name.trim_end_matches('\n').to_owned())
 }
 
-fn parent_of(id: u32) -> Option<u32> {
-    parent_in(&fs::read_to_string(format!("/proc/{id}/stat")).ok()?)
+/// As `/proc/ID/stat` has it: `ID (NAME) STATE PARENT …`, the start as the 22nd word. See proc(5).
+struct Process {
+    name: String,
+    parent: u32,
+    started: u64,
 }
 
-/// `ID (NAME) STATE PARENT …`; the name may hold anything, brackets too.
-fn parent_in(stat: &str) -> Option<u32> {
-    let rest = stat.get(stat.rfind(')')? + 1..)?;
-    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+impl Process {
+    fn read(id: u32) -> Option<Self> {
+        Self::parse(&fs::read_to_string(format!("/proc/{id}/stat")).ok()?)
+    }
+
+    /// The name may hold anything, brackets too.
+    fn parse(stat: &str) -> Option<Self> {
+        let (front, back) = (stat.find('(')?, stat.rfind(')')?);
+        let name = stat.get(front + 1..back)?.to_owned();
+        let mut words = stat.get(back + 1..)?.split_ascii_whitespace();
+        let parent = words.nth(1)?.parse().ok()?;
+        let started = words.nth(17)?.parse().ok()?;
+        Some(Self { name, parent, started })
+    }
 }
 
 /// Whether it is `git credential-gastown …`, which git runs for the helper `gastown`.
@@ -70,15 +132,18 @@ mod tests {
 
     #[test]
     fn a_name_may_hold_brackets_and_spaces() {
-        assert_eq!(parent_in("7 (a) (b c) S 42 7 7 0 -1"), Some(42));
-        for stat in ["", "7 (a", "7 (a) S", "7 (a) S x"] {
-            assert_eq!(parent_in(stat), None, "{stat}");
+        let rest = (5..=30).map(|word: u32| word.to_string()).collect::<Vec<_>>().join(" ");
+        let process = Process::parse(&format!("7 (a) (b c) S 42 {rest}")).unwrap();
+        assert_eq!((&*process.name, process.parent, process.started), ("a) (b c", 42, 22));
+        for stat in ["", "7 (a", "7 (a) S", "7 (a) S x", "7 (a) S 42 5"] {
+            assert!(Process::parse(stat).is_none(), "{stat}");
         }
     }
 
     #[test]
     fn this_process_is_there_to_be_read() {
-        assert_eq!(parent_of(std::process::id()), Some(parent_id()));
+        let process = Process::read(std::process::id()).unwrap();
+        assert_eq!(process.parent, parent_id());
         assert!(name_of(std::process::id()).is_some());
         assert_eq!(name_of(0), None);
     }

@@ -15,6 +15,7 @@ use git_credential_gastown::token::{Entry, Secret, TokenHash};
 
 use crate::Context;
 use crate::cache::host_key;
+use crate::caller::Caller;
 use crate::clock;
 use crate::config::{Setting, StaticToken};
 use crate::renew::{Outcome, Renewal};
@@ -79,16 +80,14 @@ impl std::error::Error for NoCredential {}
 pub(crate) struct Ask<'a> {
     pub host: &'a Host,
     pub report: &'a Report,
-    /// Whether the client can tell of no refusal (libgit2); looked up only where it matters.
-    pub is_plain_client: &'a dyn Fn() -> bool,
+    pub caller: &'a Caller,
     pub demand: Demand,
 }
 
 impl<'a> Ask<'a> {
     /// For people and scripts, who tell nothing of refusals.
-    pub(crate) fn by_hand(host: &'a Host) -> Self {
-        let demand = Demand::default();
-        Self { host, report: &Report::NOTHING, is_plain_client: &|| false, demand }
+    pub(crate) fn by_hand(host: &'a Host, caller: &'a Caller) -> Self {
+        Self { host, report: &Report::NOTHING, caller, demand: Demand::default() }
     }
 }
 
@@ -164,8 +163,8 @@ impl Chain<'_> {
         })?;
         context.messages.trace(format_args!("place: {}, rig {}", place.api, place.rig));
         note_own_refusal(context, ask);
-        let Ask { host, report, is_plain_client, demand } = *ask;
-        let renewal = Renewal { context, place, host, report, is_plain_client, demand };
+        let Ask { host, report, caller, demand } = *ask;
+        let renewal = Renewal { context, place, host, report, caller, demand };
         match renewal.token() {
             Outcome::Fresh(entry) => Ok(Credential::of_entry(entry, "worker")),
             Outcome::Serve { entry, warning } => {
@@ -186,7 +185,7 @@ impl Chain<'_> {
     fn note_given(&self, entry: &Entry) {
         let Self { context, ask, .. } = self;
         let (now, gap) = (clock::now(), context.policy.ask_gap);
-        if is_within(gap, entry.confirmed_at, now) || !(ask.is_plain_client)() {
+        if is_within(gap, entry.confirmed_at, now) || !ask.caller.tells_nothing() {
             return;
         }
         let key = host_key(&entry.token, ask.host);
@@ -233,11 +232,11 @@ impl Chain<'_> {
                 return None;
             }
         };
-        if Evidence::of(report, token, None) == Evidence::Refused {
-            note_refusal(context, host, token, "", None);
+        let evidence = Evidence::of(report, token);
+        if evidence == Evidence::Refused {
+            note_refusal(context, host, token, None, None);
         }
         let record = context.cache.host_record(&host_key(token, host));
-        let evidence = Evidence::of(report, token, record.as_ref());
         let (kind, now) = (token.kind(), clock::now());
         let decision = decide_configured(kind, record.as_ref(), evidence, now, &context.policy);
         if decision != Configured::Use && candidate.first {
@@ -261,9 +260,9 @@ impl Chain<'_> {
 fn note_own_refusal(context: &Context<'_>, ask: &Ask<'_>) {
     if matches!(ask.report, Report::Refused(_))
         && let Some(entry) = cached_entry(context)
-        && Evidence::of(ask.report, &entry.token, None) == Evidence::Refused
+        && Evidence::of(ask.report, &entry.token) == Evidence::Refused
     {
-        note_refusal(context, ask.host, &entry.token, "", entry.predecessors.first());
+        note_refusal(context, ask.host, &entry.token, None, entry.predecessors.first());
     }
 }
 
@@ -272,13 +271,13 @@ pub(crate) fn cached_entry(context: &Context<'_>) -> Option<Entry> {
     context.cache.entry(&context.settings.place().ok()?.key()).ok()?
 }
 
-/// Puts a refusal of a token at a host on record, for every process of the machine. `command` is
-/// what its `state[]` says of the refused command, `predecessor` the token that this one replaced.
+/// Puts a refusal of a token at a host on record, for every process of the machine. `process` is
+/// one that may ask again, `predecessor` the token that this one replaced.
 pub(crate) fn note_refusal(
     context: &Context<'_>,
     host: &Host,
     token: &Secret,
-    command: &str,
+    process: Option<String>,
     predecessor: Option<&TokenHash>,
 ) {
     let Context { cache, messages, policy, .. } = context;
@@ -288,7 +287,7 @@ pub(crate) fn note_refusal(
         Some(cache.host_record(&key)?.inherited())
     };
     let before = cache.host_record(&key).or_else(inherited).unwrap_or_default();
-    let after = before.clone().refused(clock::now(), command, policy);
+    let after = before.clone().refused(clock::now(), process, policy);
     let prefix = key.token.prefix();
     messages.trace(format_args!("rejected: {prefix} by {host}, {} time(s)", after.refusals));
     if after != before

@@ -17,6 +17,7 @@ use git_credential_gastown::token::{Entry, Grant, TokenHash};
 
 use crate::Context;
 use crate::cache::{Cache, Fault, host_key};
+use crate::caller::Caller;
 use crate::clock;
 use crate::config::Place;
 use crate::lock::{Lock, Try};
@@ -45,8 +46,7 @@ pub(crate) struct Renewal<'a> {
     pub place: Place<'a>,
     pub host: &'a Host,
     pub report: &'a Report,
-    /// Whether the client can tell of no refusal (libgit2): asking again so soon is its only hint.
-    pub is_plain_client: &'a dyn Fn() -> bool,
+    pub caller: &'a Caller,
     pub demand: Demand,
 }
 
@@ -114,13 +114,15 @@ impl Renewal<'_> {
         at_host: Option<&HostRecord>,
         now: Timestamp,
     ) -> Evidence {
-        let of_entry = |entry: &Entry| Evidence::of(self.report, &entry.token, at_host);
-        let told = entry.map_or(Evidence::None, of_entry);
-        let given_at = at_host.and_then(|record| record.given_at);
-        let is_asked_again =
-            given_at.is_some_and(|at| is_within(self.context.policy.ask_gap, at, now));
+        let told = entry.map_or(Evidence::None, |entry| Evidence::of(self.report, &entry.token));
+        let (Some(record), false) = (at_host, told == Evidence::Refused) else { return told };
+        let gap = self.context.policy.ask_gap;
+        if record.is_refused_to(|| self.caller.process_behind_git(), gap, now) {
+            return Evidence::Refused;
+        }
+        let is_asked_again = record.given_at.is_some_and(|at| is_within(gap, at, now));
         match told {
-            Evidence::None if is_asked_again && (self.is_plain_client)() => Evidence::Hint,
+            Evidence::None if is_asked_again && self.caller.tells_nothing() => Evidence::Hint,
             told => told,
         }
     }
@@ -218,8 +220,7 @@ impl Renewal<'_> {
     fn keep(&self, cache: &Cache, plan: Plan, look: Look, grant: Grant) -> Outcome {
         let Context { messages, policy, .. } = self.context;
         messages.remember(&grant.token);
-        let is_refused =
-            Evidence::of(self.report, &grant.token, look.at_host.as_ref()) == Evidence::Refused;
+        let is_refused = Evidence::of(self.report, &grant.token) == Evidence::Refused;
         let entry = entry_for(grant, look.entry.as_ref(), fastrand::f64(), policy);
         // A process that was stopped for long must not put an old answer over a newer one.
         let newer = cache.entry(&self.key()).unwrap_or_default().filter(|cached| {

@@ -51,6 +51,8 @@ mod protocol;
 mod pushing;
 /// Every error of the worker: its name, how often it is asked, what is remembered.
 mod refusals;
+/// A refusal by a git host takes nothing from anybody else.
+mod rejected;
 /// Whose token it is, and never another rig's.
 mod rig;
 /// A fleet in virtual time, beside the other ways.

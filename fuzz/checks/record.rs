@@ -29,7 +29,11 @@ pub fn check(bytes: &[u8]) {
         }
         if let Some(record) = at_host.clone() {
             let policy = Policy::default();
-            let _ = record.refused(now, "7", &policy).asked(Evidence::Hint, now, &policy);
+            let _ = record.refused(now, Some("7@7".to_owned()), &policy).asked(
+                Evidence::Hint,
+                now,
+                &policy,
+            );
         }
         if let Some(failure) = &failure {
             let told = clean(&failure.retold(true, now).to_string(), &[]);

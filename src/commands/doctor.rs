@@ -13,6 +13,7 @@ use git_credential_gastown::remote_url::{credential_in, host_of};
 
 use super::write_answer;
 use crate::Context;
+use crate::caller::Caller;
 use crate::cli::Doctor;
 use crate::config::Surroundings;
 use crate::credential::{Ask, Credential, NoCredential, find};
@@ -112,7 +113,8 @@ impl<'a> Examination<'a> {
     fn credential(&self) -> Option<&Result<Credential, NoCredential>> {
         let ask = || {
             let host = self.host().filter(|_| !self.options.offline)?;
-            let mut ask = Ask::by_hand(&host);
+            let caller = Caller::by_hand();
+            let mut ask = Ask::by_hand(&host, &caller);
             ask.demand.heeds_failures = false;
             let found = find(self.context, &ask);
             found.iter().for_each(|it| self.context.messages.remember(&it.token));

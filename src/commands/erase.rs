@@ -15,6 +15,7 @@ use super::read_request;
 use crate::Context;
 use crate::audit::{Subject, Verdict};
 use crate::cache::host_key;
+use crate::caller::Caller;
 use crate::cli::Flags;
 use crate::clock;
 use crate::credential::{cached_entry, note_refusal};
@@ -77,8 +78,8 @@ fn erase(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) 
     let is_noted = matches!(source, Source::Cache { .. } | Source::Setting(_));
     if is_noted {
         let predecessor = is_cached.and_then(|entry| entry.predecessors.first());
-        let command = Handed::of(request).map(|handed| handed.command).unwrap_or_default();
-        note_refusal(context, host, token, &command, predecessor);
+        let process = Caller::of(request).process_behind_git();
+        note_refusal(context, host, token, process, predecessor);
     }
     let verdict = if is_noted { Verdict::Noted } else { Verdict::Ignored };
     let subject = Subject { token, source: source.name(), first_seen: None };

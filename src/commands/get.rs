@@ -1,6 +1,5 @@
 //! `get`: answers git's request with a credential, or says why there is none.
 
-use std::cell::LazyCell;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
@@ -44,14 +43,10 @@ pub(super) fn run(flags: &Flags, messages: &Messages, url: Option<&str>) -> Resu
     };
     context.warn_of_settings();
     let report = Report::of(&request);
-    let caller = LazyCell::new(Caller::look);
-    let is_plain_client =
-        || url.is_none() && !request.has_capabilities() && *caller == Caller::Other;
-    let (is_plain_client, demand) = (&is_plain_client, Demand::default());
-    let ask = Ask { host: &host, report: &report, is_plain_client, demand };
+    let caller = if url.is_some() { Caller::by_hand() } else { Caller::of(&request) };
+    let ask = Ask { host: &host, report: &report, caller: &caller, demand: Demand::default() };
     let outcome = find(&context, &ask);
-    let is_transport = || *caller == Caller::Transport;
-    let answered = answer(&context, &request, &report, &outcome, is_transport);
+    let answered = answer(&context, &request, &ask, &outcome);
     // Once git has its answer.
     context.log_credential("get", &host, &outcome);
     context.cache.sweep(clock::now());
@@ -71,21 +66,20 @@ fn hint_at_terminal(messages: &Messages) {
 fn answer(
     context: &Context<'_>,
     request: &Request,
-    report: &Report,
+    Ask { report, caller, .. }: &Ask<'_>,
     outcome: &Result<Credential, NoCredential>,
-    is_transport: impl Fn() -> bool,
 ) -> Result<(), Failure> {
     let quits = context.settings.on_failure == OnFailure::Quit;
     match outcome {
         Ok(credential) => {
             let token = &credential.token;
-            let continues = || report.is_first() && is_transport();
+            let is_transport = || report.is_first() && caller.is_transport();
             let answer = Answer {
                 username: credential.username,
                 password: token,
                 expires: credential.expires.filter(|expires| *expires > clock::now()),
                 continuation: (request.keeps_state() && credential.may_heal)
-                    .then(|| report.continuation(token, continues(), fastrand::u32(..))),
+                    .then(|| report.continuation(token, is_transport())),
             };
             let (source, hash) = (credential.source, token.hash());
             context.messages.trace(format_args!("answer: {} from {source}", hash.prefix()));

@@ -6,6 +6,7 @@ use git_credential_gastown::host::Host;
 use git_credential_gastown::protocol::Request;
 
 use crate::Context;
+use crate::caller::Caller;
 use crate::clock;
 use crate::credential::{Ask, Credential, NoCredential, find};
 
@@ -53,7 +54,7 @@ impl Context<'_> {
         host: &Host,
     ) -> Result<Credential, NoCredential> {
         self.warn_of_settings();
-        let outcome = find(self, &Ask::by_hand(host));
+        let outcome = find(self, &Ask::by_hand(host, &Caller::by_hand()));
         self.log_credential(operation, host, &outcome);
         self.cache.sweep(clock::now());
         outcome

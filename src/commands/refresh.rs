@@ -13,6 +13,7 @@ use git_credential_gastown::token::Entry;
 use super::write_answer;
 use crate::Context;
 use crate::audit::{Subject, Verdict};
+use crate::caller::Caller;
 use crate::clock;
 use crate::config::Setting;
 use crate::credential::cached_entry;
@@ -53,8 +54,8 @@ fn renew(context: &Context<'_>, host: &Host) -> Result<Renewed, Failure> {
     let before = cached_entry(context);
     let demand =
         Demand { newer_than: Some(clock::now()), heeds_failures: false, ..Demand::default() };
-    let (report, is_plain_client) = (&Report::NOTHING, &|| false);
-    match (Renewal { context, place, host, report, is_plain_client, demand }).token() {
+    let (report, caller) = (&Report::NOTHING, &Caller::by_hand());
+    match (Renewal { context, place, host, report, caller, demand }).token() {
         Outcome::Fresh(entry) => Ok(Renewed { before, entry, is_new: true }),
         Outcome::Serve { entry, warning } => {
             warning.iter().for_each(|warning| context.messages.warning(warning));

@@ -124,7 +124,7 @@ impl Way for Helper {
 
     /// The refusal goes on record, and a git that heals asks again with it.
     fn refused(&mut self, world: &mut World<'_>, _agent: usize, now: Millis) -> Option<Token> {
-        self.at_host = self.at_host.clone().refused(moment(now), "", &self.policy);
+        self.at_host = self.at_host.clone().refused(moment(now), None, &self.policy);
         if self.git_heals { self.answer(world, Evidence::Refused, now) } else { None }
     }
 }

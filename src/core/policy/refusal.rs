@@ -7,14 +7,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Policy, is_within};
-use crate::protocol::{Handed, Report};
+use crate::protocol::Report;
 use crate::time::Timestamp;
 use crate::token::{Secret, TokenHash};
 
-/// As many commands as may be refused at one time on one machine, about.
-const MOST_COMMANDS: usize = 64;
-/// In characters; ours have eight.
-const LONGEST_NAME: usize = 16;
+/// As many as are refused at one time on one machine, about.
+const MOST_PROCESSES: usize = 64;
 
 /// Whose record it is. The host is as `Host` displays it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +27,7 @@ pub struct HostRecord {
     /// How often the host refused it since it last accepted it.
     pub refusals: u32,
     pub refused_at: Option<Timestamp>,
-    /// The commands that it was refused to, as their `state[]` names them; the latest last.
+    /// The processes that erased it and may ask again, as git-lfs does; the latest last.
     pub refused_to: Vec<String>,
     /// When the worker was asked because of a refusal.
     pub asked: Asks,
@@ -58,14 +56,14 @@ impl Asks {
 }
 
 impl HostRecord {
-    /// One more refusal, to a command that `state[]` names or to one without a name. Parallel
-    /// processes report one refusal many times: those within a moment of each other count once.
+    /// One more refusal, told by `process` if that may ask again. Parallel processes report one
+    /// refusal many times: those within a moment of each other count once.
     #[must_use]
-    pub fn refused(mut self, now: Timestamp, command: &str, policy: &Policy) -> Self {
-        if !command.is_empty() && !self.refused_to.iter().any(|known| known == command) {
-            let surplus = (self.refused_to.len() + 1).saturating_sub(MOST_COMMANDS);
+    pub fn refused(mut self, now: Timestamp, process: Option<String>, policy: &Policy) -> Self {
+        if let Some(process) = process.filter(|process| !self.refused_to.contains(process)) {
+            let surplus = (self.refused_to.len() + 1).saturating_sub(MOST_PROCESSES);
             self.refused_to.drain(..surplus);
-            self.refused_to.push(command.chars().take(LONGEST_NAME).collect());
+            self.refused_to.push(process);
         }
         if self.refused_recently(policy.lag_pause, now) {
             return self;
@@ -101,6 +99,18 @@ impl HostRecord {
         Self { asked: self.asked, hinted: self.hinted, ..Self::default() }
     }
 
+    /// Whether this process has erased the token lately. It is only looked up if one has.
+    pub fn is_refused_to(
+        &self,
+        process: impl Fn() -> Option<String>,
+        gap: Duration,
+        now: Timestamp,
+    ) -> bool {
+        self.refused_recently(gap, now)
+            && !self.refused_to.is_empty()
+            && process().is_some_and(|process| self.refused_to.contains(&process))
+    }
+
     pub fn is_refused(&self) -> bool {
         self.refusals > 0
     }
@@ -126,14 +136,9 @@ pub enum Evidence {
 }
 
 impl Evidence {
-    /// `record` may make a hint certain: this command's own refusal may be in it.
-    pub fn of(report: &Report, token: &Secret, record: Option<&HostRecord>) -> Self {
-        let is_on_record = |handed: &Handed| {
-            record.is_some_and(|record| record.refused_to.contains(&handed.command))
-        };
+    pub fn of(report: &Report, token: &Secret) -> Self {
         match report {
             Report::Refused(handed) if handed.is(token) => Self::Refused,
-            Report::Doubted(handed) if handed.is(token) && is_on_record(handed) => Self::Refused,
             Report::Doubted(handed) if handed.is(token) => Self::Hint,
             _ => Self::None,
         }
@@ -149,7 +154,7 @@ mod tests {
     }
 
     fn refused(record: HostRecord, seconds: i64) -> HostRecord {
-        record.refused(after(seconds), "", &Policy::default())
+        record.refused(after(seconds), None, &Policy::default())
     }
 
     #[test]
@@ -181,11 +186,11 @@ mod tests {
     }
 
     #[test]
-    fn the_commands_on_record_are_bounded() {
+    fn the_processes_on_record_are_bounded() {
         let record = (0..1000).fold(HostRecord::default(), |record, number| {
-            record.refused(after(0), &format!("{number:0>99}"), &Policy::default())
+            record.refused(after(0), Some(number.to_string()), &Policy::default())
         });
-        assert_eq!(record.refused_to.len(), MOST_COMMANDS);
-        assert!(record.refused_to.iter().all(|name| name.len() == LONGEST_NAME));
+        assert_eq!(record.refused_to.len(), MOST_PROCESSES);
+        assert_eq!(record.refused_to.last().map(String::as_str), Some("999"));
     }
 }

@@ -301,7 +301,7 @@ fn the_worker_is_asked_about_a_refusal_after_1_2_4_and_then_every_5_minutes() {
     let policy = Policy::default();
     let (mut record, mut asks) = (refused(1, after(120)), Vec::new());
     for second in 120..1900 {
-        record = record.refused(after(second), "", &policy);
+        record = record.refused(after(second), None, &policy);
         if let Action::Renew(_) = about(&record, Evidence::None, second) {
             record = record.asked(Evidence::None, after(second), &policy);
             asks.push((second - 120) / 60);
@@ -375,7 +375,7 @@ fn a_hint_has_the_worker_asked_unless_it_has_just_handed_the_token_out() {
 #[test]
 fn a_hint_does_not_keep_a_refusal_from_being_asked_about() {
     let record = HostRecord::default().asked(Evidence::Hint, after(600), &Policy::default());
-    let record = record.refused(after(601), "", &Policy::default());
+    let record = record.refused(after(601), None, &Policy::default());
     assert_eq!(about(&record, Evidence::None, 601), Action::Renew(RENEW_REFUSED));
 }
 
@@ -450,7 +450,7 @@ fn every_input_has_an_answer_at_the_ends_of_time() {
                 let times = Entry { first_seen, confirmed_at, expires, ..known(3600) };
                 let entry = Entry { renew_at: confirmed_at, ..times };
                 for now in moments {
-                    let record = refused(1, first_seen).refused(now, "", &policy);
+                    let record = refused(1, first_seen).refused(now, None, &policy);
                     for evidence in [Evidence::None, Evidence::Hint, Evidence::Refused] {
                         let facts = facts(Some(&entry), now);
                         decided(Facts { at_host: Some(&record), evidence, ..facts });

@@ -1,7 +1,7 @@
 //! The `state[]` that a client keeps between the asks of one command (git ≥ 2.46, git-lfs ≥ 3.6),
 //! and what its return says about the answer before. It holds the beginning of the hash of the token
-//! that was handed out, never the token; a number for the command; whether the first ask came with
-//! a user name; and whether the token was already the second one.
+//! that was handed out, never the token; whether the first ask came with a user name; and whether
+//! the token was already the second one.
 //!
 //! <https://git-scm.com/docs/git-credential#IOFMT>
 
@@ -13,12 +13,10 @@ const SECOND: &str = ":again";
 /// The first ask came with a user name, so that one in a later ask proves nothing.
 const NAMED: &str = "u:";
 
-/// A token that was handed out, and to which command.
+/// A token that was handed out, by the beginning of its hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handed {
     hash_prefix: String,
-    /// Tells this command from others.
-    pub command: String,
     /// Whether it was handed out after another had been refused.
     pub is_second: bool,
     was_named: bool,
@@ -37,9 +35,7 @@ impl Handed {
             Some(text) => (text, true),
             None => (text, false),
         };
-        let (hash_prefix, command) = text.split_once('.').unwrap_or((text, ""));
-        let (hash_prefix, command) = (hash_prefix.to_owned(), command.to_owned());
-        Some(Self { hash_prefix, command, is_second, was_named })
+        Some(Self { hash_prefix: text.to_owned(), is_second, was_named })
     }
 
     pub fn is(&self, token: &Secret) -> bool {
@@ -54,8 +50,8 @@ pub enum Report {
     Nothing { is_named: bool },
     /// git after a 401: it kept our user name, so the refusal is certain.
     Refused(Handed),
-    /// git-lfs sends the state on every further ask, refused or not; and where the URL has a user
-    /// name, nobody's user name proves anything.
+    /// git-lfs sends the state on every further ask, refused or not, and one transfer sends that of
+    /// another; and where the URL has a user name, a user name proves nothing.
     Doubted(Handed),
 }
 
@@ -83,17 +79,16 @@ impl Report {
     /// The state to hand out with an answer. Only a first answer asks to be told of a refusal
     /// (git's POST path has no retry counter and would loop), and only git's own transport may be
     /// asked: git-lfs takes `continue` for a multistage credential that it must not reject, and
-    /// `is_transport` says who it is. `number` names the command, unless it has a name already.
-    pub fn continuation(&self, token: &Secret, is_transport: bool, number: u32) -> Continuation {
-        let first = |was_named| (format!("{number:08x}"), was_named, false);
-        let (command, was_named, is_second) = match self {
-            Self::Nothing { is_named } => first(*is_named),
-            Self::Refused(handed) => (handed.command.clone(), handed.was_named, true),
-            Self::Doubted(handed) => (handed.command.clone(), handed.was_named, handed.is_second),
+    /// `is_transport` says who it is.
+    pub fn continuation(&self, token: &Secret, is_transport: bool) -> Continuation {
+        let (was_named, is_second) = match self {
+            Self::Nothing { is_named } => (*is_named, false),
+            Self::Refused(handed) => (handed.was_named, true),
+            Self::Doubted(handed) => (handed.was_named, handed.is_second),
         };
         let named = if was_named { NAMED } else { "" };
         let second = if is_second { SECOND } else { "" };
-        let state = format!("{OURS}{named}{}.{command}{second}", token.hash().prefix());
+        let state = format!("{OURS}{named}{}{second}", token.hash().prefix());
         Continuation { state, may_continue: self.is_first() && is_transport }
     }
 }
@@ -101,8 +96,7 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Evidence, HostRecord, Policy};
-    use crate::time::Timestamp;
+    use crate::policy::Evidence;
 
     fn report(lines: &str) -> Report {
         let text = format!("protocol=https\nhost=github.com\ncapability[]=state\n{lines}\n");
@@ -114,34 +108,30 @@ mod tests {
     }
 
     fn evidence(report: &Report) -> Evidence {
-        Evidence::of(report, &token(), None)
+        Evidence::of(report, &token())
     }
 
     #[test]
     fn a_first_answer_to_gits_transport_asks_to_be_told_of_a_refusal() {
-        let first = report("").continuation(&token(), true, 7);
+        let first = report("").continuation(&token(), true);
         assert!(first.may_continue);
-        assert_eq!(first.state, format!("gastown:{}.00000007", token().hash().prefix()));
-        let other = report("").continuation(&token(), false, 7);
+        assert_eq!(first.state, format!("gastown:{}", token().hash().prefix()));
+        let other = report("").continuation(&token(), false);
         assert_eq!((other.state, other.may_continue), (first.state, false));
     }
 
     #[test]
     fn our_state_with_our_user_is_a_certain_refusal() {
-        let state = report("").continuation(&token(), true, 7).state;
+        let state = report("").continuation(&token(), true).state;
         let refused = report(&format!("state[]={state}\nusername=x-access-token\n"));
         assert_eq!(evidence(&refused), Evidence::Refused);
         let other = Secret::parse(b"ghs_b").unwrap();
-        assert_eq!(
-            Evidence::of(&refused, &other, None),
-            Evidence::None,
-            "another token is not meant"
-        );
+        assert_eq!(Evidence::of(&refused, &other), Evidence::None, "another token is not meant");
     }
 
     #[test]
     fn our_state_without_our_user_is_a_hint() {
-        let state = report("").continuation(&token(), true, 7).state;
+        let state = report("").continuation(&token(), true).state;
         for user in ["", "username=alice\n"] {
             assert_eq!(evidence(&report(&format!("state[]={state}\n{user}"))), Evidence::Hint);
         }
@@ -150,36 +140,22 @@ mod tests {
     #[test]
     fn a_user_name_proves_nothing_where_the_first_ask_had_one() {
         let user = "username=x-access-token\n";
-        let mut state = report(user).continuation(&token(), false, 7).state;
+        let mut state = report(user).continuation(&token(), false).state;
         for _ in 0..3 {
             let next = report(&format!("state[]={state}\n{user}"));
             assert_eq!(evidence(&next), Evidence::Hint, "{state}");
-            state = next.continuation(&token(), false, 7).state;
+            state = next.continuation(&token(), false).state;
         }
     }
 
     #[test]
     fn a_second_answer_never_asks_for_a_third() {
-        let state = report("").continuation(&token(), true, 7).state;
-        let second = report(&format!("state[]={state}\n")).continuation(&token(), true, 7);
+        let state = report("").continuation(&token(), true).state;
+        let second = report(&format!("state[]={state}\n")).continuation(&token(), true);
         assert!(!second.may_continue);
         let third = report(&format!("state[]={}\nusername=x-access-token\n", second.state));
         assert_eq!(evidence(&third), Evidence::Refused);
-        assert!(!third.continuation(&token(), true, 7).may_continue);
-    }
-
-    #[test]
-    fn an_erase_of_the_same_command_makes_a_hint_a_refusal() {
-        let state = report("").continuation(&token(), false, 7).state;
-        let next = report(&format!("state[]={state}\n"));
-        let evidence = |record: &HostRecord| Evidence::of(&next, &token(), Some(record));
-        let refused = |command| {
-            HostRecord::default().refused(Timestamp::from_seconds(0), command, &Policy::default())
-        };
-        assert_eq!(evidence(&refused("00000007")), Evidence::Refused);
-        assert_eq!(evidence(&refused("00000008")), Evidence::Hint, "another command's");
-        assert_eq!(evidence(&refused("")), Evidence::Hint);
-        assert_eq!(evidence(&refused("00000007").accepted()), Evidence::Hint);
+        assert!(!third.continuation(&token(), true).may_continue);
     }
 
     #[test]
@@ -187,7 +163,7 @@ mod tests {
         for line in ["state[]=other:1\n", "state[]=gastown\n", "state[]=\u{fffd}\n"] {
             assert_eq!(report(line), Report::NOTHING, "{line:?}");
         }
-        let state = report("").continuation(&token(), true, 7).state;
+        let state = report("").continuation(&token(), true).state;
         let mixed = report(&format!("state[]={state}\nstate[]=other:1\n"));
         assert_eq!(evidence(&mixed), Evidence::Hint);
     }

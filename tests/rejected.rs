@@ -1,0 +1,293 @@
+//! A 401 is evidence about one token at one host at one moment: it has the worker asked, and takes
+//! a live token from nobody but the command that was refused.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use crate::town::{Git, Home, RIG, Ran, Town};
+use crate::transcript::*;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Accepted,
+    /// Both tokens were refused.
+    Refused,
+    /// The helper said that there is no other token.
+    Quit,
+    /// It got no token at all.
+    Nothing,
+}
+
+/// What git 2.46 and newer do with a helper in one command, without git: a host accepts or not.
+struct Client<'a> {
+    home: &'a Home,
+    host: String,
+    refuses: Cell<bool>,
+}
+
+impl<'a> Client<'a> {
+    fn new(home: &'a Home, town: &Town) -> Self {
+        Self { home, host: town.github.host(), refuses: Cell::new(false) }
+    }
+
+    fn at(self, host: &str) -> Self {
+        Self { host: host.to_owned(), ..self }
+    }
+
+    fn refusing(self) -> Self {
+        self.refuses.set(true);
+        self
+    }
+
+    fn helper(&self, operation: &str, more: &str) -> Ran {
+        let text = format!("capability[]=state\nprotocol=http\nhost={}\n{more}\n", self.host);
+        self.home.helper(&[operation], &text)
+    }
+
+    fn command(&self) -> End {
+        let first = self.helper("get", "");
+        let Some(token) = value(&first, "password") else { return End::Nothing };
+        let state = format!("state[]={}\nusername=x-access-token\n", state(&first));
+        if !self.refuses.get() {
+            self.helper("store", &format!("{state}password={token}\n")).assert_ok();
+            return End::Accepted;
+        }
+        let second = self.helper("get", &state);
+        match value(&second, "password") {
+            None => {
+                assert!(second.stderr.contains("[token-rejected]"), "{second:?}");
+                assert_eq!((second.code, &*second.stdout), (1, "quit=1\n"), "{second:?}");
+                End::Quit
+            }
+            Some(token) => {
+                self.helper("erase", &format!("{state}password={token}\n")).assert_ok();
+                End::Refused
+            }
+        }
+    }
+}
+
+fn state(ran: &Ran) -> &str {
+    value(ran, "state[]").expect("a state")
+}
+
+/// A town and an agent with a token that is too old for replication lag.
+fn settled() -> (Town, Home) {
+    let town = Town::start();
+    let home = agent(&town);
+    token(&get(&home, &town));
+    let_pass(&town, &home, 2 * MINUTE);
+    town.worker.forget_calls();
+    (town, home)
+}
+
+#[test]
+fn host_that_refuses_everything_for_five_seconds_costs_no_ask_after_that() {
+    let (town, home) = settled();
+    let (good, ill) = (Client::new(&home, &town), Client::new(&home, &town).refusing());
+    for _ in 0..5 {
+        assert_ne!(ill.command(), End::Nothing);
+        let_pass(&town, &home, SECOND);
+    }
+    for step in 0..120 {
+        assert_eq!(good.command(), End::Accepted, "step {step}");
+        let_pass(&town, &home, 15 * SECOND);
+    }
+}
+
+#[test]
+fn repository_that_always_refuses_costs_at_most_20_calls_an_hour_and_no_good_ask() {
+    let (town, home) = settled();
+    let (good, bad) = (Client::new(&home, &town), Client::new(&home, &town).refusing());
+    for step in 0..1000 {
+        assert_ne!(bad.command(), End::Nothing, "step {step}");
+        assert_eq!(good.command(), End::Accepted, "step {step}");
+        let_pass(&town, &home, Duration::from_millis(3600));
+    }
+    let (calls, _) = calls(&town);
+    assert!(calls <= 20, "{calls} calls");
+}
+
+#[test]
+fn worker_that_mints_at_every_call_is_asked_no_more_often_for_it() {
+    let (town, home) = settled();
+    let bad = Client::new(&home, &town).refusing();
+    for _ in 0..200 {
+        town.worker.forget(RIG);
+        assert_ne!(bad.command(), End::Nothing);
+        let_pass(&town, &home, 18 * SECOND);
+    }
+    let (calls, _) = calls(&town);
+    assert!(calls <= 20, "{calls} calls");
+}
+
+#[test]
+fn only_the_command_that_was_refused_itself_ends() {
+    let (town, home) = settled();
+    let (good, bad) = (Client::new(&home, &town), Client::new(&home, &town).refusing());
+    assert_eq!(bad.command(), End::Quit);
+    for _ in 0..3 {
+        assert_eq!(bad.command(), End::Quit);
+        assert_eq!(good.command(), End::Accepted);
+    }
+    assert_eq!(calls(&town), (1, 0));
+}
+
+#[test]
+fn refusal_at_one_host_changes_nothing_at_another() {
+    let (town, mut home) = settled();
+    let other = "localhost:1";
+    home.set("GASTOWN_GIT_HOSTS", &format!("http://{},http://{other}", town.github.host()));
+    let bad = Client::new(&home, &town).refusing();
+    assert_eq!(bad.command(), End::Quit);
+    town.worker.forget_calls();
+    let_pass(&town, &home, MINUTE);
+    for _ in 0..10 {
+        assert_eq!(Client::new(&home, &town).at(other).command(), End::Accepted);
+    }
+    assert_eq!(calls(&town), (0, 0), "nobody refused it there");
+}
+
+#[test]
+fn worker_that_is_down_costs_a_refused_token_to_nobody_else() {
+    let (town, home) = settled();
+    town.worker.go_down();
+    let (good, bad) = (Client::new(&home, &town), Client::new(&home, &town).refusing());
+    for _ in 0..3 {
+        assert_eq!(bad.command(), End::Quit);
+        assert_eq!(good.command(), End::Accepted);
+        let_pass(&town, &home, 40 * SECOND);
+    }
+}
+
+#[test]
+fn long_lived_token_refused_at_one_host_serves_the_other() {
+    let (town, mut home) = settled();
+    let other = "localhost:1";
+    home.set("GASTOWN_GIT_HOSTS", &format!("http://{},http://{other}", town.github.host()));
+    home.set("GITHUB_CLI_PAT", "ghp_mine");
+    let here = || Client::new(&home, &town);
+    let there = || Client::new(&home, &town).at(other);
+    assert_eq!(there().refusing().command(), End::Refused, "the worker's is refused there, too");
+    for _ in 0..5 {
+        let ran = here().helper("get", "");
+        assert_eq!((token(&ran), &*ran.stderr), ("ghp_mine".to_owned(), ""));
+        // There the next source is used for five minutes.
+        let ran = there().helper("get", "");
+        assert_ne!(token(&ran), "ghp_mine");
+        assert!(ran.stderr.contains("GITHUB_CLI_PAT"), "{ran:?}");
+        let_pass(&town, &home, 50 * SECOND);
+    }
+    let_pass(&town, &home, MINUTE);
+    assert_eq!(token(&there().helper("get", "")), "ghp_mine");
+}
+
+#[test]
+fn long_lived_token_that_is_the_only_source_is_handed_out_again() {
+    let town = Town::start();
+    let mut home = agent(&town);
+    home.set("GITHUB_CLI_PAT", "ghp_mine");
+    home.unset("GASTOWN_API_URL");
+    let (good, bad) = (Client::new(&home, &town), Client::new(&home, &town).refusing());
+    for _ in 0..3 {
+        assert_eq!(bad.command(), End::Quit, "the command that was refused");
+        let next = good.helper("get", "");
+        assert_eq!(token(&next), "ghp_mine");
+        assert!(next.stderr.contains("GITHUB_CLI_PAT"), "{next:?}");
+        assert_eq!(good.command(), End::Accepted);
+        assert_eq!(good.helper("get", "").stderr, "", "a success clears it");
+    }
+}
+
+#[test]
+fn clone_with_a_dead_extra_header_locks_nobody_out() {
+    for git in Git::all() {
+        let town = Town::start();
+        town.github.create_repository(REPOSITORY);
+        let home = cloned(&town, &git);
+        home.git(&["clone", "--quiet", &town.github.url(REPOSITORY), "good"]).assert_ok();
+        let key = format!("http.http://{}/.extraheader", town.github.host());
+        home.git_in("app", &["config", &key, "Authorization: Basic ZGVhZDpkZWFk"]).assert_ok();
+        town.worker.forget_calls();
+        for round in 0..12 {
+            let_pass(&town, &home, 5 * MINUTE);
+            home.commit("app", "file", format!("{round}").as_bytes());
+            home.git_in("app", &["push", "--quiet", "origin", "HEAD"]).assert_fails();
+            home.git_in("good", &["fetch", "--quiet", "origin"]).assert_ok();
+        }
+        let (calls, _) = calls(&town);
+        assert!(calls <= 20, "{calls} calls with git {}", git.version);
+    }
+}
+
+#[test]
+fn snapshot_that_was_refused_is_dead_for_good_and_named() {
+    let (town, mut home) = settled();
+    town.worker.go_down();
+    let_pass(&town, &home, 2 * HOUR);
+    home.set("GIT_TOKEN", "ghs_snapshot");
+    let client = Client::new(&home, &town);
+    let first = client.helper("get", "");
+    assert_eq!(token(&first), "ghs_snapshot");
+    let lines = "username=x-access-token\npassword=ghs_snapshot\n";
+    let erased = client.helper("erase", lines);
+    assert!(erased.stderr.contains("rejected GIT_TOKEN"), "{erased:?}");
+    for _ in 0..3 {
+        let next = client.helper("get", "");
+        assert_eq!(next.assert_fails().stdout, "quit=1\n", "{next:?}");
+        assert!(next.stderr.contains("GIT_TOKEN (known dead)"), "{next:?}");
+        let_pass(&town, &home, 3 * 24 * HOUR);
+    }
+}
+
+#[test]
+fn snapshot_that_the_worker_has_replaced_is_dead() {
+    let (town, mut home) = settled();
+    let old = town.worker.token_for(RIG);
+    let_pass(&town, &home, HOUR);
+    token(&get(&home, &town));
+    town.worker.go_down();
+    let_pass(&town, &home, HOUR);
+    home.set("GIT_TOKEN", &old);
+    let ran = get(&home, &town);
+    assert_fails_as(&ran, "worker-unreachable");
+    assert!(ran.stderr.contains("GIT_TOKEN (known dead)"), "{ran:?}");
+}
+
+#[test]
+fn without_a_cache_a_refused_token_is_not_handed_out_to_the_same_command() {
+    let town = Town::start();
+    let mut home = agent(&town);
+    let file = home.path().join("file");
+    std::fs::write(&file, "").expect("the home is writable");
+    let nowhere = file.join("cache");
+    home.set("GASTOWN_CACHE_DIR", nowhere.to_str().expect("text"));
+    home.set("TMPDIR", nowhere.to_str().expect("text"));
+    let bad = Client::new(&home, &town).refusing();
+    assert_eq!(bad.command(), End::Quit);
+}
+
+/// The parent of such an ask is this test: a program that is not git.
+#[test]
+fn client_that_keeps_no_state_gets_another_token_at_the_second_try_within_a_minute() {
+    let (town, home) = settled();
+    let old = token(&get(&home, &town));
+    town.github.revoke_all();
+    let_pass(&town, &home, SECOND);
+    assert_ne!(token(&get(&home, &town)), old);
+    assert_eq!(calls(&town), (1, 0));
+    for _ in 0..20 {
+        token(&get(&home, &town));
+    }
+    assert_eq!(calls(&town), (1, 0), "once a minute at the most");
+}
+
+#[test]
+fn asks_of_git_are_no_hints() {
+    let (town, home) = settled();
+    for _ in 0..5 {
+        token(&home.helper_of_transport(&["get"], &request(&town)));
+    }
+    assert_eq!(calls(&town), (0, 0));
+}
