@@ -2,6 +2,7 @@
 //! cargo's target directory, by the tests that need it. Owns the lock that lets parallel tests and
 //! test runs share that directory; refuses to name a registry: the ordinary clients know theirs.
 
+pub(crate) mod git2_client;
 pub(crate) mod git_lfs;
 
 use std::fs::{self, File};
@@ -10,18 +11,21 @@ use std::process::Command;
 
 use crate::town::skip;
 
-/// Runs `make` in a directory of that name, once for all test runs, and returns the directory. If
-/// `make` fails the test is skipped, and the next run tries again.
-pub(crate) fn made_once(
-    name: &str,
-    make: impl FnOnce(&Path) -> Result<(), String>,
-) -> Option<PathBuf> {
+/// A directory for a client, which may not exist yet, and the lock that goes with it.
+fn lock_for(name: &str) -> (PathBuf, File) {
     let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients");
     fs::create_dir_all(&all).expect("the target directory is writable");
     let lock = File::create(all.join(format!("{name}.lock"))).expect("as above");
     lock.lock().expect("a lock in the target directory");
-    let (made, unfinished) = (all.join(name), all.join(format!("{name}.unfinished")));
+    (all.join(name), lock)
+}
+
+/// Runs `make` in a directory of that name, once for all test runs, and returns the directory. If
+/// `make` fails the test is skipped, and the next test that needs it tries again.
+fn made_once(name: &str, make: impl FnOnce(&Path) -> Result<(), String>) -> Option<PathBuf> {
+    let (made, _lock) = lock_for(name);
     if !made.exists() {
+        let unfinished = made.with_extension("unfinished");
         let _ = fs::remove_dir_all(&unfinished);
         fs::create_dir(&unfinished).expect("as above");
         if let Err(reason) = make(&unfinished) {
@@ -34,7 +38,7 @@ pub(crate) fn made_once(
 }
 
 /// Runs a command, with the machine's own environment.
-pub(crate) fn succeed(command: &mut Command) -> Result<(), String> {
+fn succeed(command: &mut Command) -> Result<(), String> {
     let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
     match output.status.success() {
         true => Ok(()),

