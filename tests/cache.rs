@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
 
-use crate::town::{Home, Ran, Rig, TOWN, Town};
+use crate::town::{Home, RIG, Ran, Rig, TOWN, Town};
 use crate::transcript::*;
 
 fn mode(path: &Path) -> u32 {
@@ -26,13 +26,17 @@ fn entry(home: &Home) -> PathBuf {
 
 #[test]
 fn files_are_private_whatever_the_umask() {
-    for umask in ["000", "022", "077"] {
+    // A file that nobody can use would cost a call and a warning each time.
+    for umask in ["000", "022", "077", "111", "133", "177", "277", "777"] {
         let town = Town::start();
         let mut home = agent(&town);
         home.set("GASTOWN_CONTAINER_TOKEN", &town.worker.container_token_issued(9 * HOUR));
         let mut shell = home.command("sh");
         shell.args(["-c", &format!("umask {umask}; exec {HELPER} get")]);
-        token(&Ran::run(shell, request(&town).as_bytes()));
+        let ran = Ran::run(shell, request(&town).as_bytes());
+        assert_silently(&ran, &credential(&town.worker.token_for(RIG)));
+        assert_silently(&get(&home, &town), &ran.stdout);
+        assert_eq!(calls(&town).0, 1, "umask {umask}");
         assert_eq!(mode(&home.cache()), 0o700, "umask {umask}");
         let files = home.cache_files();
         assert!(files.len() >= 3, "a token, a container token, a lock: {files:?}");

@@ -8,7 +8,8 @@ use std::time::SystemTime;
 
 use rustix::process::geteuid;
 
-use crate::town::{Home, Rig, Town};
+use crate::town::home::aged;
+use crate::town::{Expiry, Home, Rig, Town};
 use crate::transcript::*;
 
 fn make(directory: &Path, mode: u32) {
@@ -212,4 +213,103 @@ fn a_strangers_files_are_not_swept() {
     for name in ["notes.json", "README", "x.lock.d", "token.json.bak"] {
         assert!(left.iter().any(|it| it == name), "{name} is gone: {left:?}");
     }
+}
+
+/// Moves every moment in the records that far ahead.
+fn age_into_the_future(home: &Home, days: i64) {
+    for path in home.everything() {
+        if path.extension().is_some_and(|it| it == "json") {
+            let text = fs::read_to_string(&path).expect("text");
+            fs::write(&path, aged(&text, -days * 24 * 3_600_000)).expect("the cache is ours");
+        }
+    }
+}
+
+#[test]
+fn entry_from_a_clock_that_ran_days_ahead_is_replaced_by_one_call() {
+    for expiry in [Expiry::None, Expiry::ExpiresAt] {
+        let town = Town::start();
+        town.worker.set_expiry(expiry);
+        let home = agent(&town);
+        for days in [3, 40] {
+            if days == 40 {
+                // In the last place, too.
+                fs::remove_dir_all(home.path().join(".cache")).expect("it is ours");
+                fs::write(home.path().join(".cache"), "").expect("the home is writable");
+            }
+            token(&get(&home, &town));
+            age_into_the_future(&home, days);
+            town.worker.forget_calls();
+            for _ in 0..5 {
+                assert_eq!(get(&home, &town).stderr, "");
+            }
+            assert_eq!(calls(&town).0, 1, "{days} days ahead");
+        }
+    }
+}
+
+#[test]
+fn relative_directory_is_ignored_and_named() {
+    let town = Town::start();
+    let mut home = agent(&town);
+    for relative in ["cache", "~/.cache/gastown", "./x"] {
+        home.set("GASTOWN_CACHE_DIR", relative);
+        let ran = get(&home, &town);
+        assert_eq!(token(&ran), town.worker.token_for("rig-1"));
+        assert_warns(&ran, &["warning: ", "GASTOWN_CACHE_DIR", "absolute"]);
+        assert!(!home.path().join(relative).exists(), "not in the working directory");
+    }
+    assert_eq!(calls(&town), (1, 0), "the usual place is used");
+}
+
+#[test]
+fn root_leaves_nothing_in_another_users_home() {
+    if !geteuid().is_root() {
+        return crate::town::skip("only root can have another user's home");
+    }
+    let town = Town::start();
+    let home = agent(&town);
+    std::os::unix::fs::chown(home.path(), Some(1234), Some(1234)).expect("root may");
+    for _ in 0..2 {
+        assert_silently(&get(&home, &town), &credential(&town.worker.token_for("rig-1")));
+    }
+    assert_eq!(calls(&town), (1, 0), "it is cached where root's own files are");
+    assert_eq!(names(&home.path()), Vec::<String>::new());
+    // Nor does what the user has there matter.
+    make(&home.path().join(".cache"), 0o700);
+    make(&home.cache(), 0o700);
+    for path in [home.path().join(".cache"), home.cache()] {
+        std::os::unix::fs::chown(path, Some(1234), Some(1234)).expect("root may");
+    }
+    assert_silently(&get(&home, &town), &credential(&town.worker.token_for("rig-1")));
+    assert_eq!(names(&home.cache()), Vec::<String>::new());
+}
+
+#[test]
+fn last_place_that_another_user_took_is_no_concern_while_it_is_not_needed() {
+    if !geteuid().is_root() {
+        return crate::town::skip("only root can be another user");
+    }
+    let town = Town::start();
+    let home = agent(&town);
+    make(&last_place(&home), 0o700);
+    std::os::unix::fs::chown(last_place(&home), Some(1234), Some(1234)).expect("root may");
+    assert_silently(&get(&home, &town), &credential(&town.worker.token_for("rig-1")));
+    assert_silently(&get(&home, &town), &credential(&town.worker.token_for("rig-1")));
+}
+
+#[test]
+fn listing_that_fails_in_the_sweep_costs_no_answer() {
+    let town = Town::start();
+    let home = agent(&town);
+    let mut strace = home.command("strace");
+    let faults = "inject=getdents64:error=EIO";
+    strace.args(["-qq", "-f", "-o", "/dev/null", "-e", faults, HELPER, "get"]);
+    if home.command("strace").arg("-V").output().is_err() {
+        return crate::town::skip("no strace to make the kernel fail");
+    }
+    let ran = crate::town::Ran::run(strace, request(&town).as_bytes());
+    assert_silently(&ran, &credential(&town.worker.token_for("rig-1")));
+    assert_silently(&get(&home, &town), &ran.stdout);
+    assert_eq!(calls(&town), (1, 0));
 }

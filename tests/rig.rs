@@ -135,3 +135,24 @@ fn the_mayor_outside_of_any_rig_is_told_where_to_go() {
     assert_fails_as(&ran, "rig-not-found");
     assert!(ran.stderr.contains("mayor-town-1") && ran.stderr.contains("worktree"), "{ran:?}");
 }
+
+#[test]
+fn unknown_rig_is_told_with_where_its_id_comes_from() {
+    let (town, mut home) = mayor();
+    fs::create_dir_all(home.path().join("rigs/rig-9")).expect("the home is writable");
+    let ask = |home: &Home, directory: &str| {
+        let mut helper = home.command(HELPER);
+        helper.arg("get").current_dir(home.path().join(directory));
+        crate::town::Ran::run(helper, request(&town).as_bytes())
+    };
+    let ran = ask(&home, "rigs/rig-9");
+    assert_fails_as(&ran, "rig-not-found");
+    assert!(ran.stderr.contains("from the working directory"), "{ran:?}");
+    assert!(!ran.stderr.contains("set GASTOWN_RIG_ID"), "the directory overrules it\n{ran:?}");
+    home.set("GASTOWN_RIG_ID", "rig-8");
+    let ran = ask(&home, ".");
+    assert_fails_as(&ran, "rig-not-found");
+    assert!(
+        ran.stderr.contains("from GASTOWN_RIG_ID") && ran.stderr.contains("set GASTOWN_RIG_ID")
+    );
+}

@@ -159,3 +159,16 @@ fn everything_that_is_missing_is_told_at_once() {
         assert!(ran.stderr.contains(name), "{ran:?}");
     }
 }
+
+#[test]
+fn port_that_is_none_is_refused_and_not_taken_for_another() {
+    let town = Town::start();
+    let mut home = agent(&town);
+    for port in ["99999", "65616", ""] {
+        home.set("GASTOWN_API_URL", &format!("http://127.0.0.1:{port}"));
+        let ran = get(&home, &town);
+        assert_fails_as(&ran, "config-missing");
+        assert!(ran.stderr.contains("GASTOWN_API_URL is with a port"), "{ran:?}");
+    }
+    assert_eq!(calls(&town), (0, 0));
+}

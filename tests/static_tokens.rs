@@ -217,3 +217,33 @@ fn a_token_that_a_header_or_a_line_could_not_hold_is_ignored_with_a_warning() {
         assert_silently(&get(&home, &town), &credential("ghp_mine"));
     }
 }
+
+#[test]
+fn githubs_tokens_go_to_no_gitlab_host() {
+    let town = Town::start();
+    let mut home = agent(&town);
+    home.set("GITHUB_CLI_PAT", "ghp_mine").set("GIT_TOKEN", "ghs_a").set("GITHUB_TOKEN", "ghs_b");
+    for (instance, host) in [
+        (None, "gitlab.com"),
+        (Some("https://git.example"), "git.example"),
+        (None, "gitlab.example"),
+    ] {
+        home.unset("GITLAB_INSTANCE_URL").unset("GITLAB_TOKEN");
+        if let Some(instance) = instance {
+            home.set("GITLAB_INSTANCE_URL", instance);
+        }
+        let request = format!("protocol=https\nhost={host}\n\n");
+        let ran = home.helper(&["get", "--host", host], &request);
+        assert_eq!((ran.code, &*ran.stdout), (1, "quit=1\n"), "{ran:?}");
+        assert!(ran.stderr.contains("GITLAB_TOKEN"), "{ran:?}");
+        let ran = home.helper(&["token", "--host", host], "");
+        assert_eq!(ran.assert_fails().stdout, "");
+        // A token of another instance does not help.
+        home.set("GITLAB_TOKEN", "glpat-mine");
+        let ran = home.helper(&["get", "--host", host], &request);
+        let is_its_own = host != "gitlab.example";
+        assert_eq!(ran.stdout.contains("glpat-mine"), is_its_own, "{ran:?}");
+        assert!(!ran.stdout.contains("gh"), "{ran:?}");
+    }
+    assert_eq!((town.worker.calls().len(), home.cache_files().len()), (0, 0));
+}

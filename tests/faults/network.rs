@@ -102,6 +102,22 @@ fn a_worker_with_a_trusted_certificate_is_asked_over_tls() {
 }
 
 #[test]
+fn ssl_cert_dir_is_a_list() {
+    let mut scene = Scene::new();
+    let config = Authority::new(&mut scene).vouches("127.0.0.1", 4000);
+    let home = scene.home.path();
+    let (certificates, empty) = (home.join("certificates"), home.join("empty"));
+    fs::create_dir(&certificates).and_then(|()| fs::create_dir(&empty)).expect("ours");
+    // Named by its hash, as OpenSSL wants it; rustls takes whatever is there.
+    fs::rename(home.join("authority.pem"), certificates.join("0a1b2c3d.0")).expect("ours");
+    scene.home.unset("SSL_CERT_FILE");
+    let list = [&empty, &certificates].map(|path| path.to_string_lossy()).join(":");
+    scene.home.set("SSL_CERT_DIR", &list);
+    behind_tls(&mut scene, config);
+    scene.get().answers(&scene.current());
+}
+
+#[test]
 fn a_certificate_that_cannot_be_trusted_costs_one_connection_and_no_secret() {
     let faults: [(&str, Certified); 3] = [
         ("expired", |scene| Authority::new(scene).vouches("127.0.0.1", 2001)),

@@ -159,3 +159,46 @@ fn what_failed_while_others_waited_is_their_answer_even_if_it_may_be_tried_again
     });
     assert!(scene.calls() <= 3, "{}", scene.calls());
 }
+
+/// Agents of a town, each with a container JWT of its own and the id of a rig that is not there.
+#[test]
+fn sixty_agents_with_tokens_of_their_own_share_the_failure_of_their_rig() {
+    let scene = Scene::new();
+    let ids: Vec<_> = (0..60).collect();
+    at_once(&ids, |id| {
+        let ago = SECOND * *id;
+        let mut command = scene.home.command(HELPER);
+        command.arg("get").env("GASTOWN_RIG_ID", "rig-9");
+        command.env("GASTOWN_CONTAINER_TOKEN", scene.town.worker.container_token_issued(ago));
+        Seen(crate::town::Ran::run(command, scene.request().as_bytes())).quits("rig-not-found");
+    });
+    assert!(scene.calls() <= 3, "{} calls", scene.calls());
+    let failures = scene.names().into_iter().filter(|name| name.ends_with(".failure.json"));
+    assert_eq!(failures.count(), 1);
+}
+
+#[test]
+fn wrong_container_token_is_no_failure_of_another_one() {
+    let mut scene = Scene::new();
+    let (good, bad) =
+        (scene.town.worker.container_token(), scene.town.worker.container_token_badly_signed());
+    for _ in 0..3 {
+        scene.home.set("GASTOWN_CONTAINER_TOKEN", &bad);
+        scene.get().quits("container-token-rejected");
+    }
+    assert_eq!(scene.calls(), 1);
+    scene.home.set("GASTOWN_CONTAINER_TOKEN", &good);
+    scene.get().answers(&scene.current());
+}
+
+#[test]
+fn the_first_failure_says_when_it_will_be_tried_again_and_how_at_once() {
+    let (scene, _) = Scene::with_token(DEAD);
+    scene.town.worker.go_down();
+    let first = scene.get();
+    first.quits("worker-unreachable").mentions("will be tried again in").mentions("refresh");
+    scene.town.worker.come_up();
+    let refreshed = scene.home.helper(&["refresh"], "");
+    assert_eq!(refreshed.code, 0, "{refreshed:?}");
+    scene.get().answers(&scene.current());
+}

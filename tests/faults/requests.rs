@@ -65,3 +65,45 @@ fn operations_of_a_git_to_come_are_ignored_and_none_at_all_is_a_usage_error() {
     assert!(none.stderr.contains("Usage: "), "{none:?}");
     assert_eq!((scene.calls(), scene.names()), (0, vec![]));
 }
+
+#[test]
+fn the_time_runs_from_the_end_of_the_request() {
+    let (scene, _) = Scene::with_token(DEAD);
+    let request = scene.request();
+    // One second more than a process has.
+    let late = scene.shell(&format!("{{ sleep 21; printf '%s' '{request}'; }} | \"$HELPER\" get"));
+    late.answers(&scene.current());
+    assert_eq!(scene.record("failure"), None);
+}
+
+#[test]
+fn input_that_does_not_block_is_waited_for() {
+    let scene = Scene::new();
+    let request = scene.request();
+    // The flag belongs to the open pipe, so that one process sets it for the other.
+    let script = format!(
+        "mkfifo pipe
+        {{ sleep 1; printf '%s' '{request}'; }} >pipe &
+        exec <pipe
+        python3 -c 'import os; os.set_blocking(0, False)'
+        \"$HELPER\" get"
+    );
+    scene.shell(&script).answers(&scene.current());
+}
+
+#[test]
+fn input_that_cannot_be_read_is_told_and_ends_git() {
+    let scene = Scene::new();
+    let ran = scene.shell("\"$HELPER\" get </");
+    assert_eq!((ran.0.code, &*ran.0.stdout), (1, "quit=1\n"), "{ran:?}");
+    ran.mentions("cannot read git's request").mentions("[io-failed]");
+    assert_eq!(scene.calls(), 0);
+}
+
+#[test]
+fn output_that_cannot_be_written_is_told() {
+    let scene = Scene::new();
+    let ran = scene.shell("\"$HELPER\" get >/dev/full");
+    assert_eq!(ran.0.code, 1, "{ran:?}");
+    ran.mentions("cannot write the answer").mentions("[io-failed]");
+}
