@@ -31,7 +31,6 @@ mod gh;
 mod ledger;
 mod person;
 mod refresh;
-mod setup;
 mod status;
 mod store;
 mod supply;
@@ -108,7 +107,7 @@ pub(crate) fn run(cli: &Cli, clock: Clock, messages: &Messages) -> Result<ExitCo
         Operation::Status { json } => status::run(&context(), *json),
         Operation::Completions { shell } => completions::run(*shell),
         Operation::Doctor(options) => doctor::run(context(), options),
-        Operation::Setup(options) => setup::run(&context(), &cli.flags, options),
+        Operation::Setup(options) => crate::setup::run(&context(), &cli.flags, options),
         // https://git-scm.com/docs/gitcredentials: "silently ignore the request".
         Operation::Unknown(_) => Ok(ExitCode::SUCCESS),
     }
@@ -145,7 +144,7 @@ fn read_input(mut input: impl std::io::Read) -> Zeroizing<Vec<u8>> {
 
 /// Gives git its whole answer in one write.
 #[expect(clippy::disallowed_methods, reason = "the one place for stdout")]
-fn write_answer(bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_answer(bytes: &[u8]) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(bytes).and_then(|()| stdout.flush()).context("cannot write the answer")
 }

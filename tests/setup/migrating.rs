@@ -89,7 +89,7 @@ fn every_repository_worktree_and_submodule_below_is_mended() {
         // The list of submodules is versioned: only a commit can change it.
         assert_eq!(ran.code, 1, "{ran:?}");
         assert!(ran.stdout.contains(".gitmodules"), "{ran:?}");
-        assert!(ran.stdout.contains("rm -f"), "{ran:?}");
+        assert!(ran.stdout.contains("old tokens are still in"), "{ran:?}");
         for said in [&planned, &ran] {
             assert!(!format!("{said:?}").contains(&token), "no token is shown");
         }
@@ -162,7 +162,7 @@ fn one_that_cannot_be_changed_is_told_and_the_others_are() {
     scene.write("rigs/b/.git/config.lock", "");
     let ran = scene.setup(&["--migrate", "rigs"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stdout.contains("FAILED: git cannot read or change"), "{ran:?}");
+    assert!(ran.stdout.contains("/rigs/b/.git/config.lock\", which is"), "{ran:?}");
     assert!(ran.stdout.contains("changed 2"), "{ran:?}");
     assert!(!format!("{ran:?}").contains("ghs_sentinel"), "{ran:?}");
     for (name, is_clear) in [("a", true), ("b", false), ("c", true)] {

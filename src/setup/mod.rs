@@ -1,0 +1,333 @@
+//! `setup`: has git ask this helper, and takes that back. Plans, then writes, then says what was
+//! written. Changes git's configuration through git alone, and nothing that it did not write, but
+//! for what `--migrate` is asked for.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Error, Result};
+use git_credential_gastown::failure::{Failure, Name, Retry};
+use git_credential_gastown::git_config::helpers_on;
+use git_credential_gastown::helper_line::{Kind, PROGRAM, kind, quoted, word};
+use git_credential_gastown::host::Host;
+use rustix::fs::Mode;
+use rustix::process::umask;
+
+use crate::cli::{Flags, Setup as Options};
+use crate::commands::{Context, write_answer};
+use crate::config::Surroundings;
+use crate::git::Git;
+use git_file::{Change, GitFile};
+use lines::HostLine;
+use link::Link;
+use note::{Note, Notes};
+use target::{Scope, Target};
+
+mod git_file;
+mod lines;
+mod link;
+mod migrate;
+mod note;
+mod repositories;
+mod target;
+mod undo;
+
+/// What every part of setting up works with.
+struct Setup<'a> {
+    context: &'a Context<'a>,
+    flags: &'a Flags,
+    options: &'a Options,
+    surroundings: Surroundings,
+    git: Git,
+    hosts: Vec<Host>,
+    /// What the user's umask leaves of a new file.
+    new_mode: u32,
+}
+
+/// What was done, for a person; and whether all of it could be.
+#[derive(Default)]
+struct Report {
+    lines: Vec<String>,
+    has_failed: bool,
+}
+
+impl Report {
+    fn say(&mut self, line: impl Into<String>) {
+        self.lines.push(line.into());
+    }
+
+    /// The same thing is told once, however many repositories it concerns.
+    fn fail(&mut self, line: impl Into<String>) {
+        self.has_failed = true;
+        let line = format!("FAILED: {}", line.into());
+        if !self.lines.contains(&line) {
+            self.lines.push(line);
+        }
+    }
+}
+
+pub(crate) fn run(context: &Context<'_>, flags: &Flags, options: &Options) -> Result<ExitCode> {
+    for warning in &context.settings.warnings {
+        context.messages.warning(warning);
+    }
+    // Private from the first byte on, and never so private that we cannot go on ourselves.
+    let mask = umask(Mode::RWXG | Mode::RWXO).as_raw_mode();
+    let surroundings = Surroundings::from_process();
+    surroundings.tokens.iter().for_each(|(_, token)| context.messages.remember(token));
+    let git = Git::find(&surroundings)?;
+    let hosts = lines::served_hosts(&context.settings);
+    let new_mode = 0o600 | (0o666 & !mask);
+    let setup = Setup { context, flags, options, surroundings, git, hosts, new_mode };
+    if options.target.print_env {
+        write_answer(lines::exports(&setup)?.as_bytes())?;
+        context.messages.hint(format_args!(
+            "for the shell: eval \"$({} setup --print-env)\"; the empty values make git forget \
+             helpers that would answer first with a stale token",
+            setup.own_command()
+        ));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut report = Report::default();
+    let outcome = if options.undo {
+        undo::run(&setup, &mut report)
+    } else {
+        configure_and_migrate(&setup, &mut report)
+    };
+    let clean = report.lines.iter().map(|line| context.messages.clean(line) + "\n");
+    // What was done is told even if the rest could not be.
+    write_answer(clean.collect::<String>().as_bytes())?;
+    outcome.map_err(named)?;
+    Ok(if report.has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn configure_and_migrate(setup: &Setup<'_>, report: &mut Report) -> Result<()> {
+    let target = Target::of(setup)?;
+    configure(setup, &target, report)?;
+    if let Some(directory) = &setup.options.migrate {
+        migrate::run(setup, &target, &setup.surroundings.absolute(directory), report)?;
+    }
+    let program = setup.own_command();
+    let undo = setup.undo_words();
+    report.say(format!("check it with: {program} doctor; take it back with: {program} {undo}"));
+    Ok(())
+}
+
+/// Has git ask this helper, where it does not yet.
+fn configure(setup: &Setup<'_>, target: &Target, report: &mut Report) -> Result<()> {
+    let wanted = lines::wanted(setup)?;
+    let link = Link::plan(setup)?;
+    target::check_includes(setup, &target.file)?;
+    let missing = || -> Result<Vec<&HostLine>> {
+        let lines = target.lines_in_effect(setup)?;
+        Ok(wanted.iter().filter(|wanted| wanted.origin_in(&lines).is_none()).collect())
+    };
+    let written = if setup.options.dry_run {
+        missing()?
+    } else {
+        write(setup, target, link.as_ref(), missing)
+            .or_else(|error| tolerate(setup, target, &wanted, error, report))?
+    };
+    let in_effect = target.lines_in_effect(setup)?;
+    for wanted in &wanted {
+        if let Some(origin) = wanted.origin_in(&in_effect)
+            && !written.iter().any(|written| written.host == wanted.host)
+        {
+            report.say(format!("{}: already set up by {origin}", wanted.host));
+        }
+    }
+    say_written(setup, &target.file, &written, report);
+    if let Some(link) = link {
+        link.make(setup, report)?;
+    }
+    check(setup, target, &wanted, report)
+}
+
+/// Writes the missing lines, and the note before them. What was written.
+fn write<'w>(
+    setup: &Setup<'_>,
+    target: &Target,
+    link: Option<&Link>,
+    missing: impl Fn() -> Result<Vec<&'w HostLine>>,
+) -> Result<Vec<&'w HostLine>> {
+    let notes = setup.notes()?;
+    let path = target.file.path();
+    let mut note = notes.as_ref().map(|notes| notes.of(&path, None)).transpose()?;
+    if let (Some(notes), Some(note), Some(link)) = (&notes, &mut note, link)
+        && !note.links.contains(&link.path())
+    {
+        note.links.push(link.path());
+        setup.keep(notes, note);
+    }
+    let change = match target.scope {
+        // It is for every user, whatever the umask of root.
+        Scope::System => Change { git: &setup.git, new_mode: 0o644 },
+        _ => setup.change(),
+    };
+    let written = target.file.change(
+        &change,
+        |copy| {
+            let is_first = !copy.lines()?.iter().any(|line| kind(&line.value) == Kind::Ours);
+            let missing = missing()?;
+            for wanted in &missing {
+                lines::append(copy, wanted)?;
+            }
+            Ok((missing, is_first))
+        },
+        |before, after, (written, is_first)| {
+            if let (Some(notes), Some(note)) = (&notes, &mut note) {
+                note.changes(before, after, *is_first)?;
+                written.iter().for_each(|written| note.has_key(written.key()));
+                setup.keep(notes, note);
+            }
+            Ok(())
+        },
+    )?;
+    Ok(written.map(|(written, _)| written).unwrap_or_default())
+}
+
+/// A file that cannot be written is no obstacle to `--migrate` where git asks this helper anyway,
+/// if with other settings.
+fn tolerate<'w>(
+    setup: &Setup<'_>,
+    target: &Target,
+    wanted: &[HostLine],
+    error: Error,
+    report: &mut Report,
+) -> Result<Vec<&'w HostLine>> {
+    let lines = target.lines_in_effect(setup)?;
+    let asks_us = |host: &Host| {
+        helpers_on(&lines, host, None).first().is_some_and(|line| kind(&line.value) == Kind::Ours)
+    };
+    if setup.options.migrate.is_none() || !wanted.iter().all(|wanted| asks_us(&wanted.host)) {
+        return Err(error);
+    }
+    report.say(format!("git asks this helper already; its lines stay as they are: {error:#}"));
+    Ok(Vec::new())
+}
+
+fn say_written(setup: &Setup<'_>, file: &GitFile, written: &[&HostLine], report: &mut Report) {
+    if written.is_empty() {
+        return;
+    }
+    report.say(format!("{} `{}`:", setup.tense("wrote", "would write"), file.path().display()));
+    for written in written {
+        report.say(format!("  {} = ", written.key()));
+        report.say(format!("  {} = {}", written.key(), written.line));
+    }
+    report.say(
+        "  the empty line makes git forget the helpers configured before it, such as `store`, which \
+         would answer first with a stale token",
+    );
+}
+
+/// Whether git now asks this helper and no stale one, which lines elsewhere may prevent.
+fn check(
+    setup: &Setup<'_>,
+    target: &Target,
+    wanted: &[HostLine],
+    report: &mut Report,
+) -> Result<()> {
+    if setup.options.dry_run {
+        return Ok(());
+    }
+    let in_effect = target.lines_in_effect(setup)?;
+    for HostLine { host, .. } in wanted {
+        let chain = helpers_on(&in_effect, host, None);
+        if let Some(stale) = chain.iter().find(|line| kind(&line.value) == Kind::Store) {
+            let file = stale.origin.strip_prefix("file:").unwrap_or_default();
+            report.fail(format!(
+                "{host}: `{}` ({}) is still asked beside this helper; remove it: git config --file \
+                 {} --fixed-value --unset-all {} {}",
+                stale.value,
+                stale.origin,
+                word(file),
+                word(&stale.key),
+                word(&stale.value)
+            ));
+        }
+    }
+    Ok(())
+}
+
+impl Setup<'_> {
+    /// `would write` instead of `wrote`.
+    fn tense<'t>(&self, done: &'t str, planned: &'t str) -> &'t str {
+        if self.options.dry_run { planned } else { done }
+    }
+
+    fn program(&self) -> Result<PathBuf, Failure> {
+        let lack =
+            || failure("this program's own path is unknown".to_owned(), "call it by its path");
+        self.surroundings.program().ok_or_else(lack)
+    }
+
+    /// How to call this program, so that the shell finds it.
+    fn own_command(&self) -> String {
+        let on_path = self.surroundings.find(PROGRAM);
+        match self.surroundings.program() {
+            Some(own) if on_path.as_ref() != Some(&own) => {
+                quoted(&own.to_string_lossy()).unwrap_or_else(|| PROGRAM.to_owned())
+            }
+            _ => "git credential-gastown".to_owned(),
+        }
+    }
+
+    fn undo_words(&self) -> String {
+        let target = &self.options.target;
+        match &target.file {
+            Some(file) => {
+                let file = self.surroundings.absolute(file).to_string_lossy().into_owned();
+                format!("setup --undo --file {}", word(&file))
+            }
+            None if target.system => "setup --undo --system".to_owned(),
+            None if target.local => "setup --undo --local".to_owned(),
+            None => "setup --undo --global".to_owned(),
+        }
+    }
+
+    fn change(&self) -> Change<'_> {
+        Change { git: &self.git, new_mode: self.new_mode }
+    }
+
+    /// `None`, and a warning, where nothing can be noted.
+    fn notes(&self) -> Result<Option<Notes>> {
+        let Some(path) = &self.surroundings.notes else {
+            self.warn_unnoted("HOME is unset");
+            return Ok(None);
+        };
+        Ok(Notes::open(path, true).unwrap_or_else(|reason| {
+            self.warn_unnoted(&format!("{reason:#}"));
+            None
+        }))
+    }
+
+    /// Best effort: without a note, undoing takes out our lines.
+    fn keep(&self, notes: &Notes, note: &Note) {
+        if let Err(reason) = notes.keep(note) {
+            self.warn_unnoted(&format!("{reason:#}"));
+        }
+    }
+
+    fn warn_unnoted(&self, why: &str) {
+        self.context.messages.warning(format_args!(
+            "nothing was noted for --undo, which will only take out the lines of this helper: {why}"
+        ));
+    }
+
+    fn absolute(&self, path: &Path) -> PathBuf {
+        self.surroundings.absolute(path)
+    }
+}
+
+/// Gives a file's own error the stable name that an agent looks for.
+fn named(error: Error) -> Error {
+    if error.is::<Failure>() {
+        return error;
+    }
+    failure(format!("{error:#}"), "make it readable and writable, or name another with --file")
+        .into()
+}
+
+fn failure(what: String, advice: &str) -> Failure {
+    Failure::new(Name::SetupFailed, Retry::WhenMended, what, advice)
+}

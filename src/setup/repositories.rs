@@ -1,0 +1,235 @@
+//! The repositories in a directory: ordinary and bare ones, their worktrees and submodules. Every
+//! directory is opened from the one above it, without links. What lies outside is left alone, but
+//! for the repository of a worktree or submodule whose own files name it back, and the one that
+//! the directory itself lies in.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use git_credential_gastown::git_config::Line;
+use rustix::fs::Stat;
+
+use super::git_file::GitFile;
+use crate::files::{Directory, Entry, resolve, same};
+use crate::git::Git;
+
+/// Directories inside a repository's own that hold no configuration.
+const NO_CONFIGURATION: [&str; 6] = ["hooks", "info", "lfs", "logs", "objects", "refs"];
+/// One descriptor is open for each level.
+const DEEPEST: usize = 200;
+
+/// What a walk finds.
+pub(super) enum Found<'a> {
+    Repository(&'a Repository),
+    /// A list of submodules, which is versioned: only a commit can change it for good.
+    Modules(&'a GitFile),
+    /// What is left alone, and why.
+    Problem(String),
+}
+
+pub(super) struct Repository {
+    /// `.git`, or the directory of one worktree in it.
+    pub directory: Directory,
+    /// Its configuration files, as far as they are there.
+    pub files: Vec<GitFile>,
+}
+
+pub(super) struct Walk<'a, F> {
+    git: &'a Git,
+    top: PathBuf,
+    report: F,
+    seen: Vec<Stat>,
+}
+
+impl<'a, F: FnMut(Found<'_>) -> Result<()>> Walk<'a, F> {
+    pub(super) fn new(git: &'a Git, top: &Directory, report: F) -> Self {
+        Self { git, top: top.path.clone(), report, seen: Vec::new() }
+    }
+
+    /// Everything below the directory, and the repository that it lies in.
+    pub(super) fn run(mut self, top: &Directory) -> Result<()> {
+        let mut enclosing = None;
+        let mut place = top.again()?;
+        while !is_repository(&place) && !has_git(&place) {
+            let above = place.above()?;
+            if place.is(&above.stat()?) {
+                break;
+            }
+            place = above;
+            enclosing = Some(());
+        }
+        if enclosing.is_some() {
+            self.look_at(&place)?;
+        }
+        self.visit(top, 0)
+    }
+
+    fn visit(&mut self, directory: &Directory, depth: usize) -> Result<()> {
+        self.look_at(directory)?;
+        let is_inside = is_repository(directory);
+        let names = match directory.names() {
+            Ok(names) if depth < DEEPEST => names,
+            Ok(_) => return self.problem(format!("{:?} is too deep to look into", directory.path)),
+            Err(error) => return self.problem(format!("{error:#}")),
+        };
+        let is_idle = |name: &OsStr| is_inside && NO_CONFIGURATION.iter().any(|idle| name == *idle);
+        for name in names.iter().filter(|name| !is_idle(name)) {
+            if directory.entry(name) != Entry::Directory {
+                continue;
+            }
+            match directory.enter(name) {
+                Ok(inner) => self.visit(&inner, depth + 1)?,
+                Err(error) => self.problem(format!("{error:#}"))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at(&mut self, directory: &Directory) -> Result<()> {
+        let git = OsStr::new(".git");
+        let looked = match directory.entry(git) {
+            Entry::Directory => self.repository(directory.enter(git)?, Some(directory)),
+            Entry::File => self.named_by(directory),
+            _ if is_repository(directory) => self.repository(directory.again()?, None),
+            _ => Ok(()),
+        };
+        if let Err(error) = looked {
+            self.problem(format!("{error:#}"))?;
+        }
+        let modules =
+            GitFile { directory: directory.again()?, name: OsString::from(".gitmodules") };
+        match directory.entry(&modules.name) {
+            Entry::File => (self.report)(Found::Modules(&modules)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A directory that has what a repository has, or a worktree's part of one. All that it names
+    /// has to lie where git puts it, or inside the directory that was asked for.
+    fn repository(&mut self, own: Directory, worktree: Option<&Directory>) -> Result<()> {
+        let commondir = OsStr::new("commondir");
+        if own.entry(commondir) == Entry::Nothing {
+            let Some(lines) = self.lines_of(&own)? else { return Ok(()) };
+            let named = lines.iter().rfind(|line| line.is("core", "worktree"));
+            let named = named.map(|line| resolve_directory(&own, Path::new(&line.value)));
+            let is_inside = match (named, worktree) {
+                (Some(Ok(named)), _) => named.path.starts_with(&self.top),
+                // A submodule that was taken out leaves its repository.
+                (Some(Err(_)), _) | (None, _) => true,
+            };
+            if !is_inside {
+                return self.problem(format!("{:?} is of a worktree elsewhere", own.path));
+            }
+            return self.add(own, None);
+        }
+        let common = own.above()?.above()?;
+        if !names(&own, commondir, "", &common.stat()?) {
+            return self.problem(format!(
+                "{:?} names a repository that it does not lie in",
+                own.path.join(commondir)
+            ));
+        }
+        self.add(own, Some(common))
+    }
+
+    /// The repository that the file `.git` of a worktree or submodule names, if that names it back.
+    fn named_by(&mut self, worktree: &Directory) -> Result<()> {
+        let link = OsStr::new(".git");
+        let Some(own) = pointed_to(worktree, link, "gitdir: ") else { return Ok(()) };
+        let Ok(own) = Directory::open(&own) else {
+            return self.problem(format!("{:?} names no repository", worktree.path.join(link)));
+        };
+        if own.entry(OsStr::new("commondir")) == Entry::File {
+            let back = worktree.stat_of(link);
+            if back.is_some_and(|back| names(&own, OsStr::new("gitdir"), "", &back)) {
+                return self.repository(own, None);
+            }
+        } else {
+            let lines = self.lines_of(&own)?.unwrap_or_default();
+            let named = lines.iter().rfind(|line| line.is("core", "worktree"));
+            let named = named.map(|line| resolve_directory(&own, Path::new(&line.value)));
+            if let Some(Ok(named)) = named
+                && worktree.is(&named.stat()?)
+            {
+                return self.add(own, None);
+            }
+        }
+        if own.path.starts_with(&self.top) {
+            // Found on the way, if it is one.
+            return Ok(());
+        }
+        self.problem(format!(
+            "{:?} names {:?}, which does not name it back; run: git worktree repair",
+            worktree.path.join(link),
+            own.path
+        ))
+    }
+
+    fn add(&mut self, own: Directory, common: Option<Directory>) -> Result<()> {
+        let stat = own.stat()?;
+        if self.seen.iter().any(|seen| same(seen, &stat)) {
+            return Ok(());
+        }
+        self.seen.push(stat);
+        let mut files = Vec::new();
+        for (directory, name) in
+            [(&own, "config.worktree"), (common.as_ref().unwrap_or(&own), "config")]
+        {
+            match directory.entry(OsStr::new(name)) {
+                Entry::File => {
+                    files.push(GitFile { directory: directory.again()?, name: name.into() })
+                }
+                Entry::Nothing => {}
+                _ => return self.problem(format!("{:?} is no file", directory.path.join(name))),
+            }
+        }
+        if !self.git.knows(&own)? {
+            return self.problem(format!("git takes {:?} for no repository", own.path));
+        }
+        (self.report)(Found::Repository(&Repository { directory: own, files }))
+    }
+
+    /// Of its own file; `None` if that is something that git would wait for.
+    fn lines_of(&mut self, own: &Directory) -> Result<Option<Vec<Line>>> {
+        let name = OsStr::new("config");
+        let Some(snapshot) = own.read(name)? else { return Ok(Some(Vec::new())) };
+        Ok(Some(self.git.lines_in(&snapshot.bytes, &own.path.join(name))?))
+    }
+
+    fn problem(&mut self, what: String) -> Result<()> {
+        (self.report)(Found::Problem(what))
+    }
+}
+
+fn has_git(directory: &Directory) -> bool {
+    matches!(directory.entry(OsStr::new(".git")), Entry::File | Entry::Directory)
+}
+
+/// A repository's own directory, as git tells one; or that of a worktree, which has less.
+fn is_repository(directory: &Directory) -> bool {
+    let has = |name: &str| directory.entry(OsStr::new(name)) != Entry::Nothing;
+    has("HEAD") && (has("commondir") || (has("objects") && has("refs")))
+}
+
+/// Whether a file of one line names that very file or directory.
+fn names(directory: &Directory, file: &OsStr, prefix: &str, wanted: &Stat) -> bool {
+    let Some(path) = pointed_to(directory, file, prefix) else { return false };
+    let Ok((place, name)) = resolve(&path) else { return false };
+    place.stat_of(&name).is_some_and(|found| same(&found, wanted))
+}
+
+/// The path in a file of one line, as seen from that file.
+fn pointed_to(directory: &Directory, file: &OsStr, prefix: &str) -> Option<PathBuf> {
+    let mut bytes = directory.read(file).ok()??.bytes;
+    while bytes.last().is_some_and(u8::is_ascii_whitespace) {
+        bytes.pop();
+    }
+    let target = bytes.strip_prefix(prefix.as_bytes())?;
+    Some(directory.path.join(OsString::from_vec(target.to_vec())))
+}
+
+fn resolve_directory(from: &Directory, path: &Path) -> Result<Directory> {
+    Directory::open(&from.path.join(path))
+}
