@@ -93,17 +93,13 @@ impl Directory {
         self.enter(OsStr::new(".."))
     }
 
-    /// Makes a directory that only its owner can enter, if it is not there, and opens it.
+    /// Makes a directory that only its owner can enter.
     ///
     /// # Errors
-    /// If it cannot be made.
-    pub(crate) fn make(&self, name: &OsStr) -> Result<Self> {
-        match mkdirat(&self.fd, name, Mode::RWXU) {
-            Ok(()) | Err(Errno::EXIST) => self.enter(name),
-            Err(error) => {
-                Err(error).with_context(|| format!("cannot write to directory {:?}", self.path))
-            }
-        }
+    /// If the name is taken, or it cannot be made.
+    pub(crate) fn make(&self, name: &OsStr) -> Result<()> {
+        let made = mkdirat(&self.fd, name, Mode::RWXU);
+        made.with_context(|| format!("cannot write to directory {:?}", self.path))
     }
 
     pub(crate) fn stat(&self) -> Result<Stat> {

@@ -265,7 +265,10 @@ fn finish_in(
     waiting.map_err(not_run)?;
     let ended = thread::scope(|scope| {
         // What git does not read is told by how it ends.
-        scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
+        // Dropped at once where there is nothing to write.
+        if let Some(mut stdin) = stdin.filter(|_| !input.is_empty()) {
+            scope.spawn(move || stdin.write_all(input));
+        }
         let ended = receiver.recv_timeout(limit);
         if ended.is_err() {
             let _ = kill_process_group(group, Signal::KILL);

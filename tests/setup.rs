@@ -8,8 +8,12 @@ use std::path::{Path, PathBuf};
 use crate::town::{Git, Home, Ran, Town};
 use crate::transcript::{HELPER, REPOSITORY};
 
+/// Many at once, kills, held locks and full disks.
+mod at_once;
 /// What is written where, and that doing it again changes nothing.
 mod configuring;
+/// Links, other owners, and what lies outside.
+mod confining;
 /// For agents with other homes.
 mod environment;
 /// The link `gh`.
@@ -20,8 +24,9 @@ mod migrating;
 mod undoing;
 
 struct Scene {
-    town: Town,
+    town: Option<Town>,
     home: Home,
+    host: String,
 }
 
 impl Scene {
@@ -30,11 +35,24 @@ impl Scene {
         town.github.create_repository(REPOSITORY);
         let mut home = Home::new(Path::new(HELPER), git);
         home.as_agent(&town);
-        Self { town, home }
+        let host = format!("http://{}", town.github.host());
+        Self { town: Some(town), home, host }
+    }
+
+    /// Where neither worker nor server is asked.
+    fn alone(git: &Git) -> Self {
+        let mut home = Home::new(Path::new(HELPER), git);
+        let host = "https://git.example".to_owned();
+        home.set("GASTOWN_GIT_HOSTS", &host);
+        Self { town: None, home, host }
+    }
+
+    fn town(&self) -> &Town {
+        self.town.as_ref().expect("this scene has a town")
     }
 
     fn host(&self) -> String {
-        format!("http://{}", self.town.github.host())
+        self.host.clone()
     }
 
     fn key(&self) -> String {
@@ -70,7 +88,7 @@ impl Scene {
     }
 
     fn clone_and_push(&self) {
-        let url = self.town.github.url(REPOSITORY);
+        let url = self.town().github.url(REPOSITORY);
         self.home.git(&["clone", "--quiet", &url, "clone"]).assert_ok();
         self.home.commit("clone", "file", b"content");
         self.home.git_in("clone", &["push", "--quiet", "origin", "HEAD"]).assert_ok();

@@ -13,7 +13,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, bail};
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::word;
 use git_credential_gastown::time::{Timestamp, spoken};
@@ -211,21 +211,22 @@ pub(super) struct Copy<'a> {
 impl<'a> Copy<'a> {
     /// `None` if another setup took its directory for remains, just when it was made.
     fn new(file: &'a GitFile, bytes: Option<&[u8]>, git: &'a Git) -> Result<Option<Self>> {
+        let context = || format!("cannot change {:?}", file.path());
         let work_name = OsString::from(format!("{COPY}{:016x}", fastrand::u64(..)));
-        let work = file.directory.make(&work_name)?;
+        file.directory.make(&work_name).with_context(context)?;
+        let Ok(work) = file.directory.enter(&work_name) else { return Ok(None) };
         let stat = work.stat()?;
         if stat.st_uid != geteuid().as_raw() || stat.st_mode & 0o077 != 0 {
-            return Err(anyhow!("{:?} was made by somebody else", work.path));
+            bail!("{:?} was made by somebody else", work.path);
         }
         let alive = work.try_lock();
         if matches!(alive, Ok(None)) {
             return Ok(None);
         }
-        let alive = alive.ok().flatten();
-        let mut copy = Self { file, git, work, work_name, _alive: alive };
+        let mut copy = Self { file, git, work, work_name, _alive: alive.ok().flatten() };
         match copy.replace(bytes) {
             Err(_) if file.directory.stat_of(&copy.work_name).is_none() => Ok(None),
-            written => written.map(|()| Some(copy)),
+            written => written.map(|()| Some(copy)).with_context(context),
         }
     }
 

@@ -20,8 +20,9 @@ use super::{Report, Setup, failure, named};
 use crate::files::Directory;
 
 /// What is done to one line.
+#[derive(PartialEq, Eq)]
 enum Fix {
-    /// The URL without its token, and a pattern for the same URL with any user.
+    /// The URL without its token.
     ClearUrl {
         key: String,
         cleared: String,
@@ -110,6 +111,9 @@ impl Migration<'_> {
         self.check_owner(repository)?;
         for file in &repository.files {
             check_includes(self.setup, file)?;
+        }
+        if !self.setup.git.knows(&repository.directory)? {
+            bail!("git takes {:?} for no repository", repository.directory.path);
         }
         let mut lines = self.setup.git.lines_for(Some(&repository.directory))?;
         if matches!(self.target.scope, Scope::System) {
@@ -340,8 +344,11 @@ impl Migration<'_> {
 
 /// First the URLs. The content in between is what an undo leads back to.
 fn apply(copy: &Copy<'_>, fixes: &[Fix]) -> Result<Vec<u8>> {
-    for fix in fixes {
-        if let Fix::ClearUrl { key, cleared } = fix {
+    for (index, fix) in fixes.iter().enumerate() {
+        // git would add a line where the pattern has none to replace any more.
+        if let Fix::ClearUrl { key, cleared } = fix
+            && !fixes[..index].contains(fix)
+        {
             copy.edit(&["--replace-all", key, cleared, &with_any_user(cleared)])?;
         }
     }

@@ -18,7 +18,7 @@ use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 
 use super::failure;
-use crate::files::Directory;
+use crate::files::{Directory, Entry};
 
 const VERSION: u32 = 2;
 const UNFINISHED: &str = ".new-";
@@ -222,7 +222,13 @@ fn open(path: &Path, is_to_make: bool) -> Result<Option<Directory>> {
         if directory.stat()?.st_uid != geteuid().as_raw() {
             bail!("{:?} belongs to another user", directory.path);
         }
-        directory = directory.make(name)?;
+        if directory.entry(name) == Entry::Nothing
+            && let Err(error) = directory.make(name)
+            && directory.entry(name) != Entry::Directory
+        {
+            return Err(error);
+        }
+        directory = directory.enter(name)?;
     }
     if !is_private(&directory.stat()?) {
         bail!("others can write to {:?}", directory.path);

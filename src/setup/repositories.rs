@@ -185,9 +185,6 @@ impl<'a, F: FnMut(Found<'_>) -> Result<()>> Walk<'a, F> {
                 _ => return self.problem(format!("{:?} is no file", directory.path.join(name))),
             }
         }
-        if !self.git.knows(&own)? {
-            return self.problem(format!("git takes {:?} for no repository", own.path));
-        }
         (self.report)(Found::Repository(&Repository { directory: own, files }))
     }
 
