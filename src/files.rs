@@ -359,6 +359,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make what they look at")]
 mod tests {
     use std::os::unix::fs::{lchown, symlink};
 

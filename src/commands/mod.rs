@@ -151,6 +151,6 @@ pub(crate) fn write_answer(bytes: &[u8]) -> Result<()> {
 
 /// Whether a person reads the answer.
 #[expect(clippy::disallowed_methods, reason = "the one place for stdout")]
-fn answers_a_terminal() -> bool {
+pub(crate) fn answers_a_terminal() -> bool {
     std::io::stdout().is_terminal()
 }

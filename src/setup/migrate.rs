@@ -3,6 +3,7 @@
 //! nothing away unless git will ask this helper instead, and never shows a token, not even to git
 //! on a command line.
 
+use std::cell::OnceCell;
 use std::path::Path;
 
 use anyhow::{Result, bail};
@@ -62,7 +63,8 @@ struct Migration<'a> {
     target: &'a Target,
     /// As it was opened, for the notes.
     path: &'a Path,
-    notes: Option<Notes>,
+    /// Opened, and so locked, once there is something to note.
+    notes: OnceCell<Option<Notes>>,
 }
 
 pub(super) fn run(
@@ -76,12 +78,12 @@ pub(super) fn run(
         return Err(failure(what, "name one that holds repositories with --migrate").into());
     }
     let top = Directory::open(path)?;
-    let global = global_file(setup).ok().and_then(|path| GitFile::open(&path).ok());
+    let global = global_file(setup).ok().map(|path| setup.absolute(&path));
+    let global = global.and_then(|path| GitFile::open(&path).ok());
     if let Some(global) = global.filter(|global| global.read().is_ok()) {
         check_includes(setup, &global)?;
     }
-    let notes = if setup.options.dry_run { None } else { setup.notes()? };
-    let migration = Migration { setup, target, path: &top.path, notes };
+    let migration = Migration { setup, target, path: &top.path, notes: OnceCell::new() };
     let (mut all, mut changed) = (0, 0);
     migration
         .report_elsewhere(&View { lines: setup.git.lines_for(None)?, repository: None }, report);
@@ -325,16 +327,17 @@ impl Migration<'_> {
         cleared: &[u8],
         after: Option<&[u8]>,
     ) -> Result<()> {
-        let Some(notes) = &self.notes else { return Ok(()) };
+        let is_helper = |fix: &Fix| matches!(fix, Fix::RemoveHelper { .. });
+        if !fixes.iter().any(is_helper) {
+            return Ok(());
+        }
+        let Some(notes) = self.notes.get_or_init(|| self.setup.notes()) else { return Ok(()) };
         let mut note = notes.of(&file.path(), Some(self.path))?;
         let is_first = note.helpers.is_empty();
         for fix in fixes {
             if let Fix::RemoveHelper { key, value } = fix {
                 note.helpers.push((key.clone(), value.clone()));
             }
-        }
-        if note.helpers.is_empty() {
-            return Ok(());
         }
         note.changes(Some(cleared), after, is_first)?;
         self.setup.keep(notes, &note);

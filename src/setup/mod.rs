@@ -14,7 +14,7 @@ use rustix::fs::Mode;
 use rustix::process::umask;
 
 use crate::cli::{Flags, Setup as Options};
-use crate::commands::{Context, write_answer};
+use crate::commands::{Context, answers_a_terminal, write_answer};
 use crate::config::Surroundings;
 use crate::git::Git;
 use git_file::{Change, GitFile};
@@ -80,11 +80,13 @@ pub(crate) fn run(context: &Context<'_>, flags: &Flags, options: &Options) -> Re
     let setup = Setup { context, flags, options, surroundings, git, hosts, new_mode };
     if options.target.print_env {
         write_answer(lines::exports(&setup)?.as_bytes())?;
-        context.messages.hint(format_args!(
-            "for the shell: eval \"$({} setup --print-env)\"; the empty values make git forget \
-             helpers that would answer first with a stale token",
-            setup.own_command()
-        ));
+        if answers_a_terminal() {
+            context.messages.hint(format_args!(
+                "for the shell: eval \"$({} setup --print-env)\"; the empty values make git forget \
+                 helpers that would answer first with a stale token",
+                setup.own_command()
+            ));
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let mut report = Report::default();
@@ -121,7 +123,8 @@ fn configure(setup: &Setup<'_>, target: &Target, report: &mut Report) -> Result<
         let lines = target.lines_in_effect(setup)?;
         Ok(wanted.iter().filter(|wanted| wanted.origin_in(&lines).is_none()).collect())
     };
-    let written = if setup.options.dry_run {
+    let is_needed = !missing()?.is_empty() || link.is_some();
+    let written = if setup.options.dry_run || !is_needed {
         missing()?
     } else {
         write(setup, target, link.as_ref(), missing)
@@ -149,7 +152,7 @@ fn write<'w>(
     link: Option<&Link>,
     missing: impl Fn() -> Result<Vec<&'w HostLine>>,
 ) -> Result<Vec<&'w HostLine>> {
-    let notes = setup.notes()?;
+    let notes = setup.notes();
     let path = target.file.path();
     let mut note = notes.as_ref().map(|notes| notes.of(&path, None)).transpose()?;
     if let (Some(notes), Some(note), Some(link)) = (&notes, &mut note, link)
@@ -290,15 +293,15 @@ impl Setup<'_> {
     }
 
     /// `None`, and a warning, where nothing can be noted.
-    fn notes(&self) -> Result<Option<Notes>> {
+    fn notes(&self) -> Option<Notes> {
         let Some(path) = &self.surroundings.notes else {
             self.warn_unnoted("HOME is unset");
-            return Ok(None);
+            return None;
         };
-        Ok(Notes::open(path, true).unwrap_or_else(|reason| {
+        Notes::open(path, true).unwrap_or_else(|reason| {
             self.warn_unnoted(&format!("{reason:#}"));
             None
-        }))
+        })
     }
 
     /// Best effort: without a note, undoing takes out our lines.

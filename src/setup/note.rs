@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use git_credential_gastown::failure::Failure;
 use git_credential_gastown::helper_line::word;
 use git_credential_gastown::host::stem;
 use git_credential_gastown::patch::Patch;
@@ -31,6 +32,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 #[serde(deny_unknown_fields)]
 pub(super) struct Note {
     version: u32,
+    /// Of the note itself.
+    #[serde(skip)]
+    path: PathBuf,
     pub file: PathBuf,
     /// The directory that was migrated; `None` if the file was to have git ask this helper.
     pub migrated: Option<PathBuf>,
@@ -51,6 +55,7 @@ impl Note {
     fn new(file: &Path, migrated: Option<&Path>) -> Self {
         Self {
             version: VERSION,
+            path: PathBuf::new(),
             file: file.to_owned(),
             migrated: migrated.map(Path::to_owned),
             was_there: false,
@@ -90,7 +95,7 @@ impl Note {
         let Some(way) = self.ways.iter().find(|way| way.is_for(now)) else { return Ok(None) };
         match way.apply(now) {
             Some(origin) => Ok(Some(self.was_there.then_some(origin))),
-            None => bail!("the undo note of {:?} is damaged", self.file),
+            None => Err(damaged(&self.path, "is damaged").into()),
         }
     }
 
@@ -113,6 +118,12 @@ impl Note {
 fn file_name(file: &Path, is_migration: bool) -> OsString {
     let kind = if is_migration { "migrate" } else { "setup" };
     format!("{}.json", stem(&[kind, &file.to_string_lossy()])).into()
+}
+
+fn damaged(path: &Path, why: &str) -> Failure {
+    let shown = word(&path.to_string_lossy());
+    let advice = format!("put it aside, then run this again: mv {shown} {shown}.damaged");
+    failure(format!("the undo note {path:?} {why}"), &advice)
 }
 
 /// The directory of the notes, locked against other setups of this user.
@@ -168,17 +179,13 @@ impl Notes {
     fn read(&self, name: &OsStr) -> Result<Option<Note>> {
         let path = self.directory.path.join(name);
         let Some(found) = self.directory.read(name)? else { return Ok(None) };
-        let damaged = |why: &str| {
-            let shown = word(&path.to_string_lossy());
-            let advice = format!("put it aside, then run this again: mv {shown} {shown}.damaged");
-            failure(format!("the undo note {path:?} {why}"), &advice)
-        };
         if !is_private(&found.stat) {
-            return Err(damaged("could have been written by others").into());
+            return Err(damaged(&path, "could have been written by others").into());
         }
         let note = serde_json::from_slice::<Note>(&found.bytes).ok();
         let is_sound = |note: &Note| note.version == VERSION && note.file_name() == name;
-        Ok(Some(note.filter(is_sound).ok_or_else(|| damaged("is damaged"))?))
+        let note = note.filter(is_sound).ok_or_else(|| damaged(&path, "is damaged"))?;
+        Ok(Some(Note { path, ..note }))
     }
 
     /// # Errors

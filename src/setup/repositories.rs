@@ -115,7 +115,10 @@ impl<'a, F: FnMut(Found<'_>) -> Result<()>> Walk<'a, F> {
             let named = lines.iter().rfind(|line| line.is("core", "worktree"));
             let named = named.map(|line| resolve_directory(&own, Path::new(&line.value)));
             let is_inside = match (named, worktree) {
-                (Some(Ok(named)), _) => named.path.starts_with(&self.top),
+                (Some(Ok(named)), worktree) => {
+                    let is_here = |here: &Directory| named.stat().is_ok_and(|stat| here.is(&stat));
+                    named.path.starts_with(&self.top) || worktree.is_some_and(is_here)
+                }
                 // A submodule that was taken out leaves its repository.
                 (Some(Err(_)), _) | (None, _) => true,
             };
@@ -161,7 +164,7 @@ impl<'a, F: FnMut(Found<'_>) -> Result<()>> Walk<'a, F> {
             return Ok(());
         }
         self.problem(format!(
-            "{:?} names {:?}, which does not name it back; run: git worktree repair",
+            "{:?} names {:?}, which does not name it back; if it should, migrate that directory",
             worktree.path.join(link),
             own.path
         ))

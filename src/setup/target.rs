@@ -34,12 +34,12 @@ impl Target {
     pub(super) fn of(setup: &Setup<'_>) -> Result<Self> {
         let options = &setup.options.target;
         let (path, scope) = match &options.file {
-            Some(file) => (setup.surroundings.absolute(file), Scope::File),
+            Some(file) => (file.clone(), Scope::File),
             None if options.system => (system_file(setup)?, Scope::System),
             None if options.local => (local_file(setup)?, Scope::Local),
             None => (global_file(setup)?, Scope::Global),
         };
-        Ok(Self { file: GitFile::open(&path)?, scope })
+        Ok(Self { file: GitFile::open(&setup.absolute(&path))?, scope })
     }
 
     pub(super) fn lines_in_effect(&self, setup: &Setup<'_>) -> Result<Vec<Line>> {
@@ -78,7 +78,7 @@ fn local_file(setup: &Setup<'_>) -> Result<PathBuf, Failure> {
     let told = setup.git.run(&["rev-parse", "--git-path", "config"])?;
     if told.succeeded {
         let path = String::from_utf8_lossy(&told.stdout);
-        return Ok(setup.surroundings.absolute(Path::new(path.trim_end_matches('\n'))));
+        return Ok(PathBuf::from(path.trim_end_matches('\n')));
     }
     let what = format!("--local needs a repository in the working directory: {}", told.complaint());
     Err(failure(what, "run it inside one, or use --global"))
