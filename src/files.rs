@@ -56,9 +56,6 @@ pub(crate) enum Entry {
 
 impl Directory {
     /// Opens the directory at an absolute path.
-    ///
-    /// # Errors
-    /// If there is none, or a link on the way is not to be trusted.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let (directory, name) = resolve(&path.join("."))?;
         debug_assert_eq!(name, ".");
@@ -66,9 +63,6 @@ impl Directory {
     }
 
     /// Opens a directory in this one. A link is not followed.
-    ///
-    /// # Errors
-    /// If there is none.
     pub(crate) fn enter(&self, name: &OsStr) -> Result<Self> {
         let path = match name.as_encoded_bytes() {
             b"." => self.path.clone(),
@@ -80,23 +74,15 @@ impl Directory {
     }
 
     /// The same directory, opened once more.
-    ///
-    /// # Errors
-    /// If there are too many open files.
     pub(crate) fn again(&self) -> Result<Self> {
         self.enter(OsStr::new("."))
     }
 
-    /// # Errors
-    /// If it may not be searched.
     pub(crate) fn above(&self) -> Result<Self> {
         self.enter(OsStr::new(".."))
     }
 
     /// Makes a directory that only its owner can enter.
-    ///
-    /// # Errors
-    /// If the name is taken, or it cannot be made.
     pub(crate) fn make(&self, name: &OsStr) -> Result<()> {
         let made = mkdirat(&self.fd, name, Mode::RWXU);
         made.with_context(|| format!("cannot write to directory {:?}", self.path))
@@ -127,9 +113,6 @@ impl Directory {
     }
 
     /// Opens a file once and reads it; `None` if it is not there.
-    ///
-    /// # Errors
-    /// If it is anything but a regular file, or cannot be read.
     pub(crate) fn read(&self, name: &OsStr) -> Result<Option<Snapshot>> {
         let path = self.path.join(name);
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -154,9 +137,6 @@ impl Directory {
     }
 
     /// Writes a file that was not there before, which only its owner can read.
-    ///
-    /// # Errors
-    /// If it is there, or cannot be written.
     pub(crate) fn write_new(&self, name: &OsStr, bytes: &[u8]) -> Result<()> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let written = openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)
@@ -167,9 +147,6 @@ impl Directory {
     }
 
     /// Gives a file of this process's the owner and the permissions of another one.
-    ///
-    /// # Errors
-    /// If that is not possible.
     pub(crate) fn dress(&self, name: &OsStr, owner: &Stat, mode: Option<u32>) -> Result<()> {
         let change = || -> rustix::io::Result<()> {
             let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -189,9 +166,6 @@ impl Directory {
     }
 
     /// A second name, in another directory, for a file of this one; whether it was free.
-    ///
-    /// # Errors
-    /// If it cannot be made for another reason.
     pub(crate) fn link_to(&self, name: &OsStr, other: &Self, second: &OsStr) -> Result<bool> {
         match linkat(&self.fd, name, &other.fd, second, AtFlags::empty()) {
             Ok(()) => Ok(true),
@@ -202,15 +176,11 @@ impl Directory {
         }
     }
 
-    /// # Errors
-    /// If it cannot be renamed.
     pub(crate) fn rename(&self, from: &OsStr, to: &OsStr) -> Result<()> {
         let renamed = renameat(&self.fd, from, &self.fd, to);
         renamed.with_context(|| format!("cannot write {:?}", self.path.join(to)))
     }
 
-    /// # Errors
-    /// If it is there and cannot be removed.
     pub(crate) fn remove(&self, name: &OsStr) -> Result<()> {
         match unlinkat(&self.fd, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -225,17 +195,12 @@ impl Directory {
         let _ = unlinkat(&self.fd, name, AtFlags::REMOVEDIR);
     }
 
-    /// # Errors
-    /// If the name is taken, or the link cannot be made.
     pub(crate) fn make_link(&self, name: &OsStr, target: &Path) -> Result<()> {
         let made = symlinkat(target, &self.fd, name);
         made.with_context(|| format!("cannot make the link {:?}", self.path.join(name)))
     }
 
     /// The names in it, sorted.
-    ///
-    /// # Errors
-    /// If it cannot be listed.
     pub(crate) fn names(&self) -> Result<Vec<OsString>> {
         let list = || -> rustix::io::Result<Vec<OsString>> {
             let entries = Dir::new(self.listable()?)?;
@@ -250,9 +215,6 @@ impl Directory {
 
     /// Locks the directory against other setups, as long as the descriptor is open; `None` while
     /// another has it. Locks no git out.
-    ///
-    /// # Errors
-    /// If this file system knows no locks.
     pub(crate) fn try_lock(&self) -> rustix::io::Result<Option<OwnedFd>> {
         let fd = self.listable()?;
         match flock(&fd, FlockOperation::NonBlockingLockExclusive) {
@@ -282,11 +244,8 @@ pub(crate) fn same(one: &Stat, other: &Stat) -> bool {
 }
 
 /// The directory that a path leads to and the name in it. Every link is followed here and once.
-/// One that neither root nor this user made may only lead to what its maker owns: otherwise any
-/// user could have root change any file.
-///
-/// # Errors
-/// If a directory is missing, or a link is not to be trusted.
+/// Root follows a link of another user only to what that user owns: otherwise any user could have
+/// root change any file.
 pub(crate) fn resolve(path: &Path) -> Result<(Directory, OsString)> {
     let mut waiting = words(path);
     // `components` drops the dot that asks for the directory itself.
@@ -299,8 +258,7 @@ pub(crate) fn resolve(path: &Path) -> Result<(Directory, OsString)> {
     while let Some(name) = waiting.pop_front() {
         if let Entry::Link(target) = place.entry(&name) {
             let owner = place.stat_of(&name).map(|stat| stat.st_uid);
-            let is_stranger = |owner: &u32| ![0, geteuid().as_raw()].contains(owner);
-            maker = owner.filter(is_stranger).or(maker);
+            maker = owner.filter(|owner| *owner != 0 && geteuid().is_root()).or(maker);
             links += 1;
             if links > MOST_LINKS {
                 bail!("too many links on the way to {path:?}");
@@ -347,9 +305,6 @@ fn words(path: &Path) -> VecDeque<OsString> {
 }
 
 /// A file that is only looked at, wherever links lead; `None` if it is not there.
-///
-/// # Errors
-/// If it is anything but a regular file, or cannot be read.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     if !path.exists() {
         return Ok(None);

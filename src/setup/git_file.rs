@@ -70,9 +70,6 @@ impl GitFile {
     /// Has `edit` change a copy, `note` take down how the file will be changed, and publishes the
     /// copy; all of it once more if somebody else has changed the file meanwhile. `None` if
     /// `edit` changed nothing.
-    ///
-    /// # Errors
-    /// If the file is as it was.
     pub(super) fn change<T>(
         &self,
         change: &Change<'_>,

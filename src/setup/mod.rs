@@ -7,8 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Error, Result};
 use git_credential_gastown::failure::{Failure, Name, Retry};
-use git_credential_gastown::git_config::helpers_on;
-use git_credential_gastown::helper_line::{Kind, PROGRAM, kind, quoted, word};
+use git_credential_gastown::helper_line::{PROGRAM, quoted, word};
 use git_credential_gastown::host::Host;
 use rustix::fs::Mode;
 use rustix::process::umask;
@@ -17,12 +16,12 @@ use crate::cli::{Flags, Setup as Options};
 use crate::commands::{Context, answers_a_terminal, write_answer};
 use crate::config::Surroundings;
 use crate::git::Git;
-use git_file::{Change, GitFile};
-use lines::HostLine;
-use link::Link;
+use git_file::Change;
 use note::{Note, Notes};
-use target::{Scope, Target};
+use target::Target;
 
+mod configure;
+mod fixes;
 mod git_file;
 mod lines;
 mod link;
@@ -99,156 +98,22 @@ pub(crate) fn run(context: &Context<'_>, flags: &Flags, options: &Options) -> Re
     // What was done is told even if the rest could not be.
     write_answer(clean.collect::<String>().as_bytes())?;
     outcome.map_err(named)?;
-    Ok(if report.has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    if report.has_failed {
+        let what = "not everything could be done".to_owned();
+        return Err(failure(what, "do what the lines that begin with FAILED say").into());
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn configure_and_migrate(setup: &Setup<'_>, report: &mut Report) -> Result<()> {
     let target = Target::of(setup)?;
-    configure(setup, &target, report)?;
+    configure::run(setup, &target, report)?;
     if let Some(directory) = &setup.options.migrate {
         migrate::run(setup, &target, &setup.surroundings.absolute(directory), report)?;
     }
     let program = setup.own_command();
     let undo = setup.undo_words();
     report.say(format!("check it with: {program} doctor; take it back with: {program} {undo}"));
-    Ok(())
-}
-
-/// Has git ask this helper, where it does not yet.
-fn configure(setup: &Setup<'_>, target: &Target, report: &mut Report) -> Result<()> {
-    let wanted = lines::wanted(setup)?;
-    let link = Link::plan(setup)?;
-    target::check_includes(setup, &target.file)?;
-    let missing = || -> Result<Vec<&HostLine>> {
-        let lines = target.lines_in_effect(setup)?;
-        Ok(wanted.iter().filter(|wanted| wanted.origin_in(&lines).is_none()).collect())
-    };
-    let is_needed = !missing()?.is_empty() || link.is_some();
-    let written = if setup.options.dry_run || !is_needed {
-        missing()?
-    } else {
-        write(setup, target, link.as_ref(), missing)
-            .or_else(|error| tolerate(setup, target, &wanted, error, report))?
-    };
-    let in_effect = target.lines_in_effect(setup)?;
-    for wanted in &wanted {
-        if let Some(origin) = wanted.origin_in(&in_effect)
-            && !written.iter().any(|written| written.host == wanted.host)
-        {
-            report.say(format!("{}: already set up by {origin}", wanted.host));
-        }
-    }
-    say_written(setup, &target.file, &written, report);
-    if let Some(link) = link {
-        link.make(setup, report)?;
-    }
-    check(setup, target, &wanted, report)
-}
-
-/// Writes the missing lines, and the note before them. What was written.
-fn write<'w>(
-    setup: &Setup<'_>,
-    target: &Target,
-    link: Option<&Link>,
-    missing: impl Fn() -> Result<Vec<&'w HostLine>>,
-) -> Result<Vec<&'w HostLine>> {
-    let notes = setup.notes();
-    let path = target.file.path();
-    let mut note = notes.as_ref().map(|notes| notes.of(&path, None)).transpose()?;
-    if let (Some(notes), Some(note), Some(link)) = (&notes, &mut note, link)
-        && !note.links.contains(&link.path())
-    {
-        note.links.push(link.path());
-        setup.keep(notes, note);
-    }
-    let change = match target.scope {
-        // It is for every user, whatever the umask of root.
-        Scope::System => Change { git: &setup.git, new_mode: 0o644 },
-        _ => setup.change(),
-    };
-    let written = target.file.change(
-        &change,
-        |copy| {
-            let is_first = !copy.lines()?.iter().any(|line| kind(&line.value) == Kind::Ours);
-            let missing = missing()?;
-            for wanted in &missing {
-                lines::append(copy, wanted)?;
-            }
-            Ok((missing, is_first))
-        },
-        |before, after, (written, is_first)| {
-            if let (Some(notes), Some(note)) = (&notes, &mut note) {
-                note.changes(before, after, *is_first)?;
-                written.iter().for_each(|written| note.has_key(written.key()));
-                setup.keep(notes, note);
-            }
-            Ok(())
-        },
-    )?;
-    Ok(written.map(|(written, _)| written).unwrap_or_default())
-}
-
-/// A file that cannot be written is no obstacle to `--migrate` where git asks this helper anyway,
-/// if with other settings.
-fn tolerate<'w>(
-    setup: &Setup<'_>,
-    target: &Target,
-    wanted: &[HostLine],
-    error: Error,
-    report: &mut Report,
-) -> Result<Vec<&'w HostLine>> {
-    let lines = target.lines_in_effect(setup)?;
-    let asks_us = |host: &Host| {
-        helpers_on(&lines, host, None).first().is_some_and(|line| kind(&line.value) == Kind::Ours)
-    };
-    if setup.options.migrate.is_none() || !wanted.iter().all(|wanted| asks_us(&wanted.host)) {
-        return Err(error);
-    }
-    report.say(format!("git asks this helper already; its lines stay as they are: {error:#}"));
-    Ok(Vec::new())
-}
-
-fn say_written(setup: &Setup<'_>, file: &GitFile, written: &[&HostLine], report: &mut Report) {
-    if written.is_empty() {
-        return;
-    }
-    report.say(format!("{} `{}`:", setup.tense("wrote", "would write"), file.path().display()));
-    for written in written {
-        report.say(format!("  {} = ", written.key()));
-        report.say(format!("  {} = {}", written.key(), written.line));
-    }
-    report.say(
-        "  the empty line makes git forget the helpers configured before it, such as `store`, which \
-         would answer first with a stale token",
-    );
-}
-
-/// Whether git now asks this helper and no stale one, which lines elsewhere may prevent.
-fn check(
-    setup: &Setup<'_>,
-    target: &Target,
-    wanted: &[HostLine],
-    report: &mut Report,
-) -> Result<()> {
-    if setup.options.dry_run {
-        return Ok(());
-    }
-    let in_effect = target.lines_in_effect(setup)?;
-    for HostLine { host, .. } in wanted {
-        let chain = helpers_on(&in_effect, host, None);
-        if let Some(stale) = chain.iter().find(|line| kind(&line.value) == Kind::Store) {
-            let file = stale.origin.strip_prefix("file:").unwrap_or_default();
-            report.fail(format!(
-                "{host}: `{}` ({}) is still asked beside this helper; remove it: git config --file \
-                 {} --fixed-value --unset-all {} {}",
-                stale.value,
-                stale.origin,
-                word(file),
-                word(&stale.key),
-                word(&stale.value)
-            ));
-        }
-    }
     Ok(())
 }
 

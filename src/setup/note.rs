@@ -86,9 +86,6 @@ impl Note {
     }
 
     /// What the file was at first, if its content is one that we left; `Some(None)`: no file.
-    ///
-    /// # Errors
-    /// If the note is damaged.
     #[expect(clippy::option_option, reason = "unknown, absent and present are three things")]
     pub(super) fn origin(&self, now: Option<&[u8]>) -> Result<Option<Option<Vec<u8>>>> {
         let now = now.unwrap_or_default();
@@ -134,9 +131,6 @@ pub(super) struct Notes {
 
 impl Notes {
     /// Waits until no other setup has them. `None` if there are none and none are to be made.
-    ///
-    /// # Errors
-    /// If they cannot be kept, or others could have written them.
     pub(super) fn open(path: &Path, is_to_make: bool) -> Result<Option<Self>> {
         let mut waited = Duration::ZERO;
         loop {
@@ -158,18 +152,12 @@ impl Notes {
     }
 
     /// What is known of a file; nothing so far, if there is no note.
-    ///
-    /// # Errors
-    /// If there is one that cannot be used.
     pub(super) fn of(&self, file: &Path, migrated: Option<&Path>) -> Result<Note> {
         let note = self.read(&file_name(file, migrated.is_some()))?;
         Ok(note.unwrap_or_else(|| Note::new(file, migrated)))
     }
 
     /// Each note, or why it cannot be used.
-    ///
-    /// # Errors
-    /// If they cannot be listed.
     pub(super) fn all(&self) -> Result<Vec<Result<Note>>> {
         let mut names = self.directory.names()?;
         names.retain(|name| name.as_encoded_bytes().ends_with(b".json"));
@@ -188,8 +176,6 @@ impl Notes {
         Ok(Some(Note { path, ..note }))
     }
 
-    /// # Errors
-    /// If it cannot be written.
     pub(super) fn keep(&self, note: &Note) -> Result<()> {
         for name in self.directory.names()? {
             if name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {

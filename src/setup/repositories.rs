@@ -50,17 +50,16 @@ impl<'a, F: FnMut(Found<'_>) -> Result<()>> Walk<'a, F> {
 
     /// Everything below the directory, and the repository that it lies in.
     pub(super) fn run(mut self, top: &Directory) -> Result<()> {
-        let mut enclosing = None;
+        let is_of_one = |place: &Directory| is_repository(place) || has_git(place);
         let mut place = top.again()?;
-        while !is_repository(&place) && !has_git(&place) {
+        while !is_of_one(&place) {
             let above = place.above()?;
             if place.is(&above.stat()?) {
                 break;
             }
             place = above;
-            enclosing = Some(());
         }
-        if enclosing.is_some() {
+        if is_of_one(&place) && !place.is(&top.stat()?) {
             self.look_at(&place)?;
         }
         self.visit(top, 0)

@@ -85,9 +85,6 @@ fn local_file(setup: &Setup<'_>) -> Result<PathBuf, Failure> {
 }
 
 /// That git can read the file and what it includes: it would wait for ever at a pipe.
-///
-/// # Errors
-/// Naming the file that includes what is no file.
 pub(super) fn check_includes(setup: &Setup<'_>, file: &GitFile) -> Result<()> {
     let mut waiting = VecDeque::from([(file.path(), file.lines(&setup.git)?)]);
     let mut seen = 0;
