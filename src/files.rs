@@ -1,7 +1,6 @@
-//! The files that setup changes beside the cache, by descriptor. A directory is opened once and
-//! every name in it is reached through that descriptor, so that nothing that is moved or linked
-//! meanwhile leads elsewhere. Refuses to follow a link that another user made to a third user's
-//! file.
+//! Files and directories by descriptor, for `setup`. A directory is opened once and every name in it
+//! is reached through that descriptor, so renaming or linking meanwhile has no effect. As root,
+//! refuses to follow a user's link to a file of somebody else.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -19,13 +18,13 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-/// A search through a directory that may not be listed needs a descriptor that cannot list it.
+/// A directory that may be searched but not listed can only be opened like this.
 #[cfg(target_os = "linux")]
 const SEARCH: OFlags = OFlags::PATH;
 #[cfg(not(target_os = "linux"))]
 const SEARCH: OFlags = OFlags::RDONLY;
 const NO_LINK: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-/// As many as the kernel follows.
+/// As many as Linux follows.
 const MOST_LINKS: usize = 40;
 /// git's configuration is a few kilobytes.
 const LONGEST_FILE: u64 = 16 * 1024 * 1024;
@@ -74,11 +73,11 @@ impl Directory {
     }
 
     /// The same directory, opened once more.
-    pub(crate) fn again(&self) -> Result<Self> {
+    pub(crate) fn reopen(&self) -> Result<Self> {
         self.enter(OsStr::new("."))
     }
 
-    pub(crate) fn above(&self) -> Result<Self> {
+    pub(crate) fn parent(&self) -> Result<Self> {
         self.enter(OsStr::new(".."))
     }
 
@@ -116,7 +115,7 @@ impl Directory {
     pub(crate) fn read(&self, name: &OsStr) -> Result<Option<Snapshot>> {
         let path = self.path.join(name);
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        // Neither a pipe without a writer nor a terminal may hold us up.
+        // Opening a pipe without a writer would block.
         let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
         let fd = match openat(&self.fd, name, flags, Mode::empty()) {
             Err(Errno::NOENT) => return Ok(None),
@@ -146,13 +145,18 @@ impl Directory {
         written.with_context(|| format!("cannot write {:?}", self.path.join(name)))
     }
 
-    /// Gives a file of this process's the owner and the permissions of another one.
-    pub(crate) fn dress(&self, name: &OsStr, owner: &Stat, mode: Option<u32>) -> Result<()> {
+    /// Gives a new file the owner and the permissions of the one that it replaces.
+    pub(crate) fn copy_attributes(
+        &self,
+        name: &OsStr,
+        owner: &Stat,
+        mode: Option<u32>,
+    ) -> Result<()> {
         let change = || -> rustix::io::Result<()> {
             let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let fd = openat(&self.fd, name, flags, Mode::empty())?;
             let own = fstat(&fd)?;
-            // Only root can, and only root needs to.
+            // Only root can change the owner, and only root needs to.
             if geteuid().is_root() && (own.st_uid, own.st_gid) != (owner.st_uid, owner.st_gid) {
                 let user = rustix::fs::Uid::from_raw(owner.st_uid);
                 fchown(&fd, Some(user), Some(rustix::fs::Gid::from_raw(owner.st_gid)))?;
@@ -165,7 +169,7 @@ impl Directory {
         change().with_context(|| format!("cannot write {:?}", self.path.join(name)))
     }
 
-    /// A second name, in another directory, for a file of this one; whether it was free.
+    /// Makes a hard link to a file, in another directory. Returns whether the name was free.
     pub(crate) fn link_to(&self, name: &OsStr, other: &Self, second: &OsStr) -> Result<bool> {
         match linkat(&self.fd, name, &other.fd, second, AtFlags::empty()) {
             Ok(()) => Ok(true),
@@ -213,8 +217,8 @@ impl Directory {
         Ok(names)
     }
 
-    /// Locks the directory against other setups, as long as the descriptor is open; `None` while
-    /// another has it. Locks no git out.
+    /// Locks the directory against other setups until the descriptor is closed. `None` while another
+    /// process has the lock.
     pub(crate) fn try_lock(&self) -> rustix::io::Result<Option<OwnedFd>> {
         let fd = self.listable()?;
         match flock(&fd, FlockOperation::NonBlockingLockExclusive) {
@@ -248,17 +252,17 @@ pub(crate) fn same(one: &Stat, other: &Stat) -> bool {
 /// root change any file.
 pub(crate) fn resolve(path: &Path) -> Result<(Directory, OsString)> {
     let mut waiting = words(path);
-    // `components` drops the dot that asks for the directory itself.
+    // `components` drops a final dot, which stands for the directory itself.
     if path.as_os_str().as_encoded_bytes().ends_with(b"/.") {
         waiting.push_back(".".into());
     }
     let mut place = root()?;
-    let mut maker = None;
+    let mut link_owner = None;
     let mut links = 0;
     while let Some(name) = waiting.pop_front() {
         if let Entry::Link(target) = place.entry(&name) {
             let owner = place.stat_of(&name).map(|stat| stat.st_uid);
-            maker = owner.filter(|owner| *owner != 0 && geteuid().is_root()).or(maker);
+            link_owner = owner.filter(|owner| *owner != 0 && geteuid().is_root()).or(link_owner);
             links += 1;
             if links > MOST_LINKS {
                 bail!("too many links on the way to {path:?}");
@@ -270,7 +274,7 @@ pub(crate) fn resolve(path: &Path) -> Result<(Directory, OsString)> {
                 waiting.push_front(word);
             }
         } else if waiting.is_empty() {
-            check_maker(&place, &name, maker, path)?;
+            check_link_owner(&place, &name, link_owner, path)?;
             return Ok((place, name));
         } else {
             place = place.enter(&name)?;
@@ -279,12 +283,19 @@ pub(crate) fn resolve(path: &Path) -> Result<(Directory, OsString)> {
     bail!("{path:?} names no file");
 }
 
-fn check_maker(place: &Directory, name: &OsStr, maker: Option<u32>, path: &Path) -> Result<()> {
-    let Some(maker) = maker else { return Ok(()) };
+fn check_link_owner(
+    place: &Directory,
+    name: &OsStr,
+    link_owner: Option<u32>,
+    path: &Path,
+) -> Result<()> {
+    let Some(link_owner) = link_owner else { return Ok(()) };
     let file = place.stat_of(name);
-    if place.stat()?.st_uid != maker || file.is_some_and(|stat| stat.st_uid != maker) {
+    if place.stat()?.st_uid != link_owner || file.is_some_and(|stat| stat.st_uid != link_owner) {
         let target = place.path.join(name);
-        bail!("{path:?} leads through a link of user {maker} to {target:?}, which is not theirs");
+        bail!(
+            "{path:?} leads through a link of user {link_owner} to {target:?}, which is not theirs"
+        );
     }
     Ok(())
 }
@@ -294,7 +305,7 @@ fn root() -> Result<Directory> {
     Ok(Directory { fd, path: "/".into() })
 }
 
-/// A dot-dot stays, because it is another directory once links have been followed.
+/// Keeps `..`, which after a link is not the directory before it in the path.
 fn words(path: &Path) -> VecDeque<OsString> {
     let word = |component: Component<'_>| match component {
         Component::Normal(word) => Some(word.to_owned()),
@@ -304,7 +315,7 @@ fn words(path: &Path) -> VecDeque<OsString> {
     path.components().filter_map(word).collect()
 }
 
-/// A file that is only looked at, wherever links lead; `None` if it is not there.
+/// Reads a file, following links. `None` if it is not there.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     if !path.exists() {
         return Ok(None);

@@ -1,45 +1,61 @@
-//! How to make a file what it was before: the lines that differ, and where they belong. Keeps no
-//! copy of any other line, which may hold other people's secrets.
+//! How to make a file what it was before: which lines of the present content to take, and what to
+//! put between them. Holds no line that is still in the file, because that may be somebody's secret.
+
+use std::collections::HashMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// Files with more lines than this between the first and the last difference are one hunk.
-const MOST_LINES: usize = 2000;
-
 /// The way back from one content to the one before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Patch {
-    /// Names the content that it applies to, and no other.
+    /// Digest of the content that it applies to, and no other.
     after: String,
-    /// What it leads to, so that a damaged one leads nowhere.
+    /// Digest of the result, so that a damaged patch has none.
     before: String,
-    /// In order, without overlap.
-    hunks: Vec<Hunk>,
+    pieces: Vec<Piece>,
+    /// Whether the last line ends without the newline that git has given it since.
+    #[serde(default)]
+    unended: bool,
 }
 
-/// Lines of the content that are others in the one before it. Counted without those of earlier
-/// hunks.
+/// The content before is these, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Hunk {
-    /// So many lines stay first.
-    keep: usize,
-    /// So many lines then go.
-    skip: usize,
-    /// In their place, in base64.
-    lines: String,
+#[serde(rename_all = "lowercase")]
+enum Piece {
+    /// Lines of the content that the patch applies to.
+    Lines { from: usize, count: usize },
+    /// Other bytes, in base64.
+    Text(String),
 }
 
 impl Patch {
     pub fn back(after: &[u8], before: &[u8]) -> Self {
-        let (new, old) = (lines(after), lines(before));
-        let head = new.iter().zip(&old).take_while(|(a, b)| a == b).count();
-        let rests = new[head..].iter().rev().zip(old[head..].iter().rev());
-        let tail = rests.take_while(|(a, b)| a == b).count();
-        let hunks = compare(&new[head..new.len() - tail], &old[head..old.len() - tail], head);
-        Self { after: digest(after), before: digest(before), hunks }
+        let lines = lines(after);
+        let first: HashMap<_, _> =
+            lines.iter().enumerate().rev().map(|(index, line)| (*line, index)).collect();
+        let last = self::lines(before).pop();
+        let unended = last.is_some_and(|last| !last.ends_with(b"\n") && !first.contains_key(last));
+        let ended = [before, if unended { b"\n" } else { b"" }].concat();
+        let mut pieces = Vec::new();
+        let mut text = Vec::new();
+        for line in self::lines(&ended) {
+            let Some(first) = first.get(line) else {
+                text.extend_from_slice(line);
+                continue;
+            };
+            flush(&mut text, &mut pieces);
+            match pieces.last_mut() {
+                Some(Piece::Lines { from, count }) if lines.get(*from + *count) == Some(&line) => {
+                    *count += 1;
+                }
+                _ => pieces.push(Piece::Lines { from: *first, count: 1 }),
+            }
+        }
+        flush(&mut text, &mut pieces);
+        Self { after: digest(after), before: digest(before), pieces, unended }
     }
 
     pub fn is_for(&self, after: &[u8]) -> bool {
@@ -51,18 +67,19 @@ impl Patch {
         if !self.is_for(after) {
             return None;
         }
-        let mut rest = lines(after).into_iter();
+        let lines = lines(after);
         let mut before = Vec::new();
-        for Hunk { keep, skip, lines } in &self.hunks {
-            for _ in 0..*keep {
-                before.extend_from_slice(rest.next()?);
+        for piece in &self.pieces {
+            match piece {
+                Piece::Lines { from, count } => {
+                    before.extend(lines.get(*from..from.checked_add(*count)?)?.concat());
+                }
+                Piece::Text(text) => before.extend(STANDARD.decode(text).ok()?),
             }
-            for _ in 0..*skip {
-                rest.next()?;
-            }
-            before.extend(STANDARD.decode(lines).ok()?);
         }
-        rest.for_each(|line| before.extend_from_slice(line));
+        if self.unended {
+            before.pop();
+        }
         (digest(&before) == self.before).then_some(before)
     }
 }
@@ -71,43 +88,10 @@ fn lines(bytes: &[u8]) -> Vec<&[u8]> {
     bytes.split_inclusive(|byte| *byte == b'\n').collect()
 }
 
-/// The hunks between two stretches that differ at both ends, by their longest common subsequence.
-fn compare(new: &[&[u8]], old: &[&[u8]], head: usize) -> Vec<Hunk> {
-    let encode = |lines: &[&[u8]]| STANDARD.encode(lines.concat());
-    if new.is_empty() && old.is_empty() {
-        return Vec::new();
+fn flush(text: &mut Vec<u8>, pieces: &mut Vec<Piece>) {
+    if !text.is_empty() {
+        pieces.push(Piece::Text(STANDARD.encode(std::mem::take(text))));
     }
-    if new.len().max(old.len()) > MOST_LINES {
-        return vec![Hunk { keep: head, skip: new.len(), lines: encode(old) }];
-    }
-    // How many lines the rests from here on have in common.
-    let mut common = vec![vec![0_u32; old.len() + 1]; new.len() + 1];
-    for (i, a) in new.iter().enumerate().rev() {
-        for (j, b) in old.iter().enumerate().rev() {
-            common[i][j] = match a == b {
-                true => common[i + 1][j + 1] + 1,
-                false => common[i + 1][j].max(common[i][j + 1]),
-            };
-        }
-    }
-    let (mut i, mut j, mut keep) = (0, 0, head);
-    let mut hunks = Vec::new();
-    while i < new.len() || j < old.len() {
-        let (from, since) = (i, j);
-        while i < new.len() && (j == old.len() || common[i][j] == common[i + 1][j]) {
-            i += 1;
-        }
-        while j < old.len() && (i == new.len() || common[i][j] == common[i][j + 1]) {
-            j += 1;
-        }
-        if (i, j) == (from, since) {
-            (i, j, keep) = (i + 1, j + 1, keep + 1);
-        } else {
-            hunks.push(Hunk { keep, skip: i - from, lines: encode(&old[since..j]) });
-            keep = 0;
-        }
-    }
-    hunks
 }
 
 fn digest(bytes: &[u8]) -> String {
@@ -143,21 +127,29 @@ mod tests {
     }
 
     #[test]
-    fn it_keeps_nothing_of_what_did_not_change() {
-        let (before, after) = ("a\ntoken = secret\nb\n", "a\nx\ntoken = secret\nb\ny\n");
+    fn it_holds_no_line_that_is_still_there_even_if_it_moved() {
+        let (before, after) = ("x\na\nsecret\nb\n", "a\nsecret\nx\ny\n");
         let patch = Patch::back(after.as_bytes(), before.as_bytes());
-        assert_eq!(patch.hunks.len(), 2);
-        assert!(patch.hunks.iter().all(|hunk| hunk.lines.is_empty()), "{patch:?}");
+        let text =
+            |piece: &Piece| matches!(piece, Piece::Text(text) if *text != STANDARD.encode("b\n"));
+        assert!(!patch.pieces.iter().any(text), "{patch:?}");
+        let patch = Patch::back(b"secret\nx\n", b"secret");
+        assert_eq!(patch.pieces, [Piece::Lines { from: 0, count: 1 }]);
+        assert_eq!(patch.apply(b"secret\nx\n"), Some(b"secret".to_vec()));
     }
 
     #[test]
     fn a_damaged_one_applies_to_nothing() {
-        let mut patch = Patch::back(b"after", b"before");
-        patch.hunks[0].keep = usize::MAX;
-        assert_eq!(patch.apply(b"after"), None);
-        patch.hunks[0] = Hunk { keep: 0, skip: 1, lines: STANDARD.encode("b3fore") };
-        assert_eq!(patch.apply(b"after"), None);
-        patch.hunks[0] = Hunk { keep: 0, skip: 9, lines: "?".to_owned() };
-        assert_eq!(patch.apply(b"after"), None);
+        let patch = Patch::back(b"after\n", b"before\nafter\n");
+        for piece in [
+            Piece::Lines { from: 0, count: usize::MAX },
+            Piece::Lines { from: usize::MAX, count: 1 },
+            Piece::Lines { from: 0, count: 2 },
+            Piece::Text("?".to_owned()),
+            Piece::Text(STANDARD.encode("b3fore\n")),
+        ] {
+            let damaged = Patch { pieces: vec![piece], ..patch.clone() };
+            assert_eq!(damaged.apply(b"after\n"), None);
+        }
     }
 }

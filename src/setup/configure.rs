@@ -25,7 +25,7 @@ pub(super) fn run(setup: &Setup<'_>, target: &Target, report: &mut Report) -> Re
         missing()?
     } else {
         write(setup, target, link.as_ref(), missing)
-            .or_else(|error| tolerate(setup, target, &wanted, error, report))?
+            .or_else(|error| allow_unwritable(setup, target, &wanted, error, report))?
     };
     let in_effect = target.lines_in_effect(setup)?;
     for wanted in &wanted {
@@ -42,7 +42,7 @@ pub(super) fn run(setup: &Setup<'_>, target: &Target, report: &mut Report) -> Re
     check(setup, target, &wanted, report)
 }
 
-/// Writes the missing lines, and the note before them. What was written.
+/// Writes the note, then the missing lines. Returns what was written.
 fn write<'w>(
     setup: &Setup<'_>,
     target: &Target,
@@ -51,15 +51,15 @@ fn write<'w>(
 ) -> Result<Vec<&'w HostLine>> {
     let notes = setup.notes();
     let path = target.file.path();
-    let mut note = notes.as_ref().map(|notes| notes.of(&path, None)).transpose()?;
+    let mut note = notes.as_ref().map(|notes| notes.load(&path, None)).transpose()?;
     if let (Some(notes), Some(note), Some(link)) = (&notes, &mut note, link)
         && !note.links.contains(&link.path())
     {
         note.links.push(link.path());
-        setup.keep(notes, note);
+        setup.save(notes, note);
     }
     let change = match target.scope {
-        // It is for every user, whatever the umask of root.
+        // Every user has to read it, whatever the umask of root.
         Scope::System => Change { git: &setup.git, new_mode: 0o644 },
         _ => setup.change(),
     };
@@ -77,8 +77,8 @@ fn write<'w>(
         |before, after, (written, is_first)| {
             if let (Some(notes), Some(note)) = (&notes, &mut note) {
                 note.changes(before, after, *is_first)?;
-                written.iter().for_each(|written| note.has_key(written.key()));
-                setup.keep(notes, note);
+                written.iter().for_each(|written| note.add_key(written.key()));
+                setup.save(notes, note);
             }
             Ok(())
         },
@@ -86,9 +86,9 @@ fn write<'w>(
     Ok(written.map(|(written, _)| written).unwrap_or_default())
 }
 
-/// A file that cannot be written is no obstacle to `--migrate` where git asks this helper anyway,
-/// if with other settings.
-fn tolerate<'w>(
+/// With `--migrate`, a file that cannot be written is no error if git asks this helper already, even
+/// with other settings.
+fn allow_unwritable<'w>(
     setup: &Setup<'_>,
     target: &Target,
     wanted: &[HostLine],
@@ -121,7 +121,7 @@ fn say_written(setup: &Setup<'_>, file: &GitFile, written: &[&HostLine], report:
     );
 }
 
-/// Whether git now asks this helper and no stale one, which lines elsewhere may prevent.
+/// Reports a `store` helper that git still asks, because of a line elsewhere.
 fn check(
     setup: &Setup<'_>,
     target: &Target,

@@ -11,7 +11,7 @@ use git_credential_gastown::helper_line::{Kind, command, kind, word};
 use git_credential_gastown::host::Host;
 use git_credential_gastown::remote_url::{Embedded, credential_in};
 
-use super::git_file::{Copy, GitFile};
+use super::git_file::{GitFile, WorkingCopy};
 use super::lines::values;
 use super::repositories::Repository;
 use super::{Report, Setup};
@@ -35,7 +35,7 @@ pub(super) struct View<'a> {
     pub setup: &'a Setup<'a>,
     pub lines: Vec<Line>,
     pub repository: Option<&'a Repository>,
-    /// In a dry run git does not ask this helper yet, but would.
+    /// In a dry run: git would ask this helper after setup.
     pub will_ask: bool,
 }
 
@@ -56,7 +56,7 @@ impl View<'_> {
         base.join(file).to_string_lossy().into_owned()
     }
 
-    /// What is to be done to a file, and what cannot be.
+    /// What to fix in a file, and what cannot be fixed.
     pub(super) fn plan(&self, file: &GitFile, lines: &[Line]) -> (Vec<Fix>, Vec<String>) {
         let shown = file.path();
         let edit = format!("git config --file {} --edit", word(&shown.to_string_lossy()));
@@ -92,7 +92,7 @@ impl View<'_> {
         (fixes, problems)
     }
 
-    /// A token for a host that this helper answers for: elsewhere it may be all there is.
+    /// A token for a host that this helper serves. Others stay: they may be the only credential.
     fn token_in_value(&self, line: &Line) -> Option<(Embedded, Host)> {
         // The value of a rewriting rule is what it looks for, and a proxy is no git host.
         let is_url = !["url", "http"].contains(&line.section());
@@ -101,8 +101,8 @@ impl View<'_> {
         Some((embedded, host))
     }
 
-    /// As in `url.https://user:token@host/.insteadOf`, which only an editor can change without
-    /// telling it. The key is returned without it.
+    /// A token in a key, as in `url.https://user:token@host/.insteadOf`. Returns the key without it.
+    /// `git config` could only change it with the token among its arguments.
     fn token_in_key(&self, line: &Line) -> Option<String> {
         let embedded = credential(self.setup, line.subsection()?)?;
         embedded.host.as_ref().filter(|host| self.setup.hosts.contains(host))?;
@@ -126,7 +126,7 @@ impl View<'_> {
         if self.will_ask {
             return None;
         }
-        // An empty line goes with the last helper of its key.
+        // With the last helper of a key, its empty lines are removed too.
         let goes = |line: &Line| {
             let is_left = |other: &&Line| {
                 other.key == line.key && self.is_own(other) && !other.value.is_empty()
@@ -149,7 +149,7 @@ impl View<'_> {
         }
     }
 
-    /// What git reads here from files that are not the repository's own.
+    /// Reports what git reads here from files outside the repository, which are not changed.
     pub(super) fn report_elsewhere(&self, report: &mut Report) {
         for line in self.lines.iter().filter(|line| !self.is_own(line)) {
             let value = || self.token_in_value(line).map(|_| line.key.clone());
@@ -172,17 +172,18 @@ impl View<'_> {
     }
 }
 
-/// To be masked from here on.
+/// Finds a credential in a URL, and masks it in all messages from here on.
 pub(super) fn credential(setup: &Setup<'_>, url: &str) -> Option<Embedded> {
     let embedded = credential_in(url)?;
     embedded.secrets.iter().for_each(|secret| setup.context.messages.remember(secret));
     Some(embedded)
 }
 
-/// First the URLs. The content in between is what an undo leads back to.
-pub(super) fn apply(copy: &Copy<'_>, fixes: &[Fix]) -> Result<Vec<u8>> {
+/// Clears the URLs, then removes the helpers. Returns the content in between, which is what undo
+/// restores.
+pub(super) fn apply(copy: &WorkingCopy<'_>, fixes: &[Fix]) -> Result<Vec<u8>> {
     for (index, fix) in fixes.iter().enumerate() {
-        // git would add a line where the pattern has none to replace any more.
+        // Where nothing matches any more, git would add a line.
         if let Fix::ClearUrl { key, cleared } = fix
             && !fixes[..index].contains(fix)
         {
@@ -226,7 +227,7 @@ pub(super) fn say(setup: &Setup<'_>, file: &GitFile, fix: &Fix, report: &mut Rep
     }
 }
 
-/// The file of a `store` helper, if it is there. A repository can name any file.
+/// The file of a `store` helper, if it exists. A repository can name any file here.
 fn token_file(value: &str) -> Option<String> {
     let words = command(value);
     let after = |(index, word): (usize, &String)| match word.strip_prefix("--file") {
@@ -237,7 +238,7 @@ fn token_file(value: &str) -> Option<String> {
     words.iter().enumerate().find_map(after).filter(|file| Path::new(file).is_file())
 }
 
-/// A pattern for the same URL with whatever user in it, so that the token need not be told.
+/// A pattern for the same URL with any user, so that the token is not among git's arguments.
 fn with_any_user(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
     let mut pattern = format!("^{scheme}://[^/]*@");

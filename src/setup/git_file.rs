@@ -1,7 +1,7 @@
-//! One configuration file of git, changed by one rename. A private copy beside the file is edited
-//! by git itself, takes git's own lock by a second name for the copy, and that name is renamed to
-//! the file's. So the lock is held for two system calls, and whoever is killed leaves the old file
-//! or the new one. A lock left by a killed setup is known by the copy that it is a name of.
+//! One configuration file of git, changed by one rename. git edits a private copy beside the file;
+//! a hard link to the copy takes git's own lock, `<file>.lock`, and renaming the lock publishes it.
+//! The lock is held for two system calls, so a killed setup leaves the old file or the new one. If
+//! it also leaves the lock, the next setup recognises it as a link to an abandoned copy.
 
 #![expect(
     clippy::disallowed_methods,
@@ -25,12 +25,12 @@ use crate::clock;
 use crate::files::{Directory, Snapshot, resolve, same};
 use crate::git::Git;
 
-/// What a killed setup leaves beside a file begins so.
+/// How the name of the private directory that holds a copy begins.
 const COPY: &str = ".gastown-setup-";
-/// How long git's lock may be held by somebody else.
+/// How long to wait while another process holds git's lock.
 const PATIENCE: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(20);
-/// How often the file may be changed by others meanwhile.
+/// How often to start again because the file was changed meanwhile.
 const ATTEMPTS: usize = 40;
 
 pub(super) struct GitFile {
@@ -67,21 +67,23 @@ impl GitFile {
         Ok(git.lines_in(&bytes, &self.path())?)
     }
 
-    /// Has `edit` change a copy, `note` take down how the file will be changed, and publishes the
-    /// copy; all of it once more if somebody else has changed the file meanwhile. `None` if
-    /// `edit` changed nothing.
+    /// Calls `edit` with a copy and `note` with the content before and after, then publishes the
+    /// copy. Starts again if the file was changed meanwhile. `None` if `edit` changed nothing. On
+    /// error the file is as it was.
     pub(super) fn change<T>(
         &self,
         change: &Change<'_>,
-        mut edit: impl FnMut(&mut Copy<'_>) -> Result<T>,
+        mut edit: impl FnMut(&mut WorkingCopy<'_>) -> Result<T>,
         mut note: impl FnMut(Option<&[u8]>, Option<&[u8]>, &T) -> Result<()>,
     ) -> Result<Option<T>> {
-        self.clear_remains();
+        self.remove_leftovers();
         for _ in 0..ATTEMPTS {
             let before = self.read()?;
             let before_bytes = before.as_ref().map(|before| &*before.bytes);
             self.check_links(before.as_ref())?;
-            let Some(mut copy) = Copy::new(self, before_bytes, change.git)? else { continue };
+            let Some(mut copy) = WorkingCopy::new(self, before_bytes, change.git)? else {
+                continue;
+            };
             let outcome = edit(&mut copy)?;
             let after = copy.bytes()?;
             if after.as_deref() == before_bytes {
@@ -89,13 +91,13 @@ impl GitFile {
             }
             note(before_bytes, after.as_deref(), &outcome)?;
             if after.is_none() {
-                // The lock has to be a name of something.
+                // The lock has to be a link to something.
                 copy.replace(Some(b""))?;
             }
             let directory = self.directory.stat()?;
             let owner = before.as_ref().map_or(&directory, |before| &before.stat);
             let mode = before.as_ref().map_or(change.new_mode, |before| before.stat.st_mode);
-            copy.work.dress(&self.name, owner, Some(mode))?;
+            copy.work.copy_attributes(&self.name, owner, Some(mode))?;
             if self.publish(&copy, before.as_ref().map(|it| &it.stat), after.is_some())? {
                 return Ok(Some(outcome));
             }
@@ -104,15 +106,15 @@ impl GitFile {
         Err(failure(what, "run the command again when they have ended").into())
     }
 
-    /// Whether the file was still what had been copied.
-    fn publish(&self, copy: &Copy<'_>, before: Option<&Stat>, stays: bool) -> Result<bool> {
+    /// Returns whether the file was still what had been copied; otherwise it is left alone.
+    fn publish(&self, copy: &WorkingCopy<'_>, before: Option<&Stat>, stays: bool) -> Result<bool> {
         let lock = lock_of(&self.name);
         let mut waited = Duration::ZERO;
         while !copy.work.link_to(&self.name, &self.directory, &lock)? {
             if waited >= PATIENCE {
                 return Err(self.locked(&lock));
             }
-            self.clear_remains();
+            self.remove_leftovers();
             std::thread::sleep(PAUSE);
             waited += PAUSE;
         }
@@ -144,7 +146,7 @@ impl GitFile {
         failure(what, &format!("{advice} {}", word(&path.to_string_lossy()))).into()
     }
 
-    /// A file with a second name elsewhere may be any file of its owner.
+    /// Another user's file with several names may be one that was linked here to be changed.
     fn check_links(&self, before: Option<&Snapshot>) -> Result<()> {
         let Some(Snapshot { stat, .. }) = before else { return Ok(()) };
         if stat.st_nlink > 1 && stat.st_uid != geteuid().as_raw() {
@@ -154,14 +156,14 @@ impl GitFile {
         Ok(())
     }
 
-    /// Removes what killed setups left here, and their locks.
-    fn clear_remains(&self) {
+    /// Removes the copies that killed setups left here, and their locks.
+    fn remove_leftovers(&self) {
         let names = self.directory.names().unwrap_or_default();
         let is_copy = |name: &&OsString| name.as_encoded_bytes().starts_with(COPY.as_bytes());
         for name in names.iter().filter(is_copy) {
             let Ok(work) = self.directory.enter(name) else { continue };
             let is_ours = work.stat().is_ok_and(|stat| stat.st_uid == geteuid().as_raw());
-            // Locked as long as the process lives that made it.
+            // The lock ends with the process that made the copy.
             let Some(_lock) = is_ours.then(|| work.try_lock().ok()).flatten().flatten() else {
                 continue;
             };
@@ -195,18 +197,18 @@ fn unchanged(before: &Stat, now: &Stat) -> bool {
     content(before) == content(now)
 }
 
-/// A copy of a configuration file that nobody else can reach; gone when dropped.
-pub(super) struct Copy<'a> {
+/// A copy of a configuration file in a private directory; removed when dropped.
+pub(super) struct WorkingCopy<'a> {
     file: &'a GitFile,
     git: &'a Git,
     work: Directory,
     work_name: OsString,
-    /// `None` where this file system knows no locks: remains stay then, and do no harm.
-    _alive: Option<OwnedFd>,
+    /// `None` where the file system has no locks: leftovers are not removed there.
+    _lock: Option<OwnedFd>,
 }
 
-impl<'a> Copy<'a> {
-    /// `None` if another setup took its directory for remains, just when it was made.
+impl<'a> WorkingCopy<'a> {
+    /// `None` if another setup removed the directory before it was locked.
     fn new(file: &'a GitFile, bytes: Option<&[u8]>, git: &'a Git) -> Result<Option<Self>> {
         let context = || format!("cannot change {:?}", file.path());
         let work_name = OsString::from(format!("{COPY}{:016x}", fastrand::u64(..)));
@@ -220,7 +222,7 @@ impl<'a> Copy<'a> {
         if matches!(alive, Ok(None)) {
             return Ok(None);
         }
-        let mut copy = Self { file, git, work, work_name, _alive: alive.ok().flatten() };
+        let mut copy = Self { file, git, work, work_name, _lock: alive.ok().flatten() };
         match copy.replace(bytes) {
             Err(_) if file.directory.stat_of(&copy.work_name).is_none() => Ok(None),
             written => written.map(|()| Some(copy)).with_context(context),
@@ -248,7 +250,7 @@ impl<'a> Copy<'a> {
     }
 }
 
-impl Drop for Copy<'_> {
+impl Drop for WorkingCopy<'_> {
     fn drop(&mut self) {
         for name in [self.file.name.clone(), lock_of(&self.file.name)] {
             let _ = self.work.remove(&name);

@@ -10,7 +10,7 @@ use git_credential_gastown::git_config::{Line, helpers_for, helpers_on};
 use git_credential_gastown::helper_line::{Kind, kind, quoted};
 use git_credential_gastown::host::Host;
 
-use super::git_file::Copy;
+use super::git_file::WorkingCopy;
 use super::{Setup, failure};
 use crate::config::{Origin, Setting, Settings};
 
@@ -111,8 +111,8 @@ fn word(text: &str) -> Result<String, Failure> {
     })
 }
 
-/// Puts our lines behind all others of that key, with the empty one that makes git forget those.
-pub(super) fn append(copy: &Copy<'_>, wanted: &HostLine) -> Result<()> {
+/// Adds our lines after all others of that key. The empty one makes git forget those.
+pub(super) fn append(copy: &WorkingCopy<'_>, wanted: &HostLine) -> Result<()> {
     let key = wanted.key();
     // An older line of ours may stand where others come after it.
     remove(copy, &key)?;
@@ -120,8 +120,8 @@ pub(super) fn append(copy: &Copy<'_>, wanted: &HostLine) -> Result<()> {
     copy.edit(&["--add", &key, &wanted.line])
 }
 
-/// Takes ours out; whether there were any.
-pub(super) fn remove(copy: &Copy<'_>, key: &str) -> Result<bool> {
+/// Removes ours. Returns whether there were any.
+pub(super) fn remove(copy: &WorkingCopy<'_>, key: &str) -> Result<bool> {
     let values = values(copy, key)?;
     let rest = without_ours(&values);
     if rest.len() == values.len() {
@@ -149,7 +149,7 @@ pub(super) fn remove(copy: &Copy<'_>, key: &str) -> Result<bool> {
 }
 
 /// In the order of the file.
-pub(super) fn values(copy: &Copy<'_>, key: &str) -> Result<Vec<String>> {
+pub(super) fn values(copy: &WorkingCopy<'_>, key: &str) -> Result<Vec<String>> {
     let lines = copy.lines()?.into_iter().filter(|line| line.key == key);
     Ok(lines.map(|line| line.value).collect())
 }

@@ -11,7 +11,7 @@ use git_credential_gastown::helper_line::word;
 use rustix::process::geteuid;
 
 use super::fixes::{Fix, View, apply, credential, say};
-use super::git_file::{Copy, GitFile};
+use super::git_file::{GitFile, WorkingCopy};
 use super::note::Notes;
 use super::repositories::{Found, Repository, Walk};
 use super::target::{Scope, Target, check_includes, global_file};
@@ -21,9 +21,9 @@ use crate::files::Directory;
 struct Migration<'a> {
     setup: &'a Setup<'a>,
     target: &'a Target,
-    /// As it was opened, for the notes.
+    /// The directory given, for notes and messages.
     path: &'a Path,
-    /// Opened, and so locked, once there is something to note.
+    /// Opened, and locked, when there is something to note.
     notes: OnceCell<Option<Notes>>,
 }
 
@@ -66,7 +66,6 @@ pub(super) fn run(
     Ok(())
 }
 
-/// With what to do about it, where that is known.
 fn left_alone(error: Error) -> String {
     match error.is::<Failure>() {
         true => error.to_string(),
@@ -100,14 +99,14 @@ impl Migration<'_> {
         let setup = self.setup;
         let mut lines = setup.git.lines_for(repository.map(|repository| &repository.directory))?;
         if matches!(self.target.scope, Scope::System) {
-            // It is for every user, so this one's own configuration counts for nothing.
+            // For every user: the configuration of this one does not count.
             lines.retain(|line| !["global", "command"].contains(&line.scope.as_str()));
         }
         let will_ask = setup.options.dry_run && !matches!(self.target.scope, Scope::File);
         Ok(View { setup, lines, repository, will_ask })
     }
 
-    /// Root may change everything, so it is asked to be sure that somebody wants it.
+    /// As root, only changes repositories of root and of the caller of `sudo`, unless told.
     fn check_owner(&self, repository: &Repository) -> Result<()> {
         let setup = self.setup;
         let is_trusted = |owner: u32| {
@@ -138,7 +137,7 @@ impl Migration<'_> {
         let done = if fixes.is_empty() || setup.options.dry_run {
             fixes
         } else {
-            let edit = |copy: &mut Copy<'_>| {
+            let edit = |copy: &mut WorkingCopy<'_>| {
                 let (fixes, _) = plan(&copy.lines()?);
                 let cleared = apply(copy, &fixes)?;
                 let (left, _) = plan(&copy.lines()?);
@@ -157,7 +156,7 @@ impl Migration<'_> {
         Ok(done.len())
     }
 
-    /// The next checkout would bring its URL back.
+    /// Only reported: it is versioned, and the next checkout would bring the URL back.
     fn module_list(&self, file: &GitFile, report: &mut Report) {
         let path = file.path();
         let lines = file.lines(&self.setup.git).unwrap_or_default();
@@ -176,7 +175,7 @@ impl Migration<'_> {
         }
     }
 
-    /// The helpers, so that they can come back; of a token nothing is kept.
+    /// Notes the helpers, so that undo can put them back, and no token.
     fn note(
         &self,
         file: &GitFile,
@@ -189,7 +188,7 @@ impl Migration<'_> {
             return Ok(());
         }
         let Some(notes) = self.notes.get_or_init(|| self.setup.notes()) else { return Ok(()) };
-        let mut note = notes.of(&file.path(), Some(self.path))?;
+        let mut note = notes.load(&file.path(), Some(self.path))?;
         let is_first = note.helpers.is_empty();
         for fix in fixes {
             if let Fix::RemoveHelper { key, value } = fix {
@@ -197,7 +196,7 @@ impl Migration<'_> {
             }
         }
         note.changes(Some(cleared), after, is_first)?;
-        self.setup.keep(notes, &note);
+        self.setup.save(notes, &note);
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::helper_line::{PROGRAM, quoted, word};
 use git_credential_gastown::host::Host;
 use rustix::fs::Mode;
+use rustix::io::Errno;
 use rustix::process::umask;
 
 use crate::cli::{Flags, Setup as Options};
@@ -39,7 +40,7 @@ struct Setup<'a> {
     surroundings: Surroundings,
     git: Git,
     hosts: Vec<Host>,
-    /// What the user's umask leaves of a new file.
+    /// The permissions of a new file under the user's umask.
     new_mode: u32,
 }
 
@@ -55,7 +56,7 @@ impl Report {
         self.lines.push(line.into());
     }
 
-    /// The same thing is told once, however many repositories it concerns.
+    /// The same line is reported once.
     fn fail(&mut self, line: impl Into<String>) {
         self.has_failed = true;
         let line = format!("FAILED: {}", line.into());
@@ -69,7 +70,7 @@ pub(crate) fn run(context: &Context<'_>, flags: &Flags, options: &Options) -> Re
     for warning in &context.settings.warnings {
         context.messages.warning(warning);
     }
-    // Private from the first byte on, and never so private that we cannot go on ourselves.
+    // New files are private at first, and always usable by this process.
     let mask = umask(Mode::RWXG | Mode::RWXO).as_raw_mode();
     let surroundings = Surroundings::from_process();
     surroundings.tokens.iter().for_each(|(_, token)| context.messages.remember(token));
@@ -169,16 +170,16 @@ impl Setup<'_> {
         })
     }
 
-    /// Best effort: without a note, undoing takes out our lines.
-    fn keep(&self, notes: &Notes, note: &Note) {
-        if let Err(reason) = notes.keep(note) {
+    /// Best effort: without a note, undo removes our lines.
+    fn save(&self, notes: &Notes, note: &Note) {
+        if let Err(reason) = notes.save(note) {
             self.warn_unnoted(&format!("{reason:#}"));
         }
     }
 
     fn warn_unnoted(&self, why: &str) {
         self.context.messages.warning(format_args!(
-            "nothing was noted for --undo, which will only take out the lines of this helper: {why}"
+            "nothing was noted for --undo, which will only remove the lines of this helper: {why}"
         ));
     }
 
@@ -187,13 +188,24 @@ impl Setup<'_> {
     }
 }
 
-/// Gives a file's own error the stable name that an agent looks for.
+/// Gives a file's own error the stable name that an agent looks for, and what to do about it.
 fn named(error: Error) -> Error {
     if error.is::<Failure>() {
         return error;
     }
-    failure(format!("{error:#}"), "make it readable and writable, or name another with --file")
-        .into()
+    let advice = match error.chain().find_map(errno) {
+        Some(Errno::NOSPC | Errno::DQUOT) => "free some space, then run the command again",
+        Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => {
+            "run the command as the owner of that file, or name another file with --file"
+        }
+        _ => "correct that, or name another file with --file",
+    };
+    failure(format!("{error:#}"), advice).into()
+}
+
+fn errno(error: &(dyn std::error::Error + 'static)) -> Option<Errno> {
+    let from_std = || Errno::from_io_error(error.downcast_ref::<std::io::Error>()?);
+    error.downcast_ref::<Errno>().copied().or_else(from_std)
 }
 
 fn failure(what: String, advice: &str) -> Failure {

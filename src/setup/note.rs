@@ -1,6 +1,6 @@
-//! What setup remembers of a file that it changed, so that it can be undone to the byte: beside
-//! the config file, private, and without a copy of what it did not change. Written before the
-//! file is, so that nobody who is killed loses the way back.
+//! The undo notes: what setup changed in a file, so that it can be undone to the byte. Private, and
+//! without a copy of what did not change. A note is written before its file, so a killed setup can
+//! be undone.
 
 #![expect(clippy::disallowed_methods, reason = "waiting for another setup")]
 
@@ -23,8 +23,8 @@ use crate::files::{Directory, Entry};
 
 const VERSION: u32 = 2;
 const UNFINISHED: &str = ".new-";
-/// Sixteen setups at once take turns; a stopped one is passed by.
-const LONGEST_TURN: Duration = Duration::from_secs(15);
+/// How long to wait for another setup; a stopped one does not block others for ever.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// What was changed in one file.
@@ -40,9 +40,9 @@ pub(super) struct Note {
     pub migrated: Option<PathBuf>,
     /// Whether there was a file before.
     was_there: bool,
-    /// From each content that the file may have by now to the one before the first change. None
-    /// once somebody else has changed the file between two of ours.
-    ways: Vec<Patch>,
+    /// From each content that the file may have to the one before the first change. Empty once
+    /// another program has changed the file between two changes of ours.
+    patches: Vec<Patch>,
     /// The keys whose lines are ours.
     pub keys: Vec<String>,
     /// Other helpers that were removed: key and value.
@@ -59,14 +59,14 @@ impl Note {
             file: file.to_owned(),
             migrated: migrated.map(Path::to_owned),
             was_there: false,
-            ways: Vec::new(),
+            patches: Vec::new(),
             keys: Vec::new(),
             helpers: Vec::new(),
             links: Vec::new(),
         }
     }
 
-    /// Takes down that the file is about to be changed. `is_first` if nothing of ours is in it.
+    /// Records a change that is about to be made. `is_first` if nothing of ours is in the file.
     pub(super) fn changes(
         &mut self,
         before: Option<&[u8]>,
@@ -74,22 +74,22 @@ impl Note {
         is_first: bool,
     ) -> Result<()> {
         let origin = if is_first { Some(before.map(<[u8]>::to_vec)) } else { self.origin(before)? };
-        self.ways.clear();
+        self.patches.clear();
         let Some(origin) = origin else { return Ok(()) };
         self.was_there = origin.is_some();
         let origin = origin.unwrap_or_default();
-        // Whoever is killed leaves the content before or after; who is killed undoing, the first.
+        // A kill leaves the content before or after the change; a killed undo, the first one.
         for content in [Some(&*origin), before, after] {
-            self.ways.push(Patch::back(content.unwrap_or_default(), &origin));
+            self.patches.push(Patch::back(content.unwrap_or_default(), &origin));
         }
         Ok(())
     }
 
-    /// What the file was at first, if its content is one that we left; `Some(None)`: no file.
+    /// The content before the first change, if `now` is one that we left; `Some(None)`: no file.
     #[expect(clippy::option_option, reason = "unknown, absent and present are three things")]
     pub(super) fn origin(&self, now: Option<&[u8]>) -> Result<Option<Option<Vec<u8>>>> {
         let now = now.unwrap_or_default();
-        let Some(way) = self.ways.iter().find(|way| way.is_for(now)) else { return Ok(None) };
+        let Some(way) = self.patches.iter().find(|way| way.is_for(now)) else { return Ok(None) };
         match way.apply(now) {
             Some(origin) => Ok(Some(self.was_there.then_some(origin))),
             None => Err(damaged(&self.path, "is damaged").into()),
@@ -97,11 +97,11 @@ impl Note {
     }
 
     /// Whether it tells of anything.
-    pub(super) fn is_kept(&self) -> bool {
-        !self.ways.is_empty() || !self.keys.is_empty() || !self.links.is_empty()
+    pub(super) fn has_changes(&self) -> bool {
+        !self.patches.is_empty() || !self.keys.is_empty() || !self.links.is_empty()
     }
 
-    pub(super) fn has_key(&mut self, key: String) {
+    pub(super) fn add_key(&mut self, key: String) {
         if !self.keys.contains(&key) {
             self.keys.push(key);
         }
@@ -126,33 +126,33 @@ fn damaged(path: &Path, why: &str) -> Failure {
 /// The directory of the notes, locked against other setups of this user.
 pub(super) struct Notes {
     directory: Directory,
-    _turn: Option<OwnedFd>,
+    _lock: Option<OwnedFd>,
 }
 
 impl Notes {
-    /// Waits until no other setup has them. `None` if there are none and none are to be made.
+    /// Waits for other setups of this user. `None` if there are no notes and `is_to_make` is false.
     pub(super) fn open(path: &Path, is_to_make: bool) -> Result<Option<Self>> {
         let mut waited = Duration::ZERO;
         loop {
             let Some(directory) = open(path, is_to_make)? else { return Ok(None) };
             let turn = match directory.try_lock() {
-                Ok(None) if waited < LONGEST_TURN => {
+                Ok(None) if waited < LONGEST_WAIT => {
                     std::thread::sleep(PAUSE);
                     waited += PAUSE;
                     continue;
                 }
                 turn => turn.ok().flatten(),
             };
-            // Whoever had it may have undone everything and removed it.
+            // The setup that held the lock may have removed the directory.
             let found = open(path, false)?.and_then(|found| found.stat().ok());
             if found.is_some_and(|found| directory.is(&found)) {
-                return Ok(Some(Self { directory, _turn: turn }));
+                return Ok(Some(Self { directory, _lock: turn }));
             }
         }
     }
 
     /// What is known of a file; nothing so far, if there is no note.
-    pub(super) fn of(&self, file: &Path, migrated: Option<&Path>) -> Result<Note> {
+    pub(super) fn load(&self, file: &Path, migrated: Option<&Path>) -> Result<Note> {
         let note = self.read(&file_name(file, migrated.is_some()))?;
         Ok(note.unwrap_or_else(|| Note::new(file, migrated)))
     }
@@ -176,7 +176,7 @@ impl Notes {
         Ok(Some(Note { path, ..note }))
     }
 
-    pub(super) fn keep(&self, note: &Note) -> Result<()> {
+    pub(super) fn save(&self, note: &Note) -> Result<()> {
         for name in self.directory.names()? {
             if name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
                 self.directory.remove(&name)?;
@@ -188,22 +188,23 @@ impl Notes {
         self.directory.rename(&unfinished, &note.file_name())
     }
 
-    pub(super) fn forget(&self, note: &Note) -> Result<()> {
+    pub(super) fn remove(&self, note: &Note) -> Result<()> {
         self.directory.remove(&note.file_name())?;
         // What is not empty stays.
-        let mut place = self.directory.above()?;
+        let mut place = self.directory.parent()?;
         let mut path = &*self.directory.path;
         for _ in 0..2 {
             let Some(name) = path.file_name() else { break };
             place.remove_emptied(name);
-            place = place.above()?;
+            place = place.parent()?;
             path = path.parent().unwrap_or(path);
         }
         Ok(())
     }
 }
 
-/// Only below a directory of this user, and only this user can write there.
+/// Makes missing directories only in one that belongs to this user, for example never as root in
+/// another user's home.
 fn open(path: &Path, is_to_make: bool) -> Result<Option<Directory>> {
     let there = path.ancestors().find(|path| path.symlink_metadata().is_ok());
     let there = there.unwrap_or(Path::new("/"));
@@ -259,8 +260,8 @@ mod tests {
         assert!(Notes::open(&path, false).unwrap().is_none());
         let notes = Notes::open(&path, true).unwrap().unwrap();
         let note = Note::new(Path::new("/f"), None);
-        notes.keep(&note).unwrap();
-        assert_eq!(notes.of(Path::new("/f"), None).unwrap().file, Path::new("/f"));
+        notes.save(&note).unwrap();
+        assert_eq!(notes.load(Path::new("/f"), None).unwrap().file, Path::new("/f"));
         drop(notes);
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
         std::fs::set_permissions(&path, open).unwrap();

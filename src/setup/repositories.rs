@@ -1,7 +1,7 @@
-//! The repositories in a directory: ordinary and bare ones, their worktrees and submodules. Every
-//! directory is opened from the one above it, without links. What lies outside is left alone, but
-//! for the repository of a worktree or submodule whose own files name it back, and the one that
-//! the directory itself lies in.
+//! Finds the repositories in a directory: ordinary and bare ones, their worktrees and submodules.
+//! Every directory is opened from its parent, and no link is followed. Outside the directory only
+//! two things count: the repository that the directory lies in, and that of a worktree or submodule
+//! whose files name each other.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt as _;
@@ -51,9 +51,9 @@ impl<'a, F: FnMut(Found<'_>) -> Result<()>> Walk<'a, F> {
     /// Everything below the directory, and the repository that it lies in.
     pub(super) fn run(mut self, top: &Directory) -> Result<()> {
         let is_of_one = |place: &Directory| is_repository(place) || has_git(place);
-        let mut place = top.again()?;
+        let mut place = top.reopen()?;
         while !is_of_one(&place) {
-            let above = place.above()?;
+            let above = place.parent()?;
             if place.is(&above.stat()?) {
                 break;
             }
@@ -90,27 +90,27 @@ impl<'a, F: FnMut(Found<'_>) -> Result<()>> Walk<'a, F> {
         let git = OsStr::new(".git");
         let looked = match directory.entry(git) {
             Entry::Directory => self.repository(directory.enter(git)?, Some(directory)),
-            Entry::File => self.named_by(directory),
-            _ if is_repository(directory) => self.repository(directory.again()?, None),
+            Entry::File => self.linked_from(directory),
+            _ if is_repository(directory) => self.repository(directory.reopen()?, None),
             _ => Ok(()),
         };
         if let Err(error) = looked {
             self.problem(format!("{error:#}"))?;
         }
         let modules =
-            GitFile { directory: directory.again()?, name: OsString::from(".gitmodules") };
+            GitFile { directory: directory.reopen()?, name: OsString::from(".gitmodules") };
         match directory.entry(&modules.name) {
             Entry::File => (self.report)(Found::Modules(&modules)),
             _ => Ok(()),
         }
     }
 
-    /// A directory that has what a repository has, or a worktree's part of one. All that it names
-    /// has to lie where git puts it, or inside the directory that was asked for.
+    /// A git directory, or that of a linked worktree. What it names has to be where git puts it, or
+    /// inside the directory given.
     fn repository(&mut self, own: Directory, worktree: Option<&Directory>) -> Result<()> {
         let commondir = OsStr::new("commondir");
         if own.entry(commondir) == Entry::Nothing {
-            let Some(lines) = self.lines_of(&own)? else { return Ok(()) };
+            let lines = self.lines_of(&own)?;
             let named = lines.iter().rfind(|line| line.is("core", "worktree"));
             let named = named.map(|line| resolve_directory(&own, Path::new(&line.value)));
             let is_inside = match (named, worktree) {
@@ -118,7 +118,7 @@ impl<'a, F: FnMut(Found<'_>) -> Result<()>> Walk<'a, F> {
                     let is_here = |here: &Directory| named.stat().is_ok_and(|stat| here.is(&stat));
                     named.path.starts_with(&self.top) || worktree.is_some_and(is_here)
                 }
-                // A submodule that was taken out leaves its repository.
+                // A submodule that was removed leaves its git directory.
                 (Some(Err(_)), _) | (None, _) => true,
             };
             if !is_inside {
@@ -126,7 +126,7 @@ impl<'a, F: FnMut(Found<'_>) -> Result<()>> Walk<'a, F> {
             }
             return self.add(own, None);
         }
-        let common = own.above()?.above()?;
+        let common = own.parent()?.parent()?;
         if !names(&own, commondir, "", &common.stat()?) {
             return self.problem(format!(
                 "{:?} names a repository that it does not lie in",
@@ -137,7 +137,7 @@ impl<'a, F: FnMut(Found<'_>) -> Result<()>> Walk<'a, F> {
     }
 
     /// The repository that the file `.git` of a worktree or submodule names, if that names it back.
-    fn named_by(&mut self, worktree: &Directory) -> Result<()> {
+    fn linked_from(&mut self, worktree: &Directory) -> Result<()> {
         let link = OsStr::new(".git");
         let Some(own) = pointed_to(worktree, link, "gitdir: ") else { return Ok(()) };
         let Ok(own) = Directory::open(&own) else {
@@ -149,7 +149,7 @@ impl<'a, F: FnMut(Found<'_>) -> Result<()>> Walk<'a, F> {
                 return self.repository(own, None);
             }
         } else {
-            let lines = self.lines_of(&own)?.unwrap_or_default();
+            let lines = self.lines_of(&own)?;
             let named = lines.iter().rfind(|line| line.is("core", "worktree"));
             let named = named.map(|line| resolve_directory(&own, Path::new(&line.value)));
             if let Some(Ok(named)) = named
@@ -159,7 +159,7 @@ impl<'a, F: FnMut(Found<'_>) -> Result<()>> Walk<'a, F> {
             }
         }
         if own.path.starts_with(&self.top) {
-            // Found on the way, if it is one.
+            // The walk finds it.
             return Ok(());
         }
         self.problem(format!(
@@ -181,7 +181,7 @@ impl<'a, F: FnMut(Found<'_>) -> Result<()>> Walk<'a, F> {
         {
             match directory.entry(OsStr::new(name)) {
                 Entry::File => {
-                    files.push(GitFile { directory: directory.again()?, name: name.into() })
+                    files.push(GitFile { directory: directory.reopen()?, name: name.into() })
                 }
                 Entry::Nothing => {}
                 _ => return self.problem(format!("{:?} is no file", directory.path.join(name))),
@@ -190,11 +190,10 @@ impl<'a, F: FnMut(Found<'_>) -> Result<()>> Walk<'a, F> {
         (self.report)(Found::Repository(&Repository { directory: own, files }))
     }
 
-    /// Of its own file; `None` if that is something that git would wait for.
-    fn lines_of(&mut self, own: &Directory) -> Result<Option<Vec<Line>>> {
+    fn lines_of(&self, own: &Directory) -> Result<Vec<Line>> {
         let name = OsStr::new("config");
-        let Some(snapshot) = own.read(name)? else { return Ok(Some(Vec::new())) };
-        Ok(Some(self.git.lines_in(&snapshot.bytes, &own.path.join(name))?))
+        let Some(snapshot) = own.read(name)? else { return Ok(Vec::new()) };
+        Ok(self.git.lines_in(&snapshot.bytes, &own.path.join(name))?)
     }
 
     fn problem(&mut self, what: String) -> Result<()> {

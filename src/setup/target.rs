@@ -84,7 +84,7 @@ fn local_file(setup: &Setup<'_>) -> Result<PathBuf, Failure> {
     Err(failure(what, "run it inside one, or use --global"))
 }
 
-/// That git can read the file and what it includes: it would wait for ever at a pipe.
+/// Fails if the file includes a pipe or the like, at which git would wait for ever.
 pub(super) fn check_includes(setup: &Setup<'_>, file: &GitFile) -> Result<()> {
     let mut waiting = VecDeque::from([(file.path(), file.lines(&setup.git)?)]);
     let mut seen = 0;
@@ -104,7 +104,7 @@ pub(super) fn check_includes(setup: &Setup<'_>, file: &GitFile) -> Result<()> {
             seen += 1;
             if seen <= MOST_INCLUDES
                 && let Ok(included) = GitFile::open(&included)
-                // git will say what is wrong with one that it cannot read.
+                    // git itself reports a file that it cannot read.
                 && let Ok(lines) = included.lines(&setup.git)
             {
                 waiting.push_back((included.path(), lines));
@@ -118,7 +118,7 @@ fn is_include(line: &Line) -> bool {
     line.is("include", "path") || line.is("includeif", "path")
 }
 
-/// As git reads the value: below the home, or seen from the file that it stands in.
+/// Relative to the home directory or to the including file, as in git.
 fn included(setup: &Setup<'_>, file: &Path, value: &str) -> Option<PathBuf> {
     match value.strip_prefix("~/") {
         Some(rest) => Some(setup.surroundings.home.as_ref()?.join(rest)),

@@ -8,7 +8,7 @@ use anyhow::Result;
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::{Kind, kind};
 
-use super::git_file::{Copy, GitFile};
+use super::git_file::{GitFile, WorkingCopy};
 use super::note::{Note, Notes};
 use super::target::Target;
 use super::{Report, Setup, lines, link, named};
@@ -17,7 +17,9 @@ pub(super) fn run(setup: &Setup<'_>, report: &mut Report) -> Result<()> {
     let path = setup.surroundings.notes.as_deref();
     let notes = path.and_then(|path| Notes::open(path, false).transpose()).transpose();
     let notes = notes.unwrap_or_else(|reason| {
-        report.fail(format!("no undo notes are used: {reason:#}"));
+        setup.context.messages.warning(format_args!(
+            "no undo note is used, only the lines of this helper are removed: {reason:#}"
+        ));
         None
     });
     let directory = setup.options.migrate.as_deref().map(|path| setup.absolute(path));
@@ -32,7 +34,7 @@ pub(super) fn run(setup: &Setup<'_>, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// The place named, or all that were written to and the usual one.
+/// Undoes the file named, or else the usual one and all that are on note.
 fn undo_setup(setup: &Setup<'_>, notes: Option<&Notes>, report: &mut Report) -> Result<()> {
     let is_named = setup.options.target.is_named();
     let usual = Target::of(setup).map(|target| target.file);
@@ -50,7 +52,7 @@ fn undo_setup(setup: &Setup<'_>, notes: Option<&Notes>, report: &mut Report) -> 
     paths.sort();
     paths.dedup();
     for path in paths {
-        let note = match notes.map(|notes| notes.of(&path, None)).transpose() {
+        let note = match notes.map(|notes| notes.load(&path, None)).transpose() {
             Ok(note) => note,
             Err(reason) => {
                 report.fail(named(reason).to_string());
@@ -58,12 +60,13 @@ fn undo_setup(setup: &Setup<'_>, notes: Option<&Notes>, report: &mut Report) -> 
             }
         };
         let undone = undo(setup, &path, note.as_ref(), report);
-        let is_noted = note.as_ref().is_some_and(Note::is_kept);
+        let is_noted = note.as_ref().is_some_and(Note::has_changes);
         match (undone, notes.zip(note)) {
-            // What was never written to, as a device, has nothing to undo.
+            // The usual file may be one that setup never wrote to, for example a device.
             (Err(_), _) if !is_named && !is_noted => {}
-            (Err(error), _) => return Err(error),
-            (Ok(()), Some((notes, note))) if !setup.options.dry_run => notes.forget(&note)?,
+            (Err(error), _) if is_named => return Err(error),
+            (Err(error), _) => report.fail(named(error).to_string()),
+            (Ok(()), Some((notes, note))) if !setup.options.dry_run => notes.remove(&note)?,
             (Ok(()), _) => {}
         }
     }
@@ -73,7 +76,7 @@ fn undo_setup(setup: &Setup<'_>, notes: Option<&Notes>, report: &mut Report) -> 
     Ok(())
 }
 
-/// Those that can be used; the others are told.
+/// The usable notes; reports the others.
 fn all(notes: Option<&Notes>, report: &mut Report) -> Result<Vec<Note>> {
     let mut usable = Vec::new();
     for note in notes.map_or_else(|| Ok(Vec::new()), Notes::all)? {
@@ -109,7 +112,7 @@ fn undo_lines(
     let keys = keys(note, &file.lines(&setup.git)?);
     let origin = note.map(|note| note.origin(now.as_deref())).transpose()?.flatten();
     if !setup.options.dry_run {
-        let take_out = |copy: &mut Copy<'_>| {
+        let take_out = |copy: &mut WorkingCopy<'_>| {
             let now = copy.bytes()?;
             match note.map(|note| note.origin(now.as_deref())).transpose()?.flatten() {
                 Some(origin) => copy.replace(origin.as_deref()),
@@ -140,7 +143,7 @@ fn undo_lines(
     Ok(())
 }
 
-/// The keys under which the file names this helper: of those on note, if there are any.
+/// The keys whose values name this helper; only those on note, if the note has keys.
 fn keys(note: Option<&Note>, lines: &[Line]) -> Vec<String> {
     let noted =
         |key: &String| note.is_none_or(|note| note.keys.is_empty() || note.keys.contains(key));
@@ -151,7 +154,7 @@ fn keys(note: Option<&Note>, lines: &[Line]) -> Vec<String> {
     keys
 }
 
-/// Those helpers come back that were removed below the directory; tokens do not.
+/// Puts the helpers back that were removed below the directory. Tokens are not restored.
 fn undo_migration(
     setup: &Setup<'_>,
     notes: Option<&Notes>,
@@ -172,7 +175,7 @@ fn undo_migration(
             continue;
         }
         if let Some(notes) = notes.filter(|_| !setup.options.dry_run) {
-            notes.forget(&note)?;
+            notes.remove(&note)?;
         }
     }
     Ok(())
@@ -181,7 +184,7 @@ fn undo_migration(
 fn put_back(setup: &Setup<'_>, note: &Note, report: &mut Report) -> Result<()> {
     let file = GitFile::open(&note.file)?;
     if !setup.options.dry_run && file.read()?.is_some() {
-        let add = |copy: &mut Copy<'_>| {
+        let add = |copy: &mut WorkingCopy<'_>| {
             let now = copy.bytes()?;
             if let Some(Some(origin)) = note.origin(now.as_deref())? {
                 return copy.replace(Some(&origin));

@@ -226,7 +226,8 @@ fn full_disk_changes_nothing() {
     fs::remove_file(scene.path("small/2")).unwrap();
     let again = scene.setup(&["--file", "small/config"]);
     let _ = mount(&["umount"]);
-    assert!(refused.assert_fails().stderr.contains("[setup-failed]"), "{refused:?}");
+    let stderr = &refused.assert_fails().stderr;
+    assert!(stderr.contains("free some space") && stderr.contains("[setup-failed]"), "{refused:?}");
     assert_eq!(text, MINE);
     assert_eq!(left, Vec::<PathBuf>::new());
     again.assert_ok();

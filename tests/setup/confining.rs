@@ -116,6 +116,8 @@ fn root_changes_no_file_that_an_owner_swaps_in() {
         assert_eq!((after.uid(), after.ino()), (before.uid(), before.ino()), "{round}");
         let names: Vec<_> = fs::read_dir(scene.path("victim")).unwrap().collect();
         assert_eq!(names.len(), 2, "nothing was made there: {names:?}");
+        scene.setup(&["--migrate", "rigs", "--any-owner"]).assert_ok();
+        assert!(is_clear(&config), "{round}");
     }
 }
 

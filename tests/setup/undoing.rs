@@ -112,9 +112,9 @@ fn damaged_note_is_an_error_that_says_how_to_go_on() {
     for (wrong, is_undo_all) in [
         (String::new(), true),
         ("{}".to_owned(), false),
-        (text.replace("\"keep\": ", "\"keep\": 99999999999"), true),
-        (text.replace("\"skip\": ", "\"skip\": 1844674407370955161"), false),
-        (text.replace("\"lines\": \"", "\"lines\": \"AAAA"), true),
+        (text.replace("\"from\": ", "\"from\": 99999999999"), true),
+        (text.replace("\"count\": ", "\"count\": 1844674407370955161"), false),
+        (text.replace("\"pieces\": [", "\"pieces\": [{\"text\": \"AAAA\"},"), true),
         (text.replace(".gitconfig", "other"), false),
     ] {
         fs::write(&note, wrong).unwrap();
