@@ -157,7 +157,7 @@ impl GitFile {
     }
 
     /// Removes the copies that killed setups left here, and their locks.
-    fn remove_leftovers(&self) {
+    pub(super) fn remove_leftovers(&self) {
         let names = self.directory.names().unwrap_or_default();
         let is_copy = |name: &&OsString| name.as_encoded_bytes().starts_with(COPY.as_bytes());
         for name in names.iter().filter(is_copy) {

@@ -63,6 +63,11 @@ pub(super) fn run(
     .run(&top)?;
     let did = setup.tense("changed", "would change");
     report.say(format!("looked at {all} git configurations below {:?}, {did} {changed}", top.path));
+    if migration.notes.get().is_some() {
+        let (program, path) = (setup.own_command(), word(&top.path.to_string_lossy()));
+        report
+            .say(format!("put removed helpers back with: {program} setup --undo --migrate {path}"));
+    }
     Ok(())
 }
 

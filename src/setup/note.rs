@@ -177,18 +177,22 @@ impl Notes {
     }
 
     pub(super) fn save(&self, note: &Note) -> Result<()> {
-        for name in self.directory.names()? {
-            if name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
-                self.directory.remove(&name)?;
-            }
-        }
+        self.remove_unfinished()?;
         let bytes = serde_json::to_vec_pretty(note).context("its path is not text")?;
         let unfinished = OsString::from(format!("{UNFINISHED}{:016x}", fastrand::u64(..)));
         self.directory.write_new(&unfinished, &bytes)?;
         self.directory.rename(&unfinished, &note.file_name())
     }
 
+    fn remove_unfinished(&self) -> Result<()> {
+        let names = self.directory.names()?.into_iter();
+        let is_unfinished =
+            |name: &OsString| name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes());
+        names.filter(is_unfinished).try_for_each(|name| self.directory.remove(&name))
+    }
+
     pub(super) fn remove(&self, note: &Note) -> Result<()> {
+        self.remove_unfinished()?;
         self.directory.remove(&note.file_name())?;
         // What is not empty stays.
         let mut place = self.directory.parent()?;

@@ -126,14 +126,21 @@ impl<'a, F: FnMut(Found<'_>) -> Result<()>> Walk<'a, F> {
             }
             return self.add(own, None);
         }
-        let common = own.parent()?.parent()?;
-        if !names(&own, commondir, "", &common.stat()?) {
-            return self.problem(format!(
-                "{:?} names a repository that it does not lie in",
-                own.path.join(commondir)
-            ));
+        self.worktree_of_its_parent(own, false)
+    }
+
+    /// The directory of a linked worktree, which git keeps in `<repository>/worktrees`. Other files
+    /// of that look could be part of a clone, and name any repository above it.
+    fn worktree_of_its_parent(&mut self, own: Directory, is_named_back: bool) -> Result<()> {
+        let (parent, commondir) = (own.parent()?, OsStr::new("commondir"));
+        let common = parent.parent()?;
+        let is_in_place = parent.path.file_name().is_some_and(|name| name == "worktrees")
+            && (is_named_back || common.path.starts_with(&self.top));
+        if is_in_place && names(&own, commondir, &common.stat()?) {
+            return self.add(own, Some(common));
         }
-        self.add(own, Some(common))
+        let path = own.path.join(commondir);
+        self.problem(format!("{path:?} names a repository that it does not lie in"))
     }
 
     /// The repository that the file `.git` of a worktree or submodule names, if that names it back.
@@ -145,8 +152,8 @@ impl<'a, F: FnMut(Found<'_>) -> Result<()>> Walk<'a, F> {
         };
         if own.entry(OsStr::new("commondir")) == Entry::File {
             let back = worktree.stat_of(link);
-            if back.is_some_and(|back| names(&own, OsStr::new("gitdir"), "", &back)) {
-                return self.repository(own, None);
+            if back.is_some_and(|back| names(&own, OsStr::new("gitdir"), &back)) {
+                return self.worktree_of_its_parent(own, true);
             }
         } else {
             let lines = self.lines_of(&own)?;
@@ -212,8 +219,8 @@ fn is_repository(directory: &Directory) -> bool {
 }
 
 /// Whether a file of one line names that very file or directory.
-fn names(directory: &Directory, file: &OsStr, prefix: &str, wanted: &Stat) -> bool {
-    let Some(path) = pointed_to(directory, file, prefix) else { return false };
+fn names(directory: &Directory, file: &OsStr, wanted: &Stat) -> bool {
+    let Some(path) = pointed_to(directory, file, "") else { return false };
     let Ok((place, name)) = resolve(&path) else { return false };
     place.stat_of(&name).is_some_and(|found| same(&found, wanted))
 }

@@ -91,6 +91,9 @@ fn all(notes: Option<&Notes>, report: &mut Report) -> Result<Vec<Note>> {
 fn undo(setup: &Setup<'_>, path: &Path, note: Option<&Note>, report: &mut Report) -> Result<()> {
     if path.parent().is_some_and(Path::is_dir) {
         let file = GitFile::open(path)?;
+        if !setup.options.dry_run {
+            file.remove_leftovers();
+        }
         if file.read()?.is_some() {
             undo_lines(setup, &file, note, report)?;
         }

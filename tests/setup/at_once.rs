@@ -172,6 +172,25 @@ fn setup_killed_at_any_system_call_leaves_the_old_file_or_the_new_one() {
 }
 
 #[test]
+fn lock_of_a_killed_setup_is_removed_by_undo_too() {
+    if !can_kill() {
+        return;
+    }
+    let mut locks = 0;
+    for number in 1.. {
+        let scene = Scene::alone(&Git::newest());
+        let killed = killed_at(&scene, "?rename,?renameat,?renameat2", number, &[]);
+        locks += usize::from(scene.path(".gitconfig.lock").exists());
+        scene.setup(&["--undo"]).assert_ok();
+        assert_eq!(scene.snapshot(), [], "{number}");
+        if !killed {
+            break;
+        }
+    }
+    assert_eq!(locks, 1);
+}
+
+#[test]
 fn undo_killed_at_any_system_call_leaves_the_old_file_or_the_new_one() {
     kill_everywhere(&["--undo"], true, |scene| {
         scene.setup(&["--undo"]).assert_ok();

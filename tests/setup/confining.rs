@@ -152,6 +152,24 @@ fn tracked_files_that_look_like_a_repository_lead_nowhere() {
 }
 
 #[test]
+fn tracked_files_do_not_lead_to_a_repository_above_the_directory() {
+    for directory in ["above/clone/x", "above/worktrees/clone"] {
+        let scene = Scene::alone(&Git::newest());
+        scene.home.git(&["init", "--quiet", "--bare", "above"]).assert_ok();
+        let url = format!("https://x:ghs_sentinel@{}/a.git", host_name(&scene));
+        scene.home.git_in("above", &["remote", "add", "origin", &url]).assert_ok();
+        scene.home.git(&["init", "--quiet", "above/clone"]).assert_ok();
+        fs::create_dir_all(scene.path(directory)).unwrap();
+        scene.write(&format!("{directory}/HEAD"), "ref: refs/heads/main\n");
+        scene.write(&format!("{directory}/commondir"), "../..\n");
+        let top = directory.strip_suffix("/x").unwrap_or(directory);
+        let ran = scene.setup(&["--migrate", top]);
+        assert!(ran.assert_fails().stdout.contains("does not lie in"), "{ran:?}");
+        assert!(scene.read("above/config").contains("ghs_sentinel"), "{ran:?}");
+    }
+}
+
+#[test]
 fn worktree_and_submodule_files_that_are_not_named_back_lead_nowhere() {
     let scene = Scene::alone(&Git::newest());
     let outside = repository(&scene, "outside");
