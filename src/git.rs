@@ -8,17 +8,20 @@ use std::ffi::OsStr;
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::git_config::{Line, read_listing};
-use rustix::process::{Pid, Signal, kill_process_group};
+use git_credential_gastown::helper_line::word;
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::process::{Pid, Signal, fchdir, kill_process_group};
 use zeroize::Zeroizing;
 
 use crate::config::Surroundings;
+use crate::files::Directory;
 
 /// Reading or writing a configuration file.
 const QUICK: Duration = Duration::from_secs(10);
@@ -40,6 +43,8 @@ const SECRETS: [&str; 8] = [
 /// What names a repository other than the one in the directory: git sets it for its hooks.
 const REPOSITORY: [&str; 5] =
     ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX"];
+
+const LISTING: &[&str] = &["-z", "--show-scope", "--show-origin", "--list"];
 
 /// A git to run.
 pub(crate) struct Git {
@@ -75,7 +80,7 @@ impl Git {
     /// # Errors
     /// If it cannot be started, or does not end.
     pub(crate) fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Result<Said, Failure> {
-        let mut command = self.command(arguments);
+        let mut command = self.command_here(arguments);
         without(&mut command, &SECRETS);
         finish(command, b"", QUICK)
     }
@@ -85,35 +90,82 @@ impl Git {
     /// # Errors
     /// As [`Self::run`].
     pub(crate) fn ask(&self, arguments: &[&str], input: &[u8]) -> Result<Said, Failure> {
-        finish(self.command(arguments), input, PATIENT)
+        finish(self.command_here(arguments), input, PATIENT)
     }
 
-    /// Reads or changes one configuration file, whatever repository it belongs to.
+    /// Changes the configuration file of that name in a directory. Git reads no other file and
+    /// looks for no repository, whatever the directory belongs to. `shown` is what messages name.
     ///
     /// # Errors
     /// If git did not do it: its own words.
-    pub(crate) fn config(&self, file: &Path, arguments: &[&str]) -> Result<Said, Failure> {
-        let mut words = vec![OsStr::new("config"), OsStr::new("--file"), file.as_os_str()];
-        words.extend(arguments.iter().map(OsStr::new));
-        let mut command = self.command(&words);
-        without(&mut command, &SECRETS);
-        without(&mut command, &REPOSITORY);
-        let said = finish(command, b"", QUICK)?;
-        if said.succeeded { Ok(said) } else { Err(refused(file, &said)) }
+    pub(crate) fn edit<A: AsRef<OsStr>>(
+        &self,
+        directory: &Directory,
+        name: &OsStr,
+        arguments: &[A],
+        shown: &Path,
+    ) -> Result<(), Failure> {
+        // A name may begin with a dash.
+        let name = Path::new(".").join(name);
+        let mut words = vec![OsStr::new("config"), OsStr::new("--file"), name.as_os_str()];
+        words.extend(arguments.iter().map(AsRef::as_ref));
+        let mut command = self.plain_command(&words);
+        alone(&mut command);
+        let said = finish_in(Some(directory), command, b"", QUICK)?;
+        if said.succeeded { Ok(()) } else { Err(refused(shown, &said)) }
     }
 
-    /// Every line of one file, with those that it includes or without; none if it is not there.
+    /// Every line of a configuration file, without what it includes. `path` is for messages.
     ///
     /// # Errors
     /// If git cannot read it.
-    pub(crate) fn lines_of(&self, file: &Path, includes: bool) -> Result<Vec<Line>, Failure> {
-        if !file.exists() {
-            return Ok(Vec::new());
-        }
-        let includes = if includes { "--includes" } else { "--no-includes" };
-        let said =
-            self.config(file, &[includes, "-z", "--show-scope", "--show-origin", "--list"])?;
-        Ok(read_listing(&said.stdout))
+    pub(crate) fn lines_in(&self, bytes: &[u8], path: &Path) -> Result<Vec<Line>, Failure> {
+        let mut command =
+            self.plain_command(&[&["config", "--file", "-", "--no-includes"], LISTING].concat());
+        alone(&mut command);
+        let said = finish(command, bytes, QUICK)?;
+        if said.succeeded { Ok(read_listing(&said.stdout)) } else { Err(refused(path, &said)) }
+    }
+
+    /// Every line of the file of that name in a directory, with what it includes.
+    ///
+    /// # Errors
+    /// If git cannot read it.
+    pub(crate) fn lines_with_includes(
+        &self,
+        directory: &Directory,
+        name: &OsStr,
+    ) -> Result<Vec<Line>, Failure> {
+        let name = Path::new(".").join(name);
+        let file = [OsStr::new("config"), OsStr::new("--file"), name.as_os_str()];
+        let includes = ["--includes"].iter().chain(LISTING).map(OsStr::new);
+        let mut command = self.plain_command(&file.into_iter().chain(includes).collect::<Vec<_>>());
+        alone(&mut command);
+        let said = finish_in(Some(directory), command, b"", QUICK)?;
+        let path = directory.path.join(name);
+        if said.succeeded { Ok(read_listing(&said.stdout)) } else { Err(refused(&path, &said)) }
+    }
+
+    /// Every line that is in effect in the repository with that directory, whoever owns it; or
+    /// outside of all repositories.
+    ///
+    /// # Errors
+    /// If git cannot read it.
+    pub(crate) fn lines_for(&self, repository: Option<&Directory>) -> Result<Vec<Line>, Failure> {
+        let mut command = self.plain_command(&[&["config"], LISTING].concat());
+        command.env("GIT_DIR", if repository.is_some() { "." } else { "/dev/null" });
+        let said = finish_in(repository, command, b"", QUICK)?;
+        if said.succeeded { Ok(read_listing(&said.stdout)) } else { Err(unreadable(&said)) }
+    }
+
+    /// Whether git takes the directory for that of a repository.
+    ///
+    /// # Errors
+    /// If git cannot be run.
+    pub(crate) fn knows(&self, repository: &Directory) -> Result<bool, Failure> {
+        let mut command = self.plain_command(&["rev-parse", "--git-common-dir"]);
+        command.env("GIT_DIR", ".");
+        Ok(finish_in(Some(repository), command, b"", QUICK)?.succeeded)
     }
 
     /// Every line that is in effect where this process runs.
@@ -121,13 +173,16 @@ impl Git {
     /// # Errors
     /// If git cannot read it.
     pub(crate) fn effective_lines(&self) -> Result<Vec<Line>, Failure> {
-        let said = self.run(&["config", "-z", "--show-scope", "--show-origin", "--list"])?;
-        if said.succeeded {
-            return Ok(read_listing(&said.stdout));
-        }
-        let what = format!("git cannot read its configuration: {}", said.complaint());
-        let advice = "mend the file that it names";
-        Err(Failure::new(Name::SetupFailed, Retry::WhenMended, what, advice))
+        let said = self.run(&[&["config"], LISTING].concat())?;
+        if said.succeeded { Ok(read_listing(&said.stdout)) } else { Err(unreadable(&said)) }
+    }
+
+    /// A command that needs no secret, in no repository yet.
+    fn plain_command<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Command {
+        let mut command = self.command(arguments);
+        without(&mut command, &SECRETS);
+        without(&mut command, &REPOSITORY);
+        command
     }
 
     fn command<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Command {
@@ -139,6 +194,12 @@ impl Git {
         command.env("GIT_EDITOR", "printf %s");
         // Its words are read, so they must not be translated.
         command.env("LC_ALL", "C");
+        command
+    }
+
+    /// The same in the working directory, which is known by its path.
+    fn command_here<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Command {
+        let mut command = self.command(arguments);
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }
@@ -162,35 +223,73 @@ fn without(command: &mut Command, names: &[&str]) {
     }
 }
 
-fn refused(file: &Path, said: &Said) -> Failure {
-    let what = format!("git cannot read or change {file:?}: {}", said.complaint());
-    let advice = "check who owns the file and its directory, and that nobody else is writing it";
-    Failure::new(Name::SetupFailed, Retry::WhenMended, what, advice)
+/// Has git read the named file and no other: not even one of the user's that is broken.
+fn alone(command: &mut Command) {
+    command.env("GIT_DIR", "/dev/null").env("GIT_CONFIG_GLOBAL", "/dev/null");
+    command.env("GIT_CONFIG_NOSYSTEM", "1");
+    without(command, &["GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS"]);
 }
 
-fn finish(mut command: Command, input: &[u8], limit: Duration) -> Result<Said, Failure> {
+fn refused(path: &Path, said: &Said) -> Failure {
+    let what = format!("git cannot read or change {path:?}: {}", said.complaint());
+    let advice = format!("correct it: git config --file {} --edit", word(&path.to_string_lossy()));
+    Failure::new(Name::SetupFailed, Retry::WhenMended, what, &advice)
+}
+
+fn unreadable(said: &Said) -> Failure {
+    let what = format!("git cannot read its configuration: {}", said.complaint());
+    Failure::new(Name::SetupFailed, Retry::WhenMended, what, "correct the file that it names")
+}
+
+fn finish(command: Command, input: &[u8], limit: Duration) -> Result<Said, Failure> {
+    finish_in(None, command, input, limit)
+}
+
+fn finish_in(
+    directory: Option<&Directory>,
+    mut command: Command,
+    input: &[u8],
+    limit: Duration,
+) -> Result<Said, Failure> {
     let failed = |what: String| {
         let advice = "run the command again; if it stays, run that git by hand";
         Failure::new(Name::SetupFailed, Retry::AtOnce, what, advice)
     };
     let program = command.get_program().to_owned();
     let not_run = |error: std::io::Error| failed(format!("cannot run {program:?}: {error}"));
-    let mut child = command.spawn().map_err(not_run)?;
+    let mut child = spawn(directory, &mut command).map_err(not_run)?;
     let group = Pid::from_child(&child);
-    if let Some(mut stdin) = child.stdin.take() {
-        // Fits into a pipe; who does not read it says so by the outcome.
-        let _ = stdin.write_all(input);
-    }
+    let stdin = child.stdin.take();
     let (sender, receiver) = mpsc::channel();
     let waiting = thread::Builder::new().spawn(move || sender.send(child.wait_with_output()));
     waiting.map_err(not_run)?;
-    match receiver.recv_timeout(limit) {
-        Ok(output) => output.map(Said::from).map_err(not_run),
-        Err(_) => {
-            let _ = kill_process_group(group, Signal::KILL);
-            Err(failed(format!("{program:?} did not end within {} s", limit.as_secs())))
+    let ended = thread::scope(|scope| {
+        // What git does not read is told by how it ends.
+        // Dropped at once where there is nothing to write.
+        if let Some(mut stdin) = stdin.filter(|_| !input.is_empty()) {
+            scope.spawn(move || stdin.write_all(input));
         }
+        let ended = receiver.recv_timeout(limit);
+        if ended.is_err() {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        ended
+    });
+    match ended {
+        Ok(output) => output.map(Said::from).map_err(not_run),
+        Err(_) => Err(failed(format!("{program:?} did not end within {} s", limit.as_secs()))),
     }
+}
+
+/// Starts it in a directory by descriptor, because its path may lead elsewhere by now.
+fn spawn(directory: Option<&Directory>, command: &mut Command) -> std::io::Result<Child> {
+    let Some(directory) = directory else { return command.spawn() };
+    let here = openat(CWD, ".", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    fchdir(directory)?;
+    let child = command.spawn();
+    // Every other command is started in a directory by its path.
+    let _ = here.and_then(fchdir);
+    child
 }
 
 impl From<Output> for Said {

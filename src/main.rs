@@ -31,6 +31,7 @@ mod lock;
 mod messages;
 mod program;
 mod renew;
+mod setup;
 mod token_client;
 mod worker;
 

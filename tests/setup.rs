@@ -1,6 +1,8 @@
 //! Setting up and taking it back: git asks the helper afterwards, everything else in its
 //! configuration is as it was, and what the old way left behind is put right.
 
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -8,8 +10,12 @@ use std::path::{Path, PathBuf};
 use crate::town::{Git, Home, Ran, Town};
 use crate::transcript::{HELPER, REPOSITORY};
 
+/// Many at once, kills, held locks and full disks.
+mod at_once;
 /// What is written where, and that doing it again changes nothing.
 mod configuring;
+/// Links, other owners, and what lies outside.
+mod confining;
 /// For agents with other homes.
 mod environment;
 /// The link `gh`.
@@ -20,8 +26,9 @@ mod migrating;
 mod undoing;
 
 struct Scene {
-    town: Town,
+    town: Option<Town>,
     home: Home,
+    host: String,
 }
 
 impl Scene {
@@ -30,11 +37,24 @@ impl Scene {
         town.github.create_repository(REPOSITORY);
         let mut home = Home::new(Path::new(HELPER), git);
         home.as_agent(&town);
-        Self { town, home }
+        let host = format!("http://{}", town.github.host());
+        Self { town: Some(town), home, host }
+    }
+
+    /// Where neither worker nor server is asked.
+    fn alone(git: &Git) -> Self {
+        let mut home = Home::new(Path::new(HELPER), git);
+        let host = "https://git.example".to_owned();
+        home.set("GASTOWN_GIT_HOSTS", &host);
+        Self { town: None, home, host }
+    }
+
+    fn town(&self) -> &Town {
+        self.town.as_ref().expect("this scene has a town")
     }
 
     fn host(&self) -> String {
-        format!("http://{}", self.town.github.host())
+        self.host.clone()
     }
 
     fn key(&self) -> String {
@@ -70,7 +90,7 @@ impl Scene {
     }
 
     fn clone_and_push(&self) {
-        let url = self.town.github.url(REPOSITORY);
+        let url = self.town().github.url(REPOSITORY);
         self.home.git(&["clone", "--quiet", &url, "clone"]).assert_ok();
         self.home.commit("clone", "file", b"content");
         self.home.git_in("clone", &["push", "--quiet", "origin", "HEAD"]).assert_ok();

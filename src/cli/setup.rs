@@ -20,12 +20,16 @@ pub(crate) struct Setup {
     /// before the real gh in PATH
     #[arg(long, value_name = "DIR", conflicts_with = "print_env")]
     pub gh_shim: Option<PathBuf>,
-    /// Also take the tokens out of remote URLs and remove `store` helpers in every repository,
-    /// worktree and submodule below DIR
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["print_env", "undo"])]
+    /// Also take the tokens out of URLs and remove `store` helpers in every repository, worktree and
+    /// submodule below DIR, and in the repository that DIR lies in
+    #[arg(long, value_name = "DIR", conflicts_with = "print_env")]
     pub migrate: Option<PathBuf>,
+    /// As root, also migrate repositories of other users
+    #[arg(long, requires = "migrate")]
+    pub any_owner: bool,
     /// Make the file what it was before, and remove the link; without a place named, everywhere
-    /// that setup wrote to. Tokens taken out of URLs do not come back
+    /// that setup wrote to. With --migrate DIR, put back the helpers that were removed there
+    /// instead; tokens taken out of URLs do not come back
     #[arg(long, conflicts_with = "print_env")]
     pub undo: bool,
     #[command(flatten)]

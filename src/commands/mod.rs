@@ -27,7 +27,6 @@ mod get;
 mod gh;
 mod person;
 mod refresh;
-mod setup;
 mod status;
 mod store;
 mod token;
@@ -60,7 +59,7 @@ pub(crate) fn run(cli: &Cli, messages: &Messages) -> Result<ExitCode> {
         Operation::Status { json } => status::run(&context(), *json),
         Operation::Completions { shell } => completions::run(*shell),
         Operation::Doctor(options) => doctor::run(&context(), options),
-        Operation::Setup(options) => setup::run(&context(), &cli.flags, options),
+        Operation::Setup(options) => crate::setup::run(&context(), &cli.flags, options),
         // https://git-scm.com/docs/gitcredentials: "silently ignore the request".
         Operation::Unknown(_) => Ok(ExitCode::SUCCESS),
     }
@@ -128,7 +127,7 @@ fn read_input(
 /// # Errors
 /// `io-failed`, if it could not be written.
 #[expect(clippy::disallowed_methods, reason = "the one place for stdout")]
-fn write_answer(bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn write_answer(bytes: &[u8]) -> Result<(), Failure> {
     let stdout = std::io::stdout();
     let written = write_all(stdout.lock(), bytes, || wait_for(&stdout, PollFlags::OUT));
     written.map_err(|error| {
@@ -169,6 +168,6 @@ fn wait_for(stream: &impl std::os::fd::AsFd, flags: PollFlags) -> std::io::Resul
 
 /// Whether a person reads the answer.
 #[expect(clippy::disallowed_methods, reason = "the one place for stdout")]
-fn answers_a_terminal() -> bool {
+pub(crate) fn answers_a_terminal() -> bool {
     std::io::stdout().is_terminal()
 }

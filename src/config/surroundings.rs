@@ -25,6 +25,8 @@ pub(crate) struct Surroundings {
     pub notes: Option<PathBuf>,
     /// How many settings `GIT_CONFIG_COUNT` announces.
     pub git_config_count: usize,
+    /// Who has root run this, as `sudo` tells it.
+    pub sudo_user: Option<u32>,
     /// The variables that hold tokens, with what they hold.
     pub tokens: Vec<(&'static str, Secret)>,
     called_as: Option<PathBuf>,
@@ -61,6 +63,7 @@ impl Surroundings {
             git_config_count: variable("GIT_CONFIG_COUNT")
                 .and_then(|count| count.to_str()?.parse().ok())
                 .unwrap_or(0),
+            sudo_user: variable("SUDO_UID").and_then(|user| user.to_str()?.parse().ok()),
             tokens: TOKEN_VARIABLES.into_iter().filter_map(token).collect(),
             home,
             directory,

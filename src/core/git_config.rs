@@ -74,6 +74,45 @@ pub fn helpers_for<'a>(lines: impl IntoIterator<Item = &'a Line>, host: &Host) -
     chain
 }
 
+/// The helpers that git asks for a URL with that path on a host, in order; for whatever URL on the
+/// host, without a path: lines for a part of the host count then, but forget none for the rest.
+pub fn helpers_on<'a>(
+    lines: impl IntoIterator<Item = &'a Line>,
+    host: &Host,
+    path: Option<&str>,
+) -> Vec<&'a Line> {
+    let mut chain = Vec::new();
+    for line in lines.into_iter().filter(|line| line.is_helper()) {
+        let pattern = line.subsection();
+        let is_whole = pattern.is_none_or(|pattern| matches(pattern, host));
+        let counts = is_whole || pattern.is_some_and(|pattern| covers_part(pattern, host, path));
+        match line.value.as_str() {
+            "" if is_whole || (counts && path.is_some()) => chain.clear(),
+            "" => {}
+            _ if counts => chain.push(line),
+            _ => {}
+        }
+    }
+    chain
+}
+
+/// Whether a pattern covers a host or a part of it.
+pub fn concerns(pattern: &str, host: &Host) -> bool {
+    matches(pattern, host) || covers_part(pattern, host, None)
+}
+
+/// Whether a pattern with a user or a path covers that path, or some part of the host.
+fn covers_part(pattern: &str, host: &Host, path: Option<&str>) -> bool {
+    let (scheme, rest) = pattern.split_once("://").unwrap_or((host.scheme(), pattern));
+    let (authority, own_path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (user, name) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let is_below = |path: &str| {
+        let rest = path.strip_prefix(own_path.trim_end_matches('/'));
+        user.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    matches(&format!("{scheme}://{name}"), host) && path.is_none_or(is_below)
+}
+
 /// Whether the pattern of a `credential.<pattern>` section covers everything on a host. One that
 /// has a user or a path covers only a part of it.
 pub fn matches(pattern: &str, host: &Host) -> bool {
@@ -133,6 +172,28 @@ mod tests {
         let chain: Vec<_> =
             helpers_for(&lines, &github()).iter().map(|line| line.value.clone()).collect();
         assert_eq!(chain, ["ours", "store"]);
+    }
+
+    #[test]
+    fn lines_for_a_part_of_the_host_count_for_that_part() {
+        let lines = [
+            line("credential.https://github.com/acme.helper", "store"),
+            line("credential.https://github.com.helper", ""),
+            line("credential.https://github.com.helper", "ours"),
+            line("credential.https://github.com/acme/.helper", "theirs"),
+            line("credential.https://me@github.com.helper", "mine"),
+            line("credential.https://github.com/other.helper", ""),
+        ];
+        let chain = |path: Option<&str>| {
+            let chain = helpers_on(&lines, &github(), path).into_iter();
+            chain.map(|line| line.value.as_str()).collect::<Vec<_>>().join(",")
+        };
+        assert_eq!(chain(Some("/acme/app.git")), "ours,theirs");
+        assert_eq!(chain(Some("/acmeapp.git")), "ours");
+        assert_eq!(chain(Some("/other/app.git")), "");
+        assert_eq!(chain(None), "ours,theirs,mine");
+        assert!(concerns("https://me@github.com/acme", &github()));
+        assert!(!concerns("https://me@gitlab.com/acme", &github()));
     }
 
     #[test]

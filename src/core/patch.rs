@@ -1,5 +1,7 @@
-//! How to make a file what it was before: the one stretch of bytes that differs. Keeps no copy of
-//! the rest, which may hold other people's secrets.
+//! How to make a file what it was before: which lines of the present content to take, and what to
+//! put between them. Holds no line that is still in the file, because that may be somebody's secret.
+
+use std::collections::HashMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,33 +11,86 @@ use sha2::{Digest as _, Sha256};
 /// The way back from one content to the one before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Patch {
-    /// Names the content that it applies to, and no other.
+    /// Digest of the content that it applies to, and no other.
     after: String,
-    head: usize,
-    tail: usize,
-    /// What was between head and tail, in base64.
-    middle: String,
+    /// Digest of the result, so that a damaged patch has none.
+    before: String,
+    pieces: Vec<Piece>,
+    /// Whether the last line ends without the newline that git has given it since.
+    #[serde(default)]
+    unended: bool,
+}
+
+/// The content before is these, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Piece {
+    /// Lines of the content that the patch applies to.
+    Lines { from: usize, count: usize },
+    /// Other bytes, in base64.
+    Text(String),
 }
 
 impl Patch {
     pub fn back(after: &[u8], before: &[u8]) -> Self {
-        let same = |(a, b): &(&u8, &u8)| a == b;
-        let head = before.iter().zip(after).take_while(same).count();
-        let (rest_before, rest_after) = (&before[head..], &after[head..]);
-        let backwards = rest_before.iter().rev().zip(rest_after.iter().rev());
-        let tail = backwards.take_while(same).count();
-        let middle = STANDARD.encode(&rest_before[..rest_before.len() - tail]);
-        Self { after: digest(after), head, tail, middle }
+        let lines = lines(after);
+        let first: HashMap<_, _> =
+            lines.iter().enumerate().rev().map(|(index, line)| (*line, index)).collect();
+        let last = self::lines(before).pop();
+        let unended = last.is_some_and(|last| !last.ends_with(b"\n") && !first.contains_key(last));
+        let ended = [before, if unended { b"\n" } else { b"" }].concat();
+        let mut pieces = Vec::new();
+        let mut text = Vec::new();
+        for line in self::lines(&ended) {
+            let Some(first) = first.get(line) else {
+                text.extend_from_slice(line);
+                continue;
+            };
+            flush(&mut text, &mut pieces);
+            match pieces.last_mut() {
+                Some(Piece::Lines { from, count }) if lines.get(*from + *count) == Some(&line) => {
+                    *count += 1;
+                }
+                _ => pieces.push(Piece::Lines { from: *first, count: 1 }),
+            }
+        }
+        flush(&mut text, &mut pieces);
+        Self { after: digest(after), before: digest(before), pieces, unended }
     }
 
-    /// What was before; `None` if this is not the content that it was made for.
+    pub fn is_for(&self, after: &[u8]) -> bool {
+        digest(after) == self.after
+    }
+
+    /// What was before; `None` if this is not the content that it was made for, or it is damaged.
     pub fn apply(&self, after: &[u8]) -> Option<Vec<u8>> {
-        if digest(after) != self.after || self.head + self.tail > after.len() {
+        if !self.is_for(after) {
             return None;
         }
-        let (head, tail) = (&after[..self.head], &after[after.len() - self.tail..]);
-        let middle = STANDARD.decode(&self.middle).ok()?;
-        Some([head, &middle, tail].concat())
+        let lines = lines(after);
+        let mut before = Vec::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Lines { from, count } => {
+                    before.extend(lines.get(*from..from.checked_add(*count)?)?.concat());
+                }
+                Piece::Text(text) => before.extend(STANDARD.decode(text).ok()?),
+            }
+        }
+        if self.unended {
+            before.pop();
+        }
+        (digest(&before) == self.before).then_some(before)
+    }
+}
+
+fn lines(bytes: &[u8]) -> Vec<&[u8]> {
+    bytes.split_inclusive(|byte| *byte == b'\n').collect()
+}
+
+fn flush(text: &mut Vec<u8>, pieces: &mut Vec<Piece>) {
+    if !text.is_empty() {
+        pieces.push(Piece::Text(STANDARD.encode(std::mem::take(text))));
     }
 }
 
@@ -55,7 +110,9 @@ mod tests {
             ("abc", "abc"),
             ("aaa", "aaaaa"),
             ("one\ntwo\n", "one\n\thelper =\ntwo\nthree"),
-            ("abcabc", "abc"),
+            ("a\nb\nc\nd\ne\n", "a\nx\nc\ny\ne\nz"),
+            ("a\nx\nc\ny\ne\nz", "a\nb\nc\nd\ne\n"),
+            ("a\na\nb\n", "b\na\na\n"),
         ] {
             let patch = Patch::back(after.as_bytes(), before.as_bytes());
             assert_eq!(patch.apply(after.as_bytes()), Some(before.into()), "{before:?} {after:?}");
@@ -70,8 +127,29 @@ mod tests {
     }
 
     #[test]
-    fn it_keeps_nothing_of_what_did_not_change() {
-        let patch = Patch::back(b"token = secret\nhelper = x\n", b"token = secret\n");
-        assert_eq!(patch.middle, "");
+    fn it_holds_no_line_that_is_still_there_even_if_it_moved() {
+        let (before, after) = ("x\na\nsecret\nb\n", "a\nsecret\nx\ny\n");
+        let patch = Patch::back(after.as_bytes(), before.as_bytes());
+        let text =
+            |piece: &Piece| matches!(piece, Piece::Text(text) if *text != STANDARD.encode("b\n"));
+        assert!(!patch.pieces.iter().any(text), "{patch:?}");
+        let patch = Patch::back(b"secret\nx\n", b"secret");
+        assert_eq!(patch.pieces, [Piece::Lines { from: 0, count: 1 }]);
+        assert_eq!(patch.apply(b"secret\nx\n"), Some(b"secret".to_vec()));
+    }
+
+    #[test]
+    fn a_damaged_one_applies_to_nothing() {
+        let patch = Patch::back(b"after\n", b"before\nafter\n");
+        for piece in [
+            Piece::Lines { from: 0, count: usize::MAX },
+            Piece::Lines { from: usize::MAX, count: 1 },
+            Piece::Lines { from: 0, count: 2 },
+            Piece::Text("?".to_owned()),
+            Piece::Text(STANDARD.encode("b3fore\n")),
+        ] {
+            let damaged = Patch { pieces: vec![piece], ..patch.clone() };
+            assert_eq!(damaged.apply(b"after\n"), None);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use git_credential_gastown::contract::{Question, Reply, git_token};
 use git_credential_gastown::host::{CacheKey, Host, Id};
+use git_credential_gastown::patch::Patch;
 use git_credential_gastown::record::{from_bytes, to_bytes};
 use git_credential_gastown::redact::clean;
 use git_credential_gastown::time::Timestamp;
@@ -35,6 +36,21 @@ proptest! {
             let name = host.to_ascii_lowercase();
             prop_assert!(name == "github.com" || name == "github.com:443", "{:?}", host);
         }
+    }
+
+    #[test]
+    fn a_patch_leads_back_and_keeps_no_line_of_both(
+        before in "([a-d]|x\\n|y\\n|\\n){0,12}",
+        after in "([a-d]|x\\n|y\\n|\\n){0,12}",
+        common in "[0-9]{20}",
+    ) {
+        let around = |text: &str| format!("{text}\n{common}\n{text}").into_bytes();
+        let (before, after) = (around(&before), around(&after));
+        let patch = Patch::back(&after, &before);
+        prop_assert_eq!(patch.apply(&after), Some(before));
+        let kept = serde_json::to_string(&patch).expect("a patch is text");
+        let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &common);
+        prop_assert!(!kept.contains(&encoded[..20]), "{}", kept);
     }
 
     #[test]

@@ -85,7 +85,7 @@ fn other_flags_replace_the_line_and_are_handed_to_the_helper() {
     for git in Git::all() {
         let mut scene = Scene::new(&git);
         scene.setup(&[]).assert_ok();
-        let url = scene.town.worker.url();
+        let url = scene.town().worker.url();
         for name in ["API_URL", "TOWN_ID", "RIG_ID", "GIT_HOSTS"] {
             scene.home.unset(&format!("GASTOWN_{name}"));
         }
@@ -212,4 +212,103 @@ fn a_linked_configuration_file_stays_linked() {
     scene.setup(&["--undo"]).assert_ok();
     assert!(scene.path(".gitconfig").is_symlink());
     assert_eq!(scene.read("dotfile"), "[user]\n\tname = x\n");
+}
+
+#[test]
+fn device_in_the_place_of_the_configuration_is_refused() {
+    let mut scene = Scene::alone(&Git::newest());
+    // One of its own: what goes wrong here as root must not cost the machine its `/dev/null`.
+    let null = scene.path("null");
+    let made = std::process::Command::new("mknod").arg(&null).args(["c", "1", "3"]).output();
+    if !made.is_ok_and(|output| output.status.success()) || fs::read(&null).is_err() {
+        eprintln!("skipped: no device can be made here");
+        return;
+    }
+    scene.home.set("GIT_CONFIG_GLOBAL", null.to_str().unwrap());
+    for arguments in [&[][..], &["--migrate", "."], &["--undo", "--global"]] {
+        let refused = scene.setup(arguments);
+        assert!(refused.assert_fails().stderr.contains("not a regular file"), "{refused:?}");
+        assert!(refused.stderr.contains("[setup-failed]"), "{refused:?}");
+    }
+    scene.setup(&["--undo"]).assert_ok();
+    let kind = fs::symlink_metadata(&null).unwrap().file_type();
+    assert!(std::os::unix::fs::FileTypeExt::is_char_device(&kind));
+    scene.setup(&["--file", "mine"]).assert_ok();
+}
+
+#[test]
+fn every_host_that_the_settings_serve_is_set_up() {
+    for git in Git::all() {
+        let mut scene = Scene::alone(&git);
+        scene.home.set("GITLAB_TOKEN", "glpat-sentinel");
+        scene.home.set("GITLAB_INSTANCE_URL", "https://gitlab.example/");
+        let ran = scene.setup(&["--host", "git.example"]);
+        let key = "credential.https://gitlab.example.helper";
+        assert!(ran.assert_ok().stdout.contains(key), "{ran:?}");
+        let line = scene.home.git(&["config", "--global", "--get-all", key]);
+        // The token names the host: on the list it would be one for GitHub's tokens.
+        assert_eq!(line.stdout, format!("\n{HELPER}\n"));
+        let mut fill = scene.home.command("git");
+        fill.args(["credential", "fill"]);
+        let filled = Ran::run(fill, b"protocol=https\nhost=gitlab.example\n\n");
+        assert!(filled.assert_ok().stdout.contains("password=glpat-sentinel"), "{filled:?}");
+        let again = scene.setup(&["--host", "git.example"]);
+        assert_eq!(again.assert_ok().stdout.matches("already set up").count(), 2, "{again:?}");
+        scene.setup(&["--undo"]).assert_ok();
+        assert!(!scene.path(".gitconfig").exists());
+    }
+}
+
+#[test]
+fn store_helper_for_a_part_of_the_host_is_put_before_ours() {
+    let scene = Scene::alone(&Git::newest());
+    scene.setup(&[]).assert_ok();
+    let key = format!("credential.{}/acme.helper", scene.host());
+    scene.home.git(&["config", "--global", &key, "store"]).assert_ok();
+    scene.setup(&[]).assert_ok();
+    assert!(scene.read(".gitconfig").ends_with(&scene.added(HELPER)));
+}
+
+/// Everything in the home belongs to a user who may write nothing else.
+fn as_another_user(scene: &Scene, arguments: &[&str]) -> Ran {
+    let mut setup = scene.home.command(HELPER);
+    setup.arg("setup").args(arguments);
+    std::os::unix::process::CommandExt::uid(&mut setup, 4711);
+    Ran::run(setup, b"")
+}
+
+#[test]
+fn who_may_not_write_the_systems_file_migrates_where_it_is_set_up() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can become another user");
+        return;
+    }
+    let mut scene = Scene::alone(&Git::newest());
+    let system = tempfile::tempdir().unwrap();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(system.path(), open).unwrap();
+    let file = system.path().join("gitconfig");
+    scene.home.unset("GIT_CONFIG_NOSYSTEM");
+    scene.home.set("GIT_CONFIG_SYSTEM", file.to_str().unwrap());
+    scene.home.git(&["init", "--quiet", "rigs/one"]).assert_ok();
+    let url = format!("{}/a.git", scene.host().replace("://", "://x:ghs_sentinel@"));
+    scene.home.git_in("rigs/one", &["remote", "add", "origin", &url]).assert_ok();
+    let owned = scene.path("").parent().unwrap().to_owned();
+    let status = std::process::Command::new("chown").args(["-R", "4711"]).arg(&owned).status();
+    assert!(status.unwrap().success());
+    let config = || scene.read("rigs/one/.git/config");
+
+    let refused = as_another_user(&scene, &["--system", "--migrate", "rigs"]);
+    assert!(!refused.assert_fails().stdout.contains("wrote"), "{refused:?}");
+    assert!(refused.stderr.contains("gitconfig"), "{refused:?}");
+    assert!(config().contains("ghs_sentinel"), "git would not ask this helper");
+
+    scene.setup(&["--system"]).assert_ok();
+    for arguments in [&[][..], &["--rig", "other"]] {
+        let arguments = [arguments, &["--system", "--migrate", "rigs"]].concat();
+        scene.home.git_in("rigs/one", &["config", "remote.origin.url", &url]);
+        let migrated = as_another_user(&scene, &arguments);
+        assert!(!migrated.assert_ok().stdout.contains("wrote"), "{migrated:?}");
+        assert!(!config().contains("ghs_sentinel"), "{migrated:?}");
+    }
 }

@@ -5,7 +5,7 @@ use super::*;
 /// A repository as it was made the old way: a bare one with a worktree, a token in both of its
 /// URLs, and a `store` helper in the configuration of the worktree.
 fn old_way(scene: &Scene, token: &str) {
-    let url = scene.town.github.url_with(REPOSITORY, token);
+    let url = scene.town().github.url_with(REPOSITORY, token);
     let git = |arguments: &[&str]| {
         scene.home.git(arguments).assert_ok();
     };
@@ -24,13 +24,13 @@ fn old_way(scene: &Scene, token: &str) {
         scene.home.git_in("rigs/worktree", arguments).assert_ok();
     };
     in_worktree(&["config", "--worktree", "credential.helper", &store]);
-    let line = format!("http://x-access-token:{token}@{}\n", scene.town.github.host());
+    let line = format!("http://x-access-token:{token}@{}\n", scene.town().github.host());
     scene.write("stale-tokens", &line);
 }
 
 /// An ordinary clone, and one with a submodule.
 fn old_clones(scene: &Scene, token: &str) {
-    let url = scene.town.github.url_with(REPOSITORY, token);
+    let url = scene.town().github.url_with(REPOSITORY, token);
     let git = |arguments: &[&str]| {
         scene.home.git(arguments).assert_ok();
     };
@@ -53,11 +53,11 @@ fn files_with(scene: &Scene, token: &str) -> Vec<PathBuf> {
 fn the_push_that_fails_names_the_command_and_the_command_mends_it() {
     for git in Git::all() {
         let scene = Scene::new(&git);
-        let token = scene.town.worker.token_for("rig-1");
+        let token = scene.town().worker.token_for("rig-1");
         old_way(&scene, &token);
         scene.setup(&[]).assert_ok();
         scene.home.commit("rigs/worktree", "file", b"content");
-        scene.town.github.revoke_all();
+        scene.town().github.revoke_all();
 
         let push = || scene.home.git_in("rigs/worktree", &["push", "--quiet", "origin", "HEAD"]);
         let failed = push();
@@ -78,7 +78,7 @@ fn the_push_that_fails_names_the_command_and_the_command_mends_it() {
 fn every_repository_worktree_and_submodule_below_is_mended() {
     for git in Git::all() {
         let scene = Scene::new(&git);
-        let token = scene.town.worker.token_for("rig-1");
+        let token = scene.town().worker.token_for("rig-1");
         old_way(&scene, &token);
         old_clones(&scene, &token);
         let before = scene.snapshot();
@@ -89,7 +89,7 @@ fn every_repository_worktree_and_submodule_below_is_mended() {
         // The list of submodules is versioned: only a commit can change it.
         assert_eq!(ran.code, 1, "{ran:?}");
         assert!(ran.stdout.contains(".gitmodules"), "{ran:?}");
-        assert!(ran.stdout.contains("rm -f"), "{ran:?}");
+        assert!(ran.stdout.contains("old tokens are still in"), "{ran:?}");
         for said in [&planned, &ran] {
             assert!(!format!("{said:?}").contains(&token), "no token is shown");
         }
@@ -104,8 +104,8 @@ fn every_repository_worktree_and_submodule_below_is_mended() {
             assert!(left.contains(&path), "{left:?}");
         }
 
-        scene.town.github.revoke_all();
-        scene.town.let_pass(std::time::Duration::from_secs(120));
+        scene.town().github.revoke_all();
+        scene.town().let_pass(std::time::Duration::from_secs(120));
         scene.home.age_cache(std::time::Duration::from_secs(120));
         for directory in ["rigs/worktree", "rigs/clone", "rigs/super/inner"] {
             scene.home.commit(directory, "file", directory.as_bytes());
@@ -123,7 +123,7 @@ fn links_are_not_followed_and_other_hosts_are_left_alone() {
     scene.home.git(&["init", "--quiet", "outside"]).assert_ok();
     scene.home.git(&["init", "--quiet", "rigs/inside"]).assert_ok();
     let foreign = "https://alice:sentinel1@gitlab.example/acme/app.git";
-    let ours = scene.town.github.url_with(REPOSITORY, "ghs_sentinel2");
+    let ours = scene.town().github.url_with(REPOSITORY, "ghs_sentinel2");
     scene.home.git_in("outside", &["remote", "add", "origin", &ours]).assert_ok();
     scene.home.git_in("rigs/inside", &["remote", "add", "origin", foreign]).assert_ok();
     symlink(scene.path("outside"), scene.path("rigs/link")).unwrap();
@@ -152,7 +152,7 @@ fn an_empty_line_that_would_hide_this_helper_goes_with_the_store() {
 #[test]
 fn one_that_cannot_be_changed_is_told_and_the_others_are() {
     let scene = Scene::new(&Git::newest());
-    let url = scene.town.github.url_with(REPOSITORY, "ghs_sentinel");
+    let url = scene.town().github.url_with(REPOSITORY, "ghs_sentinel");
     for name in ["a", "b", "c"] {
         let directory = format!("rigs/{name}");
         scene.home.git(&["init", "--quiet", &directory]).assert_ok();
@@ -162,7 +162,7 @@ fn one_that_cannot_be_changed_is_told_and_the_others_are() {
     scene.write("rigs/b/.git/config.lock", "");
     let ran = scene.setup(&["--migrate", "rigs"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stdout.contains("FAILED: git cannot read or change"), "{ran:?}");
+    assert!(ran.stdout.contains("/rigs/b/.git/config.lock\", which is"), "{ran:?}");
     assert!(ran.stdout.contains("changed 2"), "{ran:?}");
     assert!(!format!("{ran:?}").contains("ghs_sentinel"), "{ran:?}");
     for (name, is_clear) in [("a", true), ("b", false), ("c", true)] {
@@ -175,8 +175,8 @@ fn one_that_cannot_be_changed_is_told_and_the_others_are() {
 fn a_token_in_a_rewriting_rule_is_told_and_not_shown() {
     let scene = Scene::new(&Git::newest());
     scene.home.git(&["init", "--quiet", "rigs/one"]).assert_ok();
-    let key = format!("url.http://x:ghs_sentinel@{}/.insteadOf", scene.town.github.host());
-    let value = format!("http://{}/", scene.town.github.host());
+    let key = format!("url.http://x:ghs_sentinel@{}/.insteadOf", scene.town().github.host());
+    let value = format!("http://{}/", scene.town().github.host());
     scene.home.git_in("rigs/one", &["config", &key, &value]).assert_ok();
     let ran = scene.setup(&["--migrate", "rigs"]);
     assert_eq!(ran.code, 1, "{ran:?}");
@@ -187,7 +187,7 @@ fn a_token_in_a_rewriting_rule_is_told_and_not_shown() {
 #[test]
 fn root_does_not_take_over_what_it_mends() {
     let scene = Scene::new(&Git::newest());
-    let url = scene.town.github.url_with(REPOSITORY, "ghs_sentinel");
+    let url = scene.town().github.url_with(REPOSITORY, "ghs_sentinel");
     scene.home.git(&["init", "--quiet", "rigs/one"]).assert_ok();
     scene.home.git_in("rigs/one", &["remote", "add", "origin", &url]).assert_ok();
     let config = scene.path("rigs/one/.git/config");
@@ -205,7 +205,7 @@ fn root_does_not_take_over_what_it_mends() {
 fn advice_about_a_hostile_repository_does_what_it_says_and_nothing_else() {
     let scene = Scene::new(&Git::newest());
     scene.home.git(&["init", "--quiet", "hostile"]).assert_ok();
-    let url = format!("http://me:ghs_a@{}/a.git;touch pwned", scene.town.github.host());
+    let url = format!("http://me:ghs_a@{}/a.git;touch pwned", scene.town().github.host());
     let name = "x;touch pwned;$(touch pwned)`touch pwned`";
     scene.write("hostile/.gitmodules", &format!("[submodule \"{name}\"]\n\turl = \"{url}\"\n"));
     let ran = scene.setup(&["--migrate", "hostile"]);
@@ -216,4 +216,168 @@ fn advice_about_a_hostile_repository_does_what_it_says_and_nothing_else() {
     Ran::run(shell, b"").assert_ok();
     assert!(!scene.path("pwned").exists(), "{advice}");
     assert!(!scene.read("hostile/.gitmodules").contains("ghs_a"), "{advice}");
+}
+
+/// A repository of that name, and the host that tokens in it are for.
+fn one(scene: &Scene, lines: &[(&str, &str)]) -> String {
+    scene.home.git(&["init", "--quiet", "rigs/one"]).assert_ok();
+    for (key, value) in lines {
+        scene.home.git_in("rigs/one", &["config", "--add", key, value]).assert_ok();
+    }
+    scene.read("rigs/one/.git/config")
+}
+
+#[test]
+fn every_url_loses_its_token() {
+    for git in Git::all() {
+        let scene = Scene::alone(&git);
+        let url = "https://x:ghs_sentinel@git.example/acme/app.git";
+        let keys = [
+            "remote.origin.url",
+            "remote.origin.pushurl",
+            "remote.origin.lfsurl",
+            "remote.pushDefault",
+            "branch.main.remote",
+            "branch.main.pushRemote",
+            "lfs.url",
+            "lfs.pushurl",
+            "submodule.x.url",
+        ];
+        one(&scene, &keys.map(|key| (key, url)));
+        let second = "https://y:ghs_sentinel@git.example/acme/app.git";
+        scene.home.git_in("rigs/one", &["config", "--add", "lfs.url", second]).assert_ok();
+        scene.setup(&["--migrate", "rigs"]).assert_ok();
+        let config = scene.read("rigs/one/.git/config");
+        assert!(!config.contains("ghs_sentinel"), "{config}");
+        assert_eq!(config.matches("https://git.example/acme/app.git").count(), 9, "{config}");
+    }
+}
+
+#[test]
+fn token_stays_where_git_would_not_ask_this_helper() {
+    for git in Git::all() {
+        let mut scene = Scene::alone(&git);
+        scene.home.set("GITLAB_TOKEN", "glpat-other");
+        let ours = "https://x:ghs_sentinel@git.example/a.git";
+        let gitlab = "https://oauth2:glpat-sentinel@gitlab.com/a.git";
+        let stays = |scene: &Scene, arguments: &[&str], token: &str| {
+            let ran = scene.setup(arguments);
+            let why = "which stays: git";
+            assert!(ran.assert_fails().stdout.contains(why), "{ran:?}");
+            assert!(!format!("{ran:?}").contains(token), "{ran:?}");
+            assert!(scene.read("rigs/one/.git/config").contains(token), "{ran:?}");
+        };
+        one(&scene, &[("remote.origin.url", gitlab), ("remote.other.url", ours)]);
+        stays(&scene, &["--file", "mine", "--migrate", "rigs"], "ghs_sentinel");
+        stays(&scene, &["--file", "mine", "--migrate", "rigs"], "glpat-sentinel");
+
+        let local = [("credential.helper", ""), ("credential.helper", "cache")];
+        one(&scene, &local);
+        stays(&scene, &["--migrate", "rigs"], "ghs_sentinel");
+        scene.home.git_in("rigs/one", &["config", "--unset-all", "credential.helper"]).assert_ok();
+        scene.home.git_in("rigs/one", &["config", "--unset", "include.path"]);
+
+        scene.setup(&["--migrate", "rigs"]).assert_ok();
+        let config = scene.read("rigs/one/.git/config");
+        assert!(!config.contains("sentinel"), "setup serves GitLab now: {config}");
+    }
+}
+
+#[test]
+fn store_helper_stays_where_it_is_all_there_is() {
+    let scene = Scene::alone(&Git::newest());
+    let before = one(&scene, &[("credential.helper", "store")]);
+    let ran = scene.setup(&["--file", "mine", "--migrate", "rigs"]);
+    assert!(ran.assert_fails().stdout.contains("credential.helper = store stays"), "{ran:?}");
+    assert_eq!(scene.read("rigs/one/.git/config"), before);
+}
+
+#[test]
+fn every_form_of_store_is_removed_for_parts_of_the_host_too() {
+    let scene = Scene::alone(&Git::newest());
+    one(
+        &scene,
+        &[
+            ("credential.https://git.example/acme.helper", "store"),
+            ("credential.https://me@git.example.helper", "store --file /x"),
+            ("credential.https://git.example.helper", "!git credential-store"),
+            ("credential.helper", "/usr/lib/git-core/git-credential-store"),
+            ("credential.https://elsewhere.example/acme.helper", "store"),
+        ],
+    );
+    scene.setup(&["--migrate", "rigs"]).assert_ok();
+    let listed = scene.home.git_in("rigs/one", &["config", "--local", "--get-regexp", "helper"]);
+    assert_eq!(listed.stdout, "credential.https://elsewhere.example/acme.helper store\n");
+}
+
+#[test]
+fn token_in_another_file_or_in_a_name_is_told_and_said_to_be_nowhere_else() {
+    let scene = Scene::alone(&Git::newest());
+    let key = "url.https://x:ghs_sentinel@git.example/.insteadOf";
+    scene.home.git(&["config", "--global", key, "https://git.example/"]).assert_ok();
+    one(&scene, &[("include.path", "../../../included")]);
+    scene.write("included", "[lfs]\n\turl = https://x:ghs_sentinel@git.example/a\n");
+    let ran = scene.setup(&["--migrate", "rigs"]);
+    let said = &ran.assert_fails().stdout;
+    assert!(said.contains("/.gitconfig`: url.https://git.example/.insteadof carries"), "{ran:?}");
+    assert!(said.contains("/included`: lfs.url carries a token"), "{ran:?}");
+    assert!(!said.contains("took") && !format!("{ran:?}").contains("ghs_sentinel"), "{ran:?}");
+}
+
+#[test]
+fn url_that_is_not_utf8_is_told_and_left_as_it_is() {
+    let scene = Scene::alone(&Git::newest());
+    one(&scene, &[("remote.origin.url", "https://x:ghs_sentinel@git.example/a.git")]);
+    let path = scene.path("rigs/one/.git/config");
+    let mut before = fs::read(&path).unwrap();
+    let at = before.windows(5).position(|part| part == b"a.git").unwrap();
+    before[at] = 0xff;
+    fs::write(&path, &before).unwrap();
+    let ran = scene.setup(&["--migrate", "rigs"]);
+    assert!(ran.assert_fails().stdout.contains("not UTF-8"), "{ran:?}");
+    assert!(!ran.stdout.contains("took"), "{ran:?}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn undone_migration_brings_the_helpers_back_and_no_token() {
+    for git in Git::all() {
+        let scene = Scene::alone(&git);
+        let url = "https://x:ghs_sentinel@git.example/a.git";
+        let lines = [
+            ("credential.helper", ""),
+            ("credential.helper", "store --file=/x"),
+            ("remote.origin.url", url),
+            ("credential.https://git.example.helper", "store"),
+        ];
+        let before = one(&scene, &lines);
+        scene.setup(&["--migrate", "rigs"]).assert_ok();
+        scene.setup(&["--undo", "--migrate", "rigs"]).assert_ok();
+        let after = scene.read("rigs/one/.git/config");
+        assert_eq!(after, before.replace("x:ghs_sentinel@", ""));
+        let again = scene.setup(&["--undo", "--migrate", "rigs"]);
+        assert!(again.assert_ok().stdout.contains("nothing to undo"), "{again:?}");
+
+        scene.setup(&["--migrate", "rigs"]).assert_ok();
+        scene.home.git_in("rigs/one", &["config", "user.name", "x"]).assert_ok();
+        scene.setup(&["--undo", "--migrate", "rigs/one"]).assert_ok();
+        let helpers = ["config", "--local", "--get-regexp", "helper|name"];
+        let listed = scene.home.git_in("rigs/one", &helpers).stdout;
+        assert!(listed.contains("store --file=/x") && listed.contains("name x"), "{listed}");
+        for (path, text) in scene.snapshot() {
+            let text = String::from_utf8_lossy(&text);
+            assert!(!text.contains("ghs_sentinel"), "{path:?}");
+        }
+    }
+}
+
+#[test]
+fn old_tokens_are_named_without_a_command_that_deletes() {
+    let scene = Scene::alone(&Git::newest());
+    scene.write("id_ed25519", "a key");
+    let store = format!("store --file={}", scene.path("id_ed25519").display());
+    one(&scene, &[("credential.helper", &store)]);
+    let ran = scene.setup(&["--migrate", "rigs"]);
+    assert!(ran.assert_ok().stdout.contains("id_ed25519"), "{ran:?}");
+    assert!(!ran.stdout.contains("rm "), "{ran:?}");
 }

@@ -99,3 +99,83 @@ fn the_note_holds_no_secret_of_the_file_and_is_private() {
     assert!(!text.contains("c2VudGluZWw"), "{text}");
     assert_eq!(note.metadata().unwrap().permissions().mode() & 0o777, 0o600);
 }
+
+#[test]
+fn damaged_note_is_an_error_that_says_how_to_go_on() {
+    let scene = Scene::alone(&Git::newest());
+    scene.write(".gitconfig", MINE);
+    scene.setup(&[]).assert_ok();
+    let directory = scene.path(".config/gastown/setup");
+    let note = fs::read_dir(&directory).unwrap().next().unwrap().unwrap().path();
+    let text = fs::read_to_string(&note).unwrap();
+    let after = scene.read(".gitconfig");
+    for (wrong, is_undo_all) in [
+        (String::new(), true),
+        ("{}".to_owned(), false),
+        (text.replace("\"from\": ", "\"from\": 99999999999"), true),
+        (text.replace("\"count\": ", "\"count\": 1844674407370955161"), false),
+        (text.replace("\"pieces\": [", "\"pieces\": [{\"text\": \"AAAA\"},"), true),
+        (text.replace(".gitconfig", "other"), false),
+    ] {
+        fs::write(&note, wrong).unwrap();
+        let arguments: &[&str] = if is_undo_all { &["--undo"] } else { &["--undo", "--global"] };
+        let refused = scene.setup(arguments);
+        let said = refused.assert_fails().stdout.clone() + &refused.stderr;
+        assert!(said.contains("damaged") && said.contains("[setup-failed]"), "{refused:?}");
+        assert!(!said.contains("internal error"), "{refused:?}");
+        assert_eq!(scene.read(".gitconfig"), after);
+    }
+    fs::write(&note, "{").unwrap();
+    let refused = scene.setup(&["--undo"]);
+    let (_, advice) = refused.stdout.split_once("run this again: ").expect("advice");
+    let mut shell = scene.home.command("sh");
+    shell.args(["-c", advice.lines().next().unwrap().trim_end_matches(" [setup-failed]")]);
+    Ran::run(shell, b"").assert_ok();
+    scene.setup(&["--undo"]).assert_ok();
+    assert!(!scene.read(".gitconfig").contains(HELPER));
+}
+
+#[test]
+fn dangling_link_stays() {
+    let scene = Scene::alone(&Git::newest());
+    symlink("dotfiles/gitconfig", scene.path(".gitconfig")).unwrap();
+    fs::create_dir(scene.path("dotfiles")).unwrap();
+    scene.setup(&[]).assert_ok();
+    assert_eq!(scene.read("dotfiles/gitconfig"), scene.added(HELPER));
+    scene.setup(&["--undo"]).assert_ok();
+    assert!(scene.path(".gitconfig").is_symlink());
+    assert!(!scene.path("dotfiles/gitconfig").exists());
+}
+
+#[test]
+fn occupied_gh_changes_nothing_and_what_was_set_up_before_can_be_undone() {
+    let scene = Scene::alone(&Git::newest());
+    scene.write(".gitconfig", MINE);
+    fs::create_dir(scene.path("bin")).unwrap();
+    scene.write("bin/gh", "the real one");
+    let before = scene.snapshot();
+    scene.setup(&["--gh-shim", "bin"]).assert_fails();
+    assert_eq!(scene.snapshot(), before);
+    scene.setup(&[]).assert_ok();
+    scene.setup(&["--rig", "rig-1", "--gh-shim", "bin"]).assert_fails();
+    scene.setup(&["--undo"]).assert_ok();
+    assert_eq!(scene.snapshot(), before);
+}
+
+#[test]
+fn the_note_holds_no_secret_between_two_changes() {
+    let mut scene = Scene::alone(&Git::newest());
+    scene.home.set("GASTOWN_GIT_HOSTS", "one.example,two.example");
+    let mine = "[credential \"https://one.example\"]\n\tusername = x\n[http]\n\textraHeader = \
+                c2VudGluZWw\n[credential \"https://two.example\"]\n\tusername = x\n";
+    scene.write(".gitconfig", mine);
+    scene.setup(&[]).assert_ok();
+    let note = fs::read_dir(scene.path(".config/gastown/setup")).unwrap().next().unwrap().unwrap();
+    let text = fs::read_to_string(note.path()).unwrap();
+    for secret in ["c2VudGluZWw", "YzJWdWRHbHVaV3c"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+    assert!(text.len() < 2500, "{text}");
+    scene.setup(&["--undo"]).assert_ok();
+    assert_eq!(scene.read(".gitconfig"), mine);
+}

@@ -1,0 +1,210 @@
+//! The helper lines: what ours say for each host, how they get into a file and out of it again,
+//! and the same as environment variables (`--print-env`).
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::ValueEnum as _;
+use git_credential_gastown::failure::{Failure, Name, Retry};
+use git_credential_gastown::git_config::{Line, helpers_for, helpers_on};
+use git_credential_gastown::helper_line::{Kind, kind, quoted};
+use git_credential_gastown::host::{Host, Kind as HostKind};
+
+use super::git_file::WorkingCopy;
+use super::{Setup, failure};
+use crate::config::{Origin, Setting};
+
+/// A host, and the line that has git ask this helper for it.
+pub(super) struct HostLine {
+    pub host: Host,
+    pub line: String,
+}
+
+/// The lines for all hosts.
+pub(super) fn wanted(setup: &Setup<'_>) -> Result<Vec<HostLine>, Failure> {
+    check_flags(setup)?;
+    if setup.hosts.is_empty() {
+        let what = "there is no git host to set up";
+        let advice = "name one with --host, as --host github.com";
+        return Err(Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice));
+    }
+    let program = word(&setup.program()?.to_string_lossy())?;
+    let line = |host: &Host| {
+        let mut words = vec![program.clone()];
+        for (flag, value) in flags(setup, host) {
+            words.extend([flag.to_owned(), word(&value)?]);
+        }
+        Ok(HostLine { host: host.clone(), line: words.join(" ") })
+    };
+    setup.hosts.iter().map(line).collect()
+}
+
+impl HostLine {
+    pub(super) fn key(&self) -> String {
+        format!("credential.{}.helper", self.host)
+    }
+
+    /// Where the line comes from, if git asks it first and no stale helper after it.
+    pub(super) fn origin_in(&self, lines: &[Line]) -> Option<String> {
+        let chain = helpers_on(lines, &self.host, None);
+        let (first, others) = chain.split_first()?;
+        let is_stale = |line: &&Line| kind(&line.value) == Kind::Store;
+        (first.value == self.line && !others.iter().any(is_stale)).then(|| first.origin.clone())
+    }
+}
+
+/// The flags given, as they can stand for any directory that git runs in.
+fn flags(setup: &Setup<'_>, host: &Host) -> Vec<(&'static str, String)> {
+    let flags = setup.flags;
+    let path = |value: &Option<PathBuf>| {
+        let absolute = |path: &PathBuf| setup.surroundings.absolute(path);
+        value.as_ref().map(|path| absolute(path).to_string_lossy().into_owned())
+    };
+    let on_failure = flags.on_failure.and_then(|what| what.to_possible_value());
+    // The helper answers only for hosts on its list; GitLab's is served because of its token.
+    let is_listed = !flags.host.is_empty() && setup.context.settings.kind(host) == HostKind::GitHub;
+    let values = [
+        ("--api-url", flags.api_url.clone()),
+        ("--town", flags.town.clone()),
+        ("--rig", flags.rig.clone()),
+        ("--workspace", path(&flags.workspace)),
+        ("--host", is_listed.then(|| host.to_string())),
+        ("--cache-dir", path(&flags.cache_dir)),
+        ("--config", path(&flags.config)),
+        ("--on-failure", on_failure.map(|what| what.get_name().to_owned())),
+    ];
+    values.into_iter().filter_map(|(flag, value)| Some((flag, value?))).collect()
+}
+
+/// A flag that is wrong now would be wrong for every git from here on.
+fn check_flags(setup: &Setup<'_>) -> Result<(), Failure> {
+    let settings = &setup.context.settings;
+    let wrong = [fault_of(&settings.api_url), fault_of(&settings.town), fault_of(&settings.rig)];
+    match wrong.into_iter().flatten().next() {
+        None => Ok(()),
+        Some(what) => {
+            let advice = "correct the flag; nothing was written";
+            Err(Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice))
+        }
+    }
+}
+
+fn fault_of<T>(setting: &Setting<T>) -> Option<String> {
+    match setting {
+        Setting::Wrong { origin: Origin::Flag(name), why } => Some(format!("{name} is {why}")),
+        _ => None,
+    }
+}
+
+fn word(text: &str) -> Result<String, Failure> {
+    quoted(text).ok_or_else(|| {
+        let what = format!("{text:?} cannot stand in git's configuration: a control character");
+        failure(what, "use another path or value")
+    })
+}
+
+/// Adds our lines after all others of that key. The empty one makes git forget those.
+pub(super) fn append(copy: &WorkingCopy<'_>, wanted: &HostLine) -> Result<()> {
+    let key = wanted.key();
+    // An older line of ours may stand where others come after it.
+    remove(copy, &key)?;
+    copy.edit(&["--add", &key, ""])?;
+    copy.edit(&["--add", &key, &wanted.line])
+}
+
+/// Removes ours. Returns whether there were any.
+pub(super) fn remove(copy: &WorkingCopy<'_>, key: &str) -> Result<bool> {
+    let values = values(copy, key)?;
+    let rest = without_ours(&values);
+    if rest.len() == values.len() {
+        return Ok(false);
+    }
+    let empty = |values: &[String]| values.iter().filter(|value| value.is_empty()).count();
+    if rest.is_empty() {
+        copy.edit(&["--unset-all", key])?;
+    } else if empty(&rest) == 0 || empty(&rest) == empty(&values) {
+        // Line by line where git can tell the lines apart, so that comments stay.
+        let mut ours: Vec<_> = values.iter().filter(|value| kind(value) == Kind::Ours).collect();
+        ours.sort();
+        ours.dedup();
+        for value in ours {
+            copy.edit(&["--fixed-value", "--unset-all", key, value])?;
+        }
+        if empty(&rest) != empty(&values) {
+            copy.edit(&["--unset-all", key, "^$"])?;
+        }
+    } else {
+        copy.edit(&["--unset-all", key])?;
+        rest.iter().try_for_each(|value| copy.edit(&["--add", key, value]))?;
+    }
+    Ok(true)
+}
+
+/// In the order of the file.
+pub(super) fn values(copy: &WorkingCopy<'_>, key: &str) -> Result<Vec<String>> {
+    let lines = copy.lines()?.into_iter().filter(|line| line.key == key);
+    Ok(lines.map(|line| line.value).collect())
+}
+
+/// The values without ours, and without the empty one directly before each of ours.
+fn without_ours(values: &[String]) -> Vec<String> {
+    let mut rest: Vec<String> = Vec::new();
+    for value in values {
+        if kind(value) != Kind::Ours {
+            rest.push(value.clone());
+        } else if rest.last().is_some_and(String::is_empty) {
+            rest.pop();
+        }
+    }
+    rest
+}
+
+/// For the shell to evaluate. What the environment sets already stays and is not repeated.
+///
+/// <https://git-scm.com/docs/git-config#Documentation/git-config.txt-GITCONFIGCOUNT>
+pub(super) fn exports(setup: &Setup<'_>) -> Result<String, Failure> {
+    let mut lines = setup.git.lines_for(None)?;
+    lines.retain(|line| line.scope == "command");
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for wanted in wanted(setup)? {
+        let chain = helpers_for(&lines, &wanted.host);
+        if chain.len() != 1 || chain[0].value != wanted.line {
+            pairs.extend([(wanted.key(), String::new()), (wanted.key(), wanted.line)]);
+        }
+    }
+    let first = setup.surroundings.git_config_count;
+    let mut text = export("GIT_CONFIG_COUNT", &(first + pairs.len()).to_string());
+    for (index, (key, value)) in pairs.iter().enumerate() {
+        let number = first + index;
+        text += &export(&format!("GIT_CONFIG_KEY_{number}"), key);
+        text += &export(&format!("GIT_CONFIG_VALUE_{number}"), value);
+    }
+    Ok(text)
+}
+
+fn export(name: &str, value: &str) -> String {
+    format!("export {name}='{}'\n", value.replace('\'', r"'\''"))
+}
+
+/// Whether a path is this program's, wherever that lies.
+pub(super) fn is_program(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == git_credential_gastown::helper_line::PROGRAM)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ours_goes_with_the_empty_line_before_it_and_nothing_else() {
+        let rest = |values: &[&str]| {
+            let values: Vec<_> = values.iter().map(|value| (*value).to_owned()).collect();
+            without_ours(&values).join(",")
+        };
+        assert_eq!(rest(&["", "gastown"]), "");
+        assert_eq!(rest(&["store", "", "/x/git-credential-gastown --rig r"]), "store");
+        assert_eq!(rest(&["", "cache", "", "gastown", "store"]), ",cache,store");
+        assert_eq!(rest(&["gastown", "store"]), "store");
+        assert_eq!(rest(&["", "store"]), ",store");
+    }
+}

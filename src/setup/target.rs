@@ -1,0 +1,127 @@
+//! Which file of git's setup writes to, and which lines are then in effect for those who read it.
+
+use std::collections::VecDeque;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use git_credential_gastown::failure::Failure;
+use git_credential_gastown::git_config::Line;
+use git_credential_gastown::helper_line::word;
+
+use super::git_file::GitFile;
+use super::{Setup, failure};
+
+/// git follows no more of them.
+const MOST_INCLUDES: usize = 10;
+
+pub(super) enum Scope {
+    System,
+    Global,
+    /// The repository in the working directory.
+    Local,
+    /// This file alone, with what it includes.
+    File,
+}
+
+pub(super) struct Target {
+    pub file: GitFile,
+    pub scope: Scope,
+}
+
+impl Target {
+    /// The one that the command line names.
+    pub(super) fn of(setup: &Setup<'_>) -> Result<Self> {
+        let options = &setup.options.target;
+        let (path, scope) = match &options.file {
+            Some(file) => (file.clone(), Scope::File),
+            None if options.system => (system_file(setup)?, Scope::System),
+            None if options.local => (local_file(setup)?, Scope::Local),
+            None => (global_file(setup)?, Scope::Global),
+        };
+        Ok(Self { file: GitFile::open(&setup.absolute(&path))?, scope })
+    }
+
+    pub(super) fn lines_in_effect(&self, setup: &Setup<'_>) -> Result<Vec<Line>> {
+        let git = &setup.git;
+        let (mut lines, scopes): (_, &[&str]) = match self.scope {
+            Scope::File if self.file.read()?.is_none() => return Ok(Vec::new()),
+            Scope::File => {
+                return Ok(git.lines_with_includes(&self.file.directory, &self.file.name)?);
+            }
+            Scope::System => (git.lines_for(None)?, &["system"]),
+            Scope::Global => (git.lines_for(None)?, &["system", "global"]),
+            Scope::Local => (git.effective_lines()?, &["system", "global", "local"]),
+        };
+        lines.retain(|line| scopes.contains(&line.scope.as_str()));
+        Ok(lines)
+    }
+}
+
+/// Only git knows where it was built to look, and tells its editor.
+fn system_file(setup: &Setup<'_>) -> Result<PathBuf, Failure> {
+    let told = setup.git.run(&["config", "--system", "--edit"])?;
+    let file = PathBuf::from(String::from_utf8_lossy(&told.stdout).into_owned());
+    if told.succeeded && file.is_absolute() {
+        return Ok(file);
+    }
+    let what = format!("git does not tell where its system configuration is: {}", told.complaint());
+    Err(failure(what, "name the file: --file /etc/gitconfig"))
+}
+
+pub(super) fn global_file(setup: &Setup<'_>) -> Result<PathBuf, Failure> {
+    let lack = || failure("HOME is unset".to_owned(), "set it, or name a file with --file");
+    setup.surroundings.global_git_config.clone().ok_or_else(lack)
+}
+
+fn local_file(setup: &Setup<'_>) -> Result<PathBuf, Failure> {
+    let told = setup.git.run(&["rev-parse", "--git-path", "config"])?;
+    if told.succeeded {
+        let path = String::from_utf8_lossy(&told.stdout);
+        return Ok(PathBuf::from(path.trim_end_matches('\n')));
+    }
+    let what = format!("--local needs a repository in the working directory: {}", told.complaint());
+    Err(failure(what, "run it inside one, or use --global"))
+}
+
+/// Fails if the file includes a pipe or the like, at which git would wait for ever.
+pub(super) fn check_includes(setup: &Setup<'_>, file: &GitFile) -> Result<()> {
+    let mut waiting = VecDeque::from([(file.path(), file.lines(&setup.git)?)]);
+    let mut seen = 0;
+    while let Some((path, lines)) = waiting.pop_front() {
+        for line in lines.iter().filter(|line| is_include(line)) {
+            let Some(included) = included(setup, &path, &line.value) else { continue };
+            let Ok(kind) = included.metadata().map(|metadata| metadata.file_type()) else {
+                continue;
+            };
+            let is_device = kind.is_char_device() && included != Path::new("/dev/null");
+            if kind.is_fifo() || kind.is_socket() || is_device {
+                let what = format!("{path:?} includes {included:?}, which is not a regular file");
+                let shown = word(&path.to_string_lossy());
+                let advice = format!("take that line out: git config --file {shown} --edit");
+                return Err(failure(what, &advice).into());
+            }
+            seen += 1;
+            if seen <= MOST_INCLUDES
+                && let Ok(included) = GitFile::open(&included)
+                    // git itself reports a file that it cannot read.
+                && let Ok(lines) = included.lines(&setup.git)
+            {
+                waiting.push_back((included.path(), lines));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_include(line: &Line) -> bool {
+    line.is("include", "path") || line.is("includeif", "path")
+}
+
+/// Relative to the home directory or to the including file, as in git.
+fn included(setup: &Setup<'_>, file: &Path, value: &str) -> Option<PathBuf> {
+    match value.strip_prefix("~/") {
+        Some(rest) => Some(setup.surroundings.home.as_ref()?.join(rest)),
+        None => Some(file.parent()?.join(value)),
+    }
+}
