@@ -11,6 +11,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result};
 use git_credential_gastown::failure::{FailureKey, FailureRecord};
@@ -19,7 +20,7 @@ use git_credential_gastown::policy::{HostKey, HostRecord};
 use git_credential_gastown::record::{from_bytes, to_bytes};
 use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::{Entry, Secret};
-use rustix::fs::OFlags;
+use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps, utimensat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
@@ -109,6 +110,25 @@ impl Cache {
 
     pub(crate) fn keep_entry(&self, key: &CacheKey, entry: &Entry) -> Result<()> {
         self.write(&name(&key.file_stem(), TOKEN), key, entry)
+    }
+
+    /// When the token was last given to a client that tells of no refusal. The time of the entry's
+    /// file says it, so that a fresh answer writes nothing; a new entry counts as given.
+    pub(crate) fn given_at(&self, key: &CacheKey) -> Option<Timestamp> {
+        let path = self.directory()?.join(name(&key.file_stem(), TOKEN));
+        let modified = fs::symlink_metadata(path).ok()?.modified().ok()?;
+        let since = modified.duration_since(UNIX_EPOCH).ok()?;
+        Some(Timestamp::from_millis(0).plus(since))
+    }
+
+    /// Best effort: without it the worker is asked later.
+    pub(crate) fn note_given(&self, key: &CacheKey, now: Timestamp) {
+        let Some(directory) = self.directory() else { return };
+        let path = directory.join(name(&key.file_stem(), TOKEN));
+        let now =
+            Timespec { tv_sec: now.seconds(), tv_nsec: now.millis().rem_euclid(1000) * 1_000_000 };
+        let times = Timestamps { last_access: now, last_modification: now };
+        let _ = utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW);
     }
 
     pub(crate) fn failure(&self, key: &FailureKey) -> Option<FailureRecord> {

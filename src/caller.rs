@@ -39,7 +39,12 @@ impl Caller {
 
     /// A person or a script, who asks as often as they like.
     pub(crate) fn by_hand() -> Self {
-        Self { has_capabilities: false, found: OnceCell::from(Found::Unknown) }
+        Self { has_capabilities: true, found: OnceCell::from(Found::Unknown) }
+    }
+
+    /// Whether its request says what it can do, as that of git ≥ 2.46 does.
+    pub(crate) fn announces_anything(&self) -> bool {
+        self.has_capabilities
     }
 
     /// Whether git's own transport asks.

@@ -7,7 +7,7 @@ use std::fmt;
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::host::{Host, Kind};
 use git_credential_gastown::policy::{
-    Configured, Demand, Evidence, HostKey, HostRecord, decide_configured, is_within,
+    Configured, Demand, Evidence, HostKey, HostRecord, decide_configured,
 };
 use git_credential_gastown::protocol::{Report, TOKEN_USER};
 use git_credential_gastown::time::Timestamp;
@@ -18,7 +18,7 @@ use crate::cache::host_key;
 use crate::caller::Caller;
 use crate::clock;
 use crate::config::{Setting, StaticToken};
-use crate::renew::{Outcome, Renewal};
+use crate::look::{Lookup, Outcome};
 
 /// The user name that GitLab expects beside a token.
 const GITLAB_USER: &str = "oauth2";
@@ -164,12 +164,11 @@ impl Chain<'_> {
         context.messages.trace(format_args!("place: {}, rig {}", place.api, place.rig));
         note_own_refusal(context, ask);
         let Ask { host, report, caller, demand } = *ask;
-        let renewal = Renewal { context, place, host, report, caller, demand };
-        match renewal.token() {
+        let lookup = Lookup { context, place, host, report, caller, demand };
+        match lookup.token() {
             Outcome::Fresh(entry) => Ok(Credential::of_entry(entry, "worker")),
             Outcome::Serve { entry, warning } => {
                 warning.iter().for_each(|warning| context.messages.warning(warning));
-                self.note_given(&entry);
                 Ok(Credential::of_entry(entry, "cache"))
             }
             Outcome::Fail { failure, reason, cached } => {
@@ -177,21 +176,6 @@ impl Chain<'_> {
                 self.tried.push(format!("worker ({})", failure.brief));
                 Err((failure, cached))
             }
-        }
-    }
-
-    /// Notes that a client which can tell of no refusal was given this token. Not while asking the
-    /// worker about it would be too early anyway, nor more often than needed.
-    fn note_given(&self, entry: &Entry) {
-        let Self { context, ask, .. } = self;
-        let (now, gap) = (clock::now(), context.policy.ask_gap);
-        if is_within(gap, entry.confirmed_at, now) || !ask.caller.tells_nothing() {
-            return;
-        }
-        let key = host_key(&entry.token, ask.host);
-        let given_at = context.cache.host_record(&key).and_then(|record| record.given_at);
-        if given_at.is_none_or(|at| !is_within(gap / 2, at, now)) {
-            note(context, key, |record| record.given(now));
         }
     }
 

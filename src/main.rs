@@ -28,6 +28,7 @@ mod credential;
 mod files;
 mod git;
 mod lock;
+mod look;
 mod messages;
 mod program;
 mod renew;

@@ -1,26 +1,21 @@
-//! The worker's token for one place. Looks at the cache and decides; if a renewal is due, one
-//! process asks the worker and the others wait for what it gets (single flight): lock, look again,
-//! ask, keep. Seeing a newer entry ends any wait, whoever wrote it, and so does a failure that was
-//! recorded after the wait began. Locks only save calls.
+//! Renewal: one process asks the worker and the others wait for what it gets (single flight). Lock,
+//! look again, ask, keep. Seeing a newer entry ends any wait, whoever wrote it, and so does a
+//! failure that was recorded after the wait began. Locks only save calls.
 
 use std::time::Duration;
 
-use git_credential_gastown::failure::{Failure, FailureKey, FailureRecord, Name, Retry};
-use git_credential_gastown::host::{CacheKey, Host};
+use git_credential_gastown::failure::{Failure, FailureRecord, Name};
 use git_credential_gastown::policy::{
-    Action, Decision, Demand, Evidence, Facts, HostRecord, Otherwise, Plan, Reason, State, decide,
-    entry_for, is_within,
+    Action, Evidence, HostRecord, Otherwise, Plan, Reason, State, entry_for,
 };
-use git_credential_gastown::protocol::Report;
 use git_credential_gastown::time::{Timestamp, spoken};
-use git_credential_gastown::token::{Entry, Grant, TokenHash};
+use git_credential_gastown::token::Grant;
 
 use crate::Context;
 use crate::cache::{Cache, Fault, host_key};
-use crate::caller::Caller;
 use crate::clock;
-use crate::config::Place;
 use crate::lock::{Lock, Try};
+use crate::look::{Look, Lookup, Outcome, out_of_time, using_the_cached};
 use crate::token_client::TokenClient;
 
 /// Time kept back to say why there is no answer.
@@ -30,33 +25,6 @@ const LONGEST_NAP: Duration = Duration::from_millis(100);
 
 const OVERDUE: &str = "the worker still hands out a token that it first handed out an hour ago";
 
-/// What came of it.
-pub(crate) enum Outcome {
-    /// The worker has just handed this out to this process.
-    Fresh(Entry),
-    /// The cached token will do, with this warning.
-    Serve { entry: Entry, warning: Option<String> },
-    /// There is no token to hand out. The cached one, if there is one, comes with it.
-    Fail { failure: Failure, reason: String, cached: Option<Entry> },
-}
-
-/// Who asks for the worker's token, and for what.
-pub(crate) struct Renewal<'a> {
-    pub context: &'a Context<'a>,
-    pub place: Place<'a>,
-    pub host: &'a Host,
-    pub report: &'a Report,
-    pub caller: &'a Caller,
-    pub demand: Demand,
-}
-
-/// What the cache holds at one moment, and what to do about it.
-struct Look {
-    entry: Option<Entry>,
-    at_host: Option<HostRecord>,
-    decision: Decision,
-}
-
 /// What became of waiting.
 enum Turn {
     /// This process asks; the lock is held until it is dropped.
@@ -64,7 +32,7 @@ enum Turn {
     Over(Outcome),
 }
 
-impl Renewal<'_> {
+impl Lookup<'_> {
     /// A token that is alive, as far as anybody can know; or why there is none.
     pub(crate) fn token(&self) -> Outcome {
         let cache = &self.context.cache;
@@ -73,86 +41,14 @@ impl Renewal<'_> {
             None
         });
         let look = self.judge(cache, entry, None);
-        match look.decision.action {
+        let outcome = match look.decision.action {
             Action::Renew(plan) => self.renew(plan, look),
             _ => self.conclude(look),
-        }
-    }
-
-    /// Looks again. Where the cache is not the first choice, a token in that one counts as well.
-    fn look(&self, cache: &Cache, waiting_since: Option<Timestamp>) -> Look {
-        let (key, now) = (self.key(), clock::now());
-        let entries = [cache, &self.context.cache].map(|it| it.entry(&key).unwrap_or_default());
-        let newest = |entry: &Entry| (entry.confirmed_at <= now, entry.confirmed_at);
-        self.judge(cache, entries.into_iter().flatten().max_by_key(newest), waiting_since)
-    }
-
-    fn judge(&self, cache: &Cache, entry: Option<Entry>, waiting_since: Option<Timestamp>) -> Look {
-        let now = clock::now();
-        let record = |entry: &Entry| cache.host_record(&host_key(&entry.token, self.host));
-        let at_host = entry.as_ref().and_then(record);
-        let facts = Facts {
-            entry: entry.as_ref(),
-            at_host: at_host.as_ref(),
-            evidence: self.evidence(entry.as_ref(), at_host.as_ref(), now),
-            failure: &|| self.failure_on_record(cache),
-            waiting_since,
-            demand: self.demand,
-            now,
         };
-        let decision = decide(&facts, &self.context.policy);
-        let Decision { state, action, reason, .. } = &decision;
-        if waiting_since.is_none() {
-            self.context.messages.trace(format_args!("cache: {state}, {reason}: {action}"));
+        if let Outcome::Serve { entry, .. } = &outcome {
+            self.note_given(entry);
         }
-        Look { entry, at_host, decision }
-    }
-
-    fn evidence(
-        &self,
-        entry: Option<&Entry>,
-        at_host: Option<&HostRecord>,
-        now: Timestamp,
-    ) -> Evidence {
-        let told = entry.map_or(Evidence::None, |entry| Evidence::of(self.report, &entry.token));
-        let (Some(record), false) = (at_host, told == Evidence::Refused) else { return told };
-        let gap = self.context.policy.ask_gap;
-        if record.is_refused_to(|| self.caller.process_behind_git(), gap, now) {
-            return Evidence::Refused;
-        }
-        let is_asked_again = record.given_at.is_some_and(|at| is_within(gap, at, now));
-        match told {
-            Evidence::None if is_asked_again && self.caller.tells_nothing() => Evidence::Hint,
-            told => told,
-        }
-    }
-
-    /// Carries out a decision that needs no worker.
-    fn conclude(&self, look: Look) -> Outcome {
-        match look.decision.action {
-            Action::Fail => {
-                let failure = look.recorded_failure(false);
-                look.fails(failure)
-            }
-            Action::Reject => {
-                // A renewal may have come between reading the entry and reading what is on record.
-                let later = self.look(&self.context.cache, None);
-                let is_other = later.token_hash() != look.token_hash();
-                if is_other { later.serves(None) } else { self.reject(look, None) }
-            }
-            Action::AnswerAndWarn => {
-                let warning = using_the_cached(&look.recorded_failure(true), &look.decision);
-                look.serves(Some(warning))
-            }
-            Action::Answer { pause } if pause.is_zero() => look.serves(None),
-            Action::Answer { pause } => {
-                self.context.clock.sleep(pause);
-                // Another process may have renewed it meanwhile.
-                let later = self.look(&self.context.cache, None);
-                if later.entry.is_some() { later.serves(None) } else { look.serves(None) }
-            }
-            Action::Renew(_) => look.fails(out_of_time()),
-        }
+        outcome
     }
 
     /// Takes its turn to ask the worker, or is answered by what another process got.
@@ -290,19 +186,6 @@ impl Renewal<'_> {
         record.retold(usable, now)
     }
 
-    fn failure_on_record(&self, cache: &Cache) -> Option<FailureRecord> {
-        let records = [false, true].map(|it| cache.failure(&self.failure_key(it)));
-        records.into_iter().flatten().max_by_key(|record| record.until)
-    }
-
-    /// One for all who ask for this place, or one for those with the same container JWTs.
-    fn failure_key(&self, is_about_container_token: bool) -> FailureKey {
-        let settings = &self.context.settings;
-        let container_tokens =
-            is_about_container_token.then(|| settings.container_tokens_fingerprint());
-        FailureKey { place: self.key(), container_tokens }
-    }
-
     /// Best effort: without it the worker is asked once more.
     fn note_asked(&self, cache: &Cache, look: &Look) {
         let Some(entry) = &look.entry else { return };
@@ -315,25 +198,6 @@ impl Renewal<'_> {
         }
     }
 
-    /// Ends a command whose own answer was refused.
-    fn reject(&self, look: Look, failure: Option<&Failure>) -> Outcome {
-        let host = self.host;
-        let recorded = look.decision.failure.as_ref().map(|record| &record.failure);
-        let (known, brief) = match (failure.or(recorded), &look.entry) {
-            (Some(failure), _) => (format!("no other could be had: {}", failure.what), "rejected"),
-            (None, Some(entry)) => {
-                let ago = spoken(clock::now().since(entry.confirmed_at));
-                (format!("the worker handed it out again {ago} ago"), "hands out a rejected token")
-            }
-            (None, None) => ("there is no other".to_owned(), "rejected"),
-        };
-        let what = format!("{host} rejected the token, and {known}");
-        let advice = "it may be revoked, or this repository may refuse it; to tell which, run: git \
-                      credential-gastown doctor";
-        let failure = Failure::new(Name::TokenRejected, Retry::WhenMended, what, advice);
-        look.fails(failure.briefly(brief))
-    }
-
     fn reissued(&self, refused_at: Timestamp) -> String {
         let (host, ago) = (self.host, spoken(clock::now().since(refused_at)));
         format!(
@@ -341,10 +205,6 @@ impl Renewal<'_> {
              git fails, run: git credential-gastown doctor [{}]",
             Name::TokenRejected
         )
-    }
-
-    fn key(&self) -> CacheKey {
-        self.place.key()
     }
 
     fn warn_of_holder(&self, lock: &mut Lock, waited: Duration) {
@@ -375,29 +235,6 @@ impl Renewal<'_> {
     }
 }
 
-impl Look {
-    fn recorded_failure(&self, usable: bool) -> Failure {
-        let record = self.decision.failure.as_ref();
-        record.map_or_else(out_of_time, |record| record.retold(usable, clock::now()))
-    }
-
-    fn token_hash(&self) -> Option<TokenHash> {
-        self.entry.as_ref().map(|entry| entry.token.hash())
-    }
-
-    fn serves(self, warning: Option<String>) -> Outcome {
-        match self.entry {
-            Some(entry) => Outcome::Serve { entry, warning },
-            None => self.fails(out_of_time()),
-        }
-    }
-
-    fn fails(self, failure: Failure) -> Outcome {
-        let reason = self.decision.reason.to_string();
-        Outcome::Fail { failure, reason, cached: self.entry }
-    }
-}
-
 /// Another process is at it; the cached token will do.
 fn serve_meanwhile(plan: Plan, look: Look, lock: &mut Lock, waited: Duration) -> Outcome {
     let warning = (plan.otherwise == Otherwise::AnswerAndWarn).then(|| {
@@ -408,15 +245,6 @@ fn serve_meanwhile(plan: Plan, look: Look, lock: &mut Lock, waited: Duration) ->
     look.serves(warning)
 }
 
-fn using_the_cached(why: &dyn std::fmt::Display, decision: &Decision) -> String {
-    format!("{why}; using the cached token ({})", decision.reason)
-}
-
 fn named(holder: Option<u32>) -> String {
     holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
-}
-
-fn out_of_time() -> Failure {
-    let what = "another process has been asking the worker for too long";
-    Failure::new(Name::Timeout, Retry::AtOnce, what, "run the command again")
 }

@@ -52,7 +52,8 @@ fn claim(parameters: &Parameters, results: &Results) -> String {
 const HOW: &str = "\
 This page and its plot are written by `cargo run --release --example scale`, which drives the \
 helper's own policy (`policy::decide`, `entry_for`, the failure records) in virtual time, beside \
-the other ways to come by a token. All ways meet the same pushes, revocations and outages.
+the other ways to come by a token. All ways meet the same pushes, revocations, outages and \
+repositories that refuse any token.
 
 ";
 
@@ -97,7 +98,9 @@ that is why a few are not healed.
 longest back-off. The helper serves an old token while it may live, for want of a better one. A \
 container that comes back from an idle gap during an outage has none, which is the price of not \
 waking it.
-- **Failed pushes**: those that did not come by a live token within the one command.
+- **Failed pushes**: those that did not come by a live token within the one command. Pushes to \
+repositories that refuse any token are beside those that are counted: they cost calls, and must cost \
+no other push.
 - **Calls at the restart, later peak**: all containers come up at once with empty caches, and all \
 agents push. The later peak is the echo of it, which the helper's draw spreads: the highest second \
 from 5 minutes to 4 hours after.

@@ -17,7 +17,7 @@ use crate::caller::Caller;
 use crate::clock;
 use crate::config::Setting;
 use crate::credential::cached_entry;
-use crate::renew::{Outcome, Renewal};
+use crate::look::{Lookup, Outcome};
 
 /// A renewed entry, and whether this very process got it from the worker.
 struct Renewed {
@@ -55,7 +55,7 @@ fn renew(context: &Context<'_>, host: &Host) -> Result<Renewed, Failure> {
     let demand =
         Demand { newer_than: Some(clock::now()), heeds_failures: false, ..Demand::default() };
     let (report, caller) = (&Report::NOTHING, &Caller::by_hand());
-    match (Renewal { context, place, host, report, caller, demand }).token() {
+    match (Lookup { context, place, host, report, caller, demand }).token() {
         Outcome::Fresh(entry) => Ok(Renewed { before, entry, is_new: true }),
         Outcome::Serve { entry, warning } => {
             warning.iter().for_each(|warning| context.messages.warning(warning));

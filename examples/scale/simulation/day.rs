@@ -21,6 +21,8 @@ pub enum What {
     /// An agent gets its snapshot of the environment.
     Dispatch(usize),
     Push(usize),
+    /// To a repository that refuses any token.
+    RefusedPush(usize),
 }
 
 pub struct Day {
@@ -72,6 +74,10 @@ impl Day {
             self.events.push(Event { at, what: What::Dispatch(agent) });
             while at < spell.end {
                 self.events.push(Event { at, what: What::Push(agent) });
+                if rng.f64() < parameters.refused_share {
+                    let at = at + below(rng, parameters.between_pushes);
+                    self.events.push(Event { at, what: What::RefusedPush(agent) });
+                }
                 at += exponential(rng, parameters.between_pushes as f64);
             }
         }

@@ -122,6 +122,10 @@ impl Way for Helper {
         self.answer(world, Evidence::None, now)
     }
 
+    fn accepted(&mut self) {
+        self.at_host = self.at_host.clone().accepted();
+    }
+
     /// The refusal goes on record, and a git that heals asks again with it.
     fn refused(&mut self, world: &mut World<'_>, _agent: usize, now: Millis) -> Option<Token> {
         self.at_host = self.at_host.clone().refused(moment(now), None, &self.policy);

@@ -143,6 +143,11 @@ fn live(way: &mut dyn Way, mut world: World<'_>) {
                 way.dispatch(agent, snapshot);
             }
             What::Push(agent) => push(way, &mut world, agent, event.at),
+            What::RefusedPush(agent) => {
+                if way.token(&mut world, agent, event.at).is_some() {
+                    way.refused(&mut world, agent, event.at);
+                }
+            }
         }
     }
     ring_until(end, way, &mut world);
@@ -158,6 +163,7 @@ fn push(way: &mut dyn Way, world: &mut World<'_>, agent: usize, now: Millis) {
     world.tally.pushes += 1;
     let token = way.token(world, agent, now);
     if token.is_some_and(|token| world.is_live(token, now)) {
+        way.accepted();
         return;
     }
     let cause = world.cause(token, now);
@@ -165,6 +171,7 @@ fn push(way: &mut dyn Way, world: &mut World<'_>, agent: usize, now: Millis) {
         world.tally.count_dead(cause);
         let second = way.refused(world, agent, now);
         if second.is_some_and(|token| world.is_live(token, now)) {
+            way.accepted();
             return;
         }
     }

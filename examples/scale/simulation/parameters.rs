@@ -26,6 +26,8 @@ pub struct Parameters {
     pub cached_for: Millis,
     /// Per container, on average.
     pub revocations_per_day: f64,
+    /// As a share of pushes: beside them, so many go to repositories that refuse any token.
+    pub refused_share: f64,
     /// Whether the worker drops a revoked token from its cache.
     pub worker_notices: bool,
     pub outages: usize,
@@ -51,6 +53,7 @@ impl Default for Parameters {
             token_life: HOUR,
             cached_for: 30 * MINUTE,
             revocations_per_day: 1.0,
+            refused_share: 0.05,
             worker_notices: true,
             outages: 4,
             longest_outage: 40 * MINUTE,
@@ -79,6 +82,7 @@ impl Parameters {
             "token_life" => self.token_life = minutes(value)?,
             "cached_for" => self.cached_for = minutes(value)?,
             "revocations_per_day" => self.revocations_per_day = number(value)?,
+            "refused_share" => self.refused_share = number(value)?,
             "worker_notices" => self.worker_notices = number(value)?,
             "outages" => self.outages = number(value)?,
             "longest_outage" => self.longest_outage = minutes(value)?,
@@ -111,6 +115,11 @@ impl Parameters {
             ("token_life", minutes(self.token_life), "min"),
             ("cached_for", minutes(self.cached_for), "min, for which the worker repeats a token"),
             ("revocations_per_day", self.revocations_per_day.to_string(), "per container, mean"),
+            (
+                "refused_share",
+                self.refused_share.to_string(),
+                "of pushes, to repositories that refuse any token",
+            ),
             ("worker_notices", self.worker_notices.to_string(), "that a token was revoked"),
             ("outages", self.outages.to_string(), "of the worker, for everybody at once"),
             (

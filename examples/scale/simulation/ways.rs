@@ -17,6 +17,8 @@ pub trait Way {
     fn ring(&mut self, _world: &mut World<'_>, _now: Millis) {}
     /// What an agent's push presents.
     fn token(&mut self, world: &mut World<'_>, agent: usize, now: Millis) -> Option<Token>;
+    /// The server accepted the last token.
+    fn accepted(&mut self) {}
     /// The token was refused: what the same push presents next, if anything.
     fn refused(&mut self, _world: &mut World<'_>, _agent: usize, _now: Millis) -> Option<Token> {
         None

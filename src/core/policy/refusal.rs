@@ -1,5 +1,5 @@
 //! What is on record of one token at one git host: how often it was refused there, when the worker
-//! was last asked about that, and to whom it was given. A refusal is evidence about one token at
+//! was last asked about that, and which processes told so. A refusal is evidence about one token at
 //! one host at one moment; what follows from it is decided in `policy.rs`.
 
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub struct HostRecord {
     pub asked: Asks,
     /// When the worker was asked because of a hint.
     pub hinted: Asks,
-    /// When it was last given to a client that would not say whether it was refused.
+    /// When it was last given out, for a snapshot: it may as well be in the remote's URL.
     pub given_at: Option<Timestamp>,
 }
 

@@ -1,0 +1,217 @@
+//! Looks at the cache for the worker's token of one place, at one host: gathers all facts, has the
+//! policy decide, and carries out what needs no worker.
+
+use git_credential_gastown::failure::{Failure, FailureKey, FailureRecord, Name, Retry};
+use git_credential_gastown::host::{CacheKey, Host};
+use git_credential_gastown::policy::{
+    Action, Decision, Demand, Evidence, Facts, HostRecord, decide, is_within,
+};
+use git_credential_gastown::protocol::Report;
+use git_credential_gastown::time::{Timestamp, spoken};
+use git_credential_gastown::token::{Entry, TokenHash};
+
+use crate::Context;
+use crate::cache::{Cache, host_key};
+use crate::caller::Caller;
+use crate::clock;
+use crate::config::Place;
+
+/// What came of it.
+pub(crate) enum Outcome {
+    /// The worker has just handed this out to this process.
+    Fresh(Entry),
+    /// The cached token will do, with this warning.
+    Serve { entry: Entry, warning: Option<String> },
+    /// There is no token to hand out. The cached one, if there is one, comes with it.
+    Fail { failure: Failure, reason: String, cached: Option<Entry> },
+}
+
+/// Who wants the worker's token of a place, for which host.
+pub(crate) struct Lookup<'a> {
+    pub context: &'a Context<'a>,
+    pub place: Place<'a>,
+    pub host: &'a Host,
+    pub report: &'a Report,
+    pub caller: &'a Caller,
+    pub demand: Demand,
+}
+
+/// What the cache holds at one moment, and what to do about it.
+pub(crate) struct Look {
+    pub entry: Option<Entry>,
+    pub at_host: Option<HostRecord>,
+    pub decision: Decision,
+}
+
+impl Lookup<'_> {
+    /// Looks again. Where the cache is not the first choice, a token in that one counts as well.
+    pub(crate) fn look(&self, cache: &Cache, waiting_since: Option<Timestamp>) -> Look {
+        let (key, now) = (self.key(), clock::now());
+        let entries = [cache, &self.context.cache].map(|it| it.entry(&key).unwrap_or_default());
+        let newest = |entry: &Entry| (entry.confirmed_at <= now, entry.confirmed_at);
+        self.judge(cache, entries.into_iter().flatten().max_by_key(newest), waiting_since)
+    }
+
+    pub(crate) fn judge(
+        &self,
+        cache: &Cache,
+        entry: Option<Entry>,
+        waiting_since: Option<Timestamp>,
+    ) -> Look {
+        let now = clock::now();
+        let record = |entry: &Entry| cache.host_record(&host_key(&entry.token, self.host));
+        let at_host = entry.as_ref().and_then(record);
+        let facts = Facts {
+            entry: entry.as_ref(),
+            at_host: at_host.as_ref(),
+            evidence: self.evidence(entry.as_ref(), at_host.as_ref(), now),
+            failure: &|| self.failure_on_record(cache),
+            waiting_since,
+            demand: self.demand,
+            now,
+        };
+        let decision = decide(&facts, &self.context.policy);
+        let Decision { state, action, reason, .. } = &decision;
+        if waiting_since.is_none() {
+            self.context.messages.trace(format_args!("cache: {state}, {reason}: {action}"));
+        }
+        Look { entry, at_host, decision }
+    }
+
+    fn evidence(
+        &self,
+        entry: Option<&Entry>,
+        at_host: Option<&HostRecord>,
+        now: Timestamp,
+    ) -> Evidence {
+        let Some(entry) = entry else { return Evidence::None };
+        let (caller, gap) = (self.caller, self.context.policy.ask_gap);
+        let has_erased =
+            |record: &HostRecord| record.is_refused_to(|| caller.process_behind_git(), gap, now);
+        match Evidence::of(self.report, &entry.token) {
+            Evidence::Refused => Evidence::Refused,
+            _ if at_host.is_some_and(has_erased) => Evidence::Refused,
+            Evidence::None if self.is_asked_again(entry, now) => Evidence::Hint,
+            told => told,
+        }
+    }
+
+    /// Whether such a client as tells of no refusal was given this token only a moment ago, and
+    /// now one asks again. Not if the worker has just handed it out: then it would say the same.
+    fn is_asked_again(&self, entry: &Entry, now: Timestamp) -> bool {
+        let (cache, gap) = (&self.context.cache, self.context.policy.ask_gap);
+        !self.caller.announces_anything()
+            && !is_within(gap, entry.confirmed_at, now)
+            && cache.given_at(&self.key()).is_some_and(|at| is_within(gap, at, now))
+            && self.caller.tells_nothing()
+    }
+
+    /// Notes that such a client is given this token, no more often than needed.
+    pub(crate) fn note_given(&self, entry: &Entry) {
+        let (cache, gap, now) = (&self.context.cache, self.context.policy.ask_gap, clock::now());
+        let key = self.key();
+        if !self.caller.announces_anything()
+            && !is_within(gap, entry.confirmed_at, now)
+            && !cache.given_at(&key).is_some_and(|at| is_within(gap / 2, at, now))
+            && self.caller.tells_nothing()
+        {
+            cache.note_given(&key, now);
+        }
+    }
+
+    /// Carries out a decision that needs no worker.
+    pub(crate) fn conclude(&self, look: Look) -> Outcome {
+        match look.decision.action {
+            Action::Fail => {
+                let failure = look.recorded_failure(false);
+                look.fails(failure)
+            }
+            Action::Reject => {
+                // A renewal may have come between reading the entry and reading what is on record.
+                let later = self.look(&self.context.cache, None);
+                let is_other = later.token_hash() != look.token_hash();
+                if is_other { later.serves(None) } else { self.reject(look, None) }
+            }
+            Action::AnswerAndWarn => {
+                let warning = using_the_cached(&look.recorded_failure(true), &look.decision);
+                look.serves(Some(warning))
+            }
+            Action::Answer { pause } if pause.is_zero() => look.serves(None),
+            Action::Answer { pause } => {
+                self.context.clock.sleep(pause);
+                // Another process may have renewed it meanwhile.
+                let later = self.look(&self.context.cache, None);
+                if later.entry.is_some() { later.serves(None) } else { look.serves(None) }
+            }
+            Action::Renew(_) => look.fails(out_of_time()),
+        }
+    }
+
+    /// Ends a command whose own answer was refused.
+    pub(crate) fn reject(&self, look: Look, failure: Option<&Failure>) -> Outcome {
+        let host = self.host;
+        let recorded = look.decision.failure.as_ref().map(|record| &record.failure);
+        let (known, brief) = match (failure.or(recorded), &look.entry) {
+            (Some(failure), _) => (format!("no other could be had: {}", failure.what), "rejected"),
+            (None, Some(entry)) => {
+                let ago = spoken(clock::now().since(entry.confirmed_at));
+                (format!("the worker handed it out again {ago} ago"), "hands out a rejected token")
+            }
+            (None, None) => ("there is no other".to_owned(), "rejected"),
+        };
+        let what = format!("{host} rejected the token, and {known}");
+        let advice = "it may be revoked, or this repository may refuse it; to tell which, run: git \
+                      credential-gastown doctor";
+        let failure = Failure::new(Name::TokenRejected, Retry::WhenMended, what, advice);
+        look.fails(failure.briefly(brief))
+    }
+
+    fn failure_on_record(&self, cache: &Cache) -> Option<FailureRecord> {
+        let records = [false, true].map(|it| cache.failure(&self.failure_key(it)));
+        records.into_iter().flatten().max_by_key(|record| record.until)
+    }
+
+    /// One for all who ask for this place, or one for those with the same container JWTs.
+    pub(crate) fn failure_key(&self, is_about_container_token: bool) -> FailureKey {
+        let settings = &self.context.settings;
+        let container_tokens =
+            is_about_container_token.then(|| settings.container_tokens_fingerprint());
+        FailureKey { place: self.key(), container_tokens }
+    }
+
+    pub(crate) fn key(&self) -> CacheKey {
+        self.place.key()
+    }
+}
+
+impl Look {
+    fn recorded_failure(&self, usable: bool) -> Failure {
+        let record = self.decision.failure.as_ref();
+        record.map_or_else(out_of_time, |record| record.retold(usable, clock::now()))
+    }
+
+    fn token_hash(&self) -> Option<TokenHash> {
+        self.entry.as_ref().map(|entry| entry.token.hash())
+    }
+
+    pub(crate) fn serves(self, warning: Option<String>) -> Outcome {
+        match self.entry {
+            Some(entry) => Outcome::Serve { entry, warning },
+            None => self.fails(out_of_time()),
+        }
+    }
+
+    pub(crate) fn fails(self, failure: Failure) -> Outcome {
+        let reason = self.decision.reason.to_string();
+        Outcome::Fail { failure, reason, cached: self.entry }
+    }
+}
+
+pub(crate) fn using_the_cached(why: &dyn std::fmt::Display, decision: &Decision) -> String {
+    format!("{why}; using the cached token ({})", decision.reason)
+}
+
+pub(crate) fn out_of_time() -> Failure {
+    let what = "another process has been asking the worker for too long";
+    Failure::new(Name::Timeout, Retry::AtOnce, what, "run the command again")
+}
