@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -122,6 +123,9 @@ pub(crate) enum Operation {
         /// Print it even if a terminal would show it
         #[arg(long)]
         reveal: bool,
+        /// Ask the worker first if the token may die sooner than this, as 20m or 90s
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        min_life: Option<Duration>,
     },
     /// Have the worker asked for a token now, however fresh the cached one is
     Refresh {
@@ -138,6 +142,9 @@ pub(crate) enum Operation {
         /// Give the token in this variable too; may repeat
         #[arg(long, value_name = "NAME", value_parser = variable_name)]
         env: Vec<String>,
+        /// Ask the worker first if the token may die sooner than this, as 20m or 90s
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        min_life: Option<Duration>,
         /// What to run, and its arguments
         #[arg(last = true, required = true, value_name = "COMMAND")]
         command: Vec<OsString>,
@@ -182,6 +189,18 @@ fn variable_name(text: &str) -> Result<String, &'static str> {
     }
 }
 
+/// Seconds, minutes or hours: `90s`, `20m`, `1h`.
+fn time(text: &str) -> Result<Duration, &'static str> {
+    let (number, seconds) = match text.as_bytes() {
+        [.., b's'] => (&text[..text.len() - 1], 1),
+        [.., b'm'] => (&text[..text.len() - 1], 60),
+        [.., b'h'] => (&text[..text.len() - 1], 3600),
+        _ => return Err("not a time: give it in s, m or h, as 20m"),
+    };
+    let number: u64 = number.parse().map_err(|_| "not a time: give a whole number, as 20m")?;
+    Ok(Duration::from_secs(number.saturating_mul(seconds)))
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -221,6 +240,18 @@ mod tests {
                 let Flags { rig, host, .. } = cli.flags;
                 assert_eq!((rig.as_deref(), host), (Some("a"), vec!["get".to_owned()]));
             }
+        }
+    }
+
+    #[test]
+    fn a_time_has_a_unit() {
+        assert_eq!(time("20m"), Ok(Duration::from_mins(20)));
+        assert_eq!(
+            (time("90s"), time("1h")),
+            (Ok(Duration::from_secs(90)), Ok(Duration::from_hours(1)))
+        );
+        for text in ["", "20", "m", "-1m", "1.5h", "20 m", "\u{e9}"] {
+            assert!(time(text).is_err(), "{text}");
         }
     }
 

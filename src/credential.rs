@@ -7,7 +7,7 @@ use std::fmt;
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::host::{Host, Kind};
 use git_credential_gastown::policy::{
-    Configured, Demand, Evidence, HostKey, HostRecord, decide_configured,
+    Configured, Demand, Evidence, HostKey, HostRecord, Outlook, Policy, decide_configured, outlook,
 };
 use git_credential_gastown::protocol::{Report, TOKEN_USER};
 use git_credential_gastown::time::Timestamp;
@@ -29,6 +29,8 @@ pub(crate) struct Credential {
     pub username: &'static str,
     pub token: Secret,
     pub expires: Option<Timestamp>,
+    /// Until when it is certain to live, if anything is known of that.
+    pub lives_until: Option<Timestamp>,
     /// When it was first handed to this machine, if that is known.
     pub first_seen: Option<Timestamp>,
     /// `worker`, `cache`, or the name of a setting.
@@ -43,16 +45,19 @@ impl Credential {
             username: TOKEN_USER,
             token: token.clone(),
             expires: None,
+            lives_until: None,
             first_seen: None,
             source,
             may_heal: true,
         }
     }
 
-    fn of_entry(entry: Entry, source: &'static str) -> Self {
+    fn of_entry(entry: Entry, source: &'static str, policy: &Policy) -> Self {
+        let Outlook { least, most, .. } = outlook(&entry, policy);
         Self {
             username: TOKEN_USER,
             expires: entry.expires,
+            lives_until: most.map(|_| least),
             first_seen: Some(entry.first_seen),
             token: entry.token,
             source,
@@ -166,10 +171,10 @@ impl Chain<'_> {
         let Ask { host, report, caller, demand } = *ask;
         let lookup = Lookup { context, place, host, report, caller, demand };
         match lookup.token() {
-            Outcome::Fresh(entry) => Ok(Credential::of_entry(entry, "worker")),
+            Outcome::Fresh(entry) => Ok(Credential::of_entry(entry, "worker", &context.policy)),
             Outcome::Serve { entry, warning } => {
                 warning.iter().for_each(|warning| context.messages.warning(warning));
-                Ok(Credential::of_entry(entry, "cache"))
+                Ok(Credential::of_entry(entry, "cache", &context.policy))
             }
             Outcome::Fail { failure, reason, cached } => {
                 self.tried.push(format!("cache ({reason})"));

@@ -28,7 +28,7 @@ const OVERDUE: &str = "the worker still hands out a token that it first handed o
 /// What became of waiting.
 enum Turn {
     /// This process asks; the lock is held until it is dropped.
-    Mine(Look, Plan, Vec<Lock>),
+    Mine(Box<Look>, Plan, Vec<Lock>),
     Over(Outcome),
 }
 
@@ -57,21 +57,21 @@ impl Lookup<'_> {
         self.tell_problems(&cache);
         match self.wait_for_turn(&cache, plan, look) {
             Turn::Over(outcome) => outcome,
-            Turn::Mine(look, plan, _locks) => self.ask(&cache, plan, look),
+            Turn::Mine(look, plan, _locks) => self.ask(&cache, plan, *look),
         }
     }
 
     fn wait_for_turn(&self, cache: &Cache, mut plan: Plan, look: Look) -> Turn {
         let (clock, since) = (&self.context.clock, clock::now());
         let Some([lock_path, bypass_path]) = cache.lock_paths(&self.key()) else {
-            return Turn::Mine(look, plan, Vec::new());
+            return Turn::Mine(Box::new(look), plan, Vec::new());
         };
         let lock = Lock::open(&lock_path).or_else(|error| {
             let messages = self.context.messages;
             messages.warning(format_args!("{lock_path:?}: {error} [{}]", Name::CacheUnusable));
             Lock::of_directory(cache.directory().unwrap_or(&lock_path))
         });
-        let Ok(lock) = lock else { return Turn::Mine(look, plan, Vec::new()) };
+        let Ok(lock) = lock else { return Turn::Mine(Box::new(look), plan, Vec::new()) };
         let (began, mut nap) = (clock.running(), SHORTEST_NAP);
         let mut locks = vec![lock];
         loop {
@@ -86,7 +86,7 @@ impl Lookup<'_> {
                 if index > 0 {
                     self.warn_of_holder(&mut locks[0], waited);
                 }
-                return Turn::Mine(look, plan, locks);
+                return Turn::Mine(Box::new(look), plan, locks);
             }
             let may_serve = matches!(plan.otherwise, Otherwise::Answer | Otherwise::AnswerAndWarn);
             if waited >= plan.wait && may_serve {

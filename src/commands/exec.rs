@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 
@@ -18,13 +19,14 @@ const VARIABLES: [&str; 3] = ["GH_TOKEN", "GITHUB_TOKEN", "GIT_TOKEN"];
 pub(super) fn run(
     context: &Context<'_>,
     more_variables: &[String],
+    min_life: Option<Duration>,
     command: &[OsString],
 ) -> Result<ExitCode> {
     let (name, arguments) = command.split_first().expect("clap wants at least one word");
     // First of all: a program that cannot be run is not worth a token.
     let program = find(name)?;
     let host = context.meant_host(None).map_err(NotRun::without_token)?;
-    let credential = context.credential("exec", &host).map_err(NotRun::without_token)?;
+    let credential = context.credential("exec", &host, min_life).map_err(NotRun::without_token)?;
     let names = VARIABLES.into_iter().chain(more_variables.iter().map(String::as_str));
     let variables = names.map(|name| (name, as_value(&credential.token))).collect();
     replace_by(context, Start { program: &program, name, arguments, variables })

@@ -22,7 +22,8 @@ pub(super) fn run(context: &Context<'_>, arguments: &[OsString]) -> Result<ExitC
     let program = real_gh()?;
     let credential = match host(context)? {
         Some(host) => {
-            let credential = context.credential(NAME, &host).map_err(NotRun::without_token)?;
+            let credential =
+                context.credential(NAME, &host, None).map_err(NotRun::without_token)?;
             Some((variables_for(&host), credential))
         }
         None => None,

@@ -50,11 +50,13 @@ pub(crate) fn run(cli: &Cli, messages: &Messages) -> Result<ExitCode> {
         Operation::Store => store::run(&cli.flags, messages),
         Operation::Erase => erase::run(&cli.flags, messages),
         Operation::Capability => capability::run(),
-        Operation::Token { url, json, reveal } => {
-            token::run(&context(), url.as_deref(), *json, *reveal)
+        Operation::Token { url, json, reveal, min_life } => {
+            token::run(&context(), url.as_deref(), *json, *reveal, *min_life)
         }
         Operation::Refresh { url } => refresh::run(&context(), url.as_deref()),
-        Operation::Exec { env, command } => exec::run(&context(), env, command),
+        Operation::Exec { env, min_life, command } => {
+            exec::run(&context(), env, *min_life, command)
+        }
         Operation::Gh { arguments } => gh::run(&context(), arguments),
         Operation::Status { json } => status::run(&context(), *json),
         Operation::Completions { shell } => completions::run(*shell),

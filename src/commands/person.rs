@@ -1,9 +1,12 @@
 //! What a person means by a command line, where git would be exact: the host, and a credential for
 //! it with every warning told.
 
+use std::time::Duration;
+
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::host::Host;
 use git_credential_gastown::protocol::Request;
+use git_credential_gastown::time::spoken;
 
 use crate::Context;
 use crate::caller::Caller;
@@ -44,7 +47,8 @@ impl Context<'_> {
         }
     }
 
-    /// A credential for a person or a program of theirs.
+    /// A credential for a person or a program of theirs. One that may die sooner than `min_life` is
+    /// better than none, and is warned of.
     ///
     /// # Errors
     /// If no source has one.
@@ -52,11 +56,29 @@ impl Context<'_> {
         &self,
         operation: &str,
         host: &Host,
+        min_life: Option<Duration>,
     ) -> Result<Credential, NoCredential> {
         self.warn_of_settings();
-        let outcome = find(self, &Ask::by_hand(host, &Caller::by_hand()));
+        let caller = Caller::by_hand();
+        let mut ask = Ask::by_hand(host, &caller);
+        ask.demand.least_life = min_life.unwrap_or_default();
+        let outcome = find(self, &ask);
+        if let (Ok(credential), Some(wanted)) = (&outcome, min_life) {
+            self.warn_of_short_life(credential, wanted);
+        }
         self.log_credential(operation, host, &outcome);
         self.cache.sweep(clock::now());
         outcome
+    }
+
+    fn warn_of_short_life(&self, credential: &Credential, wanted: Duration) {
+        let Some(until) = credential.lives_until else { return };
+        let left = until.since(clock::now());
+        if left < wanted {
+            let (left, wanted) = (spoken(left), spoken(wanted));
+            self.messages.warning(format_args!(
+                "the token is certain to live for {left} only, not for {wanted}"
+            ));
+        }
     }
 }

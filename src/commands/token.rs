@@ -1,6 +1,7 @@
 //! `token`: prints a live token for a script, and to a terminal only if that is really meant.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use git_credential_gastown::time::Timestamp;
@@ -15,6 +16,7 @@ pub(super) fn run(
     url: Option<&str>,
     as_json: bool,
     reveal: bool,
+    min_life: Option<Duration>,
 ) -> Result<ExitCode> {
     if !reveal && answers_a_terminal() {
         bail!(
@@ -23,7 +25,7 @@ pub(super) fn run(
         );
     }
     let host = context.meant_host(url)?;
-    let credential = context.credential("token", &host)?;
+    let credential = context.credential("token", &host, min_life)?;
     let token = credential.token.expose();
     let text = if as_json {
         Zeroizing::new(format!(

@@ -209,7 +209,7 @@ fn decide_refused(
         };
         return Some(renew(State::Suspect, reason, plan, facts));
     }
-    is_own.then(|| Decision {
+    is_own.then_some(Decision {
         state: State::Suspect,
         action: Action::Reject,
         reason: Reason::Rejected,

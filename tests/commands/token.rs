@@ -1,5 +1,7 @@
 //! `token`: one live token and nothing else.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::*;
@@ -67,4 +69,24 @@ fn without_a_token_it_says_what_was_tried_and_prints_nothing() {
     let ran = home.helper(&["token"], "");
     assert_fails(&ran, 1, &["[worker-unreachable]", "; tried: "]);
     assert_tells_no_secret(&town, &home, &ran.stderr);
+}
+
+#[test]
+fn a_least_life_has_the_worker_asked_first_and_a_warning_if_there_is_none() {
+    let (town, home) = settled();
+    let token = |more: &[&str]| home.helper(&[&["token"], more].concat(), "");
+    let old = token(&[]).assert_ok().stdout.clone();
+    crate::transcript::let_pass(&town, &home, Duration::from_secs(14 * 60));
+    // It is certain to live for 15 minutes more.
+    assert_eq!(token(&["--min-life", "10m"]).stdout, old);
+    assert_eq!(town.worker.git_token_calls(), 1);
+    let again = token(&["--min-life", "20m"]);
+    assert_eq!((&*again.stdout, &*again.stderr), (&*old, ""), "it is good for 29 minutes again");
+    assert_eq!(town.worker.git_token_calls(), 2);
+    town.worker.go_down();
+    home.age_cache(Duration::from_secs(600));
+    let best = token(&["--min-life", "25m"]);
+    assert_eq!(best.assert_ok().stdout, old);
+    assert!(best.stderr.contains("certain to live for"), "{best:?}");
+    assert_eq!(token(&["--min-life", "25"]).code, 2);
 }

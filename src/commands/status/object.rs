@@ -50,7 +50,7 @@ fn token(Token { entry, outlook, refusals }: &Token, now: Timestamp) -> Value {
         "lives_until": moment(outlook.least),
         "dies_by": outlook.most.and_then(moment),
         "renewal_at": moment(outlook.renew_at),
-        "refusals": refusals.iter().map(|it| refusal(it)).collect::<Vec<_>>(),
+        "refusals": refusals.iter().map(refusal).collect::<Vec<_>>(),
     })
 }
 
