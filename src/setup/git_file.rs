@@ -31,7 +31,7 @@ const COPY: &str = ".gastown-setup-";
 const PATIENCE: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(20);
 /// How often to start again because the file was changed meanwhile.
-const ATTEMPTS: usize = 40;
+const ATTEMPTS: usize = 400;
 
 pub(super) struct GitFile {
     pub directory: Directory,

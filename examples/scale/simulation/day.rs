@@ -75,7 +75,7 @@ impl Day {
             while at < spell.end {
                 self.events.push(Event { at, what: What::Push(agent) });
                 if rng.f64() < parameters.refused_share {
-                    let at = at + below(rng, parameters.between_pushes);
+                    let at = at + below(rng, (spell.end - at).min(parameters.between_pushes));
                     self.events.push(Event { at, what: What::RefusedPush(agent) });
                 }
                 at += exponential(rng, parameters.between_pushes as f64);
@@ -119,5 +119,5 @@ fn below(rng: &mut Rng, end: Millis) -> Millis {
 
 /// At least a millisecond, so that time goes on.
 fn exponential(rng: &mut Rng, mean: f64) -> Millis {
-    1 + (-mean * (1.0 - rng.f64()).ln()) as Millis
+    ((-mean * (1.0 - rng.f64()).ln()) as Millis).saturating_add(1)
 }
