@@ -24,6 +24,7 @@ mod git;
 mod lock;
 mod messages;
 mod program;
+mod resolver;
 mod worker;
 
 /// What the caller sees: 0 answered, or not ours; 1 failed; 2 usage; of `exec` and `gh` see there.
