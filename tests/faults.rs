@@ -10,6 +10,7 @@ mod disk;
 mod kernel;
 mod limits;
 mod moments;
+mod names;
 mod network;
 mod patience;
 mod processes;

@@ -118,6 +118,13 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// A test that cannot run here says so; where everything has to run, it fails.
+#[allow(clippy::print_stderr, reason = "whoever reads the results must see it")]
+pub fn skip(reason: &str) {
+    assert!(std::env::var_os("CI").is_none(), "skipped though `CI` is set: {reason}");
+    eprintln!("skipped: {reason}");
+}
+
 /// A test that failed while it held a lock shall not fail the others' records.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
