@@ -23,6 +23,8 @@ const STEP: Duration = Duration::from_millis(400);
 const GRACE: Duration = Duration::from_millis(50);
 /// How long a denial waits for what has not answered: a server before it, or the other family.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// ureq has "no limit" as a time that cannot be added to any other.
+const LONGEST: Duration = Duration::from_secs(20);
 const LONGEST_DATAGRAM: usize = 4096;
 /// Datagrams that answer nothing are passed over, but not without end.
 const MOST_STRAY: usize = 16;
@@ -37,7 +39,7 @@ pub(super) struct Exchange {
 
 impl Exchange {
     pub(super) fn new(settings: Settings, within: Duration) -> Self {
-        Self { settings, deadline: Instant::now() + within }
+        Self { settings, deadline: Instant::now() + within.min(LONGEST) }
     }
 
     /// The addresses of a name, as it is or below a search domain. Each of these names gets an

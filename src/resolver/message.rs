@@ -8,6 +8,8 @@ const RECURSION_DESIRED: u16 = 0x0100;
 const CLASS_INTERNET: u16 = 1;
 const NO_ERROR: u16 = 0;
 const NO_SUCH_NAME: u16 = 3;
+/// More than anybody would connect to.
+const MOST_ADDRESSES: usize = 16;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +118,9 @@ impl Question {
             if kind == [self.family.record_type(), CLASS_INTERNET] {
                 addresses.extend(self.family.address(data));
             }
+            if addresses.len() == MOST_ADDRESSES {
+                break;
+            }
         }
         (addresses, true)
     }
@@ -210,6 +215,16 @@ mod tests {
         let message = answer(&question, FINE, &[ALIAS, other, wrong_length, V4]);
         let expected = Answer::Addresses(vec![Ipv4Addr::new(10, 0, 0, 1).into()]);
         assert_eq!(question.read(&message), Some(expected));
+    }
+
+    #[test]
+    fn of_very_many_addresses_the_first_count() {
+        let question = question(Family::V4);
+        let Some(Answer::Addresses(found)) = question.read(&answer(&question, FINE, &[V4; 200]))
+        else {
+            panic!("there are addresses");
+        };
+        assert_eq!(found.len(), MOST_ADDRESSES);
     }
 
     #[test]
