@@ -5,16 +5,21 @@
 set -eu
 
 NAME=git-credential-gastown
+# The first Rust whose musl is recent, as 1.N.
+MUSL_RUST=93
 
 usage() {
     cat <<USAGE
-Usage: sh install.sh [--prefix DIR | --system] [--binary FILE] [--setup]
+Usage: sh install.sh [--prefix DIR | --system] [--musl | --glibc | --binary FILE] [--setup]
        sh install.sh --uninstall [--prefix DIR | --system]
 
   --prefix DIR    install below DIR (default: /usr/local as root, else ~/.local):
                   DIR/bin/$NAME
                   DIR/share/man/man1/$NAME.1
   --system        the same as --prefix /usr/local
+  --musl          build for musl, and have rustup add what Rust needs for that; the program
+                  starts in about half the time. Done anyway if nothing has to be added
+  --glibc         build for the GNU C library in any case
   --binary FILE   install this program instead of building one
   --setup         then run: $NAME setup --global
                   (with --system, as root: setup --system)
@@ -47,16 +52,31 @@ default_prefix() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
+# rust_is_at_least MINOR
+rust_is_at_least() {
+    minor=$(rustc --version 2>/dev/null | sed -n 's/^rustc 1\.\([0-9]*\)\..*/\1/p')
+    # What cannot be read is for cargo to judge.
+    [ "${minor:-999}" -ge "$1" ]
+}
+
 # Says everything that is missing at once.
 check_needs() {
     missing=
-    if [ -z "$binary" ] && ! has cargo; then
-        missing="$missing
-  cargo, to build it: https://rustup.rs"
-    fi
-    if [ -z "$binary" ] && ! has "${CC:-cc}"; then
-        missing="$missing
-  a C compiler (${CC:-cc}), because the TLS library is partly C; on Debian: apt-get install gcc libc6-dev"
+    if [ -z "$binary" ]; then
+        oldest=$(sed -n 's/^rust-version = "1\.\([0-9]*\).*/\1/p' Cargo.toml)
+        if ! has cargo || ! has rustc; then
+            missing="$missing
+  cargo and rustc 1.$oldest or newer, to build it: https://rustup.rs"
+        elif ! rust_is_at_least "$oldest"; then
+            missing="$missing
+  rustc 1.$oldest or newer; this is $(rustc --version). With rustup: rustup update;
+  on Debian: apt-get install rustc-web cargo-web; else: https://rustup.rs"
+        fi
+        if ! has "${CC:-cc}"; then
+            missing="$missing
+  a C compiler (${CC:-cc}), because the TLS library is partly C; on Debian:
+  apt-get install gcc libc6-dev; on Alpine: apk add gcc musl-dev"
+        fi
     fi
     if [ -n "$setup" ] && ! has git; then
         missing="$missing
@@ -66,21 +86,75 @@ check_needs() {
     has git || say 'note: git is not on PATH; the helper is of no use without it'
 }
 
-build() {
-    say "building $NAME ..."
-    # Starting is most of what a helper costs: where the C library can be linked in, one static
-    # file at fixed addresses spares the loader and the relocations (docs/performance.md). Name
-    # resolution works all the same (.ci/static-image). Needs --target, or cargo would link its own
-    # build scripts and macros so as well.
+# Rust's library for a target; its directory is named even if there is nothing in it.
+has_library() {
+    directory=$(rustc --print target-libdir --target "$1" 2>/dev/null) || return 1
+    for file in "$directory"/libstd-*.rlib; do
+        [ -e "$file" ] && return 0
+    done
+    return 1
+}
+
+# Sets platform, or leaves it empty for whatever cargo builds for, and hint, to be said at the end.
+choose_target() {
     host=$(rustc -vV | sed -n 's/^host: //p')
+    platform=
+    hint=
     case $host in
-        *-linux-gnu)
-            RUSTFLAGS="${RUSTFLAGS-} -C target-feature=+crt-static -C relocation-model=static"
-            export RUSTFLAGS
-            set -- --target "$host"
+        *-linux-gnu) ;;
+        # As on Alpine, where Rust has a name of its own for the processor.
+        *-linux-musl)
+            [ "$libc" != glibc ] || fail "--glibc needs a machine with glibc, and this is $host"
+            platform=$host
+            return
             ;;
-        *) set -- ;;
+        *)
+            [ -z "$libc" ] || fail "--$libc is not known for $host"
+            return
+            ;;
     esac
+    quick=${host%%-*}-unknown-linux-musl
+    platform=$host
+    [ "$libc" != glibc ] || return 0
+    # Older ones bring a musl of 2022.
+    if ! rust_is_at_least "$MUSL_RUST"; then
+        [ -z "$libc" ] ||
+            fail "--musl needs rustc 1.$MUSL_RUST or newer, and this is $(rustc --version); run: rustup update"
+        hint="rustc 1.$MUSL_RUST or newer could build one for musl, which starts in half the time"
+    elif has_library "$quick"; then
+        platform=$quick
+    elif [ -z "$libc" ]; then
+        hint='for one that starts in half the time: sh install.sh --musl'
+    elif ! has rustup; then
+        fail "--musl needs Rust's library for $quick, and there is no rustup to add it; see https://rustup.rs"
+    else
+        rustup target add "$quick" || fail "rustup could not add $quick; without --musl it is built for glibc"
+        has_library "$quick" || fail "rustup added $quick, but not for the rustc on PATH: $(command -v rustc)"
+        platform=$quick
+    fi
+}
+
+build() {
+    choose_target
+    say "building $NAME for ${platform:-$host} ..."
+    # Starting is most of what a helper costs: with the C library linked in, one static file at
+    # fixed addresses spares the loader and the relocations (docs/performance.md). Needs --target,
+    # or cargo would link its own build scripts and macros so as well.
+    if [ -n "$platform" ]; then
+        RUSTFLAGS="${RUSTFLAGS-} -C target-feature=+crt-static -C relocation-model=static"
+        export RUSTFLAGS
+        if [ "$platform" != "$host" ]; then
+            # The compiler for this machine will do, as what the TLS library needs of a C library is
+            # the same in both, except for the checks that some compilers add.
+            suffix=$(say "$platform" | tr - _)
+            eval "CC_$suffix=\${CC_$suffix:-\${CC:-cc}}"
+            eval "CFLAGS_$suffix=\"\${CFLAGS_$suffix-} -U_FORTIFY_SOURCE\""
+            export "CC_$suffix" "CFLAGS_$suffix"
+        fi
+        set -- --target "$platform"
+    else
+        set --
+    fi
     messages=$(cargo build --release --locked --bin "$NAME" "$@" --message-format json-render-diagnostics) ||
         fail 'the build failed; see above'
     # cargo knows where the program went: CARGO_TARGET_DIR and configuration move it.
@@ -110,7 +184,8 @@ place() {
 
 install_files() {
     place "$program" 0755 "$bin/$NAME"
-    say "installed $bin/$NAME ($version)"
+    say "installed $bin/$NAME ($version${platform:+, $platform})"
+    [ -z "$hint" ] || say "$hint"
     place "man/$NAME.1" 0644 "$man/$NAME.1"
     say "installed $man/$NAME.1"
 }
@@ -189,6 +264,9 @@ configure() {
 prefix=
 system=
 binary=
+libc=
+platform=
+hint=
 setup=
 action=install
 while [ $# -gt 0 ]; do
@@ -207,6 +285,10 @@ while [ $# -gt 0 ]; do
             ;;
         --binary=*) binary=${1#--binary=} ;;
         --system) system=yes ;;
+        --musl | --glibc)
+            [ "${libc:-${1#--}}" = "${1#--}" ] || usage_error '--musl and --glibc exclude each other'
+            libc=${1#--}
+            ;;
         --setup) setup=yes ;;
         --uninstall) action=uninstall ;;
         -h | --help)
@@ -220,8 +302,9 @@ done
 
 [ -z "$system" ] || [ -z "$prefix" ] || usage_error '--system and --prefix exclude each other'
 if [ "$action" = uninstall ]; then
-    [ -z "$binary$setup" ] || usage_error '--uninstall goes with --prefix or --system only'
+    [ -z "$binary$libc$setup" ] || usage_error '--uninstall goes with --prefix or --system only'
 fi
+[ -z "$binary" ] || [ -z "$libc" ] || usage_error "--binary and --$libc exclude each other"
 [ -z "$system" ] || prefix=/usr/local
 [ -n "$prefix" ] || prefix=$(default_prefix)
 

@@ -32,12 +32,18 @@ mod look;
 mod messages;
 mod program;
 mod renew;
+mod resolver;
 mod setup;
 mod token_client;
 mod worker;
 
 /// What the caller sees: 0 answered, or not ours; 1 failed; 2 usage; of `exec` and `gh` see there.
 const FAILED: u8 = 1;
+
+/// musl's own allocator takes more memory and more time (docs/dependencies.md).
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> ExitCode {
     messages::tame_panics();

@@ -16,9 +16,7 @@ use ureq::{Agent, Error, Proxy, Timeout};
 use zeroize::Zeroizing;
 
 use crate::config::Certificates;
-use lookup::Lookup;
-
-mod lookup;
+use crate::resolver::Resolver;
 
 const LONGEST_ANSWER: u64 = 64 * 1024;
 /// A connection that takes longer than this is worth a second try.
@@ -55,7 +53,7 @@ impl<'a> Worker<'a> {
         if route.api.is_https() {
             config = config.tls_config(TlsConfig::builder().root_certs(roots(&route)?).build());
         }
-        let agent = Agent::with_parts(config.build(), DefaultConnector::default(), Lookup);
+        let agent = Agent::with_parts(config.build(), DefaultConnector::default(), Resolver);
         Ok(Self { agent, route, is_proxied })
     }
 
@@ -134,13 +132,6 @@ impl<'a> Worker<'a> {
                 ),
                 "check the network to GASTOWN_API_URL, then run the command again",
             ),
-            Error::HostNotFound => fail(
-                Name::WorkerUnreachable,
-                Retry::AtOnce,
-                "host not found",
-                format!("the worker's host in {worker} was not found"),
-                "check GASTOWN_API_URL and name resolution",
-            ),
             Error::Rustls(_) | Error::Tls(_) => untrusted(worker, error),
             Error::BodyExceedsLimit(_) => fail(
                 Name::BadAnswer,
@@ -151,7 +142,13 @@ impl<'a> Worker<'a> {
             ),
             // How rustls reports a certificate that it does not trust.
             Error::Io(cause) if cause.kind() == ErrorKind::InvalidData => untrusted(worker, cause),
-            Error::ConnectProxyFailed(_) | Error::Io(_) | Error::Protocol(_) if self.is_proxied => {
+            Error::ConnectProxyFailed(_)
+            | Error::HostNotFound
+            | Error::Io(_)
+            | Error::Other(_)
+            | Error::Protocol(_)
+                if self.is_proxied =>
+            {
                 fail(
                     Name::WorkerUnreachable,
                     Retry::Later,
@@ -160,6 +157,21 @@ impl<'a> Worker<'a> {
                     "check HTTPS_PROXY and NO_PROXY",
                 )
             }
+            Error::HostNotFound => fail(
+                Name::WorkerUnreachable,
+                Retry::AtOnce,
+                "host not found",
+                format!("the worker's host in {worker} was not found"),
+                "check GASTOWN_API_URL and name resolution",
+            ),
+            // Why there was no answer about the name.
+            Error::Other(cause) => fail(
+                Name::WorkerUnreachable,
+                Retry::AtOnce,
+                &cause.to_string(),
+                format!("the worker's host in {worker} cannot be looked up: {cause}"),
+                "check /etc/resolv.conf and the network, then run the command again",
+            ),
             Error::Io(cause) if cause.kind() == ErrorKind::ConnectionRefused => fail(
                 Name::WorkerUnreachable,
                 Retry::AtOnce,

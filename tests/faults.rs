@@ -8,6 +8,7 @@ mod disk;
 mod kernel;
 mod limits;
 mod moments;
+mod names;
 mod network;
 mod patience;
 mod processes;

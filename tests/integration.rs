@@ -31,6 +31,8 @@ mod faults;
 mod healing;
 /// However many wake at once, one asks the worker.
 mod herd;
+/// What `install.sh` builds, on which machine.
+mod install;
 /// Each secret is where it belongs, and nowhere else.
 mod leaks;
 /// git-lfs heals within one command, and never asks without end.

@@ -6,13 +6,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::Build;
 use crate::town::{Git, Home, RIG, TOWN, Town};
 
 /// Beside the entry that is asked for.
 pub(crate) const OTHER_ENTRIES: usize = 10_000;
 
 pub(crate) struct Bench {
-    pub helper: PathBuf,
+    /// At least one.
+    pub builds: Vec<Build>,
     pub git: Git,
     pub town: Town,
     pub home: Home,
@@ -26,8 +28,9 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    pub(crate) fn new(helper: &Path, place: &Path) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn new(builds: Vec<Build>, place: &Path) -> Result<Self, Box<dyn Error>> {
         let (git, town) = (Git::newest(), Town::start());
+        let helper = &builds.first().ok_or("there is no helper to measure")?.helper;
         let (home, crowded) = (agent(helper, &git, &town), agent(helper, &git, &town));
         let host = town.github.host();
         let text = format!(
@@ -47,9 +50,8 @@ impl Bench {
         let found = Command::new(&git.path).arg("--exec-path").output()?;
         let credential_store =
             Path::new(String::from_utf8(found.stdout)?.trim()).join("git-credential-store");
-        let helper = helper.to_owned();
         Ok(Self {
-            helper,
+            builds,
             git,
             town,
             home,
@@ -61,12 +63,12 @@ impl Bench {
         })
     }
 
-    pub(crate) fn helper(&self, operation: &str) -> Command {
-        self.helper_in(&self.home, operation)
+    pub(crate) fn helper(&self, build: &Build, operation: &str) -> Command {
+        self.helper_in(&self.home, build, operation)
     }
 
-    pub(crate) fn helper_in(&self, home: &Home, operation: &str) -> Command {
-        self.with(home, &self.helper, &[operation])
+    pub(crate) fn helper_in(&self, home: &Home, build: &Build, operation: &str) -> Command {
+        self.with(home, &build.helper, &[operation])
     }
 
     pub(crate) fn store(&self) -> Command {
@@ -90,8 +92,8 @@ impl Bench {
     }
 
     /// The helper by its path, as git runs it from a configuration that names it so.
-    pub(crate) fn fill_from_helper(&self) -> Command {
-        self.fill(&self.helper.display().to_string())
+    pub(crate) fn fill_from_helper(&self, build: &Build) -> Command {
+        self.fill(&build.helper.display().to_string())
     }
 
     pub(crate) fn curl(&self) -> Command {

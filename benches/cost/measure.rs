@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 /// A process to be measured, with what has to be done before each run.
 pub(crate) struct Subject<'a> {
-    pub name: &'static str,
+    pub name: String,
     pub command: Box<dyn Fn() -> Command + 'a>,
     pub before: Box<dyn Fn() + 'a>,
 }
 
 impl<'a> Subject<'a> {
-    pub(crate) fn new(name: &'static str, command: impl Fn() -> Command + 'a) -> Self {
-        Self { name, command: Box::new(command), before: Box::new(|| {}) }
+    pub(crate) fn new(name: impl Into<String>, command: impl Fn() -> Command + 'a) -> Self {
+        Self { name: name.into(), command: Box::new(command), before: Box::new(|| {}) }
     }
 
     pub(crate) fn before(self, before: impl Fn() + 'a) -> Self {

@@ -11,6 +11,7 @@ use super::scene::*;
 const LIBRARY: &str = r#"
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,12 @@ static int is(const char *fault) {
 }
 
 static int fails(int error) { errno = error; return -1; }
+
+/* Shows that the program is one that such a library can be loaded into. */
+__attribute__((constructor)) static void show(void) {
+    const char *mark = getenv("FAULT_MARK");
+    if (mark) close(open(mark, O_CREAT | O_WRONLY, 0600));
+}
 
 int flock(int file, int operation) {
     static int interruptions = 50;
@@ -58,8 +65,15 @@ fn faulty(fault: &str, age: Duration) -> Option<(Scene, String)> {
         crate::town::skip("no C compiler that can build a library for this program");
         return None;
     }
-    let library = scene.home.path().join("kernel.so");
-    scene.home.set("LD_PRELOAD", &library.to_string_lossy()).set("FAULT", fault);
+    let [library, mark] = ["kernel.so", "mark"].map(|name| scene.home.path().join(name));
+    scene.home.set("LD_PRELOAD", &library.to_string_lossy());
+    scene.home.set("FAULT_MARK", &mark.to_string_lossy());
+    scene.home.helper(&["--version"], "").assert_ok();
+    if !mark.exists() {
+        eprintln!("skipped: the program is static, so no library can be loaded before it");
+        return None;
+    }
+    scene.home.unset("FAULT_MARK").set("FAULT", fault);
     Some((scene, token))
 }
 

@@ -40,10 +40,10 @@ fn listener() -> (TcpListener, u16) {
 }
 
 /// An authority, in a file for `SSL_CERT_FILE`.
-struct Authority(Issuer<'static, KeyPair>);
+pub(super) struct Authority(Issuer<'static, KeyPair>);
 
 impl Authority {
-    fn new(scene: &mut Scene) -> Self {
+    pub(super) fn new(scene: &mut Scene) -> Self {
         let mut params = CertificateParams::new([]).expect("no names are fine names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
@@ -55,7 +55,12 @@ impl Authority {
     }
 
     fn vouches(&self, name: &str, until: i32) -> ServerConfig {
-        let mut params = CertificateParams::new([name.to_owned()]).expect("a fine name");
+        self.vouches_for(&[name], until)
+    }
+
+    pub(super) fn vouches_for(&self, names: &[&str], until: i32) -> ServerConfig {
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        let mut params = CertificateParams::new(names).expect("fine names");
         params.not_after = date_time_ymd(until, 1, 1);
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");
@@ -70,11 +75,17 @@ type Certified = fn(&mut Scene) -> ServerConfig;
 
 /// Puts the worker behind TLS; returns how many have come.
 fn behind_tls(scene: &mut Scene, config: ServerConfig) -> Arc<AtomicUsize> {
+    let (port, visits) = tls_before_worker(scene, config);
+    scene.home.set("GASTOWN_API_URL", &format!("https://127.0.0.1:{port}"));
+    visits
+}
+
+/// The same without telling the agent.
+pub(super) fn tls_before_worker(scene: &Scene, config: ServerConfig) -> (u16, Arc<AtomicUsize>) {
     let (listener, port) = listener();
     let worker = scene.town.worker.url().replace("http://", "");
     let config = Arc::new(config);
-    scene.home.set("GASTOWN_API_URL", &format!("https://127.0.0.1:{port}"));
-    serve(listener, move |stream| {
+    let visits = serve(listener, move |stream| {
         let connection = ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?;
         let mut outside = StreamOwned::new(connection, stream);
         let mut request = Vec::new();
@@ -89,7 +100,8 @@ fn behind_tls(scene: &mut Scene, config: ServerConfig) -> Arc<AtomicUsize> {
         io::copy(&mut inside, &mut outside)?;
         outside.conn.send_close_notify();
         outside.flush()
-    })
+    });
+    (port, visits)
 }
 
 #[test]

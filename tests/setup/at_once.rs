@@ -130,7 +130,7 @@ fn can_kill() -> bool {
 /// two, and what follows ends well.
 fn kill_everywhere(arguments: &[&str], is_prepared: bool, follow: fn(&Scene)) {
     if !can_kill() {
-        eprintln!("skipped: no strace");
+        crate::town::skip("no strace");
         return;
     }
     let mut kills = 0;
@@ -229,7 +229,7 @@ fn full_disk_changes_nothing() {
         |arguments: &[&str]| Command::new(arguments[0]).args(&arguments[1..]).arg(&small).output();
     let mounted = mount(&["mount", "-t", "tmpfs", "-o", "size=64k", "none"]);
     if !mounted.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: nothing can be mounted");
+        crate::town::skip("nothing can be mounted");
         return;
     }
     scene.write("small/config", MINE);

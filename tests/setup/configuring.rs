@@ -221,7 +221,7 @@ fn device_in_the_place_of_the_configuration_is_refused() {
     let null = scene.path("null");
     let made = std::process::Command::new("mknod").arg(&null).args(["c", "1", "3"]).output();
     if !made.is_ok_and(|output| output.status.success()) || fs::read(&null).is_err() {
-        eprintln!("skipped: no device can be made here");
+        crate::town::skip("no device can be made here");
         return;
     }
     scene.home.set("GIT_CONFIG_GLOBAL", null.to_str().unwrap());
@@ -280,7 +280,7 @@ fn as_another_user(scene: &Scene, arguments: &[&str]) -> Ran {
 #[test]
 fn who_may_not_write_the_systems_file_migrates_where_it_is_set_up() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: only root can become another user");
+        crate::town::skip("only root can become another user");
         return;
     }
     let mut scene = Scene::alone(&Git::newest());

@@ -32,7 +32,7 @@ fn is_clear(config: &Path) -> bool {
 
 fn is_root() -> bool {
     if !geteuid().is_root() {
-        eprintln!("skipped: only root can give files away");
+        crate::town::skip("only root can give files away");
     }
     geteuid().is_root()
 }

@@ -1,0 +1,443 @@
+//! Name servers that are wrong in one way each, and what a name leads to all the same. Each row has
+//! a network, an `/etc/resolv.conf` and an `/etc/hosts` of its own: the test starts itself again in
+//! new namespaces. The program built with the tests is run, and those of `INSTALLED_HELPERS`, a
+//! list like `PATH`.
+
+use std::env;
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use super::network::{Authority, tls_before_worker};
+use super::scene::*;
+use crate::town::{Ran, skip};
+
+use Reply::{Addresses, Code, Silence, Truncated};
+
+/// Set in the new namespaces.
+const INSIDE: &str = "TEST_IN_NAMESPACES";
+/// Where name servers are in these networks.
+const FIRST: &str = "127.0.0.53";
+const OTHER: &str = "127.0.0.54";
+const THIRD: &str = "127.0.0.55";
+const NO_SUCH_NAME: u8 = 3;
+const SERVER_FAILURE: u8 = 2;
+const REFUSED: u8 = 5;
+/// No row takes the time of an attempt, which is 4 s, to look up the name.
+const SOON_ENOUGH: Duration = Duration::from_secs(3);
+
+/// Runs a test of this file, which has to tell its name, in a network of its own.
+fn in_own_network(test: &str, check: fn(&mut Network)) {
+    if env::var_os(INSIDE).is_some() {
+        return check(&mut Network::new());
+    }
+    let Some(mut command) = namespaces() else {
+        return skip("only who may make network namespaces can play the name server");
+    };
+    let name = format!("faults::names::{test}");
+    let binary = env::current_exe().expect("this is one");
+    command.arg(binary).args(["--exact", &name, "--nocapture"]).env(INSIDE, "1");
+    let ran = Ran::run(command, b"");
+    assert!(ran.code == 0 && ran.stdout.contains("1 passed"), "{ran:?}");
+}
+
+/// `unshare` in the way that works for this user, with a command still to come.
+fn namespaces() -> Option<Command> {
+    let command = |as_root: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(["--net", "--mount"]).args(as_root);
+        command
+    };
+    let mount = ["mount", "--bind", "/etc/hosts", "/etc/resolv.conf"];
+    let works = |as_root: &&[&str]| {
+        let tried = command(as_root).args(mount).output();
+        tried.is_ok_and(|output| output.status.success())
+    };
+    let ways: [&[&str]; 2] = [&[], &["--map-root-user"]];
+    ways.iter().find(|way| works(way)).map(|way| command(way))
+}
+
+fn run(program: &str, arguments: &[&str]) {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    Ran::run(command, b"").assert_ok();
+}
+
+/// A network with nothing in it but a worker behind TLS, which has many names.
+struct Network {
+    scene: Scene,
+    port: u16,
+}
+
+impl Network {
+    fn new() -> Self {
+        run("ip", &["link", "set", "lo", "up"]);
+        let mut scene = Scene::new();
+        let authority = Authority::new(&mut scene);
+        let names = ["worker.example", "worker.inner", "worker"];
+        let (port, _) = tls_before_worker(&scene, authority.vouches_for(&names, 4000));
+        let network = Self { scene, port };
+        for file in ["hosts", "resolv.conf"] {
+            let own = network.path(file);
+            fs::write(&own, "").expect("the home is writable");
+            let path = fs::canonicalize(format!("/etc/{file}")).expect("there is one");
+            run("mount", &["--bind", &own.to_string_lossy(), &path.to_string_lossy()]);
+        }
+        network
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.scene.home.path().join(file)
+    }
+
+    /// The content of `/etc/resolv.conf` or `/etc/hosts`.
+    fn write(&self, file: &str, text: &str) {
+        fs::write(self.path(file), text).expect("the home is writable");
+    }
+
+    /// These name servers, in this order, and what else is said in `/etc/resolv.conf`.
+    fn set_servers(&self, servers: &[&str], rest: &str) {
+        let servers: Vec<_> = servers.iter().map(|it| format!("nameserver {it}\n")).collect();
+        self.write("resolv.conf", &format!("{}{rest}\n", servers.concat()));
+    }
+
+    /// A cold `get` from the worker by this name, by every program in turn.
+    fn get(&mut self, name: &str) -> Vec<Seen> {
+        let Self { scene, port } = self;
+        scene.home.set("GASTOWN_API_URL", &format!("https://{name}:{port}"));
+        let installed = env::var_os("INSTALLED_HELPERS").unwrap_or_default();
+        let installed = env::split_paths(&installed).filter(|path| path.is_absolute());
+        let programs = [PathBuf::from(HELPER)].into_iter().chain(installed);
+        let seen = programs.map(|program| {
+            let _ = fs::remove_dir_all(scene.cache());
+            let mut command = scene.home.command(program);
+            command.arg("get");
+            Seen(Ran::run(command, scene.request().as_bytes()))
+        });
+        seen.collect()
+    }
+
+    /// That every program finds the worker by this name.
+    #[track_caller]
+    fn finds(&mut self, name: &str) {
+        let token = self.scene.current();
+        for ran in self.get(name) {
+            ran.answers(&token).within(..SOON_ENOUGH);
+        }
+    }
+
+    #[track_caller]
+    fn fails(&mut self, name: &str, words: &str) {
+        for ran in self.get(name) {
+            ran.quits("worker-unreachable").mentions(words).within(..SOON_ENOUGH);
+        }
+    }
+}
+
+/// What a name server was asked.
+struct Asked<'a> {
+    name: &'a str,
+    is_v6: bool,
+    is_tcp: bool,
+}
+
+#[derive(Clone)]
+enum Reply {
+    Addresses(Vec<IpAddr>),
+    /// With no address and this code.
+    Code(u8),
+    /// Cut off before the first address.
+    Truncated,
+    Silence,
+}
+
+fn here() -> Reply {
+    Addresses(vec![Ipv4Addr::LOCALHOST.into()])
+}
+
+/// Every question so far, as `name A` or `name AAAA`.
+type Questions = Arc<Mutex<Vec<String>>>;
+
+/// A name server on loopback for as long as the test runs, over UDP and TCP.
+fn name_server(
+    address: &str,
+    reply: impl Fn(&Asked<'_>) -> Reply + Send + Sync + 'static,
+) -> Questions {
+    let place = SocketAddr::new(address.parse().expect("an address"), 53);
+    let udp = UdpSocket::bind(place).expect("nobody else is in this network");
+    let tcp = TcpListener::bind(place).expect("nobody else is in this network");
+    let questions = Questions::default();
+    let notes = Arc::clone(&questions);
+    let answer = move |query: &[u8], is_tcp| {
+        let (question, name) = question(query);
+        let is_v6 = question.ends_with(&[0, 28, 0, 1]);
+        let kind = if is_v6 { "AAAA" } else { "A" };
+        notes.lock().expect("nobody panics here").push(format!("{name} {kind}"));
+        message(query, question, &reply(&Asked { name: &name, is_v6, is_tcp }))
+    };
+    let answer = Arc::new(answer);
+    let also = Arc::clone(&answer);
+    thread::spawn(move || {
+        let mut buffer = [0; 512];
+        while let Ok((length, client)) = udp.recv_from(&mut buffer) {
+            let (query, answer) = (buffer[..length].to_vec(), Arc::clone(&answer));
+            let socket = udp.try_clone().expect("a socket can have two handles");
+            // One that is late must not keep the others waiting.
+            thread::spawn(move || {
+                if let Some(message) = answer(&query, false) {
+                    let _ = socket.send_to(&message, client);
+                }
+            });
+        }
+    });
+    thread::spawn(move || {
+        for mut stream in tcp.incoming().flatten() {
+            let mut deal = || -> io::Result<()> {
+                let mut length = [0; 2];
+                stream.read_exact(&mut length)?;
+                let mut query = vec![0; u16::from_be_bytes(length).into()];
+                stream.read_exact(&mut query)?;
+                let message = also(&query, true).unwrap_or_default();
+                let length = u16::try_from(message.len()).map_err(io::Error::other)?;
+                stream.write_all(&[&length.to_be_bytes(), &*message].concat())
+            };
+            let _ = deal();
+        }
+    });
+    questions
+}
+
+/// The question of a query as it is, and the name in it.
+fn question(query: &[u8]) -> (&[u8], String) {
+    let (mut labels, mut at) = (Vec::new(), 12);
+    while query[at] != 0 {
+        let end = at + 1 + usize::from(query[at]);
+        labels.push(String::from_utf8_lossy(&query[at + 1..end]).into_owned());
+        at = end;
+    }
+    (&query[12..at + 5], labels.join("."))
+}
+
+fn message(query: &[u8], question: &[u8], reply: &Reply) -> Option<Vec<u8>> {
+    let is_v6 = question.ends_with(&[0, 28, 0, 1]);
+    let (flags, addresses) = match reply {
+        Silence => return None,
+        Addresses(addresses) => ([0x81, 0x80], &addresses[..]),
+        Code(code) => ([0x81, 0x80 | code], &[][..]),
+        Truncated => ([0x83, 0x80], &[][..]),
+    };
+    let of_family = addresses.iter().filter(|address| address.is_ipv6() == is_v6);
+    let records: Vec<Vec<u8>> = of_family
+        .map(|address| {
+            let (kind, data) = match address {
+                IpAddr::V4(v4) => (1, v4.octets().to_vec()),
+                IpAddr::V6(v6) => (28, v6.octets().to_vec()),
+            };
+            let length = u8::try_from(data.len()).expect("it is 4 or 16");
+            [&[0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 60, 0, length], &*data].concat()
+        })
+        .collect();
+    let count = u16::try_from(records.len()).expect("a few").to_be_bytes();
+    Some([&query[..2], &flags, &[0, 1], &count, &[0; 4], question, &records.concat()].concat())
+}
+
+/// The worker has an IPv4 address, and this is what is said of IPv6.
+fn finds_in_spite_of_ipv6(network: &mut Network, reply: Reply) {
+    name_server(FIRST, move |asked| if asked.is_v6 { reply.clone() } else { here() });
+    network.set_servers(&[FIRST], "");
+    network.finds("worker.example");
+}
+
+#[test]
+fn an_ipv6_question_that_is_denied_does_not_hide_ipv4() {
+    in_own_network("an_ipv6_question_that_is_denied_does_not_hide_ipv4", |network| {
+        finds_in_spite_of_ipv6(network, Code(NO_SUCH_NAME));
+    });
+}
+
+#[test]
+fn an_ipv6_question_that_fails_does_not_hide_ipv4() {
+    in_own_network("an_ipv6_question_that_fails_does_not_hide_ipv4", |network| {
+        finds_in_spite_of_ipv6(network, Code(SERVER_FAILURE));
+    });
+}
+
+#[test]
+fn an_ipv6_question_that_is_dropped_does_not_hide_ipv4() {
+    in_own_network("an_ipv6_question_that_is_dropped_does_not_hide_ipv4", |network| {
+        finds_in_spite_of_ipv6(network, Silence);
+    });
+}
+
+#[test]
+fn an_ipv6_address_without_a_route_does_not_hide_ipv4() {
+    in_own_network("an_ipv6_address_without_a_route_does_not_hide_ipv4", |network| {
+        let nowhere = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+        finds_in_spite_of_ipv6(network, Addresses(vec![nowhere.into()]));
+    });
+}
+
+#[test]
+fn an_ipv4_question_that_is_dropped_or_denied_does_not_hide_ipv6() {
+    in_own_network("an_ipv4_question_that_is_dropped_or_denied_does_not_hide_ipv6", |network| {
+        // The worker's listener, as IPv6 has it.
+        let mapped = Addresses(vec![Ipv4Addr::LOCALHOST.to_ipv6_mapped().into()]);
+        let also = mapped.clone();
+        name_server(FIRST, move |asked| if asked.is_v6 { mapped.clone() } else { Silence });
+        let denied = Code(NO_SUCH_NAME);
+        let reply = move |asked: &Asked<'_>| if asked.is_v6 { &also } else { &denied }.clone();
+        name_server(OTHER, reply);
+        for server in [FIRST, OTHER] {
+            network.set_servers(&[server], "");
+            network.finds("worker.example");
+        }
+    });
+}
+
+#[test]
+fn a_name_with_a_dot_is_found_below_a_search_domain() {
+    in_own_network("a_name_with_a_dot_is_found_below_a_search_domain", |network| {
+        let questions = name_server(FIRST, |asked| match asked.name {
+            "worker.inner.town.example" => here(),
+            _ => Code(NO_SUCH_NAME),
+        });
+        network.set_servers(&[FIRST], "search town.example\noptions ndots:1");
+        network.finds("worker.inner");
+        let asked = questions.lock().expect("nobody panics here")[0].clone();
+        assert!(asked.starts_with("worker.inner A"), "as it is, first: {asked}");
+    });
+}
+
+#[test]
+fn a_search_domain_that_fails_does_not_hide_the_next() {
+    in_own_network("a_search_domain_that_fails_does_not_hide_the_next", |network| {
+        for (server, code) in [(FIRST, SERVER_FAILURE), (OTHER, REFUSED), (THIRD, NO_SUCH_NAME)] {
+            name_server(server, move |asked| match asked.name {
+                "worker.second.example" => here(),
+                _ => Code(code),
+            });
+            network.set_servers(&[server], "search first.example second.example");
+            network.finds("worker");
+        }
+    });
+}
+
+#[test]
+fn a_search_domain_that_is_never_answered_does_not_hide_the_next() {
+    in_own_network("a_search_domain_that_is_never_answered_does_not_hide_the_next", |network| {
+        name_server(FIRST, |asked| match asked.name {
+            "worker.second.example" => here(),
+            _ => Silence,
+        });
+        network.set_servers(&[FIRST], "search first.example second.example");
+        network.finds("worker");
+    });
+}
+
+#[test]
+fn a_second_server_that_denies_does_not_overrule_the_first() {
+    in_own_network("a_second_server_that_denies_does_not_overrule_the_first", |network| {
+        name_server(FIRST, |_| {
+            // Long enough for the second to be asked.
+            thread::sleep(Duration::from_millis(600));
+            here()
+        });
+        let denials = name_server(OTHER, |_| Code(NO_SUCH_NAME));
+        network.set_servers(&[FIRST, OTHER], "");
+        network.finds("worker.example");
+        assert!(!denials.lock().expect("nobody panics here").is_empty(), "it was asked");
+    });
+}
+
+#[test]
+fn a_first_server_that_is_dead_or_fails_does_not_hide_the_second() {
+    in_own_network("a_first_server_that_is_dead_or_fails_does_not_hide_the_second", |network| {
+        name_server(FIRST, |_| Silence);
+        name_server(OTHER, |_| Code(SERVER_FAILURE));
+        name_server(THIRD, |_| here());
+        let closed = "127.0.0.99";
+        let unreachable = "192.0.2.1";
+        for first in [FIRST, OTHER, closed, unreachable] {
+            network.set_servers(&[first, THIRD], "");
+            network.finds("worker.example");
+        }
+        network.set_servers(&[FIRST, unreachable, THIRD], "search a.example b.example");
+        network.finds("worker");
+    });
+}
+
+#[test]
+fn without_a_name_server_that_is_said_at_once() {
+    in_own_network("without_a_name_server_that_is_said_at_once", |network| {
+        for servers in [&[][..], &["127.0.0.99"], &["192.0.2.1", "2001:db8::1"]] {
+            network.set_servers(servers, "search town.example");
+            network.fails("worker.example", "no name server can be reached");
+        }
+    });
+}
+
+#[test]
+fn name_servers_that_only_fail_are_named_at_once() {
+    in_own_network("name_servers_that_only_fail_are_named_at_once", |network| {
+        name_server(FIRST, |_| Code(SERVER_FAILURE));
+        name_server(OTHER, |_| Code(REFUSED));
+        network.set_servers(&[FIRST, OTHER], "");
+        network.fails("worker.example", "the name servers answer with errors");
+    });
+}
+
+#[test]
+fn a_name_that_nobody_knows_is_not_found_at_once() {
+    in_own_network("a_name_that_nobody_knows_is_not_found_at_once", |network| {
+        name_server(FIRST, |_| Code(NO_SUCH_NAME));
+        name_server(OTHER, |_| Addresses(Vec::new()));
+        for server in [FIRST, OTHER] {
+            network.set_servers(&[server], "search town.example");
+            network.fails("worker.example", "not found");
+        }
+    });
+}
+
+#[test]
+fn a_name_in_the_hosts_file_needs_no_server() {
+    in_own_network("a_name_in_the_hosts_file_needs_no_server", |network| {
+        network
+            .write("hosts", "127.0.0.1 localhost\n::1 worker.example\n127.0.0.1 worker.example\n");
+        network.finds("worker.example");
+        let questions = name_server(FIRST, |_| Code(NO_SUCH_NAME));
+        network.set_servers(&[FIRST], "");
+        network.finds("worker.example");
+        assert_eq!(*questions.lock().expect("nobody panics here"), [""; 0], "it was not asked");
+    });
+}
+
+#[test]
+fn an_answer_that_does_not_fit_is_asked_for_again_over_tcp() {
+    in_own_network("an_answer_that_does_not_fit_is_asked_for_again_over_tcp", |network| {
+        // Two that lead nowhere, and the worker.
+        let many = [[127, 0, 0, 98], [127, 0, 0, 97], [127, 0, 0, 1]].map(IpAddr::from);
+        name_server(FIRST, move |asked| match asked.is_tcp {
+            true => Addresses(many.to_vec()),
+            false => Truncated,
+        });
+        network.set_servers(&[FIRST], "");
+        network.finds("worker.example");
+    });
+}
+
+#[test]
+fn localhost_is_never_asked_of_a_name_server() {
+    in_own_network("localhost_is_never_asked_of_a_name_server", |network| {
+        let questions = name_server(FIRST, |_| Addresses(vec![[127, 0, 0, 98].into()]));
+        network.set_servers(&[FIRST], "search town.example");
+        let url = network.scene.town.worker.url().replace("127.0.0.1", "localhost");
+        network.scene.home.set("GASTOWN_API_URL", &url);
+        network.scene.get().answers(&network.scene.current());
+        assert_eq!(*questions.lock().expect("nobody panics here"), [""; 0], "it was not asked");
+    });
+}
