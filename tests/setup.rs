@@ -1,8 +1,6 @@
 //! Setting up and taking it back: git asks the helper afterwards, everything else in its
 //! configuration is as it was, and what the old way left behind is put right.
 
-#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

@@ -34,7 +34,7 @@ mod token;
 pub(crate) use child::NotRun;
 
 /// git's requests are shorter by far.
-const CHUNK: usize = 8192;
+const CHUNK: usize = 1024;
 
 /// Runs one operation.
 ///

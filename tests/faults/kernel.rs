@@ -70,7 +70,7 @@ fn faulty(fault: &str, age: Duration) -> Option<(Scene, String)> {
     scene.home.set("FAULT_MARK", &mark.to_string_lossy());
     scene.home.helper(&["--version"], "").assert_ok();
     if !mark.exists() {
-        eprintln!("skipped: the program is static, so no library can be loaded before it");
+        crate::town::skip("the program is static, so no library can be loaded before it");
         return None;
     }
     scene.home.unset("FAULT_MARK").set("FAULT", fault);
