@@ -5,9 +5,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "the one place for the audit log")]
 
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Error, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use git_credential_gastown::failure::Name;
@@ -136,6 +136,10 @@ fn append(path: &Path, line: &Line<'_>) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let mut file = options.append(true).create(true).mode(0o600).custom_flags(flags).open(path)?;
     let metadata = file.metadata()?;
+    if metadata.mode() & 0o600 != 0o600 {
+        // The umask took away what the next process needs.
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
     if !metadata.is_file() {
         return Err(Error::other("not a plain file"));
     }

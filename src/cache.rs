@@ -216,7 +216,7 @@ impl Cache {
 
 /// The key of what is known of a token at a host.
 pub(crate) fn host_key(token: &Secret, host: &Host) -> HostKey {
-    HostKey { token: token.hash(), host: host.to_string() }
+    HostKey { token: token.hash().prefix().to_owned(), host: host.to_string() }
 }
 
 /// A container JWT as it is kept.
@@ -245,7 +245,7 @@ fn name(stem: &str, kind: &str) -> String {
 }
 
 fn host_name(HostKey { token, host }: &HostKey) -> String {
-    name(&stem(&[token.as_str(), host]), HOST)
+    name(&stem(&[token, host]), HOST)
 }
 
 fn fault(path: &Path, why: &str, is_suspicious: bool) -> Fault {

@@ -208,11 +208,11 @@ impl Settings {
         statics.chain(others.into_iter().flatten()).chain(gitlab).chain(&self.other_secrets)
     }
 
-    /// The name of the setting that holds this token.
-    pub(crate) fn static_name(&self, token: &Secret) -> Option<&'static str> {
+    /// The name of the setting for this kind of host that holds this token.
+    pub(crate) fn static_name(&self, token: &Secret, kind: Kind) -> Option<&'static str> {
         let is_it = |secret: &Secret| secret.hash() == token.hash();
-        if self.gitlab.token.as_ref().is_some_and(is_it) {
-            return Some("GITLAB_TOKEN");
+        if kind == Kind::GitLab {
+            return self.gitlab.token.as_ref().filter(|it| is_it(it)).map(|_| "GITLAB_TOKEN");
         }
         let mut statics = self.static_tokens.iter();
         Some(statics.find(|candidate| candidate.token.value().is_some_and(is_it))?.name)

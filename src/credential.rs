@@ -11,7 +11,7 @@ use git_credential_gastown::policy::{
 };
 use git_credential_gastown::protocol::{Report, TOKEN_USER};
 use git_credential_gastown::time::Timestamp;
-use git_credential_gastown::token::{Entry, Secret, TokenHash};
+use git_credential_gastown::token::{Entry, Secret};
 
 use crate::Context;
 use crate::cache::host_key;
@@ -128,35 +128,57 @@ struct Chain<'a> {
 
 impl Chain<'_> {
     fn run(mut self) -> Result<Credential, NoCredential> {
-        let context = self.context;
-        let (mut passed_over, mut refused) = (Vec::new(), None);
+        let (context, host) = (self.context, self.ask.host);
+        let (mut passed_over, mut rejected) = (None, Vec::new());
+        let mut found = None;
         for candidate in context.settings.first_tokens() {
             match self.decide(candidate) {
                 Some((token, Configured::Use)) => {
-                    return Ok(Credential::configured(token, candidate.name));
+                    found = Some(Credential::configured(token, candidate.name));
+                    break;
                 }
-                Some((token, Configured::PassOver)) => passed_over.push((token, candidate.name)),
-                Some((_, Configured::Never)) => refused = Some(candidate.name),
+                Some((token, decision)) => {
+                    rejected.push(candidate.name);
+                    if decision == Configured::PassOver {
+                        passed_over.get_or_insert((token, candidate.name));
+                    }
+                }
                 None => {}
             }
         }
-        let (failure, cached) = match self.of_worker() {
-            Ok(credential) => return Ok(credential),
-            Err(lack) => lack,
-        };
-        if let Some(snapshot) = self.snapshot(&failure, cached.as_ref()) {
-            return Ok(snapshot);
+        let names = rejected.join(" and ");
+        let found = found.map_or_else(|| self.worker_or_snapshot(), Ok);
+        match (found, passed_over) {
+            (Ok(credential), _) if rejected.is_empty() => Ok(credential),
+            (Ok(credential), _) => {
+                context.messages.warning(format_args!(
+                    "{names} is not used: {host} rejected it; replace or unset it [{}]",
+                    Name::TokenRejected
+                ));
+                Ok(credential)
+            }
+            (Err(_), Some((token, name))) => {
+                context.messages.warning(format_args!(
+                    "{host} rejected {name}, but there is no other token; replace it [{}]",
+                    Name::TokenRejected
+                ));
+                Ok(Credential::configured(token, name))
+            }
+            (Err(failure), None) if rejected.is_empty() => {
+                Err(NoCredential { failure, tried: self.tried })
+            }
+            (Err(_), None) => {
+                let what = format!("{host} rejected {names}, and there is no other token");
+                let (retry, advice) = (Retry::WhenMended, "replace it");
+                let failure = Failure::new(Name::TokenRejected, retry, what, advice);
+                Err(NoCredential { failure, tried: self.tried })
+            }
         }
-        if let Some((token, name)) = passed_over.into_iter().next() {
-            context.messages.warning(format_args!(
-                "{} rejected {name}, but there is no other token; replace it [{}]",
-                self.ask.host,
-                Name::TokenRejected
-            ));
-            return Ok(Credential::configured(token, name));
-        }
-        let failure = refused.map_or(failure, |name| self.rejected(name));
-        Err(NoCredential { failure, tried: self.tried })
+    }
+
+    fn worker_or_snapshot(&mut self) -> Result<Credential, Failure> {
+        self.of_worker()
+            .or_else(|(failure, cached)| self.snapshot(&failure, cached.as_ref()).ok_or(failure))
     }
 
     /// The cache's token, or the worker's; else why not, and what is cached all the same.
@@ -221,27 +243,23 @@ impl Chain<'_> {
                 return None;
             }
         };
-        let evidence = Evidence::of(report, token);
+        let now = clock::now();
+        let mut evidence = Evidence::of(report, token);
         if evidence == Evidence::Refused {
-            note_refusal(context, host, token, None, None);
+            note_refusal(context, host, token, None);
         }
         let record = context.cache.host_record(&host_key(token, host));
-        let (kind, now) = (token.kind(), clock::now());
+        let process = || self.ask.caller.process_behind_git();
+        let gap = context.policy.ask_gap;
+        if record.as_ref().is_some_and(|record| record.is_refused_to(process, gap, now)) {
+            evidence = Evidence::Refused;
+        }
+        let kind = token.kind();
         let decision = decide_configured(kind, record.as_ref(), evidence, now, &context.policy);
         if decision != Configured::Use && candidate.first {
             self.tried.push(format!("{name} (rejected)"));
-            context.messages.warning(format_args!(
-                "{name} is not used: {host} rejected it; replace or unset it [{}]",
-                Name::TokenRejected
-            ));
         }
         Some((token, decision))
-    }
-
-    fn rejected(&self, name: &str) -> Failure {
-        let what = format!("{} rejected {name}, and there is no other token", self.ask.host);
-        let advice = "replace it, or unset it to use the worker's token";
-        Failure::new(Name::TokenRejected, Retry::WhenMended, what, advice)
     }
 }
 
@@ -251,7 +269,7 @@ fn note_own_refusal(context: &Context<'_>, ask: &Ask<'_>) {
         && let Some(entry) = cached_entry(context)
         && Evidence::of(ask.report, &entry.token) == Evidence::Refused
     {
-        note_refusal(context, ask.host, &entry.token, None, entry.predecessors.first());
+        note_refusal(context, ask.host, &entry.token, None);
     }
 }
 
@@ -261,24 +279,18 @@ pub(crate) fn cached_entry(context: &Context<'_>) -> Option<Entry> {
 }
 
 /// Puts a refusal of a token at a host on record, for every process of the machine. `process` is
-/// one that may ask again, `predecessor` the token that this one replaced.
+/// one that may ask again.
 pub(crate) fn note_refusal(
     context: &Context<'_>,
     host: &Host,
     token: &Secret,
     process: Option<String>,
-    predecessor: Option<&TokenHash>,
 ) {
     let Context { cache, messages, policy, .. } = context;
     let key = host_key(token, host);
-    let inherited = || {
-        let key = HostKey { token: predecessor?.clone(), host: host.to_string() };
-        Some(cache.host_record(&key)?.inherited())
-    };
-    let before = cache.host_record(&key).or_else(inherited).unwrap_or_default();
+    let before = cache.host_record(&key).unwrap_or_default();
     let after = before.clone().refused(clock::now(), process, policy);
-    let prefix = key.token.prefix();
-    messages.trace(format_args!("rejected: {prefix} by {host}, {} time(s)", after.refusals));
+    messages.trace(format_args!("rejected: {} by {host}, {} time(s)", key.token, after.refusals));
     if after != before
         && let Err(reason) = cache.for_writing().keep_host_record(&key, &after)
     {
@@ -286,12 +298,11 @@ pub(crate) fn note_refusal(
     }
 }
 
-/// Notes that a host accepted a token that it had refused before.
+/// Notes that a host accepted a token that it, or the one before it, had refused.
 pub(crate) fn note_acceptance(context: &Context<'_>, host: &Host, token: &Secret) {
     let key = host_key(token, host);
-    if let Some(record) = context.cache.host_record(&key).filter(HostRecord::is_refused) {
-        let prefix = key.token.prefix();
-        context.messages.trace(format_args!("accepted: {prefix} by {host}, after a refusal"));
+    if let Some(record) = context.cache.host_record(&key).filter(HostRecord::awaits_acceptance) {
+        context.messages.trace(format_args!("accepted: {} by {host}, after a refusal", key.token));
         note(context, key, |_| record.clone().accepted());
     }
 }

@@ -154,8 +154,12 @@ impl Lookup<'_> {
         let (known, brief) = match (failure.or(recorded), &look.entry) {
             (Some(failure), _) => (format!("no other could be had: {}", failure.what), "rejected"),
             (None, Some(entry)) => {
-                let ago = spoken(clock::now().since(entry.confirmed_at));
-                (format!("the worker handed it out again {ago} ago"), "hands out a rejected token")
+                let since = spoken(clock::now().since(entry.first_seen));
+                let last = spoken(clock::now().since(entry.confirmed_at));
+                let known = format!(
+                    "the worker has no other: first handed out {since} ago, last {last} ago"
+                );
+                (known, "hands out a rejected token")
             }
             (None, None) => ("there is no other".to_owned(), "rejected"),
         };

@@ -6,9 +6,9 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use git_credential_gastown::redact::{clean, one_line};
@@ -125,6 +125,10 @@ fn open_trace(path: &Path) -> std::io::Result<File> {
     let file = options.custom_flags(flags.bits().cast_signed()).open(path)?;
     let metadata = file.metadata()?;
     let is_ours = metadata.uid() == geteuid().as_raw() && metadata.mode() & 0o022 == 0;
+    if is_ours && metadata.mode() & 0o600 != 0o600 {
+        // The umask took away what the next process needs.
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
     if metadata.is_file() && is_ours { Ok(file) } else { Err(ErrorKind::PermissionDenied.into()) }
 }
 

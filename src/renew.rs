@@ -9,7 +9,7 @@ use git_credential_gastown::policy::{
     Action, Evidence, HostRecord, Otherwise, Plan, Reason, State, entry_for,
 };
 use git_credential_gastown::time::{Timestamp, spoken};
-use git_credential_gastown::token::Grant;
+use git_credential_gastown::token::{Entry, Grant};
 
 use crate::Context;
 use crate::cache::{Cache, Fault, host_key};
@@ -132,7 +132,7 @@ impl Lookup<'_> {
         }
         if look.decision.state == State::Suspect {
             // After the entry: whoever sees this finds another token there, if there is one.
-            self.note_asked(cache, &look);
+            self.note_asked(cache, &look, &entry);
         }
         let previous = look.entry.as_ref();
         let is_same = previous.is_some_and(|old| old.token.hash() == entry.token.hash());
@@ -186,15 +186,21 @@ impl Lookup<'_> {
         record.retold(usable, now)
     }
 
-    /// Best effort: without it the worker is asked once more.
-    fn note_asked(&self, cache: &Cache, look: &Look) {
-        let Some(entry) = &look.entry else { return };
+    /// Puts on record that the worker was asked about a token, and which one it gave. Best effort:
+    /// without it the worker is asked once more.
+    fn note_asked(&self, cache: &Cache, look: &Look, given: &Entry) {
+        let Some(asked_about) = &look.entry else { return };
         let record = look.at_host.clone().unwrap_or_default();
         let is_hint = look.decision.reason == Reason::MayBeRefused;
         let evidence = if is_hint { Evidence::Hint } else { Evidence::Refused };
         let record = record.asked(evidence, clock::now(), &self.context.policy);
-        if let Err(reason) = cache.keep_host_record(&host_key(&entry.token, self.host), &record) {
-            self.context.messages.trace(format_args!("{reason:#}"));
+        let keep = |entry: &Entry, record: &HostRecord| {
+            let kept = cache.keep_host_record(&host_key(&entry.token, self.host), record);
+            kept.unwrap_or_else(|reason| self.context.messages.trace(format_args!("{reason:#}")));
+        };
+        keep(asked_about, &record);
+        if asked_about.token.hash() != given.token.hash() {
+            keep(given, &record.inherited());
         }
     }
 

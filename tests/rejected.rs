@@ -291,3 +291,129 @@ fn asks_of_git_are_no_hints() {
     }
     assert_eq!(calls(&town), (0, 0));
 }
+
+/// What git-lfs does through `git credential`, as one process: this test.
+fn fill_and_reject(home: &Home, town: &Town, times: usize) -> Vec<Ran> {
+    let url = format!("url=http://{}/acme/app.git\n\n", town.github.host());
+    let credential = |operation: &str, input: &str| {
+        let mut git = home.command("git");
+        git.args(["credential", operation]);
+        Ran::run(git, input.as_bytes())
+    };
+    let mut filled = Vec::new();
+    for _ in 0..times {
+        filled.push(credential("fill", &url));
+        let answer = filled.last().expect("just pushed");
+        if answer.code == 0 {
+            credential("reject", &format!("{}\n", answer.stdout)).assert_ok();
+        }
+    }
+    filled
+}
+
+#[test]
+fn process_that_goes_on_to_reject_is_ended_whatever_sources_there_are() {
+    for git in Git::all() {
+        for (pat, has_worker) in [(None, true), (Some("ghp_mine"), true), (Some("ghp_mine"), false)]
+        {
+            let town = Town::start();
+            let mut home = configured(&town, &git);
+            if let Some(pat) = pat {
+                home.set("GITHUB_CLI_PAT", pat);
+            }
+            if has_worker {
+                token(&get(&home, &town));
+                let_pass(&town, &home, 2 * MINUTE);
+            } else {
+                home.unset("GASTOWN_API_URL");
+            }
+            let filled = fill_and_reject(&home, &town, 8);
+            let last = filled.last().expect("eight");
+            assert!(last.code != 0, "{pat:?}, {has_worker}\n{last:?}");
+            assert!(last.stderr.contains("[token-rejected]"), "{last:?}");
+            assert!(calls(&town).0 <= 3, "{:?}", calls(&town));
+        }
+    }
+}
+
+#[test]
+fn process_that_rejected_once_gets_the_token_again() {
+    let town = Town::start();
+    let home = configured(&town, &Git::newest());
+    token(&get(&home, &town));
+    let_pass(&town, &home, 2 * MINUTE);
+    let filled = fill_and_reject(&home, &town, 1);
+    assert_eq!(filled[0].code, 0);
+    let_pass(&town, &home, 5 * SECOND);
+    let again = fill_and_reject(&home, &town, 1);
+    assert_eq!(again[0].code, 0, "the worker vouches for it\n{:?}", again[0]);
+}
+
+#[test]
+fn tokens_that_are_revoked_one_after_the_other_heal_each_time() {
+    let (town, home) = settled();
+    for round in 0..6 {
+        let bad = Client::new(&home, &town).refusing();
+        let_pass(&town, &home, 70 * SECOND);
+        // Refused until there is another token, as after a revocation.
+        let old = town.worker.token_for(RIG);
+        town.worker.forget(RIG);
+        let first = bad.helper("get", "");
+        let again =
+            bad.helper("get", &format!("state[]={}\nusername=x-access-token\n", state(&first)));
+        let new = value(&again, "password").map(str::to_owned);
+        assert!(new.as_ref().is_some_and(|new| *new != old), "round {round}\n{again:?}");
+        let stored = format!("username=x-access-token\npassword={}\n", new.unwrap_or_default());
+        bad.helper("store", &stored).assert_ok();
+    }
+    assert_eq!(calls(&town).0, 6);
+}
+
+#[test]
+fn hints_and_refusals_together_cost_at_most_20_calls_an_hour() {
+    let (town, home) = settled();
+    let client = Client::new(&home, &town);
+    for _ in 0..300 {
+        // As git-lfs: state with every further ask, refused or not, and then a rejection.
+        let first = client.helper("get", "");
+        let hint = format!("state[]={}\n", state(&first));
+        let second = client.helper("get", &hint);
+        let erased = format!("{hint}username=x-access-token\npassword={}\n", token(&second));
+        client.helper("erase", &erased).assert_ok();
+        assert_eq!(client.command(), End::Accepted);
+        let_pass(&town, &home, 12 * SECOND);
+    }
+    let (calls, _) = calls(&town);
+    assert!(calls <= 20, "{calls} calls");
+}
+
+#[test]
+fn refused_long_lived_token_costs_one_warning_a_command() {
+    let town = Town::start();
+    let mut home = agent(&town);
+    home.set("GITHUB_CLI_PAT", "ghp_one").set("GIT_TOKEN", "ghp_two");
+    home.unset("GASTOWN_API_URL");
+    let client = Client::new(&home, &town);
+    for name in ["ghp_one", "ghp_two"] {
+        let erased = format!("username=x-access-token\npassword={name}\n");
+        let ran = client.helper("erase", &erased);
+        assert!(!ran.stderr.contains("the worker's token"), "there is no worker\n{ran:?}");
+    }
+    let ran = client.helper("get", "");
+    assert_eq!(token(&ran), "ghp_one");
+    assert_warns(&ran, &["GITHUB_CLI_PAT", "no other token"]);
+}
+
+#[test]
+fn erased_token_of_the_other_kind_is_not_ours_there() {
+    let town = Town::start();
+    let mut home = agent(&town);
+    home.set("GITLAB_TOKEN", "glpat-mine").set("GITHUB_CLI_PAT", "ghp_mine");
+    let erase = |password: &str| {
+        let text = format!("protocol=https\nhost=gitlab.com\npassword={password}\n\n");
+        home.helper(&["erase"], &text)
+    };
+    assert_silently(&erase("ghp_mine"), "");
+    let ran = erase("glpat-mine");
+    assert!(ran.stderr.contains("GITLAB_TOKEN; replace it [token-rejected]"), "{ran:?}");
+}

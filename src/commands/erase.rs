@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use git_credential_gastown::failure::Name;
-use git_credential_gastown::host::Host;
+use git_credential_gastown::host::{Host, Kind};
 use git_credential_gastown::policy::is_within;
 use git_credential_gastown::protocol::{Handed, Request};
 use git_credential_gastown::token::Secret;
@@ -59,11 +59,12 @@ impl Source {
 }
 
 fn erase(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) {
-    let entry = cached_entry(context);
+    let kind = context.settings.kind(host);
+    let entry = cached_entry(context).filter(|_| kind == Kind::GitHub);
     let is_cached = entry.as_ref().filter(|entry| entry.token.hash() == token.hash());
     let is_replaced =
         entry.as_ref().is_some_and(|entry| entry.predecessors.contains(&token.hash()));
-    let source = match (is_cached, context.settings.static_name(token)) {
+    let source = match (is_cached, context.settings.static_name(token, kind)) {
         (Some(entry), _) => {
             let is_young = is_within(context.policy.lag, entry.first_seen, clock::now());
             Source::Cache { is_young }
@@ -77,9 +78,8 @@ fn erase(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) 
     // Only a token that may be handed out again is worth a record.
     let is_noted = matches!(source, Source::Cache { .. } | Source::Setting(_));
     if is_noted {
-        let predecessor = is_cached.and_then(|entry| entry.predecessors.first());
         let process = Caller::of(request).process_behind_git();
-        note_refusal(context, host, token, process, predecessor);
+        note_refusal(context, host, token, process);
     }
     let verdict = if is_noted { Verdict::Noted } else { Verdict::Ignored };
     let subject = Subject { token, source: source.name(), first_seen: None };
@@ -121,9 +121,14 @@ fn tell(context: &Context<'_>, request: &Request, host: &Host, token: &Secret, s
              credential-gastown setup --migrate . [{}]",
             Name::EmbeddedToken
         )),
-        Source::Setting(name) => messages.warning(format_args!(
-            "{host} rejected {name}; replace it, or unset it to use the worker's token [{rejected}]"
-        )),
+        Source::Setting(name) => {
+            let has_worker = context.settings.kind(host) == Kind::GitHub;
+            let has_worker = has_worker && context.settings.place().is_ok();
+            let otherwise = if has_worker { ", or unset it to use the worker's token" } else { "" };
+            messages.warning(format_args!(
+                "{host} rejected {name}; replace it{otherwise} [{rejected}]"
+            ));
+        }
         // git uses a token in the remote's URL without asking any helper, and a helper like
         // `store` answers with what it once saw.
         Source::Elsewhere => messages.warning(format_args!(

@@ -59,6 +59,7 @@ pub(super) fn hosts(sources: &mut Sources<'_>, flags: &[String], gitlab: &GitLab
         [] => sources.list("GASTOWN_GIT_HOSTS", "git_hosts"),
         flags => Some(flags.to_vec()),
     };
+    let entries = entries.filter(|entries| !entries.is_empty());
     let entries = entries.unwrap_or_else(|| DEFAULT_HOSTS.map(str::to_owned).to_vec());
     let mut hosts = Vec::new();
     for entry in entries {
@@ -76,8 +77,9 @@ pub(super) fn hosts(sources: &mut Sources<'_>, flags: &[String], gitlab: &GitLab
     hosts
 }
 
-/// Without user information, which may be a secret.
+/// Without user information and query, which may hold a secret.
 fn shown(entry: &str) -> &str {
+    let entry = entry.split(['?', '#']).next().unwrap_or_default();
     entry.rsplit_once('@').map_or(entry, |(_, host)| host)
 }
 

@@ -1,9 +1,13 @@
 //! What the worker's answers mean: the tables of its contract, as a function from an answer to a
 //! token or to a failure with its name. Refuses to believe an answer that is not exactly one.
 
+use std::collections::HashMap;
+use std::num::IntErrorKind;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Name, Retry};
@@ -61,8 +65,8 @@ pub enum Denial {
 /// # Errors
 /// Every other row of the contract's table.
 pub fn git_token(reply: &Reply, question: Question<'_>) -> Result<Grant, Denial> {
-    let mut answer = accepted(reply, question)?;
-    let token = token_of(&mut answer, question)?;
+    let answer = accepted(reply, question)?;
+    let token = token_of(&answer, question)?;
     let expires = told_expiry(&answer, question, reply.date.as_deref());
     Ok(Grant { token, expires, asked_at: question.asked_at })
 }
@@ -72,27 +76,42 @@ pub fn git_token(reply: &Reply, question: Question<'_>) -> Result<Grant, Denial>
 /// # Errors
 /// Every other row of the contract's table.
 pub fn container_token(reply: &Reply, question: Question<'_>) -> Result<Secret, Denial> {
-    token_of(&mut accepted(reply, question)?, question)
+    token_of(&accepted(reply, question)?, question)
 }
 
-fn accepted(reply: &Reply, question: Question<'_>) -> Result<Value, Denial> {
-    let answer: Option<Value> = serde_json::from_slice(&reply.body).ok();
+/// The fields of a JSON object as they stand: one that makes no sense costs no other.
+#[derive(Default)]
+struct Fields<'a>(HashMap<String, &'a RawValue>);
+
+impl<'a> Fields<'a> {
+    fn parse(json: &'a [u8]) -> Option<Self> {
+        serde_json::from_slice(json).ok().map(Self)
+    }
+
+    fn get<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        serde_json::from_str(self.0.get(name)?.get()).ok()
+    }
+
+    fn object(&self, name: &str) -> Self {
+        self.0.get(name).and_then(|it| Self::parse(it.get().as_bytes())).unwrap_or_default()
+    }
+}
+
+fn accepted<'a>(reply: &'a Reply, question: Question<'_>) -> Result<Fields<'a>, Denial> {
+    let answer = Fields::parse(&reply.body);
     if reply.status != 200 {
         return Err(denial(reply, answer.as_ref(), question));
     }
     let answer = answer.ok_or_else(|| bad_answer(question, "something other than JSON"))?;
-    match answer["success"] {
-        Value::Bool(false) => Err(bad_answer(question, "a failure with status 200")),
+    match answer.get("success") {
+        Some(false) => Err(bad_answer(question, "a failure with status 200")),
         _ => Ok(answer),
     }
 }
 
-/// Takes the token out of the answer, so that no copy of it stays behind there.
-fn token_of(answer: &mut Value, question: Question<'_>) -> Result<Secret, Denial> {
-    let token = match answer.pointer_mut("/data/token").map(Value::take) {
-        Some(Value::String(token)) => Zeroizing::new(token),
-        _ => return Err(bad_answer(question, "no token")),
-    };
+fn token_of(answer: &Fields<'_>, question: Question<'_>) -> Result<Secret, Denial> {
+    let token: Option<String> = answer.object("data").get("token");
+    let token = Zeroizing::new(token.ok_or_else(|| bad_answer(question, "no token"))?);
     Secret::parse(token.as_bytes()).ok_or_else(|| {
         let what = format!("a token that is not 1 to {LONGEST_TOKEN} printable characters");
         bad_answer(question, &what)
@@ -101,15 +120,20 @@ fn token_of(answer: &mut Value, question: Question<'_>) -> Result<Secret, Denial
 
 /// The expiry in terms of the local clock, in any of its three forms, in `data` or beside it. One
 /// that makes no sense is unknown: the token beside it is good all the same.
-fn told_expiry(answer: &Value, question: Question<'_>, date: Option<&str>) -> Option<Timestamp> {
+fn told_expiry(
+    answer: &Fields<'_>,
+    question: Question<'_>,
+    date: Option<&str>,
+) -> Option<Timestamp> {
     let believed = |expires: &Timestamp| {
         let left = expires.since(question.answered_at);
         !left.is_zero() && left <= LONGEST_BELIEVED
     };
-    [&answer["data"], answer].into_iter().find_map(|place| {
-        let absolute = absolute(&place["expires_at"]).or_else(|| absolute(&place["expiresAt"]));
+    [&answer.object("data"), answer].into_iter().find_map(|place| {
+        let absolute = |name| place.get(name).as_ref().and_then(absolute);
+        let absolute = absolute("expires_at").or_else(|| absolute("expiresAt"));
         let relative = || {
-            let seconds = place["expires_in"].as_f64().filter(|seconds| *seconds > 0.0)?;
+            let seconds = place.get("expires_in").filter(|seconds: &f64| *seconds > 0.0)?;
             Some(question.asked_at.plus(Duration::try_from_secs_f64(seconds).ok()?))
         };
         let shifted = absolute.map(|expires| expires.shifted(clock_difference(question, date)));
@@ -149,8 +173,9 @@ fn bad_answer(question: Question<'_>, what: &str) -> Denial {
     Denial::Failed(Failure::new(Name::BadAnswer, Retry::AtOnce, what, advice))
 }
 
-fn denial(reply: &Reply, answer: Option<&Value>, question: Question<'_>) -> Denial {
-    let said = answer.and_then(|answer| answer["error"].as_str()).unwrap_or_default();
+fn denial(reply: &Reply, answer: Option<&Fields<'_>>, question: Question<'_>) -> Denial {
+    let said: String = answer.and_then(|answer| answer.get("error")).unwrap_or_default();
+    let said = said.as_str();
     let brief = format!("{} {}", reply.status, quoted(said, question)).trim_end().to_owned();
     match denial_of(reply, said, &brief, question) {
         Denial::Failed(failure) => Denial::Failed(failure.briefly(brief)),
@@ -211,7 +236,7 @@ fn denial_of(reply: &Reply, said: &str, quote: &str, question: Question<'_>) -> 
             Name::WorkerError,
             format!(
                 "the worker at {worker} redirected to {}, which is refused ({quote})",
-                quoted(reply.location.as_deref().unwrap_or("nowhere"), question)
+                quoted(reply.location.as_deref().map_or("nowhere", host_of), question)
             ),
             "set GASTOWN_API_URL to the worker's own address",
         ),
@@ -233,6 +258,16 @@ fn denial_of(reply: &Reply, said: &str, quote: &str, question: Question<'_>) -> 
     }
 }
 
+/// The host of a URL: user information and a query may hold a secret.
+fn host_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    match authority.rsplit_once('@').map_or(authority, |(_, host)| host) {
+        "" => "another path",
+        host => host,
+    }
+}
+
 /// The worker's own words, masked, escaped and then cut: they are a stranger's, and half a secret
 /// would not be recognised.
 fn quoted(said: &str, question: Question<'_>) -> String {
@@ -250,6 +285,7 @@ fn retry_after(reply: &Reply, question: Question<'_>) -> Option<Duration> {
     let text = reply.retry_after.as_deref()?.trim();
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Duration::MAX,
         Err(_) => Timestamp::from_http_date(text)?
             .shifted(clock_difference(question, reply.date.as_deref()))
             .since(question.answered_at),

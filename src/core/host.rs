@@ -95,7 +95,9 @@ impl Host {
     /// `gitlab` is the configured GitLab instance. A host that calls itself one is never given a
     /// GitHub token, even if it is listed without its instance being configured.
     pub fn kind(&self, gitlab: &Self) -> Kind {
-        let is_gitlab = self == gitlab || self.name.starts_with("gitlab.");
+        // Another port of the same machine is the same kind; on this one each is a server of its own.
+        let is_instance = self.name == gitlab.name && !is_loopback(&self.name);
+        let is_gitlab = self == gitlab || is_instance || self.name.starts_with("gitlab.");
         if is_gitlab { Kind::GitLab } else { Kind::GitHub }
     }
 

@@ -201,7 +201,8 @@ fn decide_refused(
             return Some(answer(state, Reason::MayLag, pause.min(policy.lag_pause)));
         }
     }
-    if may_ask_about(record, is_own, entry, life.shortened(policy.ask_gap), facts.now) {
+    let gaps = (life.shortened(policy.ask_gap), policy.quiet);
+    if may_ask_about(record, is_own, entry, gaps, facts.now) {
         let (reason, plan) = match facts.evidence {
             Evidence::Refused => (Reason::Rejected, RENEW_REJECTED),
             _ if record.is_refused() => (Reason::Rejected, RENEW_REFUSED),
@@ -225,11 +226,15 @@ fn may_ask_about(
     record: &HostRecord,
     is_own: bool,
     entry: &Entry,
-    gap: Duration,
+    (gap, quiet): (Duration, Duration),
     now: Timestamp,
 ) -> bool {
     let is_since_refusal = record.refused_at.is_some_and(|at| entry.confirmed_at > at);
     let is_hint = !is_own && !record.is_refused();
+    // Where refusals have the worker asked, hints add nothing.
+    if is_hint && record.asked.last_at.is_some_and(|at| is_within(quiet, at, now)) {
+        return false;
+    }
     let asks = if is_hint { record.hinted } else { record.asked };
     let confirmed = (is_hint || is_since_refusal).then_some(entry.confirmed_at);
     let Some(asked_at) = asks.last_at.max(confirmed) else { return true };

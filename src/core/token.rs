@@ -95,6 +95,8 @@ impl TryFrom<String> for TokenHash {
 }
 
 impl TokenHash {
+    const PREFIX: usize = 16;
+
     /// Reads a full hash back; `None` for anything that is not 64 lower-case hex digits.
     pub fn parse(text: &str) -> Option<Self> {
         let hexadecimal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
@@ -107,7 +109,7 @@ impl TokenHash {
 
     /// Enough of the hash to tell tokens apart: what state and trace carry.
     pub fn prefix(&self) -> &str {
-        &self.0[..16]
+        &self.0[..Self::PREFIX]
     }
 }
 
@@ -155,8 +157,32 @@ pub struct Entry {
     pub expires: Option<Timestamp>,
     /// When to begin renewing; drawn once, so that not all machines ask at one moment.
     pub renew_at: Timestamp,
-    /// The tokens that this one replaced, latest first: a refusal of one of them is no news.
-    pub predecessors: Vec<TokenHash>,
+    /// The tokens that this one replaced: a refusal of one of them is no news, and a snapshot of one
+    /// is dead.
+    pub predecessors: Predecessors,
+}
+
+/// The beginnings of the hashes of tokens, latest first, one after the other in one text: as long a
+/// list as an old snapshot needs, read at no cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Predecessors(String);
+
+impl Predecessors {
+    /// Renewals come every half hour or so: two days of them.
+    const MOST: usize = 96;
+    const LENGTH: usize = TokenHash::PREFIX;
+
+    pub fn contains(&self, hash: &TokenHash) -> bool {
+        self.0.as_bytes().chunks(Self::LENGTH).any(|prefix| prefix == hash.prefix().as_bytes())
+    }
+
+    /// With one more, the latest.
+    #[must_use]
+    pub fn after(&self, replaced: &TokenHash) -> Self {
+        let older = self.0.chars().take((Self::MOST - 1) * Self::LENGTH);
+        Self(replaced.prefix().chars().chain(older).collect())
+    }
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ fn host_record() -> impl Strategy<Value = HostRecord> {
     (0_u32..4, 0_u32..6, moments).prop_map(
         |(refusals, count, [refused_at, one, other, given_at])| {
             let (asked, hinted) = (Asks { count, last_at: one }, Asks { count, last_at: other });
-            HostRecord { refusals, refused_at, refused_to: Vec::new(), asked, hinted, given_at }
+            HostRecord { refusals, refused_at, asked, hinted, given_at, ..HostRecord::default() }
         },
     )
 }

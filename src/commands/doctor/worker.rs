@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use git_credential_gastown::contract::{self, Denial, Question, Reply};
 use git_credential_gastown::failure::{Failure, Name};
+use git_credential_gastown::host::Kind;
 use git_credential_gastown::time::{Timestamp, spoken};
 use git_credential_gastown::token::Secret;
 use git_credential_gastown::token::container::{ContainerToken, Source, latest_first};
@@ -90,7 +91,8 @@ pub(super) fn token(examination: &Examination<'_>) -> Vec<Finding> {
             let name = credential.token.hash().prefix().to_owned();
             let what = format!("{name}… from {}, {until}", credential.source);
             let settings = &examination.context.settings;
-            match settings.static_name(&credential.token) {
+            let kind = examination.host().map_or(Kind::GitHub, |host| settings.kind(&host));
+            match settings.static_name(&credential.token, kind) {
                 Some(_) if credential.token.is_installation_token() => Finding::warn(
                     LINK,
                     format!("{what}; a snapshot, which may be dead"),

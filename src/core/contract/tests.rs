@@ -102,6 +102,15 @@ fn a_token_is_used_whatever_is_said_of_its_expiry() {
 }
 
 #[test]
+fn a_token_is_used_whatever_stands_beside_it() {
+    let deep = format!(r#","x":{}{}"#, "[".repeat(300), "]".repeat(300));
+    for beside in [r#","x":1e999"#, r#","expires_at":1e999"#, r#","x":"\ud800""#, &deep] {
+        assert_eq!(life(beside, None), None, "{beside}");
+    }
+    assert_eq!(life(r#","expires_in":3600,"expires_at":1e999"#, None), Some(3_600_000));
+}
+
+#[test]
 fn epoch_seconds_are_told_from_milliseconds() {
     assert_eq!(life(r#","expires_at":1796691600"#, None), Some(3_600_000));
     assert_eq!(life(r#","expiresAt":1796691600"#, Some(DATE)), Some(3_600_000));
@@ -208,5 +217,22 @@ fn retry_after_is_read_in_both_forms() {
     assert_eq!(wait("0"), None);
     assert_eq!(wait("-1"), None);
     assert_eq!(wait("soon"), None);
+    assert_eq!(wait("99999999999999999999999"), Some(u64::MAX), "the record bounds it");
     assert_eq!(wait("1000000000"), Some(1_000_000_000), "the record bounds it");
+}
+
+#[test]
+fn a_redirect_is_named_by_its_host_alone() {
+    for location in [
+        "https://user:s3kr1t@login.example/path",
+        "https://login.example/?private_token=s3kr1t",
+        "//s3kr1t@login.example#s3kr1t",
+        "/login?private_token=s3kr1t",
+    ] {
+        let reply = Reply { location: Some(location.to_owned()), ..reply(302, "") };
+        let failure = failed(&reply).to_string();
+        assert!(!failure.contains("s3kr1t"), "{failure}");
+    }
+    let reply = Reply { location: Some("https://login.example/x".to_owned()), ..reply(302, "") };
+    assert!(failed(&reply).to_string().contains("redirected to login.example"));
 }

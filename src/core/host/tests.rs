@@ -145,7 +145,8 @@ fn a_gitlab_host_is_never_of_githubs_kind() {
         Kind::GitLab,
         "even if it is not the instance"
     );
-    assert_eq!(kind("git.example:8443", "git.example"), Kind::GitHub);
+    assert_eq!(kind("git.example:8443", "git.example"), Kind::GitLab);
+    assert_eq!(kind("http://127.0.0.1:1", "http://127.0.0.1:2"), Kind::GitHub);
     assert_eq!(kind("github.com", "gitlab.com"), Kind::GitHub);
 }
 

@@ -5,10 +5,7 @@ use std::time::Duration;
 
 use super::{Policy, Reason, State, is_within};
 use crate::time::{Timestamp, part};
-use crate::token::{Entry, Grant, Kind, TokenHash};
-
-/// Clients that erase a token later than this many renewals on are not worth recognising.
-const MOST_PREDECESSORS: usize = 4;
+use crate::token::{Entry, Grant, Kind, Predecessors};
 
 /// Between which moments a token dies, and the margins that go with so long a life.
 pub(super) struct Life {
@@ -115,7 +112,11 @@ pub fn entry_for(grant: Grant, previous: Option<&Entry>, draw: f64, policy: &Pol
         confirmed_at: asked_at,
         expires: expires.or(same.and_then(|entry| entry.expires)),
         renew_at: asked_at,
-        predecessors: previous.map_or_else(Vec::new, |entry| predecessors(entry, is_same(&entry))),
+        predecessors: match previous {
+            None => Predecessors::default(),
+            Some(entry) if is_same(&entry) => entry.predecessors.clone(),
+            Some(entry) => entry.predecessors.after(&entry.token.hash()),
+        },
         token,
     };
     if Life::of(&entry, policy).state_at(asked_at, &entry, policy).0 == State::Dead {
@@ -124,12 +125,6 @@ pub fn entry_for(grant: Grant, previous: Option<&Entry>, draw: f64, policy: &Pol
     let life = Life::of(&entry, policy);
     entry.renew_at = life.least.minus(life.soon).minus(part(life.spread, draw));
     entry
-}
-
-fn predecessors(previous: &Entry, is_same: bool) -> Vec<TokenHash> {
-    let replaced = (!is_same).then(|| previous.token.hash());
-    let older = previous.predecessors.iter().cloned();
-    replaced.into_iter().chain(older).take(MOST_PREDECESSORS).collect()
 }
 
 /// What is to be expected of a token, for people to read.

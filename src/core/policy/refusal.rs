@@ -9,15 +9,16 @@ use serde::{Deserialize, Serialize};
 use super::{Policy, is_within};
 use crate::protocol::Report;
 use crate::time::Timestamp;
-use crate::token::{Secret, TokenHash};
+use crate::token::Secret;
 
-/// As many as are refused at one time on one machine, about.
-const MOST_PROCESSES: usize = 64;
+/// Twice as many as are refused at one time on one machine, about.
+const MOST_PROCESSES: usize = 128;
 
 /// Whose record it is. The host is as `Host` displays it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostKey {
-    pub token: TokenHash,
+    /// The beginning of its hash.
+    pub token: String,
     pub host: String,
 }
 
@@ -27,12 +28,16 @@ pub struct HostRecord {
     /// How often the host refused it since it last accepted it.
     pub refusals: u32,
     pub refused_at: Option<Timestamp>,
-    /// The processes that erased it and may ask again, as git-lfs does; the latest last.
+    /// The processes that erased it and may ask again, as git-lfs does, once for each time; the
+    /// latest last.
     pub refused_to: Vec<String>,
     /// When the worker was asked because of a refusal.
     pub asked: Asks,
     /// When the worker was asked because of a hint.
     pub hinted: Asks,
+    /// Whether the asks are those of the token before it, at the same host.
+    #[serde(default)]
+    pub is_inherited: bool,
     /// When it was last given out, for a snapshot: it may as well be in the remote's URL.
     pub given_at: Option<Timestamp>,
 }
@@ -60,7 +65,7 @@ impl HostRecord {
     /// refusal many times: those within a moment of each other count once.
     #[must_use]
     pub fn refused(mut self, now: Timestamp, process: Option<String>, policy: &Policy) -> Self {
-        if let Some(process) = process.filter(|process| !self.refused_to.contains(process)) {
+        if let Some(process) = process {
             let surplus = (self.refused_to.len() + 1).saturating_sub(MOST_PROCESSES);
             self.refused_to.drain(..surplus);
             self.refused_to.push(process);
@@ -72,18 +77,30 @@ impl HostRecord {
     }
 
     /// The host accepted the token. When the worker was last asked stays on record: another
-    /// repository of the same host may refuse the token at once.
+    /// repository of the same host may refuse the token at once. But a token that is accepted
+    /// after another was refused has ended that row.
     #[must_use]
     pub fn accepted(self) -> Self {
-        Self { refusals: 0, refused_at: None, refused_to: Vec::new(), ..self }
+        let mut asked = self.asked;
+        if self.is_inherited {
+            asked.count = asked.count.min(1);
+        }
+        let (refusals, refused_at, refused_to) = (0, None, Vec::new());
+        Self { refusals, refused_at, refused_to, asked, is_inherited: false, ..self }
+    }
+
+    /// Whether an acceptance changes anything.
+    pub fn awaits_acceptance(&self) -> bool {
+        self.is_refused() || self.is_inherited
     }
 
     /// The worker was asked about it, because of a refusal or of a mere hint.
     #[must_use]
     pub fn asked(self, evidence: Evidence, now: Timestamp, policy: &Policy) -> Self {
+        let Self { asked, hinted, .. } = self;
         match evidence {
-            Evidence::Hint => Self { hinted: self.hinted.again(now, policy), ..self },
-            _ => Self { asked: self.asked.again(now, policy), ..self },
+            Evidence::Hint => Self { hinted: hinted.again(now, policy), ..self },
+            _ => Self { asked: asked.again(now, policy), is_inherited: false, ..self },
         }
     }
 
@@ -96,10 +113,12 @@ impl HostRecord {
     /// seldom as if they were one token.
     #[must_use]
     pub fn inherited(&self) -> Self {
-        Self { asked: self.asked, hinted: self.hinted, ..Self::default() }
+        let Self { asked, hinted, .. } = *self;
+        Self { asked, hinted, is_inherited: true, ..Self::default() }
     }
 
-    /// Whether this process has erased the token lately. It is only looked up if one has.
+    /// Whether this process has erased the token twice and lately, so that handing it out again
+    /// would go on for ever. The process is only looked up if one has.
     pub fn is_refused_to(
         &self,
         process: impl Fn() -> Option<String>,
@@ -108,7 +127,9 @@ impl HostRecord {
     ) -> bool {
         self.refused_recently(gap, now)
             && !self.refused_to.is_empty()
-            && process().is_some_and(|process| self.refused_to.contains(&process))
+            && process().is_some_and(|process| {
+                self.refused_to.iter().filter(|known| **known == process).count() > 1
+            })
     }
 
     pub fn is_refused(&self) -> bool {
@@ -192,5 +213,35 @@ mod tests {
         });
         assert_eq!(record.refused_to.len(), MOST_PROCESSES);
         assert_eq!(record.refused_to.last().map(String::as_str), Some("999"));
+    }
+
+    #[test]
+    fn acceptance_ends_the_row_of_asks_of_the_token_before_and_no_other() {
+        let policy = Policy::default();
+        let ask = |record: HostRecord, second| record.asked(Evidence::None, after(second), &policy);
+        let own = (0..5).fold(HostRecord::default(), |record, second| ask(record, second * 60));
+        assert_eq!(own.clone().accepted().asked, own.asked);
+        let next = own.inherited();
+        assert_eq!(next.asked, own.asked);
+        let accepted = next.clone().accepted();
+        assert_eq!((accepted.asked.count, accepted.asked.last_at), (1, own.asked.last_at));
+        assert!(next.awaits_acceptance() && !accepted.awaits_acceptance());
+        assert_eq!(ask(next, 300).accepted().asked.count, 6, "asked about itself, it is its own");
+    }
+
+    #[test]
+    fn process_that_erased_it_twice_within_a_minute_is_told() {
+        let gap = Policy::default().ask_gap;
+        let refuse = |record: HostRecord, second, process: &str| {
+            record.refused(after(second), Some(process.to_owned()), &Policy::default())
+        };
+        let once = refuse(refuse(HostRecord::default(), 0, "1@1"), 1, "2@1");
+        let told = |record: &HostRecord, process: &str, second| {
+            record.is_refused_to(|| Some(process.to_owned()), gap, after(second))
+        };
+        assert!(!told(&once, "1@1", 1));
+        let twice = refuse(once, 5, "1@1");
+        assert!(told(&twice, "1@1", 5) && told(&twice, "1@1", 64));
+        assert!(!told(&twice, "1@1", 65) && !told(&twice, "2@1", 5) && !told(&twice, "3@1", 5));
     }
 }
