@@ -195,9 +195,9 @@ fn a_redirect_is_refused_and_never_followed() {
         let (scene, _) = Scene::with_token(DEAD);
         let elsewhere = TcpListener::bind("127.0.0.1:0").expect("a free port");
         elsewhere.set_nonblocking(true).expect("a socket can be told");
-        let location = format!("http://{}/", elsewhere.local_addr().expect("it is bound"));
-        says(&scene.town, status, &[("Location", &location)], "");
-        scene.get().quits("worker-error").mentions(&location);
+        let host = elsewhere.local_addr().expect("it is bound").to_string();
+        says(&scene.town, status, &[("Location", &format!("http://{host}/"))], "");
+        scene.get().quits("worker-error").mentions(&format!("redirected to {host}"));
         assert_eq!(scene.calls(), 1);
         let visit = elsewhere.accept().expect_err("nobody calls there");
         assert_eq!(visit.kind(), std::io::ErrorKind::WouldBlock);
