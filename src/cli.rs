@@ -107,7 +107,7 @@ pub(crate) enum Operation {
         /// Answer a request for this URL instead, to see by hand what git gets
         url: Option<String>,
     },
-    /// Do nothing: what git stores was answered from here
+    /// Take note that a server accepted a token; keep nothing
     Store,
     /// Take note that a server refused a token
     Erase,

@@ -90,6 +90,19 @@ pub(crate) struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// How to name another rig: flag before directory before environment before config file.
+    pub(crate) fn rig_advice(self) -> &'static str {
+        match self.rig_origin {
+            Origin::Flag(_) => "give --rig another id, on the command line or in the helper line",
+            Origin::Directory => {
+                "run git in another rig's worktree, or name the rig with --rig in the helper line"
+            }
+            Origin::Environment(_) | Origin::File(_) => {
+                "set GASTOWN_RIG_ID, or run git inside the rig's worktree"
+            }
+        }
+    }
+
     pub(crate) fn key(self) -> CacheKey {
         CacheKey {
             api: self.api.as_str().to_owned(),

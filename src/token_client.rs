@@ -12,7 +12,7 @@ use git_credential_gastown::token::{Grant, Secret};
 use crate::Context;
 use crate::cache::Cache;
 use crate::clock;
-use crate::config::{Origin, Place, Setting, Settings};
+use crate::config::{Place, Setting, Settings};
 use crate::worker::{Route, Worker};
 
 /// Time kept back to use the outcome.
@@ -168,7 +168,7 @@ impl<'a> TokenClient<'a> {
             town: self.place.town.as_str(),
             rig: self.place.rig.as_str(),
             rig_origin: self.place.rig_origin.name(),
-            rig_is_of_directory: *self.place.rig_origin == Origin::Directory,
+            rig_advice: self.place.rig_advice(),
             bearer,
             secrets: &secrets,
             asked_at,

@@ -155,4 +155,6 @@ fn unknown_rig_is_told_with_where_its_id_comes_from() {
     assert!(
         ran.stderr.contains("from GASTOWN_RIG_ID") && ran.stderr.contains("set GASTOWN_RIG_ID")
     );
+    let ran = home.helper(&["get", "--rig", "rig-7"], &request(&town));
+    assert!(ran.stderr.contains("from --rig") && ran.stderr.contains("give --rig another id"));
 }

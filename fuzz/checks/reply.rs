@@ -29,7 +29,7 @@ pub fn check(bytes: &[u8]) {
         town: "town-1",
         rig: "rig-1",
         rig_origin: "GASTOWN_RIG_ID",
-        rig_is_of_directory: false,
+        rig_advice: "set GASTOWN_RIG_ID, or run git inside the rig's worktree",
         bearer: &secrets[0],
         secrets: &secrets,
         asked_at: ASKED,

@@ -110,10 +110,19 @@ impl Record {
         Self {
             decision,
             token,
-            failure: cache.failure(&FailureKey { place: key.clone(), container_tokens: None }),
+            failure: failure_on_record(context, &key),
             container_token_expires: renewal
                 .and_then(|secret| ContainerToken::new(secret, Source::Renewal).expires()),
             key,
         }
     }
+}
+
+/// Of the place, or of this process's container tokens there.
+fn failure_on_record(context: &Context<'_>, key: &CacheKey) -> Option<FailureRecord> {
+    let fingerprint = context.settings.container_tokens_fingerprint();
+    let records = [None, Some(fingerprint)].map(|container_tokens| {
+        context.cache.failure(&FailureKey { place: key.clone(), container_tokens })
+    });
+    records.into_iter().flatten().max_by_key(|record| record.until)
 }

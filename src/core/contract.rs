@@ -40,8 +40,8 @@ pub struct Question<'a> {
     pub rig: &'a str,
     /// Where the rig's id comes from, for messages.
     pub rig_origin: &'a str,
-    /// Whether a flag is what overrules that.
-    pub rig_is_of_directory: bool,
+    /// How to name another rig, as nothing else would overrule that origin.
+    pub rig_advice: &'a str,
     /// The container JWT that is presented.
     pub bearer: &'a Secret,
     /// A worker that repeats any of these in its answer must not get it shown.
@@ -212,11 +212,7 @@ fn denial_of(reply: &Reply, said: &str, quote: &str, question: Question<'_>) -> 
                  ({quote})",
                 question.rig_origin
             ),
-            if question.rig_is_of_directory {
-                "run git in another rig's worktree, or name the rig with --rig in the helper line"
-            } else {
-                "set GASTOWN_RIG_ID, or run git inside the rig's worktree"
-            },
+            question.rig_advice,
         ),
         (404, "No git token available for this rig") => definite(
             Name::NoGitToken,

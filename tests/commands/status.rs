@@ -175,3 +175,14 @@ fn what_is_in_the_way_is_told_and_never_read_for_a_token() {
         }
     }
 }
+
+#[test]
+fn failure_of_the_container_token_is_told_too() {
+    let (town, mut home) = settled();
+    home.set("GASTOWN_CONTAINER_TOKEN", &town.worker.container_token_badly_signed());
+    get(&home, &town).assert_fails();
+    let told = status(&town, &home);
+    assert!(told.contains("[container-token-rejected]"), "{told}");
+    let error = &status_json(&home)["entries"][0]["failure"]["error"];
+    assert_eq!(error, "container-token-rejected");
+}

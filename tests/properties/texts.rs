@@ -88,7 +88,7 @@ proptest! {
             town: "town-1",
             rig: "rig-1",
             rig_origin: "GASTOWN_RIG_ID",
-            rig_is_of_directory: false,
+            rig_advice: "set GASTOWN_RIG_ID, or run git inside the rig's worktree",
             bearer: &secret("bearer"),
             secrets: &[],
             asked_at: now,

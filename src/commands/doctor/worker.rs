@@ -13,7 +13,7 @@ use git_credential_gastown::token::container::{ContainerToken, Source, latest_fi
 use super::Examination;
 use super::finding::Finding;
 use crate::clock;
-use crate::config::{Origin, Place};
+use crate::config::Place;
 use crate::worker::{Route, Worker};
 
 /// Less than a worker that says nothing could take.
@@ -161,7 +161,7 @@ fn question<'a>(
         town: place.town.as_str(),
         rig: place.rig.as_str(),
         rig_origin: place.rig_origin.name(),
-        rig_is_of_directory: *place.rig_origin == Origin::Directory,
+        rig_advice: place.rig_advice(),
         bearer: &bearer.secret,
         secrets,
         asked_at,

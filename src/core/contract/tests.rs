@@ -16,7 +16,7 @@ fn question() -> Question<'static> {
         town: "town-1",
         rig: "rig-1",
         rig_origin: "GASTOWN_RIG_ID",
-        rig_is_of_directory: false,
+        rig_advice: "set GASTOWN_RIG_ID, or run git inside the rig's worktree",
         asked_at: ASKED,
         answered_at: ASKED.shifted(200),
     }
