@@ -93,7 +93,8 @@ hour old when it comes.
 - **Met a revoked token**: known to nobody before a server refuses it. The first push of a \
 container pays; with git ≥ 2.46 it pays one round trip, with older ones it fails once. A \
 token refused within its first minute gets a second chance, because GitHub may not know it yet: \
-that is why a few are not healed.
+that is why a few are not healed. Others come within minutes of a push that was refused for another \
+reason: then the worker has just been asked.
 - **Met a dead token in an outage**: during an outage, or up to two minutes after it, which is the \
 longest back-off. The helper serves an old token while it may live, for want of a better one. A \
 container that comes back from an idle gap during an outage has none, which is the price of not \

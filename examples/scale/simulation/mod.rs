@@ -175,5 +175,7 @@ fn push(way: &mut dyn Way, world: &mut World<'_>, agent: usize, now: Millis) {
             return;
         }
     }
+    // Without the worker nothing can heal a revoked token.
+    let cause = if world.is_down_at(now) { Cause::Outage } else { cause };
     world.tally.count_failed(cause);
 }

@@ -78,11 +78,16 @@ impl<'a> World<'a> {
         let is_revoked = |token: Token| self.day.is_revoked(token.minted_at, now);
         if token.is_some_and(is_revoked) {
             Cause::Revocation
-        } else if self.is_down(now - AFTERMATH..now + 1) {
+        } else if self.is_down_at(now) {
             Cause::Outage
         } else {
             Cause::Age
         }
+    }
+
+    /// Down, or only just up again.
+    pub fn is_down_at(&self, now: Millis) -> bool {
+        self.is_down(now - AFTERMATH..now + 1)
     }
 
     fn is_down(&self, span: Range<Millis>) -> bool {
