@@ -29,7 +29,7 @@ pub(crate) struct Credential {
     pub username: &'static str,
     pub token: Secret,
     pub expires: Option<Timestamp>,
-    /// Until when it is certain to live, if anything is known of that.
+    /// The earliest moment at which it may die, if that is known.
     pub lives_until: Option<Timestamp>,
     /// When it was first handed to this machine, if that is known.
     pub first_seen: Option<Timestamp>,

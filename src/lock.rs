@@ -96,8 +96,8 @@ impl Lock {
     }
 }
 
-/// Removes a lock file that nobody holds. Whoever opened it before and locks it after costs one
-/// call more, no more.
+/// Removes a lock file that nobody holds. A process that opened it before and locks it afterwards
+/// causes one extra call, nothing worse.
 pub(crate) fn retire(path: &Path) {
     if let Ok(mut lock) = Lock::open(path)
         && lock.try_acquire() == Try::Held

@@ -226,7 +226,7 @@ fn age_into_the_future(home: &Home, days: i64) {
 }
 
 #[test]
-fn entry_from_a_clock_that_ran_days_ahead_is_replaced_by_one_call() {
+fn entry_dated_days_ahead_is_replaced_with_one_call() {
     for expiry in [Expiry::None, Expiry::ExpiresAt] {
         let town = Town::start();
         town.worker.set_expiry(expiry);
@@ -286,7 +286,7 @@ fn root_leaves_nothing_in_another_users_home() {
 }
 
 #[test]
-fn last_place_that_another_user_took_is_no_concern_while_it_is_not_needed() {
+fn fallback_directory_of_another_user_causes_no_warning_while_it_is_not_needed() {
     if !geteuid().is_root() {
         return crate::town::skip("only root can be another user");
     }
@@ -299,7 +299,7 @@ fn last_place_that_another_user_took_is_no_concern_while_it_is_not_needed() {
 }
 
 #[test]
-fn listing_that_fails_in_the_sweep_costs_no_answer() {
+fn get_answers_when_the_sweep_cannot_list_the_directory() {
     let town = Town::start();
     let home = agent(&town);
     let mut strace = home.command("strace");

@@ -72,7 +72,7 @@ fn state(ran: &Ran) -> &str {
     value(ran, "state[]").expect("a state")
 }
 
-/// A town and an agent with a token that is too old for replication lag.
+/// A town and an agent with a token that GitHub must know everywhere by now.
 fn settled() -> (Town, Home) {
     let town = Town::start();
     let home = agent(&town);
@@ -83,7 +83,7 @@ fn settled() -> (Town, Home) {
 }
 
 #[test]
-fn host_that_refuses_everything_for_five_seconds_costs_no_ask_after_that() {
+fn after_five_seconds_of_refusals_every_ask_succeeds() {
     let (town, home) = settled();
     let (good, ill) = (Client::new(&home, &town), Client::new(&home, &town).refusing());
     for _ in 0..5 {
@@ -97,7 +97,7 @@ fn host_that_refuses_everything_for_five_seconds_costs_no_ask_after_that() {
 }
 
 #[test]
-fn repository_that_always_refuses_costs_at_most_20_calls_an_hour_and_no_good_ask() {
+fn repository_that_always_refuses_causes_at_most_20_calls_an_hour_and_breaks_no_other_ask() {
     let (town, home) = settled();
     let (good, bad) = (Client::new(&home, &town), Client::new(&home, &town).refusing());
     for step in 0..1000 {
@@ -110,7 +110,7 @@ fn repository_that_always_refuses_costs_at_most_20_calls_an_hour_and_no_good_ask
 }
 
 #[test]
-fn worker_that_mints_at_every_call_is_asked_no_more_often_for_it() {
+fn worker_that_mints_at_every_call_is_asked_at_most_20_times_an_hour() {
     let (town, home) = settled();
     let bad = Client::new(&home, &town).refusing();
     for _ in 0..200 {
@@ -150,7 +150,7 @@ fn refusal_at_one_host_changes_nothing_at_another() {
 }
 
 #[test]
-fn worker_that_is_down_costs_a_refused_token_to_nobody_else() {
+fn refused_token_is_served_to_other_commands_while_the_worker_is_down() {
     let (town, home) = settled();
     town.worker.go_down();
     let (good, bad) = (Client::new(&home, &town), Client::new(&home, &town).refusing());
@@ -201,7 +201,7 @@ fn long_lived_token_that_is_the_only_source_is_handed_out_again() {
 }
 
 #[test]
-fn clone_with_a_dead_extra_header_locks_nobody_out() {
+fn clone_with_a_dead_extra_header_leaves_other_clones_working() {
     for git in Git::all() {
         let town = Town::start();
         town.github.create_repository(REPOSITORY);

@@ -102,8 +102,8 @@ impl GitFile {
                 return Ok(Some(outcome));
             }
         }
-        let what = format!("{:?} is being changed by others all the time", self.path());
-        Err(failure(what, "run the command again when they have ended").into())
+        let what = format!("other programs keep changing {:?}", self.path());
+        Err(failure(what, "run the command again when they have finished").into())
     }
 
     /// Returns whether the file was still what had been copied; otherwise it is left alone.

@@ -93,7 +93,7 @@ fn a_token_that_the_worker_hands_out_for_over_an_hour_is_warned_of_once_a_minute
 }
 
 #[test]
-fn an_expiry_that_has_passed_costs_no_token() {
+fn token_with_an_expiry_in_the_past_is_used() {
     let passed = Expiry::Literal(json!({ "expires_at": rfc3339(real_now() - millis(MINUTE)) }));
     for age in [SOON, DEAD] {
         let (scene, _) = Scene::with_token(age);

@@ -118,7 +118,7 @@ fn epoch_seconds_are_told_from_milliseconds() {
 }
 
 #[test]
-fn a_date_that_is_hours_off_does_not_cost_a_good_expiry() {
+fn expiry_is_kept_when_the_date_header_is_hours_wrong() {
     let hour = r#","expires_at":"2026-12-08T01:00:00Z""#;
     for date in ["Tue, 08 Dec 2026 02:00:00 GMT", "Mon, 07 Dec 2026 22:00:00 GMT"] {
         assert_eq!(life(hour, Some(date)), Some(3_600_000), "{date}");

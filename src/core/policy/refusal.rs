@@ -11,7 +11,7 @@ use crate::protocol::Report;
 use crate::time::Timestamp;
 use crate::token::Secret;
 
-/// Twice as many as are refused at one time on one machine, about.
+/// About twice the number of processes that may be refused at once.
 const MOST_PROCESSES: usize = 128;
 
 /// Whose record it is. The host is as `Host` displays it.
