@@ -55,9 +55,11 @@ pub(crate) struct Fault {
 /// The cache in the directory that was chosen for this process.
 #[derive(Clone)]
 pub(crate) struct Cache {
-    /// `None` if no candidate can be used: then every look is a miss and nothing is kept.
+    /// `None` if no candidate can be written: then nothing is kept.
     directory: Option<PathBuf>,
-    /// The candidates after it, for when it turns out that it cannot be written.
+    /// Better candidates that are ours but cannot be written: what they hold still counts.
+    readable: Vec<PathBuf>,
+    /// The candidates after it, for when it turns out that it cannot be made.
     rest: Vec<Candidate>,
     /// Why candidates before it were not chosen, where that is worth a warning.
     pub problems: Vec<String>,
@@ -65,13 +67,16 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// Takes the first candidate that is ours, or can be made ours. Makes nothing.
+    /// Takes the first candidate that is ours and can be written, or can be made so. Makes nothing.
+    /// All commands choose alike: one that finds a token and one that puts a refusal of it on
+    /// record must look at the same place.
     pub(crate) fn choose(candidates: Vec<Candidate>) -> Self {
-        let mut obstacles = Vec::new();
+        let (mut readable, mut obstacles) = (Vec::new(), Vec::new());
         let mut candidates = candidates.into_iter();
         let directory = candidates.by_ref().find_map(|candidate| match candidate.is_usable() {
             Ok(()) => Some(candidate.path),
             Err(obstacle) => {
+                readable.extend(obstacle.is_readable.then_some(candidate.path));
                 obstacles.push(obstacle);
                 None
             }
@@ -79,7 +84,7 @@ impl Cache {
         let is_told = |obstacle: &Obstacle| obstacle.is_suspicious || directory.is_none();
         let problems = obstacles.into_iter().filter(is_told).map(|it| it.why).collect();
         let rest = candidates.collect();
-        Self { directory, rest, problems, was_written: Rc::default() }
+        Self { directory, readable, rest, problems, was_written: Rc::default() }
     }
 
     pub(crate) fn directory(&self) -> Option<&Path> {
@@ -93,19 +98,33 @@ impl Cache {
         match directory::make(directory) {
             Ok(()) => self.clone(),
             Err(why) => {
-                let next = Self::choose(self.rest.clone());
-                let mut problems = self.problems.clone();
-                problems.push(format!("{why:#}"));
-                problems.extend(next.problems);
-                Self { problems, was_written: Rc::clone(&self.was_written), ..next }.for_writing()
+                let mut next = Self::choose(self.rest.clone());
+                next.problems.splice(..0, [&self.problems[..], &[format!("{why:#}")]].concat());
+                let earlier = [&self.readable[..], std::slice::from_ref(directory)].concat();
+                next.readable.splice(..0, earlier);
+                Self { was_written: Rc::clone(&self.was_written), ..next }.for_writing()
             }
         }
     }
 
+    /// The newest entry; one that claims to be of the future comes last.
+    ///
     /// # Errors
     /// What is in the way of the entry.
-    pub(crate) fn entry(&self, key: &CacheKey) -> Result<Option<Entry>, Fault> {
-        self.read(&name(&key.file_stem(), TOKEN), key)
+    pub(crate) fn entry(&self, key: &CacheKey, now: Timestamp) -> Result<Option<Entry>, Fault> {
+        let name = name(&key.file_stem(), TOKEN);
+        let (mut newest, mut fault) = (None::<Entry>, None);
+        let rank = |entry: &Entry| (entry.confirmed_at <= now, entry.confirmed_at);
+        for directory in self.directories() {
+            match read_record(&directory.join(&name), key) {
+                Ok(found) => newest = newest.into_iter().chain(found).max_by_key(rank),
+                Err(found) => fault = fault.or(Some(found)),
+            }
+        }
+        match (newest, fault) {
+            (None, Some(fault)) => Err(fault),
+            (newest, _) => Ok(newest),
+        }
     }
 
     pub(crate) fn keep_entry(&self, key: &CacheKey, entry: &Entry) -> Result<()> {
@@ -121,18 +140,22 @@ impl Cache {
         Some(Timestamp::from_millis(0).plus(since))
     }
 
-    /// Best effort: without it the worker is asked later.
-    pub(crate) fn note_given(&self, key: &CacheKey, now: Timestamp) {
+    /// Best effort: without it the worker is asked later. An entry that was found where nothing
+    /// can be noted is copied to where it can.
+    pub(crate) fn note_given(&self, key: &CacheKey, entry: &Entry, now: Timestamp) {
         let Some(directory) = self.directory() else { return };
         let path = directory.join(name(&key.file_stem(), TOKEN));
         let now =
             Timespec { tv_sec: now.seconds(), tv_nsec: now.millis().rem_euclid(1000) * 1_000_000 };
         let times = Timestamps { last_access: now, last_modification: now };
-        let _ = utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW);
+        let touch = || utimensat(CWD, &path, &times, AtFlags::SYMLINK_NOFOLLOW);
+        if touch() == Err(Errno::NOENT) && self.keep_entry(key, entry).is_ok() {
+            let _ = touch();
+        }
     }
 
     pub(crate) fn failure(&self, key: &FailureKey) -> Option<FailureRecord> {
-        self.read(&name(&key.file_stem(), FAILURE), key).ok()?
+        self.read(&name(&key.file_stem(), FAILURE), key)
     }
 
     pub(crate) fn keep_failure(&self, key: &FailureKey, failure: &FailureRecord) -> Result<()> {
@@ -145,7 +168,7 @@ impl Cache {
 
     /// What is known of a token at a host.
     pub(crate) fn host_record(&self, key: &HostKey) -> Option<HostRecord> {
-        self.read(&host_name(key), key).ok()?
+        self.read(&host_name(key), key)
     }
 
     /// Needs no lock: a record that is lost to another process costs one call at most.
@@ -154,8 +177,7 @@ impl Cache {
     }
 
     pub(crate) fn container_token(&self, key: &TownKey) -> Option<Secret> {
-        let renewal: Option<Renewal> =
-            self.read(&name(&key.file_stem(), CONTAINER), key).ok().flatten();
+        let renewal: Option<Renewal> = self.read(&name(&key.file_stem(), CONTAINER), key);
         renewal.map(|renewal| renewal.token)
     }
 
@@ -188,15 +210,17 @@ impl Cache {
         }
     }
 
-    fn read<K, R>(&self, name: &str, key: &K) -> Result<Option<R>, Fault>
+    /// Where records may be, the one that is written first.
+    fn directories(&self) -> impl Iterator<Item = &Path> {
+        self.directory.iter().chain(&self.readable).map(PathBuf::as_path)
+    }
+
+    fn read<K, R>(&self, name: &str, key: &K) -> Option<R>
     where
         K: PartialEq + for<'de> Deserialize<'de>,
         R: for<'de> Deserialize<'de>,
     {
-        let Some(directory) = &self.directory else { return Ok(None) };
-        let path = directory.join(name);
-        let Some(bytes) = read(&path)? else { return Ok(None) };
-        from_bytes(key, &bytes).map(Some).map_err(|why| fault(&path, why, false))
+        self.directories().find_map(|it| read_record(&it.join(name), key).ok()?)
     }
 
     /// Without a directory there is nothing to keep, which was said when it was chosen.
@@ -212,6 +236,15 @@ impl Cache {
             let _ = fs::remove_file(directory.join(name));
         }
     }
+}
+
+fn read_record<K, R>(path: &Path, key: &K) -> Result<Option<R>, Fault>
+where
+    K: PartialEq + for<'de> Deserialize<'de>,
+    R: for<'de> Deserialize<'de>,
+{
+    let Some(bytes) = read(path)? else { return Ok(None) };
+    from_bytes(key, &bytes).map(Some).map_err(|why| fault(path, why, false))
 }
 
 /// The key of what is known of a token at a host.

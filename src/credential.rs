@@ -103,7 +103,7 @@ impl<'a> Ask<'a> {
 pub(crate) fn find(context: &Context<'_>, ask: &Ask<'_>) -> Result<Credential, NoCredential> {
     match context.settings.kind(ask.host) {
         Kind::GitLab => gitlab(context, ask.host),
-        Kind::GitHub => Chain { context, ask, tried: Vec::new() }.run(),
+        Kind::GitHub => Chain { context, ask, tried: Vec::new(), warning: None }.run(),
     }
 }
 
@@ -124,6 +124,8 @@ struct Chain<'a> {
     context: &'a Context<'a>,
     ask: &'a Ask<'a>,
     tried: Vec<String>,
+    /// About what was found all the same: one line for each command.
+    warning: Option<String>,
 }
 
 impl Chain<'_> {
@@ -148,22 +150,22 @@ impl Chain<'_> {
         }
         let names = rejected.join(" and ");
         let found = found.map_or_else(|| self.worker_or_snapshot(), Ok);
+        let rejection = match (&found, passed_over) {
+            _ if rejected.is_empty() => None,
+            (Ok(_), _) => Some(format!("{host} rejected {names}; replace or unset it")),
+            (Err(_), Some((_, name))) => {
+                Some(format!("{host} rejected {name}, but there is no other token; replace it"))
+            }
+            (Err(_), None) => None,
+        };
+        let rejection = rejection.map(|it| format!("{it} [{}]", Name::TokenRejected));
+        let warnings: Vec<_> = rejection.into_iter().chain(self.warning).collect();
+        if !warnings.is_empty() {
+            context.messages.warning(warnings.join("; "));
+        }
         match (found, passed_over) {
-            (Ok(credential), _) if rejected.is_empty() => Ok(credential),
-            (Ok(credential), _) => {
-                context.messages.warning(format_args!(
-                    "{names} is not used: {host} rejected it; replace or unset it [{}]",
-                    Name::TokenRejected
-                ));
-                Ok(credential)
-            }
-            (Err(_), Some((token, name))) => {
-                context.messages.warning(format_args!(
-                    "{host} rejected {name}, but there is no other token; replace it [{}]",
-                    Name::TokenRejected
-                ));
-                Ok(Credential::configured(token, name))
-            }
+            (Ok(credential), _) => Ok(credential),
+            (Err(_), Some((token, name))) => Ok(Credential::configured(token, name)),
             (Err(failure), None) if rejected.is_empty() => {
                 Err(NoCredential { failure, tried: self.tried })
             }
@@ -195,7 +197,7 @@ impl Chain<'_> {
         match lookup.token() {
             Outcome::Fresh(entry) => Ok(Credential::of_entry(entry, "worker", &context.policy)),
             Outcome::Serve { entry, warning } => {
-                warning.iter().for_each(|warning| context.messages.warning(warning));
+                self.warning = warning;
                 Ok(Credential::of_entry(entry, "cache", &context.policy))
             }
             Outcome::Fail { failure, reason, cached } => {
@@ -218,10 +220,9 @@ impl Chain<'_> {
                 self.tried.push(format!("{} (known dead)", candidate.name));
                 continue;
             }
-            context.messages.warning(format_args!(
-                "{failure}; using {} from the environment, which may be dead",
-                candidate.name
-            ));
+            let name = candidate.name;
+            self.warning =
+                Some(format!("{failure}; using {name} from the environment, which may be dead"));
             note(context, host_key(token, self.ask.host), |record| record.given(clock::now()));
             return Some(Credential::configured(token, candidate.name));
         }
@@ -250,12 +251,12 @@ impl Chain<'_> {
         }
         let record = context.cache.host_record(&host_key(token, host));
         let process = || self.ask.caller.process_behind_git();
-        let gap = context.policy.ask_gap;
-        if record.as_ref().is_some_and(|record| record.is_refused_to(process, gap, now)) {
+        let policy = &context.policy;
+        if record.as_ref().is_some_and(|record| record.is_refused_to(process, policy, now)) {
             evidence = Evidence::Refused;
         }
         let kind = token.kind();
-        let decision = decide_configured(kind, record.as_ref(), evidence, now, &context.policy);
+        let decision = decide_configured(kind, record.as_ref(), evidence, now, policy);
         if decision != Configured::Use && candidate.first {
             self.tried.push(format!("{name} (rejected)"));
         }
@@ -275,7 +276,7 @@ fn note_own_refusal(context: &Context<'_>, ask: &Ask<'_>) {
 
 /// The worker's token as it is cached, whatever its state.
 pub(crate) fn cached_entry(context: &Context<'_>) -> Option<Entry> {
-    context.cache.entry(&context.settings.place().ok()?.key()).ok()?
+    context.cache.entry(&context.settings.place().ok()?.key(), clock::now()).ok()?
 }
 
 /// Puts a refusal of a token at a host on record, for every process of the machine. `process` is

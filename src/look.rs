@@ -44,12 +44,10 @@ pub(crate) struct Look {
 }
 
 impl Lookup<'_> {
-    /// Looks again. Where the cache is not the first choice, a token in that one counts as well.
+    /// Looks again.
     pub(crate) fn look(&self, cache: &Cache, waiting_since: Option<Timestamp>) -> Look {
-        let (key, now) = (self.key(), clock::now());
-        let entries = [cache, &self.context.cache].map(|it| it.entry(&key).unwrap_or_default());
-        let newest = |entry: &Entry| (entry.confirmed_at <= now, entry.confirmed_at);
-        self.judge(cache, entries.into_iter().flatten().max_by_key(newest), waiting_since)
+        let entry = cache.entry(&self.key(), clock::now()).unwrap_or_default();
+        self.judge(cache, entry, waiting_since)
     }
 
     pub(crate) fn judge(
@@ -85,9 +83,9 @@ impl Lookup<'_> {
         now: Timestamp,
     ) -> Evidence {
         let Some(entry) = entry else { return Evidence::None };
-        let (caller, gap) = (self.caller, self.context.policy.ask_gap);
+        let (caller, policy) = (self.caller, &self.context.policy);
         let has_erased =
-            |record: &HostRecord| record.is_refused_to(|| caller.process_behind_git(), gap, now);
+            |record: &HostRecord| record.is_refused_to(|| caller.process_behind_git(), policy, now);
         match Evidence::of(self.report, &entry.token) {
             Evidence::Refused => Evidence::Refused,
             _ if at_host.is_some_and(has_erased) => Evidence::Refused,
@@ -115,7 +113,7 @@ impl Lookup<'_> {
             && !cache.given_at(&key).is_some_and(|at| is_within(gap / 2, at, now))
             && self.caller.tells_nothing()
         {
-            cache.note_given(&key, now);
+            cache.note_given(&key, entry, now);
         }
     }
 

@@ -36,7 +36,7 @@ impl Lookup<'_> {
     /// A token that is alive, as far as anybody can know; or why there is none.
     pub(crate) fn token(&self) -> Outcome {
         let cache = &self.context.cache;
-        let entry = cache.entry(&self.key()).unwrap_or_else(|fault| {
+        let entry = cache.entry(&self.key(), clock::now()).unwrap_or_else(|fault| {
             self.tell(&fault);
             None
         });
@@ -119,7 +119,7 @@ impl Lookup<'_> {
         let is_refused = Evidence::of(self.report, &grant.token) == Evidence::Refused;
         let entry = entry_for(grant, look.entry.as_ref(), fastrand::f64(), policy);
         // A process that was stopped for long must not put an old answer over a newer one.
-        let newer = cache.entry(&self.key()).unwrap_or_default().filter(|cached| {
+        let newer = cache.entry(&self.key(), clock::now()).unwrap_or_default().filter(|cached| {
             cached.confirmed_at > entry.confirmed_at && cached.confirmed_at <= clock::now()
         });
         let is_newest = newer.is_none();

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::town::{Git, Home, Rig, Town, Verdict};
-use crate::transcript::HELPER;
+use crate::transcript::{HELPER, agent};
 
 const REPOSITORY: &str = "acme/app";
 /// Older than any replication lag.
@@ -334,7 +334,24 @@ fn a_long_lived_token_that_is_refused_gives_way_to_the_workers() {
         format!("capability[]=state\n{}\nusername=x-access-token\n", state(&first.stdout));
     let second = home.helper(&["get"], &request(&town, &refused));
     assert_ne!(password(&second.assert_ok().stdout), "ghp_revoked");
-    assert!(second.stderr.contains("GITHUB_CLI_PAT is not used: http"), "{second:?}");
+    assert!(second.stderr.contains(" rejected GITHUB_CLI_PAT; replace"), "{second:?}");
+}
+
+#[test]
+fn one_line_tells_of_a_refused_long_lived_token_and_of_the_snapshot_in_its_place() {
+    let town = Town::start();
+    let mut home = agent(&town);
+    home.set("GITHUB_CLI_PAT", "ghp_revoked").set("GIT_TOKEN", "ghs_snapshot");
+    town.worker.go_down();
+    let first = home.helper(&["get"], &request(&town, "capability[]=state\n"));
+    let refused =
+        format!("capability[]=state\n{}\nusername=x-access-token\n", state(&first.stdout));
+    let second = home.helper(&["get"], &request(&town, &refused));
+    assert_eq!(password(&second.assert_ok().stdout), "ghs_snapshot");
+    assert_eq!(second.stderr.lines().count(), 1, "{second:?}");
+    for part in ["rejected GITHUB_CLI_PAT", "[worker-unreachable]", "using GIT_TOKEN"] {
+        assert!(second.stderr.contains(part), "{part}: {second:?}");
+    }
 }
 
 #[test]

@@ -173,19 +173,21 @@ fn plain_http_is_served_on_this_machine_only() {
 #[test]
 fn an_entry_that_is_no_host_is_ignored_with_a_warning() {
     let (_town, mut home) = on_github();
-    for entry in [
-        "*",
-        "*.example",
-        "ssh://git.example",
-        "alice@git.example",
-        "git.example/x",
-        "x.example?private_token=alice",
+    for (entry, shown) in [
+        ("*", "`*`"),
+        ("*.example", "`*.example`"),
+        ("ssh://git.example", "`git.example`"),
+        ("alice@git.example", "`git.example`"),
+        ("git.example/alice", "`git.example`"),
+        ("git.example:alice", "`git.example`"),
+        ("https://bob:alice/@git.example/x", "`git.example`"),
+        ("x.example?private_token=alice", "`x.example`"),
+        ("x.example?private_token=bob@alice", "`…`"),
     ] {
         home.set("GASTOWN_GIT_HOSTS", &format!("{entry},github.com"));
         assert_silently(&ask(&home, &[], "https", "git.example"), "");
         let ran = ask(&home, &[], "https", "github.com");
         token(&ran);
-        let shown = entry.rsplit('@').next().and_then(|it| it.split('?').next()).unwrap_or(entry);
         assert_warns(&ran, &["warning: ", shown]);
         assert!(!ran.stderr.contains("alice"), "it may be a secret");
     }

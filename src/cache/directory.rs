@@ -41,30 +41,36 @@ pub(super) struct Obstacle {
     pub why: String,
     /// Worth a warning although the next candidate will do.
     pub is_suspicious: bool,
+    /// It is ours, so that what it holds can be believed.
+    pub is_readable: bool,
 }
 
 impl Candidate {
     /// # Errors
-    /// If it is not a directory of this user, nor could become one.
+    /// If it is not a directory of this user that can be written, nor could become one.
     pub(super) fn is_usable(&self) -> Result<(), Obstacle> {
         let path = &self.path;
-        let (why, is_suspicious) = match look(path) {
+        let (why, is_suspicious, is_readable) = match look(path) {
             Ok(Some(metadata)) if is_ours(&metadata) => {
                 open_to_ourselves(path, &metadata);
-                return Ok(());
+                let Err(why) = is_writable(path, &metadata) else { return Ok(()) };
+                (format!("{why:#}"), true, true)
             }
             // In a home that is another's, as root has it, that is as it should be.
             Ok(Some(metadata)) if metadata.is_dir() => {
                 let above = path.parent().and_then(|above| look(above).ok()?);
                 let lies_with_us = above.is_some_and(|above| is_ours(&above));
-                (format!("{path:?} belongs to another user"), lies_with_us)
+                (format!("{path:?} belongs to another user"), lies_with_us, false)
             }
-            Ok(Some(_)) => (format!("{path:?} is not a directory"), true),
-            Ok(None) if can_be_made(path) => return Ok(()),
-            Ok(None) => (format!("{path:?} cannot be made by this user"), false),
-            Err(error) => (format!("cannot look at {path:?}: {error}"), false),
+            Ok(Some(_)) => (format!("{path:?} is not a directory"), true, false),
+            Ok(None) => {
+                let Err(why) = can_be_made(path) else { return Ok(()) };
+                (format!("{path:?} cannot be made: {why:#}"), false, false)
+            }
+            Err(error) => (format!("cannot look at {path:?}: {error}"), false, false),
         };
-        Err(Obstacle { why, is_suspicious: is_suspicious || self.is_configured })
+        let is_suspicious = is_suspicious || self.is_configured;
+        Err(Obstacle { why, is_suspicious, is_readable })
     }
 }
 
@@ -88,27 +94,38 @@ fn open_to_ourselves(path: &Path, metadata: &Metadata) {
     }
 }
 
-/// Whether what would be made there lies in a directory of our own, or in one for everybody, as
-/// `/tmp` is.
-fn can_be_made(path: &Path) -> bool {
-    let above = path.ancestors().skip(1).find_map(|above| fs::metadata(above).ok());
-    above.is_some_and(|above| {
-        let is_for_everybody = above.mode() & 0o1002 == 0o1002;
-        above.is_dir() && (above.uid() == geteuid().as_raw() || is_for_everybody)
-    })
+/// What would be made there must lie in a directory of our own, or in one for everybody, as `/tmp`
+/// is.
+fn can_be_made(path: &Path) -> Result<()> {
+    let found = path.ancestors().skip(1).find_map(|above| Some((above, fs::metadata(above).ok()?)));
+    let (above, metadata) = found.context("nothing is above it")?;
+    let is_for_everybody = metadata.mode() & 0o1002 == 0o1002;
+    ensure!(metadata.is_dir(), "{above:?} is not a directory");
+    let is_allowed = metadata.uid() == geteuid().as_raw() || is_for_everybody;
+    ensure!(is_allowed, "{above:?} belongs to another user");
+    takes_files(above)
 }
 
-/// Makes the directory, if it is not there, and sees that it is ours, private and has room.
+/// Makes the directory, if it is not there, and sees that it is ours and can be written.
 pub(super) fn make(directory: &Path) -> Result<()> {
     let Ok(Some(metadata)) = look(directory) else {
         make_missing(directory).with_context(|| format!("cannot create {directory:?}"))?;
         return Ok(());
     };
     ensure!(is_ours(&metadata), "{directory:?} is not a directory of this user");
+    is_writable(directory, &metadata)
+}
+
+/// Whether a directory of ours is private and takes files.
+fn is_writable(directory: &Path, metadata: &Metadata) -> Result<()> {
     // Not for us to change: somebody may need it like that.
     let word = word(&directory.to_string_lossy());
     let is_private = metadata.mode() & 0o077 == 0;
     ensure!(is_private, "others can enter {directory:?}; run: chmod 700 {word}");
+    takes_files(directory)
+}
+
+fn takes_files(directory: &Path) -> Result<()> {
     access(directory, Access::WRITE_OK | Access::EXEC_OK)
         .with_context(|| format!("cannot write to {directory:?}"))?;
     let has_room = room(directory).is_none_or(|room| room >= LEAST_ROOM);

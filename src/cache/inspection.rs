@@ -26,18 +26,22 @@ impl Cache {
     /// The keys that there is a token or a failure for, sorted; and what is in the way of others.
     pub(crate) fn keys(&self) -> (Vec<CacheKey>, Vec<Fault>) {
         let (mut keys, mut faults) = (Vec::new(), Vec::new());
-        let Some(directory) = self.directory() else { return (keys, faults) };
-        let files = match fs::read_dir(directory) {
-            Ok(files) => files,
-            Err(error) if error.kind() == ErrorKind::NotFound => return (keys, faults),
-            Err(error) => return (keys, vec![fault(directory, &error.to_string(), true)]),
-        };
-        let mut paths: Vec<_> = files.flatten().map(|file| file.path()).collect();
-        paths.sort();
-        for path in paths {
-            match key_at(&path) {
-                Ok(key) => keys.extend(key),
-                Err(fault) => faults.push(fault),
+        for directory in self.directories() {
+            let files = match fs::read_dir(directory) {
+                Ok(files) => files,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => {
+                    faults.push(fault(directory, &error.to_string(), true));
+                    continue;
+                }
+            };
+            let mut paths: Vec<_> = files.flatten().map(|file| file.path()).collect();
+            paths.sort();
+            for path in paths {
+                match key_at(&path) {
+                    Ok(key) => keys.extend(key),
+                    Err(fault) => faults.push(fault),
+                }
             }
         }
         keys.sort();

@@ -82,7 +82,7 @@ impl Status {
 impl Record {
     fn look(context: &Context<'_>, key: CacheKey, now: Timestamp) -> Self {
         let Context { cache, policy, settings, .. } = context;
-        let entry = cache.entry(&key).unwrap_or_default();
+        let entry = cache.entry(&key, now).unwrap_or_default();
         let refusals = entry.iter().flat_map(|entry| {
             let record = |host| Some((host, cache.host_record(&host_key(&entry.token, host))?));
             settings.hosts.iter().filter_map(record)

@@ -77,10 +77,12 @@ pub(super) fn hosts(sources: &mut Sources<'_>, flags: &[String], gitlab: &GitLab
     hosts
 }
 
-/// Without user information and query, which may hold a secret.
+/// Only what may be a name: everything else of a URL may hold a secret.
 fn shown(entry: &str) -> &str {
-    let entry = entry.split(['?', '#']).next().unwrap_or_default();
-    entry.rsplit_once('@').map_or(entry, |(_, host)| host)
+    let rest = entry.split_once("://").map_or(entry, |(_, rest)| rest);
+    let name = rest.rsplit_once('@').map_or(rest, |(_, name)| name);
+    let is_plain = !(rest.contains('@') && rest.contains(['?', '#']));
+    if is_plain { name.split([':', '/', '?', '#']).next().unwrap_or_default() } else { "…" }
 }
 
 /// Where the settings come from that do not carry it with them.

@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use super::scene::*;
+use crate::town::RIG;
 
 /// Puts a file system of so little room in the place of the cache, with the cache's files in it,
 /// and fills it up.
@@ -77,6 +78,59 @@ fn without_any_place_for_it_a_token_is_still_answered() {
         ran.mentions("[cache-unusable]").mentions(".cache/gastown");
         assert!(ran.0.stderr.lines().count() <= 2, "one line for each place\n{ran:?}");
         assert_eq!(token_in(&scene.home.path().join("after")), Some(old), "{what}");
+    }
+}
+
+#[test]
+fn a_refused_token_on_a_disk_that_takes_nothing_gives_way_to_another() {
+    for (what, disk) in DISKS {
+        let (scene, old) = Scene::with_token(FRESH);
+        scene.town.github.revoke(&old);
+        scene.town.worker.forget(RIG);
+        let host = scene.town.github.host();
+        let refused =
+            format!("protocol=http\nhost={host}\nusername=x-access-token\npassword={old}\n\n");
+        let script = format!("{disk}printf %s '{refused}' | \"$HELPER\" erase{GET}");
+        let Some(ran) = scene.mounting_shell(&script) else { return };
+        assert_ne!(ran.token(), old, "{what}");
+        ran.mentions(".cache/gastown");
+        assert!(!ran.0.stderr.contains("URL"), "{what}: blamed on something else\n{ran:?}");
+        assert_eq!(scene.calls(), 1, "{what}");
+        assert_eq!(token_in(&scene.last_place()), Some(scene.current()), "{what}");
+    }
+}
+
+#[test]
+fn a_client_that_asks_again_is_noticed_on_a_disk_that_takes_nothing() {
+    for (what, disk) in DISKS {
+        let (scene, old) = Scene::with_token(FRESH);
+        scene.town.worker.forget(RIG);
+        // As libgit2 asks, which tells of no refusal.
+        let request = format!("protocol=http\nhost={}\n\n", scene.town.github.host());
+        let get = format!("printf %s '{request}' | \"$HELPER\" get");
+        let Some(ran) = scene.mounting_shell(&format!("{disk}{get} >first; {get}")) else { return };
+        let first = fs::read_to_string(scene.home.path().join("first")).expect("it is there");
+        assert!(first.ends_with(&format!("password={old}\n")), "{what}: {first}");
+        assert_ne!(ran.token(), old, "{what}");
+        assert_eq!(scene.calls(), 1, "{what}");
+    }
+}
+
+#[test]
+fn a_refused_token_gives_way_to_another_where_the_first_place_cannot_be_made() {
+    let scene = Scene::new();
+    // There is nothing to list it in: what cannot be made is only seen when it is tried.
+    for above in ["/proc/none", "/sys/none"] {
+        let get = format!("XDG_CACHE_HOME={above} \"$HELPER\" get");
+        let old = scene.shell(&get).token();
+        scene.let_pass(90 * SECOND);
+        scene.town.worker.forget(RIG);
+        let host = scene.town.github.host();
+        let refused =
+            format!("protocol=http\nhost={host}\nusername=x-access-token\npassword={old}\n\n");
+        let erase = format!("printf %s '{refused}' | XDG_CACHE_HOME={above} \"$HELPER\" erase");
+        let script = format!("{erase}; {get}");
+        assert_ne!(scene.shell(&script).token(), old, "{above}");
     }
 }
 

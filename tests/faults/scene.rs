@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::town::home::aged;
+use crate::town::home::{age_cache, aged};
 use crate::town::{Git, Home, Options, RIG, Ran, TOWN, Town};
 pub(super) use crate::transcript::HELPER;
 
@@ -50,10 +50,11 @@ impl Scene {
         (scene, token)
     }
 
-    /// For the town and for the agent's cache alike.
+    /// For the town and for the agent's cache alike, wherever that is.
     pub(super) fn let_pass(&self, time: Duration) {
         self.town.let_pass(time);
         self.home.age_cache(time);
+        age_cache(&self.last_place(), time);
     }
 
     /// Makes the cache as if the clock had been set back by that much since it was written.

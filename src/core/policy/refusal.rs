@@ -122,10 +122,10 @@ impl HostRecord {
     pub fn is_refused_to(
         &self,
         process: impl Fn() -> Option<String>,
-        gap: Duration,
+        policy: &Policy,
         now: Timestamp,
     ) -> bool {
-        self.refused_recently(gap, now)
+        self.refused_recently(policy.ask_gap * 5, now)
             && !self.refused_to.is_empty()
             && process().is_some_and(|process| {
                 self.refused_to.iter().filter(|known| **known == process).count() > 1
@@ -230,18 +230,18 @@ mod tests {
     }
 
     #[test]
-    fn process_that_erased_it_twice_within_a_minute_is_told() {
-        let gap = Policy::default().ask_gap;
+    fn process_that_erased_it_twice_within_five_minutes_is_told() {
+        let policy = Policy::default();
         let refuse = |record: HostRecord, second, process: &str| {
             record.refused(after(second), Some(process.to_owned()), &Policy::default())
         };
         let once = refuse(refuse(HostRecord::default(), 0, "1@1"), 1, "2@1");
         let told = |record: &HostRecord, process: &str, second| {
-            record.is_refused_to(|| Some(process.to_owned()), gap, after(second))
+            record.is_refused_to(|| Some(process.to_owned()), &policy, after(second))
         };
         assert!(!told(&once, "1@1", 1));
         let twice = refuse(once, 5, "1@1");
-        assert!(told(&twice, "1@1", 5) && told(&twice, "1@1", 64));
-        assert!(!told(&twice, "1@1", 65) && !told(&twice, "2@1", 5) && !told(&twice, "3@1", 5));
+        assert!(told(&twice, "1@1", 5) && told(&twice, "1@1", 304));
+        assert!(!told(&twice, "1@1", 305) && !told(&twice, "2@1", 5) && !told(&twice, "3@1", 5));
     }
 }
