@@ -12,13 +12,13 @@ use crate::town::{Git, Ran};
 /// `lfs.concurrenttransfers`: that many requests can be on their way when a token dies.
 const TRANSFERS_AT_ONCE: usize = 8;
 
-/// What a token that dies may cost one command: each running transfer once, and once more if
-/// git-lfs itself goes back to the old token. It does where a request that was answered before the
-/// token died is approved after another was refused: `Approve` puts the token back in its cache
-/// (`creds/creds.go`).
+/// What a token that dies may cost one command: each running transfer once, and once more whenever
+/// the dead token gets back into git-lfs's own cache. A worker that knows no other puts it there
+/// once, and so does git-lfs itself, where a request that was answered before the token died is
+/// approved after another was refused (`Approve` in `creds/creds.go`).
 #[track_caller]
 fn assert_cheap(ran: &Ran, cost: Cost, case: &str) {
-    assert!(cost.refused <= 2 * TRANSFERS_AT_ONCE + 1, "{case}, {cost:?}\n{ran:?}");
+    assert!(cost.refused <= 3 * TRANSFERS_AT_ONCE, "{case}, {cost:?}\n{ran:?}");
     assert!(cost.worker_calls <= 2, "{case}, {cost:?}\n{ran:?}");
 }
 
