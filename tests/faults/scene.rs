@@ -149,6 +149,17 @@ impl Scene {
         Some(record["record"].clone())
     }
 
+    /// How many refusals are on record, for all tokens together.
+    pub(super) fn refusals(&self) -> u64 {
+        let is_about_host = |path: &PathBuf| path.to_string_lossy().ends_with(".host.json");
+        let refusals = |path: PathBuf| {
+            let text = fs::read_to_string(path).expect("records are text");
+            let record: Value = serde_json::from_str(&text).expect("records are whole");
+            record["record"]["refusals"].as_u64().expect("it is counted")
+        };
+        self.records().into_iter().filter(is_about_host).map(refusals).sum()
+    }
+
     /// The cache's only file with such a name.
     pub(super) fn path_of(&self, ending: &str) -> Option<PathBuf> {
         let is_it = |path: &PathBuf| path.to_string_lossy().ends_with(ending);
