@@ -1,7 +1,7 @@
-//! The cache: one directory per process with a small JSON file for each record: token entries,
-//! failures, what is known of a token at a host, renewed container JWTs. The directory is 0700 and
-//! ours, files are 0600 and replaced by rename. What is not certainly ours is a miss, never an
-//! error: a link, a FIFO, another's file, one that others can read, too long, damaged.
+//! The cache: one directory with a small JSON file for each record: token entries, failures, what
+//! is on record of a token at a host, renewed container JWTs. The directory is this user's and
+//! 0700, files are 0600 and replaced by rename. A file that cannot be trusted is a miss, never an
+//! error: a link, a FIFO, another user's file, one that others can read, too long, damaged.
 
 #![expect(clippy::disallowed_methods, reason = "the one place for the cache's files")]
 
@@ -33,7 +33,7 @@ mod directory;
 mod inspection;
 mod sweep;
 
-/// No record is longer; what is, is not ours.
+/// No record is longer; a longer file is not a record.
 const LONGEST_FILE: u64 = 64 * 1024;
 const TOKEN: &str = "token.json";
 const FAILURE: &str = "failure.json";
@@ -44,8 +44,8 @@ const BYPASS: &str = "bypass.lock";
 /// Begins the name of a file that is still being written.
 const UNFINISHED: &str = ".new-";
 
-/// A file that is in the way of a record. Damage is a plain miss; what somebody else must have
-/// put there is worth a warning.
+/// Why a record's file is not used. Damage is only traced; what another user must have put there is
+/// worth a warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub what: String,
@@ -57,7 +57,7 @@ pub(crate) struct Fault {
 pub(crate) struct Cache {
     /// `None` if no candidate can be written: then nothing is kept.
     directory: Option<PathBuf>,
-    /// Better candidates that are ours but cannot be written: what they hold still counts.
+    /// Candidates before it that are ours but cannot be written: they are still read.
     readable: Vec<PathBuf>,
     /// The candidates after it, for when it turns out that it cannot be made.
     rest: Vec<Candidate>,
@@ -67,9 +67,9 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// Takes the first candidate that is ours and can be written, or can be made so. Makes nothing.
-    /// All commands choose alike: one that finds a token and one that puts a refusal of it on
-    /// record must look at the same place.
+    /// Takes the first candidate that is ours and can be written, or could be made. Makes nothing.
+    /// All commands choose alike: the one that finds a token and the one that records its refusal
+    /// must use the same directory.
     pub(crate) fn choose(candidates: Vec<Candidate>) -> Self {
         let (mut readable, mut obstacles) = (Vec::new(), Vec::new());
         let mut candidates = candidates.into_iter();
@@ -107,10 +107,10 @@ impl Cache {
         }
     }
 
-    /// The newest entry; one that claims to be of the future comes last.
+    /// The newest entry; one from the future counts as the oldest.
     ///
     /// # Errors
-    /// What is in the way of the entry.
+    /// Why the file that is there is not used.
     pub(crate) fn entry(&self, key: &CacheKey, now: Timestamp) -> Result<Option<Entry>, Fault> {
         let name = name(&key.file_stem(), TOKEN);
         let (mut newest, mut fault) = (None::<Entry>, None);
@@ -131,8 +131,8 @@ impl Cache {
         self.write(&name(&key.file_stem(), TOKEN), key, entry)
     }
 
-    /// When the token was last given to a client that tells of no refusal. The time of the entry's
-    /// file says it, so that a fresh answer writes nothing; a new entry counts as given.
+    /// When the token was last given to a client that never reports refusals. The modification time
+    /// of the entry's file says so, so that a fresh answer writes nothing; writing an entry counts.
     pub(crate) fn given_at(&self, key: &CacheKey) -> Option<Timestamp> {
         let path = self.directory()?.join(name(&key.file_stem(), TOKEN));
         let modified = fs::symlink_metadata(path).ok()?.modified().ok()?;
@@ -140,8 +140,8 @@ impl Cache {
         Some(Timestamp::from_millis(0).plus(since))
     }
 
-    /// Best effort: without it the worker is asked later. An entry that was found where nothing
-    /// can be noted is copied to where it can.
+    /// If it fails, the worker is asked later. An entry from a directory that cannot be written is
+    /// copied to the one that can.
     pub(crate) fn note_given(&self, key: &CacheKey, entry: &Entry, now: Timestamp) {
         let Some(directory) = self.directory() else { return };
         let path = directory.join(name(&key.file_stem(), TOKEN));
@@ -166,7 +166,6 @@ impl Cache {
         self.forget(&name(&key.file_stem(), FAILURE));
     }
 
-    /// What is known of a token at a host.
     pub(crate) fn host_record(&self, key: &HostKey) -> Option<HostRecord> {
         self.read(&host_name(key), key)
     }
@@ -196,21 +195,21 @@ impl Cache {
     }
 
     /// The lock of a key, and the one that a waiter takes to go ahead when the holder of the first
-    /// does not move. `None` without a directory.
+    /// is stuck. `None` without a directory.
     pub(crate) fn lock_paths(&self, key: &CacheKey) -> Option<[PathBuf; 2]> {
         let (directory, stem) = (self.directory()?, key.file_stem());
         Some([LOCK, BYPASS].map(|kind| directory.join(name(&stem, kind))))
     }
 
-    /// Removes what was over a day ago, if this process has written anything. To be called once
-    /// the answer is out: nothing that goes wrong here may cost it.
+    /// Removes what has been dead for over a day, if this process has written anything. Called
+    /// after the answer is out, so that a failure here costs nothing.
     pub(crate) fn sweep(&self, now: Timestamp) {
         if let Some(directory) = self.directory.as_deref().filter(|_| self.was_written.get()) {
             sweep::sweep(directory, now);
         }
     }
 
-    /// Where records may be, the one that is written first.
+    /// The directories to read, the one that is written first.
     fn directories(&self) -> impl Iterator<Item = &Path> {
         self.directory.iter().chain(&self.readable).map(PathBuf::as_path)
     }
@@ -247,7 +246,7 @@ where
     from_bytes(key, &bytes).map(Some).map_err(|why| fault(path, why, false))
 }
 
-/// The key of what is known of a token at a host.
+/// The key of the record of a token at a host.
 pub(crate) fn host_key(token: &Secret, host: &Host) -> HostKey {
     HostKey { token: token.hash().prefix().to_owned(), host: host.to_string() }
 }
@@ -259,12 +258,12 @@ struct Renewal {
     at: Timestamp,
 }
 
-/// Not synced to disk: after a power cut a lost token costs one call, and a cut one is a miss.
+/// Not synced to disk: a token lost in a power cut costs one call, and a truncated file is a miss.
 fn write(path: &Path, directory: &Path, bytes: &[u8]) -> Result<()> {
     let written = || -> std::io::Result<()> {
         // Removed again if anything fails.
         let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(directory)?;
-        // The umask may have taken away more than it should.
+        // The umask may have removed the owner's own permissions.
         file.as_file().set_permissions(Permissions::from_mode(0o600))?;
         file.write_all(bytes)?;
         file.persist(path).map_err(|error| error.error)?;
@@ -285,8 +284,8 @@ fn fault(path: &Path, why: &str, is_suspicious: bool) -> Fault {
     Fault { what: format!("{path:?} is not used: {why}"), is_suspicious }
 }
 
-/// Reads a file if it is certainly ours: checked on the open descriptor, so that nobody can swap
-/// it in between, and opened so that neither a link nor a FIFO can trap us.
+/// Reads a file that can be trusted. Checked on the open descriptor, so that it cannot be swapped
+/// in between; opened so that no link is followed and no FIFO blocks.
 fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
     let suspicious = |why: &str| fault(path, why, true);
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();

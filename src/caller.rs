@@ -1,5 +1,5 @@
-//! Who asks: git's own transport, another git command, or a program that is not git. Told by the
-//! names of the processes above this one; where the kernel does not tell, nobody knows.
+//! Who asks: git's own transport, another git command, or a program that is not git. Recognised by
+//! the names of the processes above this one, in `/proc`; without `/proc` the caller is unknown.
 
 #![expect(clippy::disallowed_methods, reason = "the one place that looks at other processes")]
 
@@ -9,25 +9,25 @@ use std::os::unix::process::parent_id;
 
 use git_credential_gastown::protocol::Request;
 
-/// Shells and wrappers between a client and its helper; nobody stacks more.
+/// How many shells and wrappers between a client and its helper are looked through.
 const MOST_ANCESTORS: usize = 8;
-/// git and others run a helper through one of them.
+/// Clients run a helper through a shell.
 const SHELLS: [&str; 5] = ["sh", "bash", "dash", "ash", "busybox"];
 
-/// The program that wants the credential. Looked up when it is first asked about.
+/// The program that wants the credential. Looked up on first use.
 pub(crate) struct Caller {
-    /// What it can do goes by its request: libgit2 announces nothing and tells of no refusal.
+    /// Whether the request has `capability[]`, as that of git ≥ 2.46 does.
     has_capabilities: bool,
     found: OnceCell<Found>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
-    /// `git-remote-http(s)`: keeps our state and asks again within its command.
+    /// `git-remote-http(s)`: keeps our `state[]` and asks again within its command.
     Transport,
     /// Another git command, as `git credential fill`, by its process id.
     Git(u32),
-    /// A program with a credential protocol of its own, as libgit2.
+    /// A program that runs credential helpers by itself, as libgit2 does.
     Other,
     Unknown,
 }
@@ -37,13 +37,12 @@ impl Caller {
         Self { has_capabilities: request.has_capabilities(), found: OnceCell::new() }
     }
 
-    /// A person or a script, who asks as often as they like.
+    /// A person or a script: asking again means nothing.
     pub(crate) fn by_hand() -> Self {
         Self { has_capabilities: true, found: OnceCell::from(Found::Unknown) }
     }
 
-    /// Whether its request says what it can do, as that of git ≥ 2.46 does.
-    pub(crate) fn announces_anything(&self) -> bool {
+    pub(crate) fn has_capabilities(&self) -> bool {
         self.has_capabilities
     }
 
@@ -52,8 +51,9 @@ impl Caller {
         self.found() == Found::Transport
     }
 
-    /// Whether it can tell of no refusal, so that asking again soon is its only hint.
-    pub(crate) fn tells_nothing(&self) -> bool {
+    /// Whether it neither keeps state nor erases, as libgit2: that it asks again soon is then the
+    /// only hint of a refusal.
+    pub(crate) fn never_reports_refusals(&self) -> bool {
         !self.has_capabilities && self.found() == Found::Other
     }
 
@@ -64,7 +64,7 @@ impl Caller {
         for _ in 0..MOST_ANCESTORS {
             let process = Process::read(id)?;
             if !SHELLS.contains(&process.name.as_str()) {
-                // Ids come again; with the moment of its start it is this one.
+                // Process ids are reused; with the start time it is certainly the same process.
                 return Some(format!("{id}@{}", process.started));
             }
             id = process.parent;
@@ -84,7 +84,7 @@ fn look() -> Found {
     for _ in 0..MOST_ANCESTORS {
         let Some(name) = name_of(id) else { return Found::Unknown };
         match name.as_str() {
-            // The kernel cuts names after 15 bytes: `https` is the same.
+            // The kernel cuts names after 15 bytes, so `git-remote-https` reads the same.
             "git-remote-http" => return Found::Transport,
             name if SHELLS.contains(&name) => {}
             "git" if is_our_starter(id) => {}

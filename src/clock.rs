@@ -6,10 +6,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use git_credential_gastown::time::Timestamp;
 
-/// git waits for its helper: longer than this no answer is worth.
+/// The longest that git is kept waiting.
 const LONGEST_RUN: Duration = Duration::from_secs(20);
 
-/// Started once, when the request has been read. Every wait and every attempt draws on what is left.
+/// Started once, when the request has been read. Every wait and every attempt uses what is left.
 #[derive(Clone, Copy)]
 pub(crate) struct Clock {
     started: Instant,

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::host::{ApiUrl, CacheKey, Host, Id, Kind, TownKey, stem};
+use git_credential_gastown::token::Secret;
 use git_credential_gastown::token::container::{ContainerToken, Source};
-use git_credential_gastown::token::{Secret, TokenHash};
 
 use crate::cache::Candidate;
 use crate::cli::{Flags, OnFailure};
@@ -48,7 +48,8 @@ pub(crate) struct Settings {
     pub rig: Setting<Id>,
     /// The hosts that are served: the listed ones, and the GitLab instance if there is a token.
     pub hosts: Vec<Host>,
-    /// Where the hosts, the cache's directory and what to do on failure come from, if from anywhere.
+    /// Where the hosts, the cache's directory and what to do on failure come from, if from
+    /// anywhere.
     pub origins: Vec<(&'static str, Option<Origin>)>,
     /// The config file that was looked for.
     pub config_file: Option<PathBuf>,
@@ -251,8 +252,8 @@ impl Settings {
     /// Names the configured container JWTs: a refusal of them says nothing about others.
     pub(crate) fn container_tokens_fingerprint(&self) -> String {
         let (tokens, _) = self.container_tokens();
-        let hashes: Vec<_> = tokens.iter().map(|token| token.secret.hash()).collect();
-        stem(&hashes.iter().map(TokenHash::as_str).collect::<Vec<_>>())
+        let hashes = tokens.iter().map(|token| token.secret.hash().as_str());
+        stem(&hashes.collect::<Vec<_>>())
     }
 }
 

@@ -1,6 +1,6 @@
-//! Where a credential comes from, in order: a long-lived token that somebody set on purpose, the
-//! cache and the worker, at last a snapshot from the environment. Every source belongs to a kind of
-//! host and is offered to no other. Keeps the chain of what was tried, because an error tells it.
+//! Where a credential comes from, in order: a configured long-lived token, the cache and the
+//! worker, at last a snapshot from the environment. Every source belongs to a kind of host and is
+//! offered to no other. Lists what was tried, for the error.
 
 use std::fmt;
 
@@ -90,7 +90,7 @@ pub(crate) struct Ask<'a> {
 }
 
 impl<'a> Ask<'a> {
-    /// For people and scripts, who tell nothing of refusals.
+    /// For people and scripts, which report no refusals.
     pub(crate) fn by_hand(host: &'a Host, caller: &'a Caller) -> Self {
         Self { host, report: &Report::NOTHING, caller, demand: Demand::default() }
     }
@@ -124,7 +124,7 @@ struct Chain<'a> {
     context: &'a Context<'a>,
     ask: &'a Ask<'a>,
     tried: Vec<String>,
-    /// About what was found all the same: one line for each command.
+    /// What was wrong although a token was found: one line for each command.
     warning: Option<String>,
 }
 
@@ -183,7 +183,7 @@ impl Chain<'_> {
             .or_else(|(failure, cached)| self.snapshot(&failure, cached.as_ref()).ok_or(failure))
     }
 
-    /// The cache's token, or the worker's; else why not, and what is cached all the same.
+    /// The cached token, or a new one of the worker; else why not, and the entry in the cache.
     fn of_worker(&mut self) -> Result<Credential, (Failure, Option<Entry>)> {
         let Self { context, ask, .. } = *self;
         let place = context.settings.place().map_err(|failure| {
@@ -208,14 +208,14 @@ impl Chain<'_> {
         }
     }
 
-    /// A snapshot from the environment that is not known to be dead. Nobody knows how old it is.
+    /// A snapshot from the environment that is not known to be dead. Its age is unknown.
     fn snapshot(&mut self, failure: &Failure, cached: Option<&Entry>) -> Option<Credential> {
         let context = self.context;
         for candidate in context.settings.last_tokens() {
             let Some((token, decision)) = self.decide(candidate) else { continue };
             let hash = token.hash();
             let is_replaced =
-                |entry: &Entry| entry.token.hash() == hash || entry.predecessors.contains(&hash);
+                |entry: &Entry| entry.token.hash() == hash || entry.predecessors.contains(hash);
             if decision != Configured::Use || cached.is_some_and(is_replaced) {
                 self.tried.push(format!("{} (known dead)", candidate.name));
                 continue;
@@ -264,7 +264,7 @@ impl Chain<'_> {
     }
 }
 
-/// If the request says that the cached token was refused to it, that goes on record first.
+/// Records first that the cached token was refused, if the request says so.
 fn note_own_refusal(context: &Context<'_>, ask: &Ask<'_>) {
     if matches!(ask.report, Report::Refused(_))
         && let Some(entry) = cached_entry(context)

@@ -1,6 +1,6 @@
-//! The lock that makes one process ask the worker while the others wait. It only saves calls: the
-//! rename of the cache carries correctness, so a file system without locks is no obstacle. The
-//! kernel frees a killed holder's lock; the lock file itself is never the one that is replaced.
+//! The lock that lets one process ask the worker while the others wait. It only saves calls: the
+//! rename of the entry carries correctness, so a file system without locks will do. The kernel
+//! frees the lock of a killed holder; the lock file is never replaced.
 
 #![expect(clippy::disallowed_methods, reason = "the one place for the lock file")]
 
@@ -15,7 +15,7 @@ use rustix::process::geteuid;
 /// An open lock file; closing it frees the lock.
 pub(crate) struct Lock {
     file: File,
-    /// Whether the holder's process id can be left in it.
+    /// Whether the holder can write its process id into it.
     has_room: bool,
 }
 
@@ -37,19 +37,19 @@ impl Lock {
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let file = options.custom_flags(flags.bits().cast_signed()).open(path)?;
         let metadata = file.metadata()?;
-        // It will be truncated: a second name may be that of a file which somebody needs.
+        // It will be truncated, and a hard link could make it somebody's file.
         let is_ours = metadata.uid() == geteuid().as_raw() && metadata.nlink() <= 1;
         if !(metadata.is_file() && is_ours) {
             return Err(Error::new(ErrorKind::PermissionDenied, "it is not a lock file of ours"));
         }
         if metadata.mode() & 0o777 != 0o600 {
-            // The umask took away what the next process needs.
+            // The umask may have removed the owner's own permissions.
             file.set_permissions(Permissions::from_mode(0o600))?;
         }
         Ok(Self { file, has_room: true })
     }
 
-    /// The directory itself, where there is no room for a lock file.
+    /// A lock on the directory itself, if no lock file can be made.
     ///
     /// # Errors
     /// If it cannot be opened.
@@ -59,7 +59,7 @@ impl Lock {
         Ok(Self { file, has_room: false })
     }
 
-    /// Never waits, and asks nothing of NFS, where `flock` may block for ever all the same.
+    /// Never waits. On NFS it does not even try, because `flock` may block there for ever.
     pub(crate) fn try_acquire(&mut self) -> Try {
         if fstatfs(&self.file).is_ok_and(|system| system.f_type == NFS_SUPER_MAGIC) {
             return Try::Unsupported;
@@ -78,7 +78,7 @@ impl Lock {
         }
     }
 
-    /// Who holds it, for messages; unknown if it was never written down.
+    /// The holder's process id, for messages, if it could be written.
     pub(crate) fn holder(&mut self) -> Option<u32> {
         let mut text = String::new();
         self.file.rewind().ok()?;
@@ -86,7 +86,7 @@ impl Lock {
         text.trim().parse().ok()
     }
 
-    /// Best effort: a full disk must not cost the lock.
+    /// Errors are ignored: a full disk must not cost the lock.
     fn leave_name(&mut self) {
         if self.has_room {
             let _ = self.file.set_len(0);

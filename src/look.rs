@@ -94,24 +94,25 @@ impl Lookup<'_> {
         }
     }
 
-    /// Whether such a client as tells of no refusal was given this token only a moment ago, and
-    /// now one asks again. Not if the worker has just handed it out: then it would say the same.
+    /// Whether a client that never reports refusals got this token less than a minute ago and now
+    /// asks again. A token that the worker confirmed within that minute does not count: asking the
+    /// worker would bring the same one.
     fn is_asked_again(&self, entry: &Entry, now: Timestamp) -> bool {
         let (cache, gap) = (&self.context.cache, self.context.policy.ask_gap);
-        !self.caller.announces_anything()
+        !self.caller.has_capabilities()
             && !is_within(gap, entry.confirmed_at, now)
             && cache.given_at(&self.key()).is_some_and(|at| is_within(gap, at, now))
-            && self.caller.tells_nothing()
+            && self.caller.never_reports_refusals()
     }
 
-    /// Notes that such a client is given this token, no more often than needed.
+    /// Records that such a client gets this token, at most twice a minute.
     pub(crate) fn note_given(&self, entry: &Entry) {
         let (cache, gap, now) = (&self.context.cache, self.context.policy.ask_gap, clock::now());
         let key = self.key();
-        if !self.caller.announces_anything()
+        if !self.caller.has_capabilities()
             && !is_within(gap, entry.confirmed_at, now)
             && !cache.given_at(&key).is_some_and(|at| is_within(gap / 2, at, now))
-            && self.caller.tells_nothing()
+            && self.caller.never_reports_refusals()
         {
             cache.note_given(&key, entry, now);
         }
@@ -193,7 +194,7 @@ impl Look {
     }
 
     fn token_hash(&self) -> Option<TokenHash> {
-        self.entry.as_ref().map(|entry| entry.token.hash())
+        self.entry.as_ref().map(|entry| entry.token.hash().clone())
     }
 
     pub(crate) fn serves(self, warning: Option<String>) -> Outcome {

@@ -1,6 +1,7 @@
-//! Renewal: one process asks the worker and the others wait for what it gets (single flight). Lock,
-//! look again, ask, keep. Seeing a newer entry ends any wait, whoever wrote it, and so does a
-//! failure that was recorded after the wait began. Locks only save calls.
+//! Renewal, as a single flight: one process asks the worker, the others wait for its result. Lock,
+//! look again, ask, keep. A newer entry ends any wait, whoever wrote it, and so does a failure
+//! recorded after the wait began. Locks only save calls; the rename of the entry carries
+//! correctness.
 
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ enum Turn {
 }
 
 impl Lookup<'_> {
-    /// A token that is alive, as far as anybody can know; or why there is none.
+    /// A token that is alive as far as can be known, or why there is none.
     pub(crate) fn token(&self) -> Outcome {
         let cache = &self.context.cache;
         let entry = cache.entry(&self.key(), clock::now()).unwrap_or_else(|fault| {
@@ -51,7 +52,7 @@ impl Lookup<'_> {
         outcome
     }
 
-    /// Takes its turn to ask the worker, or is answered by what another process got.
+    /// Asks the worker, or takes the result of another process that does.
     fn renew(&self, plan: Plan, look: Look) -> Outcome {
         let cache = self.context.cache.for_writing();
         self.tell_problems(&cache);
@@ -93,7 +94,7 @@ impl Lookup<'_> {
                 return Turn::Over(serve_meanwhile(plan, look, &mut locks[0], waited));
             }
             if waited >= plan.wait && locks.len() == 1 {
-                // The holder does not move: one waiter may go ahead without its lock.
+                // The holder is stuck: one waiter may go ahead without its lock.
                 locks.extend(Lock::open(&bypass_path));
             }
             if clock.remaining() <= LAST_MOMENT {
@@ -112,13 +113,13 @@ impl Lookup<'_> {
         }
     }
 
-    /// Keeps what the worker handed out, and says whether it is any better than what there was.
+    /// Keeps what the worker handed out, and decides whether this command may use it.
     fn keep(&self, cache: &Cache, plan: Plan, look: Look, grant: Grant) -> Outcome {
         let Context { messages, policy, .. } = self.context;
         messages.remember(&grant.token);
         let is_refused = Evidence::of(self.report, &grant.token) == Evidence::Refused;
         let entry = entry_for(grant, look.entry.as_ref(), fastrand::f64(), policy);
-        // A process that was stopped for long must not put an old answer over a newer one.
+        // A process that was stopped for long must not replace a newer entry.
         let newer = cache.entry(&self.key(), clock::now()).unwrap_or_default().filter(|cached| {
             cached.confirmed_at > entry.confirmed_at && cached.confirmed_at <= clock::now()
         });
@@ -131,7 +132,7 @@ impl Lookup<'_> {
             [false, true].iter().for_each(|it| cache.forget_failure(&self.failure_key(*it)));
         }
         if look.decision.state == State::Suspect {
-            // After the entry: whoever sees this finds another token there, if there is one.
+            // After the entry is written, so that whoever reads this record finds the new token.
             self.note_asked(cache, &look, &entry);
         }
         let previous = look.entry.as_ref();
@@ -151,7 +152,7 @@ impl Lookup<'_> {
         }
     }
 
-    /// Records the failure for everybody, and does without a new token if it can.
+    /// Records the failure for every process, and does what the plan says without a new token.
     fn fall_back(&self, cache: &Cache, plan: Plan, look: Look, failure: Failure) -> Outcome {
         // A process that went ahead meanwhile may have got one.
         let later = self.look(cache, None);
@@ -172,7 +173,7 @@ impl Lookup<'_> {
 
     /// The failure as it stands on record, with when the worker will be asked again.
     fn recorded(&self, cache: &Cache, plan: Plan, failure: Failure) -> Failure {
-        // What is not configured was never asked: there is nothing to spare anybody.
+        // No call was made, so there is none to save others.
         if failure.name == Name::ConfigMissing {
             return failure;
         }
@@ -186,8 +187,8 @@ impl Lookup<'_> {
         record.retold(usable, now)
     }
 
-    /// Puts on record that the worker was asked about a token, and which one it gave. Best effort:
-    /// without it the worker is asked once more.
+    /// Records that the worker was asked because of a refusal or a hint, for the token it was asked
+    /// about and for the one it gave. If that fails, the worker is asked once more.
     fn note_asked(&self, cache: &Cache, look: &Look, given: &Entry) {
         let Some(asked_about) = &look.entry else { return };
         let record = look.at_host.clone().unwrap_or_default();
@@ -241,7 +242,7 @@ impl Lookup<'_> {
     }
 }
 
-/// Another process is at it; the cached token will do.
+/// Another process is renewing it; the cached token is used meanwhile.
 fn serve_meanwhile(plan: Plan, look: Look, lock: &mut Lock, waited: Duration) -> Outcome {
     let warning = (plan.otherwise == Otherwise::AnswerAndWarn).then(|| {
         let holder = named(lock.holder());

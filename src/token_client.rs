@@ -17,7 +17,7 @@ use crate::worker::{Route, Worker};
 
 /// Time kept back to use the outcome.
 const LAST_MOMENT: Duration = Duration::from_millis(500);
-/// Between two tries, so that a worker that restarts gets a chance.
+/// Between two attempts, so that a worker may finish restarting.
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// The calls of one renewal, which share one budget of time and attempts.
@@ -43,8 +43,8 @@ impl<'a> TokenClient<'a> {
         Self { context, place, cache, ends, attempts_left: plan.attempts, may_renew: true }
     }
 
-    /// Asks for a git token, with the container JWT that lives longest. A cached renewal that the
-    /// worker rejects is forgotten, and the agent's own gets its chance.
+    /// Asks for a git token, with the container JWT that expires last. If the worker rejects a
+    /// cached renewal, that is removed and the agent's own is tried.
     ///
     /// # Errors
     /// If the worker gives none in time.
@@ -110,8 +110,7 @@ impl<'a> TokenClient<'a> {
         })
     }
 
-    /// A container JWT that has not expired: another agent's renewal, or one of our own, which
-    /// then serves all.
+    /// A container JWT that has not expired: another agent's renewal, or a new one, kept for all.
     fn renewed(
         &mut self,
         worker: &Worker<'_>,
@@ -159,7 +158,7 @@ impl<'a> TokenClient<'a> {
         bearer: &Secret,
         call: impl Fn(&Question<'_>, Duration) -> (Result<Reply, Failure>, Reading<T>),
     ) -> Result<T, Denial> {
-        // A first try leaves a third of the time for a second one.
+        // The first attempt leaves a third of the time for the second.
         let within = if self.attempts_left > 1 { self.left() * 2 / 3 } else { self.left() };
         let asked_at = clock::now();
         let secrets = self.context.messages.secrets();
@@ -199,7 +198,7 @@ impl<'a> TokenClient<'a> {
     }
 }
 
-/// How an answer is read, by the worker's contract.
+/// A function of `contract.rs` that reads an answer.
 type Reading<T> = fn(&Reply, Question<'_>) -> Result<T, Denial>;
 
 fn into_failure(denial: Denial) -> Failure {

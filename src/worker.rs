@@ -19,7 +19,7 @@ use crate::config::Certificates;
 use crate::resolver::Resolver;
 
 const LONGEST_ANSWER: u64 = 64 * 1024;
-/// A connection that takes longer than this is worth a second try.
+/// After this the connection is given up, so that there is time for a second attempt.
 const LONGEST_CONNECT: Duration = Duration::from_secs(4);
 
 /// Where the worker is and how to reach it.
@@ -34,7 +34,7 @@ pub(crate) struct Route<'a> {
 pub(crate) struct Worker<'a> {
     agent: Agent,
     route: Route<'a>,
-    /// Then a connection that fails is the proxy's fault, not the worker's.
+    /// Then a failed connection is the proxy's, not the worker's.
     is_proxied: bool,
 }
 
@@ -109,7 +109,7 @@ impl<'a> Worker<'a> {
             location: header("location"),
             body: Zeroizing::default(),
         };
-        // One byte more, because ureq takes a body that reaches its limit for one over it.
+        // One byte more, because ureq rejects a body that is exactly as long as its limit.
         let body = response.body_mut().with_config().limit(LONGEST_ANSWER + 1);
         reply.body = Zeroizing::new(body.read_to_vec().map_err(failed)?);
         Ok(reply)
@@ -164,7 +164,7 @@ impl<'a> Worker<'a> {
                 format!("the worker's host in {worker} was not found"),
                 "check GASTOWN_API_URL and name resolution",
             ),
-            // Why there was no answer about the name.
+            // Why the name could not be resolved.
             Error::Other(cause) => fail(
                 Name::WorkerUnreachable,
                 Retry::AtOnce,
@@ -201,7 +201,7 @@ fn proxy_for(route: &Route<'_>) -> Result<Option<Proxy>, Failure> {
     })
 }
 
-/// The certificates that were asked for, or the system's.
+/// The configured certificates, or the system's.
 fn roots(route: &Route<'_>) -> Result<RootCerts, Failure> {
     let Certificates { file, directories } = route.certificates;
     let is_asked = file.is_some() || !directories.is_empty();

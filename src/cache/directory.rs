@@ -1,6 +1,6 @@
-//! The directory of the cache: whether a candidate can be used, and making it. A directory is
-//! private and ours, whatever the umask; none is made in a home that belongs to another user, as
-//! root with that user's `HOME` would.
+//! The directory of the cache: whether a candidate can be used, and making it. It is ours and
+//! private, whatever the umask. None is made in another user's home, which root may have as its
+//! `HOME`.
 
 use std::fs::{self, DirBuilder, Metadata, Permissions};
 use std::io::ErrorKind;
@@ -19,7 +19,7 @@ const LEAST_ROOM: u64 = 16 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pub path: PathBuf,
-    /// Somebody chose it, and wants to know if it cannot be used.
+    /// Configured, so that it is worth a warning if it cannot be used.
     pub is_configured: bool,
 }
 
@@ -31,7 +31,7 @@ pub(crate) enum Condition {
         mode: u32,
         room: u64,
     },
-    /// It will be made when it is needed.
+    /// It can be made when it is needed.
     Missing,
     Unusable(String),
 }
@@ -41,7 +41,7 @@ pub(super) struct Obstacle {
     pub why: String,
     /// Worth a warning although the next candidate will do.
     pub is_suspicious: bool,
-    /// It is ours, so that what it holds can be believed.
+    /// It is ours, so what it holds can be trusted.
     pub is_readable: bool,
 }
 
@@ -56,7 +56,7 @@ impl Candidate {
                 let Err(why) = is_writable(path, &metadata) else { return Ok(()) };
                 (format!("{why:#}"), true, true)
             }
-            // In a home that is another's, as root has it, that is as it should be.
+            // Root with another user's `HOME` is no cause for a warning.
             Ok(Some(metadata)) if metadata.is_dir() => {
                 let above = path.parent().and_then(|above| look(above).ok()?);
                 let lies_with_us = above.is_some_and(|above| is_ours(&above));
@@ -86,16 +86,15 @@ fn is_ours(metadata: &Metadata) -> bool {
     metadata.is_dir() && metadata.uid() == geteuid().as_raw()
 }
 
-/// One that we cannot enter ourselves is what an unusual umask has left behind.
+/// A directory that we cannot enter ourselves was left by an unusual umask: mends its mode.
 fn open_to_ourselves(path: &Path, metadata: &Metadata) {
     if metadata.mode() & 0o777 != 0o700 && metadata.mode() & 0o077 == 0 {
-        // Without it, what is tried next says why it fails.
+        // If that fails, the next step fails and says why.
         let _ = fs::set_permissions(path, Permissions::from_mode(0o700));
     }
 }
 
-/// What would be made there must lie in a directory of our own, or in one for everybody, as `/tmp`
-/// is.
+/// A new directory must lie in one of our own, or in one for everybody such as `/tmp`.
 fn can_be_made(path: &Path) -> Result<()> {
     let found = path.ancestors().skip(1).find_map(|above| Some((above, fs::metadata(above).ok()?)));
     let (above, metadata) = found.context("nothing is above it")?;
@@ -106,7 +105,7 @@ fn can_be_made(path: &Path) -> Result<()> {
     takes_files(above)
 }
 
-/// Makes the directory, if it is not there, and sees that it is ours and can be written.
+/// Makes the directory if it is not there, and checks that it is ours and can be written.
 pub(super) fn make(directory: &Path) -> Result<()> {
     let Ok(Some(metadata)) = look(directory) else {
         make_missing(directory).with_context(|| format!("cannot create {directory:?}"))?;
@@ -118,7 +117,7 @@ pub(super) fn make(directory: &Path) -> Result<()> {
 
 /// Whether a directory of ours is private and takes files.
 fn is_writable(directory: &Path, metadata: &Metadata) -> Result<()> {
-    // Not for us to change: somebody may need it like that.
+    // Not changed: somebody may want it like that.
     let word = word(&directory.to_string_lossy());
     let is_private = metadata.mode() & 0o077 == 0;
     ensure!(is_private, "others can enter {directory:?}; run: chmod 700 {word}");

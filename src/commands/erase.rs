@@ -1,6 +1,6 @@
-//! `erase`: takes note that a host refused a token. Compares before it notes: a hundred parallel
-//! fetches each erase the old token after one of them has renewed it, and none of them may cost the
-//! new one. Waits for no lock and no network.
+//! `erase`: records that a host refused a token. Compares first: a hundred parallel fetches each erase
+//! the old token after one of them has renewed it, and the new one must not suffer. Takes no lock
+//! and makes no call.
 
 use std::process::ExitCode;
 
@@ -36,14 +36,14 @@ pub(super) fn run(flags: &Flags, messages: &Messages) -> Result<ExitCode> {
 
 /// Where a refused token came from.
 enum Source {
-    /// Is it so young that a refusal may be replication lag?
+    /// Whether it is so young that a refusal may be replication lag.
     Cache {
         is_young: bool,
     },
     /// The cache, before the token there now.
     Predecessor,
     Setting(&'static str),
-    /// Not from here, and yet an installation token.
+    /// Not from here, but an installation token.
     Elsewhere,
     Unknown,
 }
@@ -62,8 +62,7 @@ fn erase(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) 
     let kind = context.settings.kind(host);
     let entry = cached_entry(context).filter(|_| kind == Kind::GitHub);
     let is_cached = entry.as_ref().filter(|entry| entry.token.hash() == token.hash());
-    let is_replaced =
-        entry.as_ref().is_some_and(|entry| entry.predecessors.contains(&token.hash()));
+    let is_replaced = entry.as_ref().is_some_and(|entry| entry.predecessors.contains(token.hash()));
     let source = match (is_cached, context.settings.static_name(token, kind)) {
         (Some(entry), _) => {
             let is_young = is_within(context.policy.lag, entry.first_seen, clock::now());
@@ -87,8 +86,8 @@ fn erase(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) 
     tell(context, request, host, token, &source);
 }
 
-/// A snapshot may as well be in the remote's URL, where git finds it without us. It is ours if the
-/// client returns our state, or if it is on record that it was handed out.
+/// A snapshot may also stand in the remote's URL, where git finds it without us. It came from here
+/// if the client returns our state, or if it is on record that it was given out.
 fn was_given(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) -> bool {
     let record = || context.cache.host_record(&host_key(token, host));
     Handed::of(request).is_some_and(|handed| handed.is(token))
@@ -129,8 +128,8 @@ fn tell(context: &Context<'_>, request: &Request, host: &Host, token: &Secret, s
                 "{host} rejected {name}; replace it{otherwise} [{rejected}]"
             ));
         }
-        // git uses a token in the remote's URL without asking any helper, and a helper like
-        // `store` answers with what it once saw.
+        // git uses a token in the remote's URL without asking any helper, and `store` answers
+        // with what it once saw.
         Source::Elsewhere => messages.warning(format_args!(
             "{host} rejected a token that did not come from here: it is in the remote's URL or in \
              another credential helper; run in this repository: git credential-gastown setup \

@@ -1,6 +1,5 @@
-//! `store`: what git would have us store was answered from here, so there is nothing to keep. It
-//! says that a host accepted a token, which clears what is on record of refusals. Quick and silent,
-//! without network.
+//! `store`: records that a host accepted a token, which clears the refusals on record. Keeps nothing:
+//! what git would have us store came from here. Silent, and makes no call.
 
 use std::process::ExitCode;
 

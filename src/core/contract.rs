@@ -1,5 +1,4 @@
-//! What the worker's answers mean: the tables of its contract, as a function from an answer to a
-//! token or to a failure with its name. Refuses to believe an answer that is not exactly one.
+//! What the worker's answers mean (docs/worker-contract.md): a token, or a failure with its name.
 
 use std::collections::HashMap;
 use std::num::IntErrorKind;
@@ -15,10 +14,10 @@ use crate::redact::clean;
 use crate::time::Timestamp;
 use crate::token::{Grant, LONGEST_TOKEN, Secret};
 
-/// No installation token lives longer, with some room for clocks: a later expiry is not believed
-/// and counts as unknown.
+/// No installation token lives longer, with some tolerance for clocks: a later expiry counts as
+/// unknown.
 const LONGEST_BELIEVED: Duration = Duration::from_mins(62);
-/// As much of the worker's own words as goes into a message, in characters.
+/// How much of the worker's own error text a message repeats, in characters.
 const LONGEST_QUOTE: usize = 120;
 
 /// An answer over HTTP, as far as it matters.
@@ -40,11 +39,11 @@ pub struct Question<'a> {
     pub rig: &'a str,
     /// Where the rig's id comes from, for messages.
     pub rig_origin: &'a str,
-    /// How to name another rig, as nothing else would overrule that origin.
+    /// How to set another rig in a way that takes precedence over that origin.
     pub rig_advice: &'a str,
     /// The container JWT that is presented.
     pub bearer: &'a Secret,
-    /// A worker that repeats any of these in its answer must not get it shown.
+    /// Masked in what the worker says.
     pub secrets: &'a [Secret],
     pub asked_at: Timestamp,
     pub answered_at: Timestamp,
@@ -53,7 +52,7 @@ pub struct Question<'a> {
 /// Why there is no token in an answer.
 #[derive(Debug)]
 pub enum Denial {
-    /// The container JWT has run out: renew it, then ask again.
+    /// The container JWT has expired: renew it, then ask again.
     ContainerTokenExpired,
     /// The container JWT is wrong; another one may do.
     ContainerTokenRejected(Failure),
@@ -79,7 +78,7 @@ pub fn container_token(reply: &Reply, question: Question<'_>) -> Result<Secret, 
     token_of(&accepted(reply, question)?, question)
 }
 
-/// The fields of a JSON object as they stand: one that makes no sense costs no other.
+/// The fields of a JSON object, unparsed: a malformed one does not spoil the others.
 #[derive(Default)]
 struct Fields<'a>(HashMap<String, &'a RawValue>);
 
@@ -118,8 +117,8 @@ fn token_of(answer: &Fields<'_>, question: Question<'_>) -> Result<Secret, Denia
     })
 }
 
-/// The expiry in terms of the local clock, in any of its three forms, in `data` or beside it. One
-/// that makes no sense is unknown: the token beside it is good all the same.
+/// The expiry by the local clock, in any of its three forms, in `data` or beside it. One that makes
+/// no sense counts as unknown; the token is used all the same.
 fn told_expiry(
     answer: &Fields<'_>,
     question: Question<'_>,
@@ -137,7 +136,7 @@ fn told_expiry(
             Some(question.asked_at.plus(Duration::try_from_secs_f64(seconds).ok()?))
         };
         let shifted = absolute.map(|expires| expires.shifted(clock_difference(question, date)));
-        // A `Date` may be wrong as well as a clock.
+        // The `Date` may be wrong, too.
         let told = [shifted, absolute].into_iter().flatten().find(believed);
         told.or_else(|| relative().filter(believed))
     })
@@ -264,8 +263,8 @@ fn host_of(url: &str) -> &str {
     }
 }
 
-/// The worker's own words, masked, escaped and then cut: they are a stranger's, and half a secret
-/// would not be recognised.
+/// The worker's own error text, masked, escaped and only then cut: half a secret would not be
+/// recognised.
 fn quoted(said: &str, question: Question<'_>) -> String {
     let line = clean(said, question.secrets);
     let mut quote: String = line.chars().take(LONGEST_QUOTE).collect();
@@ -275,8 +274,7 @@ fn quoted(said: &str, question: Question<'_>) -> String {
     quote
 }
 
-/// `Retry-After` in either form, seconds or a date. Nonsense and what asks for no wait count as
-/// absent.
+/// `Retry-After`, in seconds or as a date. Absent if it is malformed or asks for no wait.
 fn retry_after(reply: &Reply, question: Question<'_>) -> Option<Duration> {
     let text = reply.retry_after.as_deref()?.trim();
     let wait = match text.parse::<u64>() {

@@ -1,5 +1,5 @@
-//! What can go wrong on the way to a token: the stable names, what each failure means for the
-//! next attempt, and the record of it that all processes of the machine share. Refuses to print.
+//! What can go wrong on the way to a token: the stable names, when the next attempt may come, and
+//! the record of a failure that all processes of the machine share.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::host::{CacheKey, stem};
 use crate::time::{Timestamp, part, spoken};
 
-/// The stable names of errors; README explains each.
+/// The stable names of errors; docs/troubleshooting.md explains each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Name {
@@ -81,7 +81,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// When asking again can help: what the caller does next.
+/// When asking again can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Retry {
@@ -145,7 +145,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// A failure on record, shared by all processes that would ask the same question.
+/// A failure on record, shared by all processes that would make the same call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureRecord {
     pub failure: Failure,
@@ -181,7 +181,7 @@ impl FailureKey {
 
 /// `Retry-After` is honoured up to here; no worker may silence a machine for longer.
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
-/// A clock set back by more than this makes a record meaningless.
+/// A record that is further ahead of the clock than this does not count.
 const CLOCK_TOLERANCE: Duration = Duration::from_mins(2);
 
 impl FailureRecord {
@@ -204,8 +204,8 @@ impl FailureRecord {
         sane && (now < self.until(usable) || waiting_since.is_some_and(|since| self.at >= since))
     }
 
-    /// The recorded failure with when the worker is asked again; and how long ago it was, if it is
-    /// not this process's own.
+    /// The recorded failure, with when the worker will be asked again, and how long ago it was if
+    /// that is a second or more.
     pub fn retold(&self, usable: bool, now: Timestamp) -> Failure {
         let ago = now.since(self.at);
         let what = match ago.as_secs() {

@@ -95,7 +95,8 @@ impl Host {
     /// `gitlab` is the configured GitLab instance. A host that calls itself one is never given a
     /// GitHub token, even if it is listed without its instance being configured.
     pub fn kind(&self, gitlab: &Self) -> Kind {
-        // Another port of the same machine is the same kind; on this one each is a server of its own.
+        // Another port of the same machine is the same kind; on this one each is a server of its
+        // own.
         let is_instance = self.name == gitlab.name && !is_loopback(&self.name);
         let is_gitlab = self == gitlab || is_instance || self.name.starts_with("gitlab.");
         if is_gitlab { Kind::GitLab } else { Kind::GitHub }
@@ -250,8 +251,8 @@ pub fn rig_of_directory(workspace: &Path, directory: &Path) -> Option<Id> {
     first.to_str().filter(|name| !name.starts_with("mayor-")).and_then(Id::parse)
 }
 
-/// What a cached token is good for, at every host of its kind: credentials of one rig must never
-/// reach another (worker contract, fact 8).
+/// What a cached token is for, at every host of its kind: a credential of one rig must never reach
+/// another (worker contract, fact 8).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CacheKey {
@@ -260,7 +261,7 @@ pub struct CacheKey {
     pub rig: String,
 }
 
-/// What a renewed container JWT is good for: it is town-scoped (worker contract, fact 7).
+/// What a renewed container JWT is for: all of a town (worker contract, fact 7).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TownKey {
     pub api: String,
@@ -268,7 +269,7 @@ pub struct TownKey {
 }
 
 impl CacheKey {
-    /// A file name of bounded length that no part of the key can steer.
+    /// A file name of bounded length: a hash, so that no part of the key can choose it.
     pub fn file_stem(&self) -> String {
         stem(&[&self.api, &self.town, &self.rig])
     }
@@ -280,7 +281,7 @@ impl TownKey {
     }
 }
 
-/// A short name for texts that differ; the separator keeps their borders apart.
+/// The first 32 hex digits of the hash of all parts, each ended by a separator.
 pub fn stem(parts: &[&str]) -> String {
     let mut digest = Sha256::new();
     for part in parts {

@@ -1,7 +1,6 @@
-//! The policy: what to do with a token, and why. By age a token is FRESH until its drawn moment, then
-//! SOON to be renewed, then DUE, then DEAD; ODD when the clock went back. A refusal by a server is a
-//! reason to ask the worker and never takes a token from any command but the refused one. Total
-//! over its inputs; knows no clock, no files, no worker.
+//! The policy: what to do with a token, and why. By age a token is FRESH, SOON to be renewed, DUE
+//! or DEAD; ODD when the clock went back. A refusal by a server is a reason to ask the worker, and
+//! takes the token from no command but the refused one.
 
 use std::time::Duration;
 
@@ -37,22 +36,22 @@ pub struct Policy {
     pub dead: Duration,
     /// At most one successful call in this time, or in a tenth of a short life.
     pub least_gap: Duration,
-    /// A refusal this soon after the token was first seen may be replication lag; a tenth of a
-    /// short life.
+    /// A refusal this soon after the token was first seen may be replication lag; at most a tenth
+    /// of a short life.
     pub lag: Duration,
     /// How long to wait before a lagging token is handed out again.
     pub lag_pause: Duration,
-    /// Clocks may disagree by this much before it is odd.
+    /// How far ahead of this clock a moment on record may be.
     pub tolerance: Duration,
-    /// Because of refusals of one token at one host the worker is asked at most once in this time,
-    /// then in 2, 4 and 5 times as much; a tenth of a short life.
+    /// At most one call to the worker in this time because of refusals of one token at one host,
+    /// then one in 2, 4 and 5 times this time; at most a tenth of a short life.
     pub ask_gap: Duration,
-    /// After this long without such a question the first gap holds again.
+    /// After this long without such a call, counting starts again.
     pub quiet: Duration,
-    /// A long-lived token that a host refused is passed over there for this long, twice as long
-    /// after each further refusal,
+    /// A long-lived token that a host refused is passed over there for this long, and twice as long
+    /// after each further refusal.
     pub pass_over: Duration,
-    /// but never longer than this.
+    /// The longest time that it is passed over.
     pub longest_pass_over: Duration,
 }
 
@@ -82,12 +81,12 @@ impl Default for Policy {
 #[derive(Clone, Copy)]
 pub struct Facts<'a> {
     pub entry: Option<&'a Entry>,
-    /// What is on record of the entry's token at the host that is asked for.
+    /// What is on record of the entry's token at the host in question.
     pub at_host: Option<&'a HostRecord>,
-    /// What the request tells of the entry's token.
+    /// What the request says about the entry's token.
     pub evidence: Evidence,
-    /// The failure on record. Looked up only where a renewal is due, so that a fresh answer costs
-    /// one file.
+    /// The failure on record. Called only when a renewal is due, so that a fresh answer does not
+    /// read that file.
     pub failure: &'a dyn Fn() -> Option<FailureRecord>,
     /// Since when this process has been waiting for another's renewal.
     pub waiting_since: Option<Timestamp>,
@@ -95,7 +94,7 @@ pub struct Facts<'a> {
     pub now: Timestamp,
 }
 
-/// What is asked for beyond a token that works.
+/// What the command asks for beyond a token that works.
 #[derive(Clone, Copy, Debug)]
 pub struct Demand {
     /// Only a token that the worker handed out after this moment will do (`refresh`).
@@ -112,7 +111,7 @@ impl Default for Demand {
     }
 }
 
-/// One more try within a push that can go ahead anyway: never wait for it.
+/// The push can go ahead anyway, so it never waits for another's renewal.
 const RENEW_SOON: Plan = Plan {
     wait: Duration::ZERO,
     attempts: 1,
@@ -125,24 +124,24 @@ const RENEW_DUE: Plan = Plan {
     budget: Duration::from_secs(8),
     otherwise: Otherwise::AnswerAndWarn,
 };
-/// Without a token nothing else can be done, so it is worth most of the process's 20 seconds.
+/// Without a token nothing else can be done: use most of the process's 20 seconds.
 const RENEW_DEAD: Plan = Plan {
     wait: Duration::from_secs(14),
     attempts: 2,
     budget: Duration::from_secs(13),
     otherwise: Otherwise::Fail,
 };
-/// The token may live all the same, so it is handed out if there is no other.
+/// A refused token may still be valid, so it is handed out if there is no other.
 const RENEW_REFUSED: Plan = RENEW_DUE;
 /// The same, but a hint is not worth a warning.
 const RENEW_HINTED: Plan = Plan { otherwise: Otherwise::Answer, ..RENEW_DUE };
-/// This command's own answer was refused: as good as no token.
+/// This command's own answer was refused: the same as having no token.
 const RENEW_REJECTED: Plan = Plan { otherwise: Otherwise::Reject, ..RENEW_DEAD };
 /// The cached token works, but not for as long as was asked for.
 const RENEW_WANTED: Plan = Plan { otherwise: Otherwise::AnswerAndWarn, ..RENEW_DEAD };
 
-/// What to do with a cached token. Total: every input has an answer, none panics. This is the one
-/// place that decides; the shell calls it again only when it has looked at the cache again.
+/// Decides what to do with a cached token. Every input has an answer; none panics. The shell calls
+/// it again only after it has read the cache again.
 pub fn decide(facts: &Facts<'_>, policy: &Policy) -> Decision {
     let Some(entry) = facts.entry else {
         return renew(State::Dead, Reason::NothingCached, RENEW_DEAD, facts);
@@ -174,8 +173,8 @@ pub fn decide(facts: &Facts<'_>, policy: &Policy) -> Decision {
 }
 
 /// What follows from a refusal of a token that may live by its age: a pause while it may be
-/// replication lag, one question to the worker while that is not too often, and an end for the
-/// very command that was refused. `None`: for everybody else it is as good as its age.
+/// replication lag, a call to the worker if that is not too often, else the end of the command
+/// that was refused. `None`: for every other command only the token's age counts.
 fn decide_refused(
     entry: &Entry,
     life: &Life,
@@ -188,7 +187,7 @@ fn decide_refused(
     let is_own = facts.evidence == Evidence::Refused;
     let is_hint = facts.evidence == Evidence::Hint && state == State::Fresh;
     if !is_own && !record.is_refused() && !is_hint {
-        // Older than fresh, the worker is asked by its age.
+        // In any state but FRESH its age has the worker asked anyway.
         return None;
     }
     if is_own || record.is_refused() {
@@ -218,10 +217,10 @@ fn decide_refused(
     })
 }
 
-/// Whether the worker may be asked because of a refusal or a hint: once in a gap, then in 2, 4 and 5
-/// gaps while the host goes on to refuse what the worker hands out. That the worker handed the
-/// token out since the refusal, for whatever reason, counts as asked; about a hint, that it handed
-/// it out at all.
+/// Whether the worker may be asked because of a refusal or a hint: once in a gap, then once in 2, 4
+/// and 5 gaps while the host keeps refusing what the worker hands out. If the worker has handed the
+/// token out again since the refusal, for any reason, that counts as asked; for a hint, so does its
+/// first handing out.
 fn may_ask_about(
     record: &HostRecord,
     is_own: bool,
@@ -231,7 +230,7 @@ fn may_ask_about(
 ) -> bool {
     let is_since_refusal = record.refused_at.is_some_and(|at| entry.confirmed_at > at);
     let is_hint = !is_own && !record.is_refused();
-    // Where refusals have the worker asked, hints add nothing.
+    // A refusal has had the worker asked already; a hint adds nothing.
     if is_hint && record.asked.last_at.is_some_and(|at| is_within(quiet, at, now)) {
         return false;
     }
@@ -247,7 +246,7 @@ fn may_ask_about(
     !is_within(gap * gaps, asked_at, now)
 }
 
-/// What to do with a configured token: one that somebody set on purpose, or a snapshot.
+/// What to do with a configured token: a long-lived one, or a snapshot from the environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Configured {
     Use,
@@ -287,7 +286,7 @@ fn answer(state: State, reason: Reason, pause: Duration) -> Decision {
     Decision { state, reason, action: Action::Answer { pause }, failure: None }
 }
 
-/// A failure on record stands for the attempt that it would be pointless to repeat.
+/// A failure on record takes the place of an attempt that would only repeat it.
 fn renew(state: State, reason: Reason, plan: Plan, facts: &Facts<'_>) -> Decision {
     let usable = !matches!(plan.otherwise, Otherwise::Fail | Otherwise::Reject);
     let Facts { waiting_since, now, demand, .. } = facts;
@@ -306,7 +305,7 @@ fn renew(state: State, reason: Reason, plan: Plan, facts: &Facts<'_>) -> Decisio
     Decision { state, reason, action, failure }
 }
 
-/// Whether `earlier` lies less than `gap` back; a moment that lies ahead does not.
+/// Whether `earlier` is less than `gap` before `now`, and not after it.
 pub fn is_within(gap: Duration, earlier: Timestamp, now: Timestamp) -> bool {
     now >= earlier && now.since(earlier) < gap
 }

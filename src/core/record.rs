@@ -1,4 +1,4 @@
-//! Records as they stand in files: JSON with a version and a key, so that a reader can tell whether
+//! The format of the cache's files: JSON with a version and a key, so that a reader can check that
 //! a file is about what its name says.
 
 use serde::de::IgnoredAny;
@@ -16,7 +16,7 @@ struct Record<K, R> {
     record: R,
 }
 
-/// Writes a record with its version and key, so that a reader can tell that it is its own.
+/// Writes a record with its version and key.
 pub fn to_bytes<K: Serialize, R: Serialize>(key: &K, record: &R) -> Zeroizing<Vec<u8>> {
     let wire = Record { version: VERSION, key, record };
     // Room for all of it: a buffer that grows leaves copies behind that nobody wipes.

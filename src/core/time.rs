@@ -1,6 +1,5 @@
-//! Moments and the texts they travel in. Owns all arithmetic on time: whole milliseconds since
-//! the Unix epoch, saturating at both ends, so that no clock and no answer can make it panic.
-//! Refuses to know what time it is.
+//! Moments in time, how they are read and written, and all arithmetic on them: whole milliseconds
+//! since the Unix epoch, saturating at both ends, so that no clock and no answer can make it panic.
 
 use std::time::Duration;
 
@@ -71,7 +70,7 @@ impl Timestamp {
         moment.format(&Rfc3339).ok()
     }
 
-    /// The same with exactly three digits behind the second, so that lines of a trace line up.
+    /// The same with exactly three digits of milliseconds, so that lines of a trace align.
     pub fn to_rfc3339_millis(self) -> Option<String> {
         let seconds = Self::from_seconds(self.seconds()).to_rfc3339()?;
         Some(format!("{}.{:03}Z", seconds.trim_end_matches('Z'), self.0.rem_euclid(1000)))
@@ -87,13 +86,13 @@ fn as_millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The part of a duration that a draw in 0..1 picks; a draw outside counts as the nearer end.
+/// The duration times `draw`, which is clamped to 0..1.
 pub fn part(duration: Duration, draw: f64) -> Duration {
     let draw = if draw.is_nan() { 0.0 } else { draw.clamp(0.0, 1.0) };
     duration.mul_f64(draw)
 }
 
-/// A duration as a person says it: `40 s`, `12 min`, `3 h`, `2 days`.
+/// A duration, rounded for people: `40 s`, `12 min`, `3 h`, `2 days`.
 pub fn spoken(duration: Duration) -> String {
     match duration.as_secs() {
         seconds @ 0..120 => format!("{seconds} s"),

@@ -3,6 +3,7 @@
 //! `Secret::expose` is the only way out.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,12 +15,16 @@ use crate::time::Timestamp;
 
 pub mod container;
 
-/// The longest token that is believed (worker contract, fact 5), in bytes.
+/// The longest token that is accepted (worker contract, fact 5), in bytes.
 pub const LONGEST_TOKEN: usize = 8192;
 
 /// A token, password or JWT. Wiped when dropped.
 #[derive(Clone)]
-pub struct Secret(Zeroizing<String>);
+pub struct Secret {
+    text: Zeroizing<String>,
+    /// Computed when first asked for: one `get` needs it several times.
+    hash: OnceLock<TokenHash>,
+}
 
 impl Secret {
     /// Takes 1 to 8192 bytes of printable ASCII without space; nothing else can travel in a
@@ -28,16 +33,17 @@ impl Secret {
         let fits = (1..=LONGEST_TOKEN).contains(&bytes.len());
         let printable = bytes.iter().all(u8::is_ascii_graphic);
         let text = std::str::from_utf8(bytes).ok()?;
-        (fits && printable).then(|| Self(Zeroizing::new(text.to_owned())))
+        let text = || Zeroizing::new(text.to_owned());
+        (fits && printable).then(|| Self { text: text(), hash: OnceLock::new() })
     }
 
     /// The one exit. Every use is a place where a secret leaves this type: find them by name.
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.text
     }
 
-    pub fn hash(&self) -> TokenHash {
-        TokenHash(hex(&Sha256::digest(self.expose())))
+    pub fn hash(&self) -> &TokenHash {
+        self.hash.get_or_init(|| TokenHash(hex(&Sha256::digest(self.expose()))))
     }
 
     /// SHA-256 in base64, as GitHub's audit log names a token (`hashed_token`).
@@ -80,7 +86,7 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// SHA-256 of a token in hex: names a token without telling it.
+/// SHA-256 of a token in hex: names a token without showing it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct TokenHash(String);
@@ -118,10 +124,10 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-/// What a token is, told by its prefix: the worker does not say (worker contract, fact 4).
+/// What a token is, by its prefix, because the worker does not say (worker contract, fact 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Dies within the hour. Also every unknown shape, as the careful guess.
+    /// Dies within the hour. Unknown shapes count as this, to be on the safe side.
     Installation,
     /// A user's long-lived token, without an hourly expiry.
     PersonalAccess,
@@ -150,20 +156,20 @@ pub struct Grant {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Entry {
     pub token: Secret,
-    /// When the token was first handed to us: it dies within 60 minutes of that.
+    /// When this machine first got the token: it dies within 60 minutes of that.
     pub first_seen: Timestamp,
     /// When the worker last handed it out.
     pub confirmed_at: Timestamp,
     pub expires: Option<Timestamp>,
-    /// When to begin renewing; drawn once, so that not all machines ask at one moment.
+    /// When to begin renewing. Drawn once, so that machines do not all ask at the same moment.
     pub renew_at: Timestamp,
-    /// The tokens that this one replaced: a refusal of one of them is no news, and a snapshot of one
-    /// is dead.
+    /// The tokens that this one replaced: a refusal of one of them needs no call, and a snapshot of
+    /// one is dead.
     pub predecessors: Predecessors,
 }
 
-/// The beginnings of the hashes of tokens, latest first, one after the other in one text: as long a
-/// list as an old snapshot needs, read at no cost.
+/// The prefixes of the hashes of tokens, latest first, joined in one string because reading an
+/// array would cost every `get` more.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Predecessors(String);

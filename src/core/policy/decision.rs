@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::failure::FailureRecord;
 use crate::time::spoken;
 
-/// The state of a cached token; in messages in capitals, as the documents have it.
+/// The state of a cached token, in capitals as in the documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     Fresh,
@@ -14,7 +14,7 @@ pub enum State {
     Due,
     Dead,
     Odd,
-    /// Alive by its age, but there is a hint that it was refused.
+    /// Alive by its age, but refused somewhere, or there is a hint of that.
     Suspect,
 }
 
@@ -47,7 +47,8 @@ pub enum Action {
     Reject,
 }
 
-/// How to renew: how long to wait for another's renewal, how hard to try, what to do otherwise.
+/// How to renew: how long to wait for another process's renewal, how many attempts in how much
+/// time, and what to do if it fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
     pub wait: Duration,
@@ -75,7 +76,7 @@ impl fmt::Display for Action {
     }
 }
 
-/// What to do when a renewal fails or another process is at it for too long.
+/// What to do if a renewal fails or another process takes too long over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Otherwise {
     Answer,
@@ -95,7 +96,7 @@ pub struct Decision {
     pub failure: Option<FailureRecord>,
 }
 
-/// Why; as the trace and the chain of an error tell it.
+/// Why, as it stands in the trace and in the list of what an error has tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     NothingCached,
@@ -108,11 +109,11 @@ pub enum Reason {
     /// A long-lived token that was last confirmed this long ago.
     ConfirmedAgo(Duration),
     DiedAgo(Duration),
-    /// The worker confirmed it only now: asking again so soon is pointless.
+    /// The worker handed it out a moment ago: asking again would bring the same.
     JustConfirmed,
     ClockWentBack,
     Rejected,
-    /// Refused once, so soon after it was minted that GitHub may not know it yet.
+    /// Refused once, so soon after it was made that GitHub may not know it yet.
     MayLag,
     MayBeRefused,
     NewerWanted,

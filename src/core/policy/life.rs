@@ -1,5 +1,5 @@
-//! How long a token lives: between which moments it dies, what the margins are for so long a
-//! life, and the entry to keep for a token just granted. Decides nothing about renewal.
+//! How long a token lives: the earliest and the latest moment of its death, the margins for a life
+//! of that length, and the entry to keep for a token just granted.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use super::{Policy, Reason, State, is_within};
 use crate::time::{Timestamp, part};
 use crate::token::{Entry, Grant, Kind, Predecessors};
 
-/// Between which moments a token dies, and the margins that go with so long a life.
+/// The earliest and the latest moment of a token's death, and its margins.
 pub(super) struct Life {
-    /// It lives until here, at the least.
+    /// It certainly lives until then.
     least: Timestamp,
-    /// It is dead from here on; a long-lived token has no such moment.
+    /// It is certainly dead from then on; a long-lived token has no such moment.
     most: Option<Timestamp>,
     /// What was left of it when it was last received.
     length: Duration,
@@ -32,7 +32,7 @@ impl Life {
             }
         };
         let length = least.since(entry.confirmed_at);
-        // A long-lived token is asked for again at its moment; there is no end to stay clear of.
+        // A long-lived token has no end to keep a margin before.
         let margin = |longest: Duration, part| match most {
             Some(_) => longest.min(length / part),
             None => Duration::ZERO,
@@ -73,17 +73,17 @@ impl Life {
         }
     }
 
-    /// A gap between calls, or a minute that counts as a beginning: a tenth of a short life.
+    /// A duration of the policy, at most a tenth of this life.
     pub(super) fn shortened(&self, gap: Duration) -> Duration {
         gap.min(self.length / 10)
     }
 
-    /// The drawn moment comes from disk: it may begin a renewal earlier, never later.
+    /// The drawn moment comes from disk: it can make a renewal earlier, never later.
     fn renew_at(&self, entry: &Entry) -> Timestamp {
         entry.renew_at.min(self.least.minus(self.soon))
     }
 
-    /// The token lives until here, at the least.
+    /// The token certainly lives until then.
     pub(super) fn certain_until(&self) -> Timestamp {
         self.least
     }
@@ -96,14 +96,13 @@ impl Life {
 /// The entry to keep for a token just granted. `previous` is what the cache held, `draw` in 0..1
 /// spreads the machines.
 ///
-/// The same token again is information (worker contract, fact 3): it was still in the worker's
-/// cache, but it is no younger than when it was first seen. One that outlives the longest life is
-/// evidently of another kind, or the worker is stuck on it: it starts anew, and its rejection, if
-/// it comes, will tell.
+/// The same token again comes from the worker's own cache (worker contract, fact 3): it keeps its
+/// `first_seen`. If it is handed out beyond the longest life, it is of another kind or the worker is
+/// stuck: it counts as first seen now, and a refusal will show if it is dead.
 pub fn entry_for(grant: Grant, previous: Option<&Entry>, draw: f64, policy: &Policy) -> Entry {
     let Grant { token, expires, asked_at } = grant;
     let is_same = |entry: &&Entry| entry.token.hash() == token.hash();
-    // What was written while the clock ran ahead tells nothing about the token's age.
+    // An entry written while the clock ran ahead says nothing about the token's age.
     let is_odd =
         |entry: &Entry| Life::of(entry, policy).state_at(asked_at, entry, policy).0 == State::Odd;
     let same = previous.filter(is_same).filter(|entry| !is_odd(entry));
@@ -115,7 +114,7 @@ pub fn entry_for(grant: Grant, previous: Option<&Entry>, draw: f64, policy: &Pol
         predecessors: match previous {
             None => Predecessors::default(),
             Some(entry) if is_same(&entry) => entry.predecessors.clone(),
-            Some(entry) => entry.predecessors.after(&entry.token.hash()),
+            Some(entry) => entry.predecessors.after(entry.token.hash()),
         },
         token,
     };
@@ -127,14 +126,14 @@ pub fn entry_for(grant: Grant, previous: Option<&Entry>, draw: f64, policy: &Pol
     entry
 }
 
-/// What is to be expected of a token, for people to read.
+/// How long a token lives, to be shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Outlook {
-    /// It lives until here, at the least.
+    /// It certainly lives until then.
     pub least: Timestamp,
-    /// It is dead from here on; a long-lived token has no such moment.
+    /// It is certainly dead from then on; a long-lived token has no such moment.
     pub most: Option<Timestamp>,
-    /// Whoever asks from here on has it renewed.
+    /// The first ask after this renews it.
     pub renew_at: Timestamp,
 }
 

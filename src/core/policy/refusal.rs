@@ -1,6 +1,6 @@
 //! What is on record of one token at one git host: how often it was refused there, when the worker
-//! was last asked about that, and which processes told so. A refusal is evidence about one token at
-//! one host at one moment; what follows from it is decided in `policy.rs`.
+//! was last asked because of that, and which processes reported it. A refusal is evidence about one
+//! token at one host at one moment; `policy.rs` decides what follows from it.
 
 use std::time::Duration;
 
@@ -28,21 +28,22 @@ pub struct HostRecord {
     /// How often the host refused it since it last accepted it.
     pub refusals: u32,
     pub refused_at: Option<Timestamp>,
-    /// The processes that erased it and may ask again, as git-lfs does, once for each time; the
-    /// latest last.
+    /// The processes that erased it and may ask again, as git-lfs does: one entry for each time,
+    /// the latest last.
     pub refused_to: Vec<String>,
     /// When the worker was asked because of a refusal.
     pub asked: Asks,
     /// When the worker was asked because of a hint.
     pub hinted: Asks,
-    /// Whether the asks are those of the token before it, at the same host.
+    /// Whether the asks were copied from the token that this one replaced.
     #[serde(default)]
     pub is_inherited: bool,
-    /// When it was last given out, for a snapshot: it may as well be in the remote's URL.
+    /// When it was last given out, for a snapshot: only then does an `erase` say that git got it
+    /// here and not from the remote's URL.
     pub given_at: Option<Timestamp>,
 }
 
-/// Questions to the worker for one reason.
+/// How often the worker was asked for one reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asks {
     /// In a row.
@@ -51,7 +52,7 @@ pub struct Asks {
 }
 
 impl Asks {
-    /// One more. After a quiet time the row begins anew.
+    /// One more. After a quiet time counting starts again at 1.
     #[must_use]
     pub fn again(self, now: Timestamp, policy: &Policy) -> Self {
         let in_a_row = self.last_at.is_some_and(|at| is_within(policy.quiet, at, now));
@@ -61,8 +62,8 @@ impl Asks {
 }
 
 impl HostRecord {
-    /// One more refusal, told by `process` if that may ask again. Parallel processes report one
-    /// refusal many times: those within a moment of each other count once.
+    /// One more refusal, reported by `process` if that may ask again. Parallel processes report the
+    /// same refusal many times: reports within `lag_pause` of each other count once.
     #[must_use]
     pub fn refused(mut self, now: Timestamp, process: Option<String>, policy: &Policy) -> Self {
         if let Some(process) = process {
@@ -76,9 +77,9 @@ impl HostRecord {
         Self { refusals: self.refusals.saturating_add(1), refused_at: Some(now), ..self }
     }
 
-    /// The host accepted the token. When the worker was last asked stays on record: another
-    /// repository of the same host may refuse the token at once. But a token that is accepted
-    /// after another was refused has ended that row.
+    /// The host accepted the token. When the worker was last asked stays on record, because another
+    /// repository of the same host may refuse the token at once. The count of asks starts again if
+    /// this token replaced the refused one.
     #[must_use]
     pub fn accepted(self) -> Self {
         let mut asked = self.asked;
@@ -94,7 +95,7 @@ impl HostRecord {
         self.is_refused() || self.is_inherited
     }
 
-    /// The worker was asked about it, because of a refusal or of a mere hint.
+    /// The worker was asked because of a refusal or a hint.
     #[must_use]
     pub fn asked(self, evidence: Evidence, now: Timestamp, policy: &Policy) -> Self {
         let Self { asked, hinted, .. } = self;
@@ -109,16 +110,16 @@ impl HostRecord {
         Self { given_at: Some(now), ..self }
     }
 
-    /// The record of a token that replaced this one: a host that refuses both is asked about as
-    /// seldom as if they were one token.
+    /// The record for a token that replaces this one. It keeps the asks, so that a host that
+    /// refuses every token causes no more calls than one that refuses a single token.
     #[must_use]
     pub fn inherited(&self) -> Self {
         let Self { asked, hinted, .. } = *self;
         Self { asked, hinted, is_inherited: true, ..Self::default() }
     }
 
-    /// Whether this process has erased the token twice and lately, so that handing it out again
-    /// would go on for ever. The process is only looked up if one has.
+    /// Whether this process has erased the token twice within five gaps: handing it out once more
+    /// could go on for ever. `process` is only looked up if some process has erased it.
     pub fn is_refused_to(
         &self,
         process: impl Fn() -> Option<String>,
@@ -146,7 +147,7 @@ impl HostRecord {
     }
 }
 
-/// What a request tells of a token, beside what is on record.
+/// What the request itself says about a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
     None,

@@ -443,15 +443,15 @@ fn an_entry_remembers_what_it_replaced() {
         entry = entry_for(again, Some(&entry), 0.0, &policy);
     }
     for known in 0..6 {
-        assert!(entry.predecessors.contains(&secret(&format!("ghs_{known}")).hash()), "{known}");
+        assert!(entry.predecessors.contains(secret(&format!("ghs_{known}")).hash()), "{known}");
     }
-    assert!(!entry.predecessors.contains(&secret("ghs_6").hash()), "that is the token itself");
+    assert!(!entry.predecessors.contains(secret("ghs_6").hash()), "that is the token itself");
     for index in 7..200 {
         let next = grant(&format!("ghs_{index}"), None, after(index * 1000));
         entry = entry_for(next, Some(&entry), 0.0, &policy);
     }
-    assert!(entry.predecessors.contains(&secret("ghs_120").hash()));
-    assert!(!entry.predecessors.contains(&secret("ghs_0").hash()), "the list is bounded");
+    assert!(entry.predecessors.contains(secret("ghs_120").hash()));
+    assert!(!entry.predecessors.contains(secret("ghs_0").hash()), "the list is bounded");
     assert!(serde_json::to_string(&entry).unwrap().len() < 2000);
 }
 
