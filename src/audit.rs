@@ -70,7 +70,8 @@ impl Context<'_> {
         }
     }
 
-    /// A log that cannot be written costs a line of trace, never the answer.
+    /// A log that cannot be written never costs the answer. git runs us many times an hour, so
+    /// that it is told with each new token only, and people each time; the trace tells always.
     pub(crate) fn log(
         &self,
         operation: &str,
@@ -100,8 +101,15 @@ impl Context<'_> {
             age: first_seen.map(|first_seen| now.since(first_seen).as_secs()),
             ms: self.clock.running().as_millis(),
         };
-        if let Err(error) = append(path, &line) {
+        let Err(error) = append(path, &line) else { return };
+        let is_for_git = matches!(operation, "get" | "erase");
+        if is_for_git && line.source != Some("worker") {
             self.messages.trace(format_args!("audit log {path:?}: {error}"));
+        } else {
+            self.messages.warning(format_args!(
+                "the audit log {path:?} lacks a line: {error}; name a file of this user in \
+                 GASTOWN_AUDIT_LOG, or unset it"
+            ));
         }
     }
 }

@@ -1,23 +1,25 @@
 //! The only way to stderr and to the trace. Every line is redacted by value and by shape, and
-//! escaped, so that it stays one line and cannot steer a terminal. A message that cannot be
+//! escaped, so that it stays one line and cannot steer a terminal; a command of ours in it is one
+//! that can be typed where it is read. A message that cannot be
 //! written is dropped: no answer may fail over it.
 
 #![expect(clippy::disallowed_methods, reason = "the one place for stderr and the trace file")]
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use git_credential_gastown::helper_line::{COMMAND, PROGRAM};
 use git_credential_gastown::redact::{clean, one_line};
 use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::Secret;
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 
-const PROGRAM: &str = "git-credential-gastown";
+use crate::config::Surroundings;
 
 /// Where the trace goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,11 +33,18 @@ pub(crate) struct Messages {
     now: fn() -> Timestamp,
     trace_to: RefCell<TraceTo>,
     secrets: RefCell<Vec<Secret>>,
+    /// How to call this program here, once that has been looked up.
+    command: OnceCell<String>,
 }
 
 impl Messages {
     pub(crate) fn new(now: fn() -> Timestamp) -> Self {
-        Self { now, trace_to: RefCell::new(TraceTo::Nowhere), secrets: RefCell::default() }
+        Self {
+            now,
+            trace_to: RefCell::new(TraceTo::Nowhere),
+            secrets: RefCell::default(),
+            command: OnceCell::new(),
+        }
     }
 
     pub(crate) fn trace_to(&self, target: TraceTo) {
@@ -69,7 +78,12 @@ impl Messages {
 
     /// Text that goes elsewhere than here, as it would be printed here.
     pub(crate) fn clean(&self, text: &str) -> String {
-        clean(text, &self.secrets.borrow())
+        let text = clean(text, &self.secrets.borrow());
+        if !text.contains(COMMAND) {
+            return text;
+        }
+        let command = self.command.get_or_init(|| Surroundings::from_process().command());
+        text.replace(COMMAND, command)
     }
 
     /// One decision with its reason. Costs nothing while the trace is off.
@@ -86,7 +100,7 @@ impl Messages {
     }
 
     fn stderr(&self, text: &str) {
-        let text = clean(text, &self.secrets.borrow());
+        let text = self.clean(text);
         write_line(std::io::stderr(), &format!("{PROGRAM}: {text}"));
         if *self.trace_to.borrow() != TraceTo::Stderr {
             self.trace(format_args!("said: {text}"));
@@ -95,7 +109,7 @@ impl Messages {
 
     fn trace_line(&self, text: fmt::Arguments<'_>) -> String {
         let moment = (self.now)().to_rfc3339_millis().unwrap_or_default();
-        let text = clean(&text.to_string(), &self.secrets.borrow());
+        let text = self.clean(&text.to_string());
         format!("{moment} {PROGRAM}[{}] {text}", std::process::id())
     }
 }

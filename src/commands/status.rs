@@ -18,7 +18,7 @@ use super::{answers_a_terminal, write_answer};
 use crate::Context;
 use crate::cache::host_key;
 use crate::clock;
-use crate::config::agent;
+use crate::config::{Origin, Setting, agent};
 
 mod object;
 mod text;
@@ -31,6 +31,8 @@ struct Status {
     records: Vec<Record>,
     /// Files that are not used, and why.
     faults: Vec<String>,
+    /// What the worker would be asked for here: name, value, where it comes from.
+    settings: [(&'static str, Option<String>, Option<String>); 3],
 }
 
 /// What is known for one key.
@@ -75,8 +77,20 @@ impl Status {
             directory: cache.directory().map_or_else(String::new, |it| it.display().to_string()),
             records: keys.into_iter().map(|key| Record::look(context, key, now)).collect(),
             faults: faults.into_iter().map(|fault| fault.what).collect(),
+            settings: [
+                shown("api_url", &context.settings.api_url),
+                shown("town", &context.settings.town),
+                shown("rig", &context.settings.rig),
+            ],
         }
     }
+}
+
+fn shown<T: ToString>(
+    name: &'static str,
+    setting: &Setting<T>,
+) -> (&'static str, Option<String>, Option<String>) {
+    (name, setting.value().map(T::to_string), setting.origin().map(Origin::to_string))
 }
 
 impl Record {

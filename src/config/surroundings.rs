@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use directories::BaseDirs;
-use git_credential_gastown::helper_line::PROGRAM;
+use git_credential_gastown::helper_line::{COMMAND, PROGRAM, quoted};
 use git_credential_gastown::token::Secret;
 
 /// Where a snapshot of an installation token may linger, dead within the hour.
@@ -75,14 +75,29 @@ impl Surroundings {
     /// The path of this program to write down: one that stays when a new version comes. So not
     /// the file that links lead to, but where `PATH` has it, or else how it was called.
     pub(crate) fn program(&self) -> Option<PathBuf> {
-        let executable = self.executable.as_ref()?.canonicalize().ok()?;
-        let is_this = |path: &PathBuf| path.canonicalize().is_ok_and(|found| found == executable);
-        let on_path = || self.search_path.iter().map(|directory| directory.join(PROGRAM));
-        let called = self.called_as.as_ref().filter(|called| called.components().count() > 1);
-        on_path()
-            .find(is_this)
-            .or_else(|| called.map(|called| self.absolute(called)).filter(is_this))
-            .or_else(|| self.executable.clone())
+        let called = self.called_as.as_ref();
+        let by_path = called.filter(|called| called.components().count() > 1);
+        let by_path = by_path.map(|called| self.absolute(called));
+        // Without /proc the kernel does not tell; then it is the one that was called.
+        let by_name = || self.find(called?.to_str()?);
+        let executable = self.executable.clone().or(by_path.clone()).or_else(by_name)?;
+        let identity = executable.canonicalize().ok()?;
+        let is_this = |path: &PathBuf| path.canonicalize().is_ok_and(|found| found == identity);
+        let mut on_path = self.search_path.iter().map(|directory| directory.join(PROGRAM));
+        let found = on_path.find(is_this).or_else(|| by_path.filter(is_this));
+        let is_named_so = |path: &PathBuf| path.ends_with(PROGRAM) || self.executable.is_some();
+        found.or(Some(executable)).filter(is_named_so)
+    }
+
+    /// How to call this program in a shell here: by its path where its name leads elsewhere.
+    pub(crate) fn command(&self) -> String {
+        let same =
+            |first: &PathBuf, own: &PathBuf| first.canonicalize().ok() == own.canonicalize().ok();
+        match (self.program(), self.find(PROGRAM)) {
+            (Some(own), Some(first)) if same(&first, &own) => COMMAND.to_owned(),
+            (Some(own), _) => quoted(&own.to_string_lossy()).unwrap_or_else(|| COMMAND.to_owned()),
+            (None, _) => COMMAND.to_owned(),
+        }
     }
 
     /// The program of that name that comes first on `PATH`, by its absolute path.

@@ -13,7 +13,13 @@ fn settings(flags: &Flags, variables: &[(&str, &str)], directory: &str) -> Setti
             variables.get(name).copied().or(config.iter().find(|c| c.0 == name).map(|c| c.1));
         value.map(|value| OsStr::new(value).to_owned())
     };
-    Settings::load(flags, lookup, Some(Path::new(directory)))
+    Settings::load(&Given {
+        flags,
+        helper: &HelperLines::default(),
+        variable: &lookup,
+        directory: Some(Path::new(directory)),
+        system_config: Path::new("/dev/null/none"),
+    })
 }
 
 fn rig(flag: Option<&str>, variables: &[(&str, &str)], directory: &str) -> String {
@@ -44,8 +50,8 @@ fn what_is_missing_is_named_all_at_once() {
     assert_eq!(failure.name, Name::ConfigMissing);
     assert_eq!(
         failure.what,
-        "no worker to ask for a token: GASTOWN_API_URL is http, which is for loopback only; use \
-         https, GASTOWN_TOWN_ID is unset, GASTOWN_RIG_ID is unset"
+        "GASTOWN_API_URL is http, which is for loopback only; use https; GASTOWN_TOWN_ID and \
+         GASTOWN_RIG_ID are unset"
     );
 }
 

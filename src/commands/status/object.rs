@@ -3,7 +3,7 @@
 use git_credential_gastown::failure::FailureRecord;
 use git_credential_gastown::policy::HostRecord;
 use git_credential_gastown::time::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Record, Status, Token};
 
@@ -14,9 +14,16 @@ pub(super) fn of(status: &Status, clean: impl Fn(&str) -> String) -> String {
         "cache": status.directory,
         "entries": status.records.iter().map(|it| record(it, status.now)).collect::<Vec<_>>(),
         "unusable": status.faults,
+        "settings": status.settings.iter().map(setting).collect::<Map<_, _>>(),
     });
     clean_all(&mut object, &clean);
     format!("{object:#}\n")
+}
+
+fn setting(
+    (name, value, origin): &(&'static str, Option<String>, Option<String>),
+) -> (String, Value) {
+    ((*name).to_owned(), json!({ "value": value, "origin": origin }))
 }
 
 fn record(record: &Record, now: Timestamp) -> Value {
