@@ -101,3 +101,37 @@ fn a_gitlab_token_makes_its_instance_ours_and_no_other() {
     assert!(!serves(&[token, instance], "gitlab.com"));
     assert!(!serves(&[instance], "git.example"));
 }
+
+#[test]
+fn the_machines_config_file_is_below_the_users() {
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    std::fs::write(at("user"), r#"{"town_id": "of-user"}"#).unwrap();
+    std::fs::write(at("system"), r#"{"town_id": "of-system", "rig_id": "rig-1"}"#).unwrap();
+    for name in ["user", "system"] {
+        std::fs::set_permissions(at(name), std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let flags = Flags { config: Some(at("user")), ..Flags::default() };
+    let load = || {
+        Settings::load(&Given {
+            flags: &flags,
+            helper: &HelperLines::default(),
+            variable: &|_| None,
+            directory: None,
+            system_config: &at("system"),
+        })
+    };
+    // Only root can make it root's, which it has to be.
+    if chown(at("system"), Some(0), None).is_ok() {
+        let settings = load();
+        assert_eq!(settings.town.to_string(), "of-user (from `town_id` in the config file)");
+        let rig = "rig-1 (from `rig_id` in /etc/gastown/config.json)";
+        assert_eq!(settings.rig.to_string(), rig);
+        assert_eq!(settings.warnings, [""; 0]);
+        chown(at("system"), Some(1), None).unwrap();
+    }
+    let settings = load();
+    assert!(settings.rig.is_unset());
+    assert!(settings.warnings[0].contains("belongs to another user"), "{:?}", settings.warnings);
+}
