@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::Resettable;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use git_credential_gastown::helper_line::PROGRAM;
 
@@ -45,7 +46,8 @@ impl Cli {
 
     /// What is wrong with words that name no operation, and which one may be meant.
     pub(crate) fn mistake(words: &[OsString]) -> Option<clap::Error> {
-        let command = Self::command().allow_external_subcommands(false);
+        let command = Self::command().external_subcommand_value_parser(Resettable::Reset);
+        let command = command.allow_external_subcommands(false);
         let words = std::iter::once(OsStr::new(PROGRAM)).chain(words.iter().map(AsRef::as_ref));
         command.try_get_matches_from(words).err()
     }
