@@ -88,14 +88,14 @@ impl Key {
     }
 }
 
-/// A config file: its values, and how to tell where one of them came from.
-type File = (Map<String, Value>, fn(&'static str) -> Origin);
+/// Tells where a value of that name came from.
+type Naming = fn(&'static str) -> Origin;
 
 pub(super) struct Sources<'a> {
     given: &'a Given<'a>,
     pub(super) user: Option<BaseDirs>,
     /// The user's before the machine's.
-    files: Vec<File>,
+    files: Vec<(Map<String, Value>, Naming)>,
     pub(super) config_file: Option<PathBuf>,
     pub(super) warnings: Vec<String>,
     pub(super) notes: Vec<String>,
@@ -123,13 +123,7 @@ impl<'a> Sources<'a> {
         sources
     }
 
-    fn read(
-        &mut self,
-        path: &Path,
-        is_wanted: bool,
-        owners: &[u32],
-        origin: fn(&'static str) -> Origin,
-    ) {
+    fn read(&mut self, path: &Path, is_wanted: bool, owners: &[u32], origin: Naming) {
         let shown = path.display();
         let (text, is_shared) = match read_config(path, owners) {
             Ok(read) => read,
@@ -169,7 +163,7 @@ impl<'a> Sources<'a> {
 
     fn find(&mut self, key: &Key) -> Setting<OsString> {
         let Given { flags, helper, .. } = self.given;
-        let layers: [(&Flags, fn(&'static str) -> Origin); 2] =
+        let layers: [(&Flags, Naming); 2] =
             [(flags, Origin::Flag), (&helper.flags, Origin::HelperLine)];
         for (flags, origin) in layers {
             if let Some(value) = (key.of)(flags) {

@@ -164,6 +164,24 @@ mod tests {
     }
 
     #[test]
+    fn without_proc_the_program_is_the_one_that_was_called() {
+        let directory = tempfile::tempdir().unwrap();
+        let own = directory.path().join(PROGRAM);
+        std::fs::write(&own, "").unwrap();
+        let path = directory.path().display().to_string();
+        let found = |path: &str, called_as: &Path| {
+            let executable = None;
+            Surroundings { executable, ..surroundings(path, called_as, &own) }.program()
+        };
+        assert_eq!(found("", &own), Some(own.clone()));
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&own, mode).unwrap();
+        assert_eq!(found(&path, Path::new(PROGRAM)), Some(own.clone()));
+        assert_eq!(found("", Path::new(PROGRAM)), None);
+        assert_eq!(found("/usr/bin:/bin", Path::new("/bin/sh")), None);
+    }
+
+    #[test]
     fn paths_are_made_absolute_without_following_links() {
         let here = surroundings("", Path::new("x"), Path::new("/x"));
         assert_eq!(here.absolute(Path::new("./a/b")), Path::new("/here/a/b"));

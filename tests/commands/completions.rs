@@ -36,7 +36,7 @@ fn assert_offers(home: &Home, shell: &str, script: &str) {
 fn is_there(path: &str) -> bool {
     let is_there = Path::new(path).exists();
     if !is_there {
-        crate::town::skip(&format!("no {path}"));
+        crate::town::skip(format!("no {path}"));
     }
     is_there
 }
