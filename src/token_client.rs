@@ -214,7 +214,7 @@ fn into_failure(denial: Denial) -> Failure {
     }
 }
 
-fn no_container_token(settings: &Settings) -> Failure {
+pub(crate) fn no_container_token(settings: &Settings) -> Failure {
     let (_, of_file) = settings.container_tokens();
     let faults: Vec<_> = settings.container_token.fault().into_iter().chain(of_file).collect();
     let why = match faults.as_slice() {

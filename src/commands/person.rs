@@ -33,7 +33,7 @@ impl Context<'_> {
     ///
     /// # Errors
     /// `config-missing`, with the hosts that could have been given.
-    pub(super) fn meant_host(&self, url: Option<&str>) -> Result<Host, Failure> {
+    pub(crate) fn meant_host(&self, url: Option<&str>) -> Result<Host, Failure> {
         let meant = match url {
             Some(url) => host_in(url).filter(|host| self.settings.serves(host)),
             None => self.host.clone(),

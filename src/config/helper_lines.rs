@@ -32,7 +32,7 @@ impl GitConfig {
     /// If git is not there or cannot read its configuration.
     pub(crate) fn read() -> Result<Self, Failure> {
         let git = Git::find(&Surroundings::from_process())?;
-        Ok(Self { lines: git.effective_lines()? })
+        Ok(Self { lines: git.lines_at_a_glance()? })
     }
 
     /// Whether git asks this helper for any host.
