@@ -8,7 +8,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::fs::{File, OpenOptions, Permissions};
-use std::io::{ErrorKind, Write};
+use std::io::{Error, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -92,7 +92,7 @@ impl Messages {
             TraceTo::Nowhere => {}
             TraceTo::Stderr => write_line(std::io::stderr(), &self.trace_line(text)),
             TraceTo::File(path) => {
-                if let Ok(file) = open_trace(path) {
+                if let Ok(file) = open_log(path) {
                     write_line(file, &self.trace_line(text));
                 }
             }
@@ -130,20 +130,28 @@ fn write_line(mut to: impl Write, line: &str) {
     let _ = to.write_all(format!("{line}\n").as_bytes());
 }
 
-/// What others could write to would let them forge lines; what is not ours they could read, and a
-/// pipe could stop us. Checked on the open descriptor, so that nobody can swap it in between.
-fn open_trace(path: &Path) -> std::io::Result<File> {
+/// Opens a file to add lines to. What others could write to would let them forge lines; what is not
+/// ours they could read, and a pipe could stop us. Checked on the open descriptor.
+///
+/// # Errors
+/// If it cannot be opened, or is not ours alone.
+pub(crate) fn open_log(path: &Path) -> std::io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(0o600);
     let file = options.custom_flags(flags.bits().cast_signed()).open(path)?;
     let metadata = file.metadata()?;
-    let is_ours = metadata.uid() == geteuid().as_raw() && metadata.mode() & 0o022 == 0;
-    if is_ours && metadata.mode() & 0o600 != 0o600 {
+    if !metadata.is_file() {
+        return Err(Error::other("not a plain file"));
+    }
+    if metadata.uid() != geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
+        return Err(Error::other("others own it or can write to it"));
+    }
+    if metadata.mode() & 0o600 != 0o600 {
         // The umask took away what the next process needs.
         file.set_permissions(Permissions::from_mode(0o600))?;
     }
-    if metadata.is_file() && is_ours { Ok(file) } else { Err(ErrorKind::PermissionDenied.into()) }
+    Ok(file)
 }
 
 #[cfg(test)]

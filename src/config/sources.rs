@@ -117,15 +117,22 @@ impl<'a> Sources<'a> {
         let usual = || Some(sources.user.as_ref()?.config_dir().join("gastown/config.json"));
         sources.config_file = asked.clone().or_else(usual);
         if let Some(path) = sources.config_file.clone() {
-            sources.read(&path, asked.is_some(), &[0, geteuid().as_raw()], Origin::File);
+            let is_trusted = |owner| owner == 0 || owner == geteuid().as_raw();
+            sources.read(&path, asked.is_some(), is_trusted, Origin::File);
         }
-        sources.read(given.system_config, false, &[0], Origin::SystemFile);
+        sources.read(given.system_config, false, |owner| owner == 0, Origin::SystemFile);
         sources
     }
 
-    fn read(&mut self, path: &Path, is_wanted: bool, owners: &[u32], origin: Naming) {
+    fn read(
+        &mut self,
+        path: &Path,
+        is_wanted: bool,
+        is_trusted: impl Fn(u32) -> bool,
+        origin: Naming,
+    ) {
         let shown = path.display();
-        let (text, is_shared) = match read_config(path, owners) {
+        let (text, is_shared) = match read_config(path, is_trusted) {
             Ok(read) => read,
             Err(error) if error.kind() == ErrorKind::NotFound && !is_wanted => return,
             Err(error) => {
@@ -233,7 +240,10 @@ impl<'a> Sources<'a> {
 /// Reads a config file that nobody but its owner could have written: it says where the container
 /// token is sent. It may be a link, as mounted files are; a pipe or a device would keep us reading.
 /// Tells as well whether others can read it.
-fn read_config(path: &Path, owners: &[u32]) -> std::io::Result<(Zeroizing<Vec<u8>>, bool)> {
+fn read_config(
+    path: &Path,
+    is_trusted: impl Fn(u32) -> bool,
+) -> std::io::Result<(Zeroizing<Vec<u8>>, bool)> {
     /// A config file is a few lines.
     const LONGEST: u64 = 64 * 1024;
     let flags = OFlags::NONBLOCK.bits().cast_signed();
@@ -243,7 +253,7 @@ fn read_config(path: &Path, owners: &[u32]) -> std::io::Result<(Zeroizing<Vec<u8
         "it is not a regular file"
     } else if metadata.len() > LONGEST {
         "it is too long"
-    } else if !owners.contains(&metadata.uid()) {
+    } else if !is_trusted(metadata.uid()) {
         "it belongs to another user"
     } else if metadata.mode() & 0o022 != 0 {
         "others can write it"
@@ -270,7 +280,9 @@ mod tests {
         let own = geteuid().as_raw();
         let read = |mode, owner| {
             set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-            read_config(&path, &[owner]).map(|(text, is_shared)| (text.len(), is_shared)).ok()
+            read_config(&path, |found| found == owner)
+                .map(|(text, is_shared)| (text.len(), is_shared))
+                .ok()
         };
         assert_eq!(read(0o600, own), Some((2, false)));
         assert_eq!(read(0o644, own), Some((2, true)));
