@@ -43,7 +43,7 @@ pub(super) fn run(flags: &Flags, messages: &Messages, arguments: &[OsString]) ->
         return become_gh(Vec::new());
     }
     let Some(host) = host(&context, &words) else {
-        messages.trace(format_args!("gh will talk to a host that is not ours: no token"));
+        messages.trace(format_args!("gh may talk to a host that is not ours: no token"));
         return become_gh(snapshots(&context));
     };
     let variables = Variables::of(&context, &host);
@@ -64,6 +64,9 @@ pub(super) fn run(flags: &Flags, messages: &Messages, arguments: &[OsString]) ->
 /// The host that gh will talk to, if it is ours: the one that is named, else that of the
 /// repository, else the first.
 fn host(context: &Context<'_>, words: &Words<'_>) -> Option<Host> {
+    if words.leave_the_host_open() {
+        return None;
+    }
     let hosts = context.settings.hosts.iter();
     let ours = hosts.filter(|host| context.settings.kind(host) == Kind::GitHub).cloned();
     let ours: Vec<_> = ours.collect();

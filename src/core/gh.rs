@@ -4,7 +4,7 @@
 //!
 //! <https://cli.github.com/manual/gh_help_environment>
 
-/// Flags whose value is text for people or a server, in which a URL names no host to talk to.
+/// Flags whose value is text for people or a server: a URL there names no host to talk to.
 const TEXTS: [&str; 19] = [
     "--body",
     "-b",
@@ -34,28 +34,33 @@ pub struct Words<'a> {
 
 impl<'a> Words<'a> {
     pub fn new(words: &'a [&'a str]) -> Self {
-        // What comes after is for git, or another program.
-        let end = words.iter().position(|word| *word == "--").unwrap_or(words.len());
-        Self { words: &words[..end] }
+        Self { words }
     }
 
-    /// Whether gh can do without a token. `auth git-credential` is told its host on stdin, so that
-    /// nobody knows whom a token would be for.
+    /// Whether gh can do without a token.
     pub fn need_no_token(&self) -> bool {
-        let commands = self.commands();
-        let has = |flag| self.words.contains(&flag);
-        match commands.as_slice() {
+        match self.commands().as_slice() {
             [] => true,
             ["alias" | "completion" | "config" | "help" | "version", ..] => true,
-            ["auth", "git-credential" | "login" | "logout" | "refresh" | "switch", ..] => true,
-            _ => has("--help"),
+            ["auth", "login" | "logout" | "refresh" | "switch", ..] => true,
+            _ => self.ask_for_help(),
         }
+    }
+
+    fn ask_for_help(&self) -> bool {
+        let mut own = self.words.iter().take_while(|word| **word != "--");
+        own.any(|word| *word == "--help")
     }
 
     /// Whether gh is about to write itself into git's configuration.
     pub fn set_up_git(&self) -> bool {
         matches!(self.commands().as_slice(), ["auth", "login" | "setup-git", ..])
-            && !self.words.contains(&"--help")
+            && !self.ask_for_help()
+    }
+
+    /// Whether gh is told the host on stdin only.
+    pub fn leave_the_host_open(&self) -> bool {
+        self.commands().starts_with(&["auth", "git-credential"])
     }
 
     /// Whether gh will look at the remotes of the repository that it runs in.
@@ -77,7 +82,8 @@ impl<'a> Words<'a> {
         !self.repositories().is_empty()
     }
 
-    /// Every host that is named, as gh calls it.
+    /// Every host that is named, as gh calls it. Words after `--` count too: not all commands of gh
+    /// pass them on.
     pub fn hosts(&self) -> Vec<String> {
         let commands = self.commands();
         // `gh api repos/OWNER/REPO` is a path.
@@ -88,29 +94,37 @@ impl<'a> Words<'a> {
                 | ["issue", "transfer", ..]
         );
         let is_auth = commands.first() == Some(&"auth");
-        let mut hosts = self.values("--hostname", is_auth.then_some('h'));
-        hosts.retain(|host| !host.is_empty());
+        let named = self.values("--hostname", is_auth.then_some('h')).into_iter().map(normal);
         let mut repositories = self.repositories();
         for (index, word) in self.words.iter().enumerate() {
-            let before = index.checked_sub(1).map_or("", |before| self.words[before]);
-            if TEXTS.contains(&before) {
-                continue;
-            }
             let (flag, value) = match word.split_once('=') {
                 Some((flag, value)) if flag.starts_with("--") => (flag, value),
                 _ => ("", *word),
             };
             let is_url = host_name(value).is_some() && !TEXTS.contains(&flag);
             // One that begins with a dot or a slash is a directory.
-            if is_url || (are_repositories && !word.starts_with(['-', '.', '/'])) {
+            let may_be_repository = are_repositories && !word.starts_with(['-', '.', '/']);
+            if (is_url || may_be_repository) && !self.is_text(index) {
                 repositories.push(value);
             }
         }
-        let named = repositories.into_iter().filter_map(host_of_repository);
-        let mut hosts: Vec<_> = hosts.into_iter().map(normal).chain(named).collect();
+        let mut hosts: Vec<_> =
+            named.chain(repositories.into_iter().filter_map(host_of_repository)).collect();
         hosts.sort();
         hosts.dedup();
         hosts
+    }
+
+    /// Whether a word is surely the value of a flag for text: what looks like such a flag may be
+    /// the value of another one before it.
+    fn is_text(&self, index: usize) -> bool {
+        let before = &self.words[..index];
+        let (flag, rest) = match before {
+            [rest @ .., flag] => (flag, rest),
+            [] => return false,
+        };
+        let is_flag = rest.last().is_none_or(|word| !word.starts_with('-'));
+        TEXTS.contains(flag) && is_flag && !rest.contains(&"--")
     }
 
     /// The values of `--repo` in all its spellings, and of flags that name a repository likewise.
@@ -166,7 +180,7 @@ pub fn host_name(url: &str) -> Option<String> {
     let is_scheme =
         |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+');
     let authority = match url.split_once("://") {
-        Some((scheme, rest)) if is_scheme(scheme) => rest.split(['/', '?', '#', '\\']).next()?,
+        Some((scheme, rest)) if is_scheme(scheme) => rest.split(['/', '?', '#']).next()?,
         _ => {
             let (authority, _) = url.split_once(':')?;
             authority.contains('@').then_some(authority)?
@@ -232,6 +246,11 @@ mod tests {
             "label clone e.example/o/r",
             "extension install https://e.example/o/gh-x",
             "issue edit 5 --parent=https://e.example/o/r/issues/1",
+            "pr view -- https://e.example/o/r/pull/1",
+            "pr list --search -- -R e.example/o/r",
+            "pr view --jq --body https://e.example/o/r/pull/1",
+            "pr view --body -b https://e.example/o/r/pull/1",
+            r"api https://github.com\@e.example/x",
         ] {
             assert_eq!(hosts(line), "e.example", "{line}");
         }
@@ -255,7 +274,7 @@ mod tests {
             "repo clone o/r ../a/b",
             "repo create x --source ../a/b",
             "pr list --template {{.a}}/b/c",
-            "run x -- -R e.example/o/r",
+            "repo clone o/r -- --depth 1",
             "",
         ] {
             assert_eq!(hosts(line), "", "{line}");
@@ -276,15 +295,17 @@ mod tests {
             "help",
             "version",
             "pr list --help",
+            "auth setup-git --help",
             "completion -s bash",
             "auth login --hostname x",
-            "auth git-credential get",
             "config set a b",
             "alias list",
         ] {
             assert!(needs_none(line), "{line}");
         }
-        for line in ["pr list", "auth status", "auth token", "auth setup-git", "-R o/r pr list"] {
+        for line in
+            ["pr list", "auth token", "auth setup-git", "-R o/r pr list", "cs ssh -- x --help"]
+        {
             assert!(!needs_none(line), "{line}");
         }
     }
