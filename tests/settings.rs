@@ -149,18 +149,6 @@ fn a_wrong_value_is_named_and_costs_no_other() {
 }
 
 #[test]
-fn everything_that_is_missing_is_told_at_once() {
-    let town = Town::start();
-    let mut home = bare_agent(&town);
-    home.unset("GASTOWN_CONTAINER_TOKEN");
-    let ran = home.helper(&["get"], "protocol=https\nhost=github.com\n\n");
-    assert_fails_as(&ran, "config-missing");
-    for name in ["GASTOWN_API_URL", "GASTOWN_TOWN_ID", "GASTOWN_RIG_ID"] {
-        assert!(ran.stderr.contains(name), "{ran:?}");
-    }
-}
-
-#[test]
 fn port_that_is_none_is_refused_and_not_taken_for_another() {
     let town = Town::start();
     let mut home = agent(&town);
