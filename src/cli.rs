@@ -92,6 +92,15 @@ pub(crate) enum Operation {
         #[arg(long, value_name = "TIME", value_parser = time, value_hint = ValueHint::Other)]
         min_life: Option<Duration>,
     },
+    /// Have the worker asked for a token now, however fresh the cached one is
+    Refresh {
+        /// The host, or a URL on it [default: that of the repository, or the first]
+        #[arg(value_hint = ValueHint::Url)]
+        url: Option<String>,
+        /// Print an object instead
+        #[arg(long)]
+        json: bool,
+    },
     /// Become COMMAND, with a live token in its environment
     ///
     /// For github.com and *.ghe.com it is in GH_TOKEN, GITHUB_TOKEN and GIT_TOKEN; for another
@@ -128,15 +137,6 @@ pub(crate) enum Operation {
         /// gh's own arguments
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
         arguments: Vec<OsString>,
-    },
-    /// Have the worker asked for a token now, however fresh the cached one is
-    Refresh {
-        /// The host, or a URL on it [default: that of the repository, or the first]
-        #[arg(value_hint = ValueHint::Url)]
-        url: Option<String>,
-        /// Print an object instead
-        #[arg(long)]
-        json: bool,
     },
     /// Print the completions of a shell, for `git credential-gastown` too
     Completions {

@@ -5,7 +5,7 @@ use git_credential_gastown::policy::HostRecord;
 use git_credential_gastown::time::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{Record, Status, Token};
+use super::{Record, Shown, Status, Token};
 
 pub(super) fn of(status: &Status, clean: impl Fn(&str) -> String) -> String {
     let mut object = json!({
@@ -20,9 +20,7 @@ pub(super) fn of(status: &Status, clean: impl Fn(&str) -> String) -> String {
     format!("{object:#}\n")
 }
 
-fn setting(
-    (name, value, origin): &(&'static str, Option<String>, Option<String>),
-) -> (String, Value) {
+fn setting(Shown { name, value, origin, .. }: &Shown) -> (String, Value) {
     ((*name).to_owned(), json!({ "value": value, "origin": origin }))
 }
 

@@ -28,10 +28,8 @@ pub(super) fn of(status: &Status, in_colour: bool, clean: impl Fn(&str) -> Strin
     }
     status.faults.iter().for_each(|fault| line(&clean(fault)));
     line("settings");
-    for (name, value, origin) in &status.settings {
-        let value = value.as_deref().unwrap_or("none");
-        let origin = origin.as_deref().unwrap_or("nowhere");
-        line(&clean(&format!("  {name:<8} {value} (from {origin})")));
+    for setting in &status.settings {
+        line(&clean(&format!("  {:<8} {}", setting.name, setting.text)));
     }
     text
 }
