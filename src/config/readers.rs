@@ -2,19 +2,14 @@
 //! next best value holds.
 
 use std::ffi::OsStr;
-use std::fs::OpenOptions;
-use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum as _;
 use git_credential_gastown::host::{Host, Id, rig_of_directory};
 use git_credential_gastown::token::{Kind, LONGEST_TOKEN, Secret};
-use rustix::fs::OFlags;
-use zeroize::Zeroizing;
 
-use super::sources::{Key, Sources};
+use super::sources::{self, Key, Sources};
 use super::{Certificates, GitLab, Given, Origin, Setting, StaticToken};
 use crate::cache::Candidate;
 use crate::cli::OnFailure;
@@ -202,16 +197,8 @@ pub(super) fn trace_to(value: Option<&OsStr>, verbose: bool) -> (TraceTo, Option
     }
 }
 
-/// A short file, which may be a link, as mounted secrets are.
 pub(super) fn read_secret(path: &Path) -> Result<Secret, String> {
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
-    let file = file.map_err(|error| error.to_string())?;
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        return Err("not a regular file".to_owned());
-    }
-    let mut bytes = Zeroizing::new(Vec::new());
-    let read = file.take(LONGEST_TOKEN as u64 + 2).read_to_end(&mut bytes);
-    read.map_err(|error| error.to_string())?;
+    let read = sources::read(path, LONGEST_TOKEN as u64 + 2, |_| None);
+    let (bytes, _) = read.map_err(|error| error.to_string())?;
     Secret::parse(bytes.trim_ascii()).ok_or_else(|| "holds no token".to_owned())
 }

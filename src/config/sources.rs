@@ -3,7 +3,7 @@
 //! unset, and the notes say so.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::OpenOptions;
+use std::fs::{Metadata, OpenOptions};
 use std::io::{Error, ErrorKind, Read as _};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -238,31 +238,43 @@ impl<'a> Sources<'a> {
 }
 
 /// Reads a config file that nobody but its owner could have written: it says where the container
-/// token is sent. It may be a link, as mounted files are; a pipe or a device would keep us reading.
-/// Tells as well whether others can read it.
+/// token is sent. Tells as well whether others can read it.
 fn read_config(
     path: &Path,
     is_trusted: impl Fn(u32) -> bool,
 ) -> std::io::Result<(Zeroizing<Vec<u8>>, bool)> {
     /// A config file is a few lines.
     const LONGEST: u64 = 64 * 1024;
+    let fault_of = |metadata: &Metadata| {
+        let is_shared = metadata.mode() & 0o022 != 0;
+        let faults = [
+            (metadata.len() > LONGEST, "it is too long"),
+            (!is_trusted(metadata.uid()), "it belongs to another user"),
+            (is_shared, "others can write it"),
+        ];
+        faults.into_iter().find_map(|(is_so, fault)| is_so.then_some(fault))
+    };
+    let (text, metadata) = read(path, LONGEST, fault_of)?;
+    Ok((text, metadata.mode() & 0o077 != 0))
+}
+
+/// Reads a regular file. It may be a link, as mounted files are; a pipe or a device would keep us
+/// reading.
+pub(super) fn read(
+    path: &Path,
+    longest: u64,
+    fault_of: impl Fn(&Metadata) -> Option<&'static str>,
+) -> std::io::Result<(Zeroizing<Vec<u8>>, Metadata)> {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let metadata = file.metadata()?;
-    let fault = if !metadata.is_file() {
-        "it is not a regular file"
-    } else if metadata.len() > LONGEST {
-        "it is too long"
-    } else if !is_trusted(metadata.uid()) {
-        "it belongs to another user"
-    } else if metadata.mode() & 0o022 != 0 {
-        "others can write it"
-    } else {
-        let mut text = Zeroizing::new(Vec::new());
-        file.take(LONGEST).read_to_end(&mut text)?;
-        return Ok((text, metadata.mode() & 0o077 != 0));
-    };
-    Err(Error::other(fault))
+    let fault = if metadata.is_file() { fault_of(&metadata) } else { Some("not a regular file") };
+    if let Some(fault) = fault {
+        return Err(Error::other(fault));
+    }
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.take(longest).read_to_end(&mut bytes)?;
+    Ok((bytes, metadata))
 }
 
 #[cfg(test)]
