@@ -89,14 +89,14 @@ impl Surroundings {
         found.or(Some(executable)).filter(is_named_so)
     }
 
-    /// How to call this program in a shell here: by its path where its name leads elsewhere.
+    /// How to call this program in a shell here: by its path where its name does not lead to it.
     pub(crate) fn command(&self) -> String {
-        let same =
-            |first: &PathBuf, own: &PathBuf| first.canonicalize().ok() == own.canonicalize().ok();
-        match (self.program(), self.find(PROGRAM)) {
-            (Some(own), Some(first)) if same(&first, &own) => COMMAND.to_owned(),
-            (Some(own), _) => quoted(&own.to_string_lossy()).unwrap_or_else(|| COMMAND.to_owned()),
-            (None, _) => COMMAND.to_owned(),
+        let Some(own) = self.program() else { return COMMAND.to_owned() };
+        let first = self.find(PROGRAM).and_then(|first| first.canonicalize().ok());
+        let is_found = first.is_some() && first == own.canonicalize().ok();
+        match quoted(&own.to_string_lossy()) {
+            Some(path) if !is_found || self.find("git").is_none() => path,
+            _ => COMMAND.to_owned(),
         }
     }
 
