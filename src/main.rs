@@ -97,22 +97,31 @@ impl<'a> Context<'a> {
             Ok(git_config) => (git_config, None),
             Err(failure) => (GitConfig::default(), Some(failure.what)),
         };
-        let mut helper = HelperLines { hosts: git_config.hosts(), ..HelperLines::default() };
+        let helper = HelperLines { hosts: git_config.hosts(), ..HelperLines::default() };
         let mut settings = Settings::with_helper_lines(flags, &helper);
+        settings.notes.extend(fault);
         let host = match url {
             Some(url) => commands::host_in(url).filter(|host| settings.serves(host)),
             None => {
                 git_config.remote_host(&settings.hosts).or_else(|| settings.hosts.first().cloned())
             }
         };
-        if let Some(host) = &host {
-            helper.flags = git_config.flags(host);
+        let context = Self::with(settings, clock, messages, git_config, None);
+        match host {
+            Some(host) => context.about(flags, host),
+            None => context,
         }
-        if helper.flags != Flags::default() {
-            settings = Settings::with_helper_lines(flags, &helper);
+    }
+
+    /// With this host in question, and the flags of its helper line.
+    fn about(self, flags: &Flags, host: Host) -> Self {
+        let helper =
+            HelperLines { hosts: self.git_config.hosts(), flags: self.git_config.flags(&host) };
+        if self.host.is_none() && helper.flags == Flags::default() {
+            return Self { host: Some(host), ..self };
         }
-        settings.notes.extend(fault);
-        Self::with(settings, clock, messages, git_config, host)
+        let settings = Settings::with_helper_lines(flags, &helper);
+        Self::with(settings, self.clock, self.messages, self.git_config, Some(host))
     }
 
     fn with(

@@ -35,7 +35,7 @@ fn json(text: &str) -> Value {
 }
 
 /// A script below the home, in a directory of its own that can go into `PATH`.
-fn script(home: &Home, path: &str, body: &str) -> PathBuf {
+pub(crate) fn script(home: &Home, path: &str, body: &str) -> PathBuf {
     let text = home.path().join("script.txt");
     fs::write(&text, format!("#!/bin/sh\n{body}\n")).expect("the home is writable");
     installed(home, &text, path)

@@ -243,6 +243,23 @@ fn host_in_question_is_the_one_given_else_the_repositorys_else_the_first() {
 }
 
 #[test]
+fn flags_are_those_of_the_host_that_gh_is_told() {
+    let town = Town::start();
+    town.worker.add_rig("rig-2", Rig::Installation);
+    let mut home = set_up(&town, RIG, "one.example");
+    set_up_host(&home, &town, "rig-2", "two.example");
+    let bin = home.path().join("bin");
+    fs::create_dir(&bin).expect("the home is writable");
+    crate::commands::script(&home, "bin/gh", "printenv GH_HOST GH_ENTERPRISE_TOKEN");
+    on_path(&mut home, "bin");
+    for (host, rig) in [("one.example", RIG), ("two.example", "rig-2")] {
+        let ran = home.helper(&["gh", "pr", "list", "-R", &format!("{host}/o/r")], "");
+        let expected = format!("{host}\n{}\n", town.worker.token_for(rig));
+        assert_eq!(ran.assert_ok().stdout, expected, "{ran:?}");
+    }
+}
+
+#[test]
 fn wrong_flag_in_the_helper_line_is_named_as_such() {
     let town = Town::start();
     let home = agent(&town);

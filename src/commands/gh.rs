@@ -46,6 +46,7 @@ pub(super) fn run(flags: &Flags, messages: &Messages, arguments: &[OsString]) ->
         messages.trace(format_args!("gh may talk to a host that is not ours: no token"));
         return become_gh(snapshots(&context));
     };
+    let context = context.about(flags, host.clone());
     let variables = Variables::of(&context, &host);
     if let Some(name) = variables.kept() {
         messages.trace(format_args!("{name} is long-lived and stays"));
