@@ -16,12 +16,14 @@ use crate::cache::Candidate;
 use crate::cli::{Flags, OnFailure};
 use crate::messages::TraceTo;
 pub(crate) use helper_lines::{GitConfig, HelperLines};
+use key::Key;
 pub(crate) use setting::{Origin, Setting};
-use sources::{Key, Sources};
+use sources::Sources;
 pub(crate) use surroundings::{Surroundings, is_executable};
 
 pub(crate) mod agent;
 mod helper_lines;
+mod key;
 mod readers;
 mod setting;
 mod sources;
@@ -165,7 +167,7 @@ impl Settings {
         let proxy = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
         let proxy = proxy
             .into_iter()
-            .find_map(|name| sources.secret(&Key::variable(name)).value().cloned());
+            .find_map(|name| sources.secret(&Key::of_variable(name)).value().cloned());
         Self {
             other_secrets: readers::other_secrets(sources, proxy.as_ref()),
             api_url: sources
@@ -182,7 +184,7 @@ impl Settings {
             ],
             config_file: sources.config_file.take(),
             gitlab,
-            container_token: sources.secret(&Key::variable("GASTOWN_CONTAINER_TOKEN")),
+            container_token: sources.secret(&Key::of_variable("GASTOWN_CONTAINER_TOKEN")),
             container_token_file: sources.path(&Key::CONTAINER_TOKEN_FILE),
             static_tokens: readers::static_tokens(sources),
             cache_candidates,

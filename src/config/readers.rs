@@ -9,7 +9,8 @@ use clap::ValueEnum as _;
 use git_credential_gastown::host::{Host, Id, rig_of_directory};
 use git_credential_gastown::token::{Kind, LONGEST_TOKEN, Secret};
 
-use super::sources::{self, Key, Sources};
+use super::key::Key;
+use super::sources::{self, Sources};
 use super::{Certificates, GitLab, Given, Origin, Setting, StaticToken};
 use crate::cache::Candidate;
 use crate::cli::OnFailure;
@@ -95,7 +96,7 @@ fn shown(entry: &str) -> &str {
 
 /// The instance's token answers for that instance only.
 pub(super) fn gitlab(sources: &mut Sources<'_>) -> GitLab {
-    let mut token = sources.secret(&Key::variable("GITLAB_TOKEN")).value().cloned();
+    let mut token = sources.secret(&Key::of_variable("GITLAB_TOKEN")).value().cloned();
     let url = sources.variable("GITLAB_INSTANCE_URL");
     let (scheme, rest) = match url.as_deref() {
         Some(url) => url.split_once("://").unwrap_or(("https", url)),
@@ -114,8 +115,8 @@ pub(super) fn gitlab(sources: &mut Sources<'_>) -> GitLab {
 pub(super) fn static_tokens(sources: &mut Sources<'_>) -> Vec<StaticToken> {
     let keys = [
         ("GITHUB_CLI_PAT", Key::GITHUB_CLI_PAT),
-        ("GIT_TOKEN", Key::variable("GIT_TOKEN")),
-        ("GITHUB_TOKEN", Key::variable("GITHUB_TOKEN")),
+        ("GIT_TOKEN", Key::of_variable("GIT_TOKEN")),
+        ("GITHUB_TOKEN", Key::of_variable("GITHUB_TOKEN")),
     ];
     let tokens = keys.into_iter().map(|(name, key)| {
         let token = sources.secret(&key);

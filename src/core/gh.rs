@@ -5,27 +5,12 @@
 //! <https://cli.github.com/manual/gh_help_environment>
 
 /// Flags whose value is text for people or a server: a URL there names no host to talk to.
-const TEXTS: [&str; 19] = [
-    "--body",
-    "-b",
-    "--branch",
-    "--title",
-    "-t",
-    "--notes",
-    "-n",
-    "--description",
-    "--desc",
-    "--homepage",
-    "-h",
-    "--comment",
-    "--message",
-    "--subject",
-    "--search",
-    "--field",
-    "--raw-field",
-    "--header",
-    "-H",
-];
+const TEXTS: &str = "--body -b --branch --title -t --notes -n --description --desc --homepage -h \
+                     --comment --message --subject --search --field --raw-field --header -H";
+
+fn takes_text(flag: &str) -> bool {
+    TEXTS.split(' ').any(|text| text == flag)
+}
 
 /// A command line of gh, without its name.
 pub struct Words<'a> {
@@ -101,7 +86,7 @@ impl<'a> Words<'a> {
                 Some((flag, value)) if flag.starts_with("--") => (flag, value),
                 _ => ("", *word),
             };
-            let is_url = host_name(value).is_some() && !TEXTS.contains(&flag);
+            let is_url = host_name(value).is_some() && !takes_text(flag);
             // One that begins with a dot or a slash is a directory.
             let may_be_repository = are_repositories && !word.starts_with(['-', '.', '/']);
             if (is_url || may_be_repository) && !self.is_text(index) {
@@ -124,7 +109,7 @@ impl<'a> Words<'a> {
             [] => return false,
         };
         let is_flag = rest.last().is_none_or(|word| !word.starts_with('-'));
-        TEXTS.contains(flag) && is_flag && !rest.contains(&"--")
+        takes_text(flag) && is_flag && !rest.contains(&"--")
     }
 
     /// The values of `--repo` in all its spellings, and of flags that name a repository likewise.
