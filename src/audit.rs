@@ -1,27 +1,20 @@
-//! The audit log: a line of JSON for each call that a token was asked for or refused in. Owns the
-//! file, which is created 0600; each line is one appending write, so that any number of processes
-//! share it. Refuses links, what is not a plain file, and what others own or can write to. Knows
-//! tokens by their hash only.
+//! The audit log: a line of JSON for each call that a token was asked for or refused in. Each is one
+//! appending write, so that any number of processes share the file. Knows tokens by their hash only.
 
-#![expect(clippy::disallowed_methods, reason = "the one place for the audit log")]
-
-use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Error, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use git_credential_gastown::failure::Name;
 use git_credential_gastown::host::{Host, Id};
 use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::Secret;
-use rustix::fs::OFlags;
-use rustix::process::geteuid;
 use serde::Serialize;
 
 use crate::Context;
 use crate::clock;
 use crate::config::agent;
 use crate::credential::{Credential, NoCredential};
+use crate::messages::open_log;
 
 /// How a call went.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,7 +63,8 @@ impl Context<'_> {
         }
     }
 
-    /// A log that cannot be written costs a line of trace, never the answer.
+    /// A log that cannot be written never costs the answer. git runs us many times an hour, so
+    /// that it is told with each new token only, and people each time; the trace tells always.
     pub(crate) fn log(
         &self,
         operation: &str,
@@ -100,8 +94,15 @@ impl Context<'_> {
             age: first_seen.map(|first_seen| now.since(first_seen).as_secs()),
             ms: self.clock.running().as_millis(),
         };
-        if let Err(error) = append(path, &line) {
+        let Err(error) = append(path, &line) else { return };
+        let is_for_git = matches!(operation, "get" | "erase");
+        if is_for_git && line.source != Some("worker") {
             self.messages.trace(format_args!("audit log {path:?}: {error}"));
+        } else {
+            self.messages.warning(format_args!(
+                "the audit log {path:?} lacks a line: {error}; name a file of this user in \
+                 GASTOWN_AUDIT_LOG, or unset it"
+            ));
         }
     }
 }
@@ -132,20 +133,7 @@ struct Line<'a> {
 /// # Errors
 /// If the line cannot be written as a whole.
 fn append(path: &Path, line: &Line<'_>) -> io::Result<()> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let mut options = OpenOptions::new();
-    let mut file = options.append(true).create(true).mode(0o600).custom_flags(flags).open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.mode() & 0o600 != 0o600 {
-        // The umask took away what the next process needs.
-        file.set_permissions(Permissions::from_mode(0o600))?;
-    }
-    if !metadata.is_file() {
-        return Err(Error::other("not a plain file"));
-    }
-    if metadata.uid() != geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
-        return Err(Error::other("others own it or can write to it"));
-    }
+    let mut file = open_log(path)?;
     let mut bytes = serde_json::to_vec(line)?;
     bytes.push(b'\n');
     // A second write might land behind another process's line.

@@ -1,23 +1,27 @@
 //! The command line. The help text here is the reference text of every flag.
 
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::Resettable;
+use clap::{CommandFactory as _, Parser, Subcommand, ValueHint};
+use git_credential_gastown::helper_line::PROGRAM;
 
 pub(crate) use doctor::Doctor;
+pub(crate) use flags::{Flags, OnFailure};
 pub(crate) use setup::Setup;
 
 mod doctor;
+mod flags;
 mod setup;
 
 /// A git credential helper that always answers with a live token
 ///
 /// git runs it by itself once it is configured: git credential-gastown setup
 #[derive(Parser)]
-#[command(name = "git-credential-gastown", version, disable_help_subcommand = true)]
-#[command(verbatim_doc_comment)]
+#[command(name = PROGRAM, version, disable_help_subcommand = true)]
+#[command(term_width = 80)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub flags: Flags,
@@ -42,6 +46,14 @@ impl Cli {
         }
     }
 
+    /// What is wrong with words that name no operation, and which one may be meant.
+    pub(crate) fn mistake(words: &[OsString]) -> Option<clap::Error> {
+        let command = Self::command().external_subcommand_value_parser(Resettable::Reset);
+        let command = command.allow_external_subcommands(false);
+        let words = std::iter::once(OsStr::new(PROGRAM)).chain(words.iter().map(AsRef::as_ref));
+        command.try_get_matches_from(words).err()
+    }
+
     /// What git runs on every command, without flags, is told at a glance: clap would first build
     /// the help of every command, which takes longer than reading the cache.
     fn plain(operation: &OsStr) -> Option<Self> {
@@ -55,84 +67,45 @@ impl Cli {
     }
 }
 
-/// Settings that win over the environment and the config file. They may stand before or after the
-/// operation, because git appends the operation to the configured helper line.
-#[derive(Args, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Flags {
-    /// The worker's address: https, or http on loopback [env: GASTOWN_API_URL]
-    #[arg(long, global = true, value_name = "URL")]
-    pub api_url: Option<String>,
-    /// The town whose tokens to ask for [env: GASTOWN_TOWN_ID]
-    #[arg(long, global = true, value_name = "ID")]
-    pub town: Option<String>,
-    /// The rig whose tokens to ask for; else the worktree that git runs in tells it
-    /// [env: GASTOWN_RIG_ID]
-    #[arg(long, global = true, value_name = "ID")]
-    pub rig: Option<String>,
-    /// Where the rigs' worktrees live [env: GASTOWN_WORKSPACE_ROOT] [default: /workspace/rigs]
-    #[arg(long, global = true, value_name = "DIR")]
-    pub workspace: Option<PathBuf>,
-    /// A git host to answer for, instead of github.com and gist.github.com; may repeat
-    /// [env: GASTOWN_GIT_HOSTS]
-    #[arg(long, global = true, value_name = "HOST[:PORT]")]
-    pub host: Vec<String>,
-    /// Where tokens are cached [env: GASTOWN_CACHE_DIR]
-    #[arg(long, global = true, value_name = "DIR")]
-    pub cache_dir: Option<PathBuf>,
-    /// The config file [env: GASTOWN_CONFIG]
-    #[arg(long, global = true, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Without a token, stop git or let it try the next helper [env: GASTOWN_ON_FAILURE]
-    /// [default: quit]
-    #[arg(long, global = true, value_name = "WHAT")]
-    pub on_failure: Option<OnFailure>,
-    /// Tell each decision with its reason on stderr; never shows a secret [env: GASTOWN_TRACE]
-    #[arg(short, long, global = true)]
-    pub verbose: bool,
-}
-
-/// What git is to do when there is no token for a host that is ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OnFailure {
-    /// End the command: no prompt, no other helper
-    Quit,
-    /// Go on with the next helper, or a prompt
-    Next,
-}
-
 #[derive(Subcommand)]
 pub(crate) enum Operation {
-    /// Answer git's request on stdin with a credential
-    Get {
-        /// Answer a request for this URL instead, to see by hand what git gets
-        url: Option<String>,
+    Setup(Setup),
+    Doctor(Doctor),
+    /// Tell what is cached, in what state, and what failed; no network, no secret
+    Status {
+        /// Print an object instead
+        #[arg(long)]
+        json: bool,
     },
-    /// Take note that a server accepted a token; keep nothing
-    Store,
-    /// Take note that a server refused a token
-    Erase,
-    /// Say what this helper understands beyond user name and password
-    Capability,
     /// Print a live token
     Token {
-        /// The host, or a URL on it [default: the first host]
+        /// The host, or a URL on it [default: that of the repository, or the first]
+        #[arg(value_hint = ValueHint::Url)]
         url: Option<String>,
-        /// Print an object: token, kind, expires (RFC 3339, or null if unknown), source, host
+        /// Print an object: also where it came from, and how long it lives
         #[arg(long)]
         json: bool,
         /// Print it even if a terminal would show it
         #[arg(long)]
         reveal: bool,
         /// Ask the worker first if the token may die sooner than this, as 20m or 90s
-        #[arg(long, value_name = "TIME", value_parser = time)]
+        #[arg(long, value_name = "TIME", value_parser = time, value_hint = ValueHint::Other)]
         min_life: Option<Duration>,
     },
     /// Have the worker asked for a token now, however fresh the cached one is
     Refresh {
-        /// The host, or a URL on it [default: the first host]
+        /// The host, or a URL on it [default: that of the repository, or the first]
+        #[arg(value_hint = ValueHint::Url)]
         url: Option<String>,
+        /// Print an object instead
+        #[arg(long)]
+        json: bool,
     },
-    /// Become COMMAND, with a live token in GH_TOKEN, GITHUB_TOKEN and GIT_TOKEN
+    /// Become COMMAND, with a live token in its environment
+    ///
+    /// For github.com and *.ghe.com it is in GH_TOKEN, GITHUB_TOKEN and GIT_TOKEN; for another
+    /// GitHub in GH_ENTERPRISE_TOKEN, GITHUB_ENTERPRISE_TOKEN and GIT_TOKEN, with GH_HOST; for
+    /// GitLab in GITLAB_TOKEN and GIT_TOKEN, with GITLAB_HOST. A long-lived GH_TOKEN stays.
     ///
     /// The token is as it was when COMMAND began, and lives an hour at most: run long work in steps
     /// of their own. The rest of the environment stays as it is, GASTOWN_CONTAINER_TOKEN included.
@@ -141,41 +114,49 @@ pub(crate) enum Operation {
     Exec {
         /// Give the token in this variable too; may repeat
         #[arg(long, value_name = "NAME", value_parser = variable_name)]
+        #[arg(value_hint = ValueHint::Other)]
         env: Vec<String>,
         /// Ask the worker first if the token may die sooner than this, as 20m or 90s
-        #[arg(long, value_name = "TIME", value_parser = time)]
+        #[arg(long, value_name = "TIME", value_parser = time, value_hint = ValueHint::Other)]
         min_life: Option<Duration>,
         /// What to run, and its arguments
         #[arg(last = true, required = true, value_name = "COMMAND")]
+        #[arg(value_hint = ValueHint::CommandWithArguments)]
         command: Vec<OsString>,
     },
     /// Become the real `gh`, with a live token; a link to this program named `gh` does the same
     ///
-    /// GitHub gets it as GH_TOKEN and GITHUB_TOKEN, another host (GH_HOST, or else the first one) as
-    /// GH_ENTERPRISE_TOKEN and GITHUB_ENTERPRISE_TOKEN. GITHUB_CLI_PAT goes first.
+    /// The host is the one that --repo, --hostname, a URL, GH_REPO or GH_HOST names, else that of
+    /// the repository, else the first. One that is not ours gets no token. A long-lived GH_TOKEN
+    /// stays, and goes before GITHUB_CLI_PAT.
     ///
-    /// Exit code: gh's own; 125 no token, 126 gh cannot be executed, 127 not found.
+    /// Exit code: gh's own; 125 no token, 126 gh cannot be executed, 127 not found. With
+    /// --on-failure next, gh runs without one.
     #[command(disable_help_flag = true)]
     Gh {
         /// gh's own arguments
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
         arguments: Vec<OsString>,
     },
-    /// Tell what is cached, in what state, and what failed; no network, no secret
-    Status {
-        /// Print an object instead
-        #[arg(long)]
-        json: bool,
-    },
-    /// Print the completions of a shell
+    /// Print the completions of a shell, for `git credential-gastown` too
     Completions {
         shell: clap_complete::Shell,
     },
-    Setup(Setup),
-    Doctor(Doctor),
+    /// Answer git's request on stdin with a credential
+    Get {
+        /// Answer a request for this URL instead, to see by hand what git gets
+        #[arg(value_hint = ValueHint::Url)]
+        url: Option<String>,
+    },
+    /// Take note that a server accepted a token; keep nothing
+    Store,
+    /// Take note that a server refused a token
+    Erase,
+    /// Say what this helper understands beyond user name and password
+    Capability,
     /// git's future operations are ignored in silence, as its documentation asks
     #[command(external_subcommand)]
-    Unknown(#[expect(dead_code, reason = "named only to be ignored")] Vec<OsString>),
+    Unknown(Vec<OsString>),
 }
 
 /// What a shell takes for a variable.

@@ -1,5 +1,5 @@
-//! The settings: flags before environment before config file before defaults, each value with
-//! where it came from. The only place that reads the environment and the config file. Decides
+//! The settings: flags before git's helper line before environment before config files before
+//! defaults, each value with where it came from. The only place that reads the environment and the config file. Decides
 //! nothing: what is missing or malformed is kept as such, for whoever needs it.
 
 #![expect(clippy::disallowed_methods, reason = "the one place for environment and config file")]
@@ -15,15 +15,33 @@ use git_credential_gastown::token::container::{ContainerToken, Source};
 use crate::cache::Candidate;
 use crate::cli::{Flags, OnFailure};
 use crate::messages::TraceTo;
+pub(crate) use helper_lines::{GitConfig, HelperLines};
+use key::Key;
 pub(crate) use setting::{Origin, Setting};
 use sources::Sources;
 pub(crate) use surroundings::{Surroundings, is_executable};
 
 pub(crate) mod agent;
+mod helper_lines;
+mod key;
 mod readers;
 mod setting;
 mod sources;
 mod surroundings;
+
+/// Below the user's own: what an image may bring along for all its users.
+const SYSTEM_CONFIG: &str = "/etc/gastown/config.json";
+
+/// What settings are made of.
+struct Given<'a> {
+    flags: &'a Flags,
+    helper: &'a HelperLines,
+    /// Looks up the environment.
+    variable: &'a dyn Fn(&str) -> Option<OsString>,
+    /// Where git runs.
+    directory: Option<&'a Path>,
+    system_config: &'a Path,
+}
 
 /// A token that is configured rather than fetched, under the name people know it by.
 #[derive(Debug)]
@@ -46,8 +64,11 @@ pub(crate) struct Settings {
     pub api_url: Setting<ApiUrl>,
     pub town: Setting<Id>,
     pub rig: Setting<Id>,
-    /// The hosts that are served: the listed ones, and the GitLab instance if there is a token.
+    /// The hosts that are served: the listed ones, the GitLab instance if there is a token, and for
+    /// people those that git asks this helper for.
     pub hosts: Vec<Host>,
+    /// The same without the last: what `setup` configures.
+    pub listed_hosts: Vec<Host>,
     /// Where the hosts, the cache's directory and what to do on failure come from, if from
     /// anywhere.
     pub origins: Vec<(&'static str, Option<Origin>)>,
@@ -94,11 +115,13 @@ impl Place<'_> {
     /// How to name another rig: flag before directory before environment before config file.
     pub(crate) fn rig_advice(self) -> &'static str {
         match self.rig_origin {
-            Origin::Flag(_) => "give --rig another id, on the command line or in the helper line",
+            Origin::Flag(_) | Origin::HelperLine(_) => {
+                "give --rig another id, on the command line or in the helper line"
+            }
             Origin::Directory => {
                 "run git in another rig's worktree, or name the rig with --rig in the helper line"
             }
-            Origin::Environment(_) | Origin::File(_) => {
+            Origin::Environment(_) | Origin::File(_) | Origin::SystemFile(_) => {
                 "set GASTOWN_RIG_ID, or run git inside the rig's worktree"
             }
         }
@@ -119,53 +142,60 @@ impl Place<'_> {
 }
 
 impl Settings {
+    /// For git, which gives the flags of its helper line itself.
     pub(crate) fn from_process(flags: &Flags) -> Self {
-        Self::load(flags, |name| std::env::var_os(name), std::env::current_dir().ok().as_deref())
+        Self::with_helper_lines(flags, &HelperLines::default())
     }
 
-    /// Reads everything once. `variable` looks up the environment, `directory` is where git runs.
-    pub(crate) fn load(
-        flags: &Flags,
-        variable: impl Fn(&str) -> Option<OsString>,
-        directory: Option<&Path>,
-    ) -> Self {
-        let mut sources = Sources::open(flags, &variable);
-        let api_url =
-            sources.text(flags.api_url.as_deref(), "--api-url", "GASTOWN_API_URL", "api_url");
-        let town = sources.text(flags.town.as_deref(), "--town", "GASTOWN_TOWN_ID", "town_id");
-        let gitlab = readers::gitlab(&mut sources);
-        let hosts = readers::hosts(&mut sources, &flags.host, &gitlab);
-        let origins = readers::origins(&mut sources, flags);
-        let rig = readers::rig(&mut sources, flags, directory);
-        let file = sources.path(None, "", "GASTOWN_CONTAINER_TOKEN_FILE", "container_token_file");
-        let cache = sources.path(
-            flags.cache_dir.as_deref(),
-            "--cache-dir",
-            "GASTOWN_CACHE_DIR",
-            "cache_dir",
-        );
+    pub(crate) fn with_helper_lines(flags: &Flags, helper: &HelperLines) -> Self {
+        Self::load(&Given {
+            flags,
+            helper,
+            variable: &|name| std::env::var_os(name),
+            directory: std::env::current_dir().ok().as_deref(),
+            system_config: Path::new(SYSTEM_CONFIG),
+        })
+    }
+
+    /// Reads everything once.
+    fn load(given: &Given<'_>) -> Self {
+        let mut sources = Sources::open(given);
+        let sources = &mut sources;
+        let gitlab = readers::gitlab(sources);
+        let (hosts, listed_hosts, hosts_origin) = readers::hosts(sources, given, &gitlab);
+        let (cache_candidates, cache_origin) = readers::cache_candidates(sources);
+        let (on_failure, on_failure_origin) = readers::on_failure(sources);
         let proxy = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-        let proxy = proxy.into_iter().find_map(|name| sources.secret(name, None).value().cloned());
+        let proxy = proxy
+            .into_iter()
+            .find_map(|name| sources.secret(&Key::of_variable(name)).value().cloned());
         Self {
-            other_secrets: readers::other_secrets(&mut sources, proxy.as_ref()),
-            api_url: api_url.parse(|text| ApiUrl::parse(&text).map_err(str::to_owned)),
-            town: town.parse(readers::parse_id),
-            rig,
+            other_secrets: readers::other_secrets(sources, proxy.as_ref()),
+            api_url: sources
+                .text(&Key::API_URL)
+                .parse(|text| ApiUrl::parse(&text).map_err(str::to_owned)),
+            town: sources.text(&Key::TOWN).parse(readers::parse_id),
+            rig: readers::rig(sources, given.directory),
             hosts,
-            origins,
+            listed_hosts,
+            origins: vec![
+                ("hosts", hosts_origin),
+                ("cache", cache_origin),
+                ("on failure", on_failure_origin),
+            ],
             config_file: sources.config_file.take(),
             gitlab,
-            container_token: sources.secret("GASTOWN_CONTAINER_TOKEN", None),
-            container_token_file: file,
-            static_tokens: readers::static_tokens(&mut sources),
-            cache_candidates: readers::cache_candidates(cache, &mut sources),
-            on_failure: readers::on_failure(&mut sources, flags),
-            audit_log: readers::audit_log(&mut sources),
+            container_token: sources.secret(&Key::of_variable("GASTOWN_CONTAINER_TOKEN")),
+            container_token_file: sources.path(&Key::CONTAINER_TOKEN_FILE),
+            static_tokens: readers::static_tokens(sources),
+            cache_candidates,
+            on_failure,
+            audit_log: readers::audit_log(sources),
             proxy,
             no_proxy: ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| sources.variable(name)),
-            certificates: readers::certificates(&mut sources),
-            warnings: sources.warnings,
-            notes: sources.notes,
+            certificates: readers::certificates(sources),
+            warnings: std::mem::take(&mut sources.warnings),
+            notes: std::mem::take(&mut sources.notes),
         }
     }
 
@@ -189,19 +219,23 @@ impl Settings {
         {
             return Ok(Place { api, town, rig, rig_origin });
         }
-        let lacks = [
-            lack(&self.api_url, "GASTOWN_API_URL"),
-            lack(&self.town, "GASTOWN_TOWN_ID"),
-            lack(&self.rig, "GASTOWN_RIG_ID"),
+        let wrong = [self.api_url.fault(), self.town.fault(), self.rig.fault()];
+        let unset = [
+            ("GASTOWN_API_URL", self.api_url.is_unset()),
+            ("GASTOWN_TOWN_ID", self.town.is_unset()),
+            ("GASTOWN_RIG_ID", self.rig.is_unset()),
         ];
-        let lacks: Vec<_> = lacks.into_iter().flatten().collect();
-        Err(Failure::new(
-            Name::ConfigMissing,
-            Retry::WhenMended,
-            format!("no worker to ask for a token: {}", lacks.join(", ")),
-            "put that right in the environment or the config file, or set GITHUB_CLI_PAT",
-        )
-        .briefly("not configured"))
+        let unset = unset.into_iter().filter_map(|(name, is_unset)| is_unset.then_some(name));
+        let unset = match unset.collect::<Vec<_>>().as_slice() {
+            [] => None,
+            [one] => Some(format!("{one} is unset")),
+            [some @ .., last] => Some(format!("{} and {last} are unset", some.join(", "))),
+        };
+        let what: Vec<_> = wrong.into_iter().flatten().chain(unset).collect();
+        let advice = "correct that in the environment or the config file, or set GITHUB_CLI_PAT; \
+                      to check, run: git credential-gastown doctor";
+        Err(Failure::new(Name::ConfigMissing, Retry::WhenMended, what.join("; "), advice)
+            .briefly("not configured"))
     }
 
     /// The tokens that answer first: long-lived ones, which a person has set on purpose.
@@ -261,14 +295,6 @@ impl Settings {
 /// other settings, by the environment and the command line alone.
 pub(crate) fn trace_to(verbose: bool) -> (TraceTo, Option<&'static str>) {
     readers::trace_to(std::env::var_os("GASTOWN_TRACE").as_deref(), verbose)
-}
-
-fn lack<T>(setting: &Setting<T>, variable: &str) -> Option<String> {
-    match setting {
-        Setting::Set { .. } => None,
-        Setting::Unset => Some(format!("{variable} is unset")),
-        Setting::Wrong { origin, why } => Some(format!("{origin} is {why}")),
-    }
 }
 
 #[cfg(test)]

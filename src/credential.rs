@@ -29,8 +29,10 @@ pub(crate) struct Credential {
     pub username: &'static str,
     pub token: Secret,
     pub expires: Option<Timestamp>,
-    /// The earliest moment at which it may die, if that is known.
+    /// Until when it certainly lives, if that is known.
     pub lives_until: Option<Timestamp>,
+    /// When it is certainly dead, if that is known.
+    pub dies_by: Option<Timestamp>,
     /// When it was first handed to this machine, if that is known.
     pub first_seen: Option<Timestamp>,
     /// `worker`, `cache`, or the name of a setting.
@@ -46,6 +48,7 @@ impl Credential {
             token: token.clone(),
             expires: None,
             lives_until: None,
+            dies_by: None,
             first_seen: None,
             source,
             may_heal: true,
@@ -58,6 +61,7 @@ impl Credential {
             username: TOKEN_USER,
             expires: entry.expires,
             lives_until: most.map(|_| least),
+            dies_by: most,
             first_seen: Some(entry.first_seen),
             token: entry.token,
             source,

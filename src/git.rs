@@ -23,6 +23,8 @@ use zeroize::Zeroizing;
 use crate::config::Surroundings;
 use crate::files::Directory;
 
+/// Reading what a command can do without. A pipe that the configuration includes takes for ever.
+const GLANCE: Duration = Duration::from_secs(2);
 /// Reading or writing a configuration file.
 const QUICK: Duration = Duration::from_secs(10);
 /// A command that asks this helper, and maybe a server.
@@ -174,6 +176,17 @@ impl Git {
     /// If git cannot read it.
     pub(crate) fn effective_lines(&self) -> Result<Vec<Line>, Failure> {
         let said = self.run(&[&["config"], LISTING].concat())?;
+        if said.succeeded { Ok(read_listing(&said.stdout)) } else { Err(unreadable(&said)) }
+    }
+
+    /// The same, for commands that can do without.
+    ///
+    /// # Errors
+    /// If git cannot read it, or not at once.
+    pub(crate) fn lines_at_a_glance(&self) -> Result<Vec<Line>, Failure> {
+        let mut command = self.command_here(&[&["config"], LISTING].concat());
+        without(&mut command, &SECRETS);
+        let said = finish(command, b"", GLANCE)?;
         if said.succeeded { Ok(read_listing(&said.stdout)) } else { Err(unreadable(&said)) }
     }
 

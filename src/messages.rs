@@ -1,23 +1,25 @@
 //! The only way to stderr and to the trace. Every line is redacted by value and by shape, and
-//! escaped, so that it stays one line and cannot steer a terminal. A message that cannot be
+//! escaped, so that it stays one line and cannot steer a terminal; a command of ours in it is one
+//! that can be typed where it is read. A message that cannot be
 //! written is dropped: no answer may fail over it.
 
 #![expect(clippy::disallowed_methods, reason = "the one place for stderr and the trace file")]
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::fs::{File, OpenOptions, Permissions};
-use std::io::{ErrorKind, Write};
+use std::io::{Error, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use git_credential_gastown::helper_line::{COMMAND, PROGRAM};
 use git_credential_gastown::redact::{clean, one_line};
 use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::Secret;
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 
-const PROGRAM: &str = "git-credential-gastown";
+use crate::config::Surroundings;
 
 /// Where the trace goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,11 +33,18 @@ pub(crate) struct Messages {
     now: fn() -> Timestamp,
     trace_to: RefCell<TraceTo>,
     secrets: RefCell<Vec<Secret>>,
+    /// How to call this program here, once that has been looked up.
+    command: OnceCell<String>,
 }
 
 impl Messages {
     pub(crate) fn new(now: fn() -> Timestamp) -> Self {
-        Self { now, trace_to: RefCell::new(TraceTo::Nowhere), secrets: RefCell::default() }
+        Self {
+            now,
+            trace_to: RefCell::new(TraceTo::Nowhere),
+            secrets: RefCell::default(),
+            command: OnceCell::new(),
+        }
     }
 
     pub(crate) fn trace_to(&self, target: TraceTo) {
@@ -69,7 +78,12 @@ impl Messages {
 
     /// Text that goes elsewhere than here, as it would be printed here.
     pub(crate) fn clean(&self, text: &str) -> String {
-        clean(text, &self.secrets.borrow())
+        let text = clean(text, &self.secrets.borrow());
+        if !text.contains(COMMAND) {
+            return text;
+        }
+        let command = self.command.get_or_init(|| Surroundings::from_process().command());
+        text.replace(COMMAND, command)
     }
 
     /// One decision with its reason. Costs nothing while the trace is off.
@@ -78,7 +92,7 @@ impl Messages {
             TraceTo::Nowhere => {}
             TraceTo::Stderr => write_line(std::io::stderr(), &self.trace_line(text)),
             TraceTo::File(path) => {
-                if let Ok(file) = open_trace(path) {
+                if let Ok(file) = open_log(path) {
                     write_line(file, &self.trace_line(text));
                 }
             }
@@ -86,7 +100,7 @@ impl Messages {
     }
 
     fn stderr(&self, text: &str) {
-        let text = clean(text, &self.secrets.borrow());
+        let text = self.clean(text);
         write_line(std::io::stderr(), &format!("{PROGRAM}: {text}"));
         if *self.trace_to.borrow() != TraceTo::Stderr {
             self.trace(format_args!("said: {text}"));
@@ -95,7 +109,7 @@ impl Messages {
 
     fn trace_line(&self, text: fmt::Arguments<'_>) -> String {
         let moment = (self.now)().to_rfc3339_millis().unwrap_or_default();
-        let text = clean(&text.to_string(), &self.secrets.borrow());
+        let text = self.clean(&text.to_string());
         format!("{moment} {PROGRAM}[{}] {text}", std::process::id())
     }
 }
@@ -116,20 +130,28 @@ fn write_line(mut to: impl Write, line: &str) {
     let _ = to.write_all(format!("{line}\n").as_bytes());
 }
 
-/// What others could write to would let them forge lines; what is not ours they could read, and a
-/// pipe could stop us. Checked on the open descriptor, so that nobody can swap it in between.
-fn open_trace(path: &Path) -> std::io::Result<File> {
+/// Opens a file to add lines to. What others could write to would let them forge lines; what is not
+/// ours they could read, and a pipe could stop us. Checked on the open descriptor.
+///
+/// # Errors
+/// If it cannot be opened, or is not ours alone.
+pub(crate) fn open_log(path: &Path) -> std::io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(0o600);
     let file = options.custom_flags(flags.bits().cast_signed()).open(path)?;
     let metadata = file.metadata()?;
-    let is_ours = metadata.uid() == geteuid().as_raw() && metadata.mode() & 0o022 == 0;
-    if is_ours && metadata.mode() & 0o600 != 0o600 {
+    if !metadata.is_file() {
+        return Err(Error::other("not a plain file"));
+    }
+    if metadata.uid() != geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
+        return Err(Error::other("others own it or can write to it"));
+    }
+    if metadata.mode() & 0o600 != 0o600 {
         // The umask took away what the next process needs.
         file.set_permissions(Permissions::from_mode(0o600))?;
     }
-    if metadata.is_file() && is_ours { Ok(file) } else { Err(ErrorKind::PermissionDenied.into()) }
+    Ok(file)
 }
 
 #[cfg(test)]

@@ -62,14 +62,22 @@ pub(crate) struct Start<'a> {
     /// How it was called.
     pub name: &'a OsStr,
     pub arguments: &'a [OsString],
-    /// Given beside the environment as it is.
-    pub variables: Vec<(&'a str, &'a OsStr)>,
+    /// Given beside the environment as it is; `None` takes one away.
+    pub variables: Vec<(&'a str, Option<&'a OsStr>)>,
 }
 
 /// Becomes the program. Returns only if that is not possible.
 pub(crate) fn replace_by(start: Start<'_>) -> Error {
     let Start { program, name, arguments, variables } = start;
-    Command::new(program).arg0(name).args(arguments).envs(variables).exec()
+    let mut command = Command::new(program);
+    command.arg0(name).args(arguments);
+    for (name, value) in variables {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.exec()
 }
 
 /// The token as the value of a variable.

@@ -12,7 +12,7 @@ use git_credential_gastown::token::{Grant, Secret};
 use crate::Context;
 use crate::cache::Cache;
 use crate::clock;
-use crate::config::{Place, Setting, Settings};
+use crate::config::{Place, Settings};
 use crate::worker::{Route, Worker};
 
 /// Time kept back to use the outcome.
@@ -213,11 +213,12 @@ fn into_failure(denial: Denial) -> Failure {
     }
 }
 
-fn no_container_token(settings: &Settings) -> Failure {
-    let why = match (&settings.container_token, settings.container_token_file.value()) {
-        (Setting::Wrong { origin, why }, _) => format!("{origin} is {why}"),
-        (_, Some(path)) => format!("{path:?} cannot be used"),
-        _ => "GASTOWN_CONTAINER_TOKEN is unset".to_owned(),
+pub(crate) fn no_container_token(settings: &Settings) -> Failure {
+    let (_, of_file) = settings.container_tokens();
+    let faults: Vec<_> = settings.container_token.fault().into_iter().chain(of_file).collect();
+    let why = match faults.as_slice() {
+        [] => "GASTOWN_CONTAINER_TOKEN is unset".to_owned(),
+        faults => faults.join("; "),
     };
     let what = format!("no container token to ask the worker with: {why}");
     let advice = "set it, or GASTOWN_CONTAINER_TOKEN_FILE, or GITHUB_CLI_PAT";

@@ -140,8 +140,20 @@ impl<'a> Worker<'a> {
                 format!("the worker at {worker} answered with more than {LONGEST_ANSWER} bytes"),
                 "check that GASTOWN_API_URL is a Gastown worker",
             ),
-            // How rustls reports a certificate that it does not trust.
-            Error::Io(cause) if cause.kind() == ErrorKind::InvalidData => untrusted(worker, cause),
+            // How rustls reports a certificate that it does not trust, and what is no TLS at all.
+            Error::Io(cause) if cause.kind() == ErrorKind::InvalidData && worker.is_https() => {
+                match cause.to_string().contains("corrupt message") {
+                    false => untrusted(worker, cause),
+                    true if self.is_proxied => proxy_failed(worker),
+                    true => fail(
+                        Name::WorkerUnreachable,
+                        Retry::Later,
+                        "no TLS",
+                        format!("the worker at {worker} does not speak https: {cause}"),
+                        "check the scheme and the port in GASTOWN_API_URL",
+                    ),
+                }
+            }
             Error::ConnectProxyFailed(_)
             | Error::HostNotFound
             | Error::Io(_)
@@ -149,13 +161,7 @@ impl<'a> Worker<'a> {
             | Error::Protocol(_)
                 if self.is_proxied =>
             {
-                fail(
-                    Name::WorkerUnreachable,
-                    Retry::Later,
-                    "proxy failed",
-                    format!("the proxy in HTTPS_PROXY does not lead to the worker at {worker}"),
-                    "check HTTPS_PROXY and NO_PROXY",
-                )
+                proxy_failed(worker)
             }
             Error::HostNotFound => fail(
                 Name::WorkerUnreachable,
@@ -233,6 +239,12 @@ fn untrusted(worker: &ApiUrl, cause: &dyn std::fmt::Display) -> Failure {
     let what = format!("no trusted connection to the worker at {worker}: {cause}");
     let advice = "check its certificate; SSL_CERT_FILE may name the authorities to trust";
     Failure::new(Name::WorkerUnreachable, Retry::Later, what, advice).briefly("not trusted")
+}
+
+fn proxy_failed(worker: &ApiUrl) -> Failure {
+    let what = format!("the proxy in HTTPS_PROXY does not lead to the worker at {worker}");
+    let advice = "check HTTPS_PROXY and NO_PROXY";
+    Failure::new(Name::WorkerUnreachable, Retry::Later, what, advice).briefly("proxy failed")
 }
 
 fn phase_name(phase: Timeout) -> &'static str {

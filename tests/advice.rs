@@ -3,12 +3,15 @@
 //! in `setup`, where its command is.
 
 use std::fs::{Permissions, set_permissions};
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 
-use crate::town::{Home, Rig, Script, Town};
+use crate::town::{Home, Ran, Rig, Script, Town};
 use crate::transcript::{
-    MINUTE, agent, assert_fails_as, assert_silently, assert_warns, get, request, token,
+    HELPER, HOUR, MINUTE, agent, assert_fails_as, assert_silently, assert_warns, get, let_pass,
+    request, token,
 };
 
 /// That the ask fails with this name and says this to do.
@@ -48,6 +51,141 @@ fn config_missing_names_what_to_set() {
     assert_mended_by_setting(("GASTOWN_TOWN_ID", ""), "config-missing", "GASTOWN_TOWN_ID is unset");
     let unset = "GASTOWN_CONTAINER_TOKEN is unset; set it";
     assert_mended_by_setting(("GASTOWN_CONTAINER_TOKEN", ""), "config-missing", unset);
+}
+
+#[test]
+fn malformed_container_token_is_not_called_unset() {
+    let town = Town::start();
+    let mut home = agent(&town);
+    home.set("GASTOWN_CONTAINER_TOKEN", "a b");
+    let ran = get(&home, &town);
+    assert!(ran.stderr.contains("GASTOWN_CONTAINER_TOKEN is not a token; set it"), "{ran:?}");
+    assert!(!ran.stderr.contains("GASTOWN_CONTAINER_TOKEN is unset"), "{ran:?}");
+}
+
+#[test]
+fn worker_that_speaks_no_https_is_not_said_to_have_a_wrong_certificate() {
+    let town = Town::start();
+    let mut home = agent(&town);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let port = listener.local_addr().expect("it is bound").port();
+    home.set("GASTOWN_API_URL", &format!("https://127.0.0.1:{port}"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let (mut stream, mut hello) = (stream, [0; 1024]);
+            let _ = stream.read(&mut hello);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    let advice = "check the scheme and the port in GASTOWN_API_URL";
+    assert_advises(&home, &town, "worker-unreachable", advice);
+}
+
+#[test]
+fn nothing_configured_names_all_that_is_unset_and_a_command_to_type() {
+    let town = Town::start();
+    let mut home = agent(&town);
+    for name in ["GASTOWN_API_URL", "GASTOWN_TOWN_ID", "GASTOWN_RIG_ID"] {
+        home.unset(name);
+    }
+    let unset = "error: GASTOWN_API_URL, GASTOWN_TOWN_ID and GASTOWN_RIG_ID are unset; ";
+    assert_advises(&home, &town, "config-missing", unset);
+    assert_advises(&home, &town, "config-missing", "run: git credential-gastown doctor [");
+}
+
+#[test]
+fn container_token_file_that_cannot_be_read_is_told_with_the_reason() {
+    let town = Town::start();
+    let mut home = agent(&town);
+    let file = home.path().join("absent");
+    home.unset("GASTOWN_CONTAINER_TOKEN");
+    home.set("GASTOWN_CONTAINER_TOKEN_FILE", &file.to_string_lossy());
+    let ran = get(&home, &town);
+    let error = ran.stderr.lines().find(|line| line.contains("error: ")).unwrap_or_default();
+    assert!(error.contains("absent\": ") && error.contains("No such file"), "{ran:?}");
+    assert!(!error.contains("is unset"), "{ran:?}");
+}
+
+/// The program where no `PATH` leads, in a directory whose name the shell would split.
+fn off_path(home: &mut Home) -> String {
+    let directory = home.path().join("a $(touch trap) place");
+    std::fs::create_dir(&directory).expect("the home is writable");
+    let own = directory.join("git-credential-gastown");
+    let mut install = home.command("/usr/bin/install");
+    install.arg(HELPER).arg(&own);
+    Ran::run(install, b"").assert_ok();
+    home.set("PATH", "/usr/bin:/bin");
+    own.to_string_lossy().into_owned()
+}
+
+/// Runs the command that a message names, as somebody who pastes it.
+#[track_caller]
+fn paste(home: &Home, message: &str) -> Ran {
+    let starts = ["run: ", "at once: ", "run in this repository: "];
+    let found = starts.iter().find_map(|start| message.split_once(start));
+    let (_, rest) = found.unwrap_or_else(|| panic!("no command in: {message}"));
+    let command = rest.split(" [").next().unwrap_or_default().split(';').next();
+    let command = command.unwrap_or_default().trim();
+    assert!(command.contains("git-credential-gastown "), "not by its path: {message}");
+    let mut shell = home.command("/bin/sh");
+    shell.args(["-c", command]);
+    let ran = Ran::run(shell, b"");
+    assert!(![126, 127].contains(&ran.code), "{ran:?}");
+    assert!(!home.path().join("trap").exists(), "{ran:?}");
+    ran
+}
+
+#[test]
+fn advice_names_the_program_by_its_path_where_its_name_leads_elsewhere() {
+    let town = Town::start();
+    let mut home = agent(&town);
+    let own = off_path(&mut home);
+    let ask = |home: &Home, words: &[&str], stdin: &str| {
+        let mut helper = home.command(&own);
+        helper.args(words);
+        Ran::run(helper, stdin.as_bytes())
+    };
+    let request = request(&town);
+    // config-missing
+    home.set("GASTOWN_TOWN_ID", "");
+    let failed = ask(&home, &["get"], &request);
+    assert!(paste(&home, &failed.stderr).stdout.contains("town"), "{failed:?}");
+    home.as_agent(&town);
+    // worker-unreachable
+    town.worker.go_down();
+    ask(&home, &["get"], &request).assert_fails();
+    let failed = ask(&home, &["get"], &request);
+    let status = ask(&home, &["status"], "");
+    town.worker.come_up();
+    assert!(paste(&home, &failed.stderr).assert_ok().stdout.starts_with("renewed: "));
+    paste(&home, &status.stdout).assert_ok();
+    // token-rejected
+    let secret = token(&ask(&home, &["get"], &request));
+    let_pass(&town, &home, 2 * MINUTE);
+    let refused = |secret: &str| format!("{}\npassword={secret}\n\n", request.trim_end());
+    let erased = ask(&home, &["erase"], &refused(&secret));
+    assert!(erased.stderr.contains("[token-rejected]"), "{erased:?}");
+    paste(&home, erased.stderr.split_once("once more, ").expect("advice").1);
+    // embedded-token
+    let erased = ask(&home, &["erase"], &refused("ghs_elsewhere"));
+    assert!(erased.stderr.contains("[embedded-token]"), "{erased:?}");
+    paste(&home, &erased.stderr).assert_ok();
+    // Another program of that name.
+    home.put_on_path(Path::new(&own).parent().expect("it lies in a directory"));
+    let_pass(&town, &home, HOUR);
+    town.worker.go_down();
+    ask(&home, &["get"], &request).assert_fails();
+    let plain = ask(&home, &["get"], &request);
+    assert!(plain.stderr.contains("at once: git credential-gastown refresh ["), "{plain:?}");
+    let other = home.path().join("other");
+    std::fs::create_dir(&other).expect("the home is writable");
+    let copy = other.join("git-credential-gastown");
+    std::fs::write(&copy, "#!/bin/sh\n").expect("the home is writable");
+    set_permissions(&copy, Permissions::from_mode(0o755)).expect("ours");
+    home.put_on_path(&other);
+    let by_path = ask(&home, &["get"], &request);
+    town.worker.come_up();
+    paste(&home, &by_path.stderr).assert_ok();
 }
 
 #[test]

@@ -149,18 +149,6 @@ fn a_wrong_value_is_named_and_costs_no_other() {
 }
 
 #[test]
-fn everything_that_is_missing_is_told_at_once() {
-    let town = Town::start();
-    let mut home = bare_agent(&town);
-    home.unset("GASTOWN_CONTAINER_TOKEN");
-    let ran = home.helper(&["get"], "protocol=https\nhost=github.com\n\n");
-    assert_fails_as(&ran, "config-missing");
-    for name in ["GASTOWN_API_URL", "GASTOWN_TOWN_ID", "GASTOWN_RIG_ID"] {
-        assert!(ran.stderr.contains(name), "{ran:?}");
-    }
-}
-
-#[test]
 fn port_that_is_none_is_refused_and_not_taken_for_another() {
     let town = Town::start();
     let mut home = agent(&town);
@@ -171,4 +159,139 @@ fn port_that_is_none_is_refused_and_not_taken_for_another() {
         assert!(ran.stderr.contains("GASTOWN_API_URL is with a port"), "{ran:?}");
     }
     assert_eq!(calls(&town), (0, 0));
+}
+
+/// An agent with nothing but its container token, after `setup` with the settings as flags.
+fn set_up(town: &Town, rig: &str, host: &str) -> Home {
+    let home = bare_agent(town);
+    set_up_host(&home, town, rig, host);
+    home
+}
+
+fn set_up_host(home: &Home, town: &Town, rig: &str, host: &str) {
+    let url = town.worker.url();
+    let flags = ["setup", "--api-url", &url, "--town", TOWN, "--rig", rig, "--host", host];
+    home.helper(&flags, "").assert_ok();
+}
+
+fn on_path(home: &mut Home, directory: &str) {
+    let directory = home.path().join(directory);
+    home.put_on_path(&directory);
+}
+
+#[test]
+fn flags_that_setup_wrote_count_for_every_command() {
+    let town = Town::start();
+    let host = format!("http://{}", town.github.host());
+    let mut home = set_up(&town, RIG, &host);
+    let expected = town.worker.token_for(RIG);
+    let bin = home.path().join("bin");
+    fs::create_dir(&bin).expect("the home is writable");
+    std::os::unix::fs::symlink("/usr/bin/env", bin.join("gh")).expect("the home is writable");
+    on_path(&mut home, "bin");
+    assert_eq!(home.helper(&["token"], "").assert_ok().stdout, format!("{expected}\n"));
+    assert_silently(&home.helper(&["get", &host], ""), &credential(&expected));
+    let given = format!("GIT_TOKEN={expected}\n");
+    assert!(home.helper(&["exec", "--", "env"], "").assert_ok().stdout.contains(&given));
+    let given = format!("GH_ENTERPRISE_TOKEN={expected}\n");
+    assert!(home.helper(&["gh", "-u", "X"], "").assert_ok().stdout.contains(&given));
+    home.helper(&["refresh"], "").assert_ok();
+    let told = home.helper(&["status"], "");
+    assert!(told.assert_ok().stdout.contains("(from --api-url in git's helper line)"), "{told:?}");
+    home.helper(&["doctor", "--offline"], "").assert_ok();
+}
+
+#[test]
+fn flag_wins_over_the_helper_line_which_wins_over_the_environment() {
+    let town = Town::start();
+    for rig in ["rig-2", "rig-3"] {
+        town.worker.add_rig(rig, Rig::Installation);
+    }
+    let mut home = set_up(&town, "rig-2", "git.example");
+    home.set("GASTOWN_RIG_ID", RIG);
+    let asked = |arguments: &[&str]| home.helper(arguments, "").assert_ok().stdout.clone();
+    assert_eq!(asked(&["token"]), format!("{}\n", town.worker.token_for("rig-2")));
+    let flags = ["token", "--rig", "rig-3"];
+    assert_eq!(asked(&flags), format!("{}\n", town.worker.token_for("rig-3")));
+    // A flag replaces the list, so this host has no helper line.
+    let flags = ["token", "--host", "other.example"];
+    let failed = home.helper(&flags, "");
+    assert!(failed.assert_fails().stderr.contains("GASTOWN_API_URL"), "{failed:?}");
+}
+
+#[test]
+fn host_in_question_is_the_one_given_else_the_repositorys_else_the_first() {
+    let town = Town::start();
+    town.worker.add_rig("rig-2", Rig::Installation);
+    let home = set_up(&town, RIG, "one.example");
+    set_up_host(&home, &town, "rig-2", "two.example");
+    let [first, second] = [RIG, "rig-2"].map(|rig| format!("{}\n", town.worker.token_for(rig)));
+    home.git(&["init", "--quiet", "clone"]).assert_ok();
+    let asked = |directory: &str, arguments: &[&str]| {
+        let mut helper = home.command(HELPER);
+        helper.arg("token").args(arguments).current_dir(home.path().join(directory));
+        crate::town::Ran::run(helper, b"").assert_ok().stdout.clone()
+    };
+    assert_eq!(asked(".", &[]), first);
+    assert_eq!(asked(".", &["two.example"]), second);
+    assert_eq!(asked("clone", &[]), first);
+    home.git_in("clone", &["remote", "add", "a", "https://evil.example/o/r"]).assert_ok();
+    assert_eq!(asked("clone", &[]), first);
+    home.git_in("clone", &["remote", "add", "b", "git@two.example:o/r"]).assert_ok();
+    assert_eq!(asked("clone", &[]), second);
+    assert_eq!(asked("clone", &["https://one.example/o/r"]), first);
+}
+
+#[test]
+fn flags_are_those_of_the_host_that_gh_is_told() {
+    let town = Town::start();
+    town.worker.add_rig("rig-2", Rig::Installation);
+    let mut home = set_up(&town, RIG, "one.example");
+    set_up_host(&home, &town, "rig-2", "two.example");
+    let bin = home.path().join("bin");
+    fs::create_dir(&bin).expect("the home is writable");
+    crate::commands::script(&home, "bin/gh", "printenv GH_HOST GH_ENTERPRISE_TOKEN");
+    on_path(&mut home, "bin");
+    for (host, rig) in [("one.example", RIG), ("two.example", "rig-2")] {
+        let ran = home.helper(&["gh", "pr", "list", "-R", &format!("{host}/o/r")], "");
+        let expected = format!("{host}\n{}\n", town.worker.token_for(rig));
+        assert_eq!(ran.assert_ok().stdout, expected, "{ran:?}");
+    }
+}
+
+#[test]
+fn wrong_flag_in_the_helper_line_is_named_as_such() {
+    let town = Town::start();
+    let home = agent(&town);
+    let host = format!("http://{}", town.github.host());
+    let line = format!("{HELPER} --town ../x --rig rig-404");
+    home.git(&["config", "--global", &format!("credential.{host}.helper"), &line]).assert_ok();
+    let failed = home.helper(&["token"], "");
+    assert!(failed.assert_fails().stderr.contains("--town in git's helper line is not an id"));
+    let failed = home.helper(&["token", "--town", TOWN], "");
+    assert!(failed.assert_fails().stderr.contains("(from git's helper line)"), "{failed:?}");
+}
+
+#[test]
+fn git_starts_no_git_and_people_need_none() {
+    let town = Town::start();
+    let mut home = agent(&town);
+    let bin = home.path().join("bin");
+    fs::create_dir(&bin).expect("the home is writable");
+    let (script, started) = (bin.join("git"), home.path().join("started"));
+    fs::write(&script, format!("#!/bin/sh\n>{}\nexit 1\n", started.display())).expect("writable");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&script, mode).expect("ours");
+    home.set("PATH", &bin.to_string_lossy());
+    let secret = token(&get(&home, &town));
+    for operation in ["store", "erase"] {
+        let request =
+            format!("{}password={secret}\n\n", request(&town).trim_end().to_owned() + "\n");
+        home.helper(&[operation], &request).assert_ok();
+    }
+    assert!(!started.exists(), "git runs a helper for every request");
+    home.helper(&["token"], "").assert_ok();
+    assert!(started.exists());
+    home.set("PATH", "/nonexistent");
+    home.helper(&["token"], "").assert_ok();
 }

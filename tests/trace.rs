@@ -53,13 +53,16 @@ fn it_tells_each_decision_with_its_reason() {
 fn it_is_off_unless_asked_for() {
     let town = Town::start();
     let mut home = agent(&town);
-    for value in ["", "0"] {
+    for value in ["", "0", "false"] {
         home.set("GASTOWN_TRACE", value);
         assert_silently(&get(&home, &town), &credential(&town.worker.token_for(RIG)));
     }
-    home.set("GASTOWN_TRACE", "1");
-    let ran = get(&home, &town);
-    assert!(token(&ran) == town.worker.token_for(RIG) && !ran.stderr.is_empty(), "{ran:?}");
+    for value in ["1", "true"] {
+        home.set("GASTOWN_TRACE", value);
+        let ran = get(&home, &town);
+        assert!(token(&ran) == town.worker.token_for(RIG) && !ran.stderr.is_empty(), "{ran:?}");
+        assert_eq!(warnings(&ran).len(), 0, "{ran:?}");
+    }
     home.set("GASTOWN_TRACE", "relative/path");
     let ran = get(&home, &town);
     token(&ran);

@@ -62,7 +62,11 @@ impl Candidate {
                 let lies_with_us = above.is_some_and(|above| is_ours(&above));
                 (format!("{path:?} belongs to another user"), lies_with_us, false)
             }
-            Ok(Some(_)) => (format!("{path:?} is not a directory"), true, false),
+            Ok(Some(metadata)) => {
+                let what =
+                    if metadata.is_symlink() { "a symbolic link" } else { "not a directory" };
+                (format!("{path:?} is {what}"), true, false)
+            }
             Ok(None) => {
                 let Err(why) = can_be_made(path) else { return Ok(()) };
                 (format!("{path:?} cannot be made: {why:#}"), false, false)

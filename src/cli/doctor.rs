@@ -6,7 +6,6 @@ use clap::Args;
 ///
 /// Run it in the repository whose push fails. The exit code is 1 if a push would fail.
 #[derive(Args)]
-#[command(next_help_heading = "What to do")]
 pub(crate) struct Doctor {
     /// One JSON object instead of lines
     #[arg(long)]

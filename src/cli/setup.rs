@@ -11,7 +11,6 @@ use clap::Args;
 /// flags, such as --api-url or --town. Everything else in the file stays. Doing it again changes
 /// nothing.
 #[derive(Args)]
-#[command(next_help_heading = "What to do")]
 pub(crate) struct Setup {
     /// Say what would be done, and do nothing
     #[arg(long)]

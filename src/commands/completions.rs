@@ -1,17 +1,46 @@
-//! `completions`: what a shell needs to complete this program's words.
+//! `completions`: what a shell needs to complete this program's words, also as `git
+//! credential-gastown`. Others than bash and fish find the way from the one to the other by
+//! themselves.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::CommandFactory as _;
 use clap_complete::{Shell, generate};
+use git_credential_gastown::helper_line::PROGRAM;
 
 use super::write_answer;
 use crate::cli::Cli;
 
+/// clap's function for bash finds no subcommand of a program with a dash in its name
+/// (<https://github.com/clap-rs/clap/issues/6421>), so it is made for a name without one. The
+/// second function is what git's own completion looks for; the variables are git's.
+const BASH_NAME: &str = "gastown";
+const BASH: &str = "
+complete -r gastown
+complete -F _gastown -o nosort -o bashdefault -o default git-credential-gastown 2>/dev/null ||
+    complete -F _gastown -o bashdefault -o default git-credential-gastown
+_git_credential_gastown() {
+    compopt +o nospace 2>/dev/null
+    _gastown credential-gastown \"${cur-}\" \"${prev-}\"
+}
+";
+
+/// The completion of git in fish 3.6.0 does not see that `git-x` on `PATH` is `git x`.
+const FISH: &str = "
+complete -c git -f -n '__fish_git_using_command credential-gastown' \\
+    -a '(__fish_git_complete_custom_command credential-gastown)'
+";
+
 pub(super) fn run(shell: Shell) -> Result<ExitCode> {
+    let (name, more) = match shell {
+        Shell::Bash => (BASH_NAME, BASH),
+        Shell::Fish => (PROGRAM, FISH),
+        _ => (PROGRAM, ""),
+    };
     let mut script = Vec::new();
-    generate(shell, &mut Cli::command(), env!("CARGO_BIN_NAME"), &mut script);
+    generate(shell, &mut Cli::command(), name, &mut script);
+    script.extend_from_slice(more.as_bytes());
     write_answer(&script)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -8,13 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 
-use super::child::{NotRun, replace_by};
+use super::child::{NotRun, Variables, replace_by};
 use crate::Context;
 use crate::config::agent;
 use crate::program::{Obstacle, Start, as_value, find_all};
-
-/// Where git's and GitHub's own tools look for a token.
-const VARIABLES: [&str; 3] = ["GH_TOKEN", "GITHUB_TOKEN", "GIT_TOKEN"];
 
 pub(super) fn run(
     context: &Context<'_>,
@@ -27,9 +24,12 @@ pub(super) fn run(
     let program = find(name)?;
     let host = context.meant_host(None).map_err(NotRun::without_token)?;
     let credential = context.credential("exec", &host, min_life).map_err(NotRun::without_token)?;
-    let names = VARIABLES.into_iter().chain(more_variables.iter().map(String::as_str));
-    let variables = names.map(|name| (name, as_value(&credential.token))).collect();
-    replace_by(context, Start { program: &program, name, arguments, variables })
+    let token = as_value(&credential.token);
+    let variables = Variables::of(context, &host);
+    let more = more_variables.iter().map(|name| (name.as_str(), Some(token)));
+    let variables = variables.with(token).into_iter().chain([("GIT_TOKEN", Some(token))]);
+    let variables = variables.chain(more).collect();
+    replace_by(context.messages, Start { program: &program, name, arguments, variables })
 }
 
 /// A path as it is, or a name looked up.

@@ -8,6 +8,7 @@ use git_credential_gastown::failure::Failure;
 use git_credential_gastown::policy::Demand;
 use git_credential_gastown::protocol::{Answer, QUIT, Report, Request};
 
+use super::person::request_for;
 use super::{read_request, write_answer};
 use crate::Context;
 use crate::caller::Caller;
@@ -18,7 +19,7 @@ use crate::messages::Messages;
 
 pub(super) fn run(flags: &Flags, messages: &Messages, url: Option<&str>) -> Result<ExitCode> {
     let request = match url {
-        Some(_) => None,
+        Some(url) => request_for(url).ok(),
         None => {
             hint_at_terminal(messages);
             match read_request(messages) {
@@ -31,8 +32,11 @@ pub(super) fn run(flags: &Flags, messages: &Messages, url: Option<&str>) -> Resu
             }
         }
     };
-    let context = Context::new(flags, messages);
-    let request = request.or_else(|| context.request_for(url?));
+    request.iter().filter_map(Request::secret).for_each(|secret| messages.remember(&secret));
+    let context = match url {
+        Some(_) => Context::for_people(flags, messages, url),
+        None => Context::new(flags, messages),
+    };
     let Some((request, host)) =
         request.and_then(|request| context.served_host(&request).map(|host| (request, host)))
     else {

@@ -1,6 +1,7 @@
 //! The operations, one file each, and what they share: the request on stdin, the answer on stdout,
 //! `person` (what a person means by a command line) and `child` (becoming another program).
 
+use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal as _, Read, Write};
 use std::process::ExitCode;
 
@@ -32,6 +33,7 @@ mod store;
 mod token;
 
 pub(crate) use child::NotRun;
+pub(crate) use person::host_in;
 
 /// git's requests are shorter by far.
 const CHUNK: usize = 1024;
@@ -44,26 +46,42 @@ pub(crate) fn run(cli: &Cli, messages: &Messages) -> Result<ExitCode> {
     let (trace_to, fault) = config::trace_to(cli.flags.verbose);
     messages.trace_to(trace_to);
     fault.iter().for_each(|fault| messages.warning(fault));
-    let context = || Context::new(&cli.flags, messages);
+    let context = |url: &Option<String>| Context::for_people(&cli.flags, messages, url.as_deref());
     match &cli.operation {
         Operation::Get { url } => get::run(&cli.flags, messages, url.as_deref()),
         Operation::Store => store::run(&cli.flags, messages),
         Operation::Erase => erase::run(&cli.flags, messages),
         Operation::Capability => capability::run(),
         Operation::Token { url, json, reveal, min_life } => {
-            token::run(&context(), url.as_deref(), *json, *reveal, *min_life)
+            token::run(&context(url), url.as_deref(), *json, *reveal, *min_life)
         }
-        Operation::Refresh { url } => refresh::run(&context(), url.as_deref()),
+        Operation::Refresh { url, json } => refresh::run(&context(url), url.as_deref(), *json),
         Operation::Exec { env, min_life, command } => {
-            exec::run(&context(), env, *min_life, command)
+            exec::run(&context(&None), env, *min_life, command)
         }
-        Operation::Gh { arguments } => gh::run(&context(), arguments),
-        Operation::Status { json } => status::run(&context(), *json),
+        Operation::Gh { arguments } => gh::run(&cli.flags, messages, arguments),
+        Operation::Status { json } => status::run(&context(&None), *json),
         Operation::Completions { shell } => completions::run(*shell),
-        Operation::Doctor(options) => doctor::run(&context(), options),
-        Operation::Setup(options) => crate::setup::run(&context(), &cli.flags, options),
-        // https://git-scm.com/docs/gitcredentials: "silently ignore the request".
-        Operation::Unknown(_) => Ok(ExitCode::SUCCESS),
+        Operation::Doctor(options) => doctor::run(&context(&None), options),
+        Operation::Setup(options) => crate::setup::run(&context(&None), &cli.flags, options),
+        Operation::Unknown(words) => Ok(unknown(words)),
+    }
+}
+
+/// git's future operations are ignored, as its documentation asks. A person who mistyped a word is
+/// told what may be meant.
+///
+/// <https://git-scm.com/docs/gitcredentials>: "silently ignore the request".
+fn unknown(words: &[OsString]) -> ExitCode {
+    const USAGE: u8 = 2;
+    let is_person = std::io::stdin().is_terminal();
+    match Cli::mistake(words).filter(|_| is_person) {
+        Some(mistake) => {
+            // Without a stderr there is nobody to tell.
+            let _ = mistake.print();
+            ExitCode::from(USAGE)
+        }
+        None => ExitCode::SUCCESS,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::host::Host;
-use git_credential_gastown::protocol::Request;
+use git_credential_gastown::protocol::{Refusal, Request};
 use git_credential_gastown::time::spoken;
 
 use crate::Context;
@@ -13,38 +13,37 @@ use crate::caller::Caller;
 use crate::clock;
 use crate::credential::{Ask, Credential, NoCredential, find};
 
+/// The request that git would send for a URL, or for `https` where only a host is given.
+///
+/// # Errors
+/// If git would not send it.
+pub(super) fn request_for(url: &str) -> Result<Request, Refusal> {
+    let scheme = if url.contains("://") { "" } else { "https://" };
+    Request::parse(format!("url={scheme}{url}\n\n").as_bytes())
+}
+
+/// The host of a URL, if it could be ours.
+pub(crate) fn host_in(url: &str) -> Option<Host> {
+    let request = request_for(url).ok()?;
+    Host::requested(request.protocol(), request.host())
+}
+
 impl Context<'_> {
-    /// The host that is meant: the one given, if it is ours, else the first of ours.
+    /// The host that is meant: the one given, if it is ours, else the one in question here.
     ///
     /// # Errors
     /// `config-missing`, with the hosts that could have been given.
-    pub(super) fn meant_host(&self, url: Option<&str>) -> Result<Host, Failure> {
-        let hosts = &self.settings.hosts;
+    pub(crate) fn meant_host(&self, url: Option<&str>) -> Result<Host, Failure> {
         let meant = match url {
-            Some(url) => self.request_for(url).and_then(|request| self.served_host(&request)),
-            None => hosts.first().cloned(),
+            Some(url) => host_in(url).filter(|host| self.settings.serves(host)),
+            None => self.host.clone(),
         };
         meant.ok_or_else(|| {
-            let ours: Vec<_> = hosts.iter().map(ToString::to_string).collect();
+            let ours: Vec<_> = self.settings.hosts.iter().map(ToString::to_string).collect();
             let what = format!("not a host to hand out tokens for; ours: {}", ours.join(", "));
             let advice = "name one of these, or add it: --host, or GASTOWN_GIT_HOSTS";
             Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice)
         })
-    }
-
-    /// The request that git would send for a URL, or for `https` where only a host is given.
-    pub(super) fn request_for(&self, url: &str) -> Option<Request> {
-        let scheme = if url.contains("://") { "" } else { "https://" };
-        match Request::parse(format!("url={scheme}{url}\n\n").as_bytes()) {
-            Ok(request) => {
-                request.secret().iter().for_each(|it| self.messages.remember(it));
-                Some(request)
-            }
-            Err(refusal) => {
-                self.messages.trace(format_args!("URL refused: {refusal}"));
-                None
-            }
-        }
     }
 
     /// A credential for a person or a program of theirs. One that may die sooner than `min_life` is

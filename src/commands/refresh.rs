@@ -7,8 +7,9 @@ use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::host::{Host, Kind};
 use git_credential_gastown::policy::{Demand, outlook};
 use git_credential_gastown::protocol::Report;
-use git_credential_gastown::time::spoken;
+use git_credential_gastown::time::{Timestamp, spoken};
 use git_credential_gastown::token::Entry;
+use serde_json::{Value, json};
 
 use super::write_answer;
 use crate::Context;
@@ -26,7 +27,7 @@ struct Renewed {
     is_new: bool,
 }
 
-pub(super) fn run(context: &Context<'_>, url: Option<&str>) -> Result<ExitCode> {
+pub(super) fn run(context: &Context<'_>, url: Option<&str>, as_json: bool) -> Result<ExitCode> {
     context.warn_of_settings();
     let host = context.meant_host(url)?;
     let outcome = renew(context, &host);
@@ -40,9 +41,35 @@ pub(super) fn run(context: &Context<'_>, url: Option<&str>) -> Result<ExitCode> 
         Err(failure) => context.log("refresh", &host, Verdict::Failed(failure.name), None),
     }
     context.cache.sweep(clock::now());
-    write_answer(told(context, &outcome?).as_bytes())?;
+    if as_json {
+        write_answer(format!("{}\n", object(context, &host, &outcome)).as_bytes())?;
+    }
+    let renewed = outcome?;
+    if !as_json {
+        write_answer(told(context, &renewed).as_bytes())?;
+    }
     hint_at_first_token(context);
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is not known is null; of a failure, all that is about the token.
+fn object(context: &Context<'_>, host: &Host, outcome: &Result<Renewed, Failure>) -> Value {
+    let renewed = outcome.as_ref().ok();
+    let outlook = renewed.map(|renewed| outlook(&renewed.entry, &context.policy));
+    let moment = |moment: Option<Timestamp>| moment.and_then(Timestamp::to_rfc3339);
+    let failure = outcome.as_ref().err();
+    json!({
+        "version": 1,
+        "host": host.to_string(),
+        "token_hash": renewed.map(|renewed| renewed.entry.token.hash().prefix().to_owned()),
+        "is_same_token": renewed.map(Renewed::is_same),
+        "expires": moment(renewed.and_then(|renewed| renewed.entry.expires)),
+        "lives_until": moment(outlook.as_ref().map(|outlook| outlook.least)),
+        "dies_by": moment(outlook.and_then(|outlook| outlook.most)),
+        "error": failure.map(|failure| failure.name.as_str()),
+        "what": failure.map(|failure| context.messages.clean(&failure.what)),
+        "advice": failure.map(|failure| context.messages.clean(&failure.advice)),
+    })
 }
 
 fn renew(context: &Context<'_>, host: &Host) -> Result<Renewed, Failure> {
@@ -65,9 +92,16 @@ fn renew(context: &Context<'_>, host: &Host) -> Result<Renewed, Failure> {
     }
 }
 
-fn told(context: &Context<'_>, Renewed { before, entry, is_new }: &Renewed) -> String {
-    let is_same = before.as_ref().is_some_and(|before| before.token.hash() == entry.token.hash());
-    let what = match (is_same, is_new) {
+impl Renewed {
+    fn is_same(&self) -> bool {
+        let hash = self.entry.token.hash();
+        self.before.as_ref().is_some_and(|before| before.token.hash() == hash)
+    }
+}
+
+fn told(context: &Context<'_>, renewed: &Renewed) -> String {
+    let Renewed { entry, is_new, .. } = renewed;
+    let what = match (renewed.is_same(), is_new) {
         (true, _) => "the worker gave the same token again",
         (false, true) => "renewed",
         (false, false) => "renewed, by another process",

@@ -1,6 +1,7 @@
 //! `status`: what is cached, in what state, and what failed. No network, no lock, nothing written,
 //! and no token other than by the beginning of its hash.
 
+use std::fmt::Display;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -18,7 +19,7 @@ use super::{answers_a_terminal, write_answer};
 use crate::Context;
 use crate::cache::host_key;
 use crate::clock;
-use crate::config::agent;
+use crate::config::{Origin, Setting, agent};
 
 mod object;
 mod text;
@@ -31,6 +32,17 @@ struct Status {
     records: Vec<Record>,
     /// Files that are not used, and why.
     faults: Vec<String>,
+    /// What the worker would be asked for here.
+    settings: [Shown; 3],
+}
+
+/// A setting, with where it comes from.
+struct Shown {
+    name: &'static str,
+    value: Option<String>,
+    origin: Option<String>,
+    /// All of it, or what is wrong with it.
+    text: String,
 }
 
 /// What is known for one key.
@@ -75,7 +87,20 @@ impl Status {
             directory: cache.directory().map_or_else(String::new, |it| it.display().to_string()),
             records: keys.into_iter().map(|key| Record::look(context, key, now)).collect(),
             faults: faults.into_iter().map(|fault| fault.what).collect(),
+            settings: [
+                Shown::of("api_url", &context.settings.api_url),
+                Shown::of("town", &context.settings.town),
+                Shown::of("rig", &context.settings.rig),
+            ],
         }
+    }
+}
+
+impl Shown {
+    fn of<T: Display>(name: &'static str, setting: &Setting<T>) -> Self {
+        let value = setting.value().map(T::to_string);
+        let origin = setting.origin().map(Origin::to_string);
+        Self { name, value, origin, text: setting.to_string() }
     }
 }
 

@@ -28,14 +28,19 @@ pub(super) fn run(
     let credential = context.credential("token", &host, min_life)?;
     let token = credential.token.expose();
     let text = if as_json {
+        let moment = |moment: Option<Timestamp>| moment.and_then(Timestamp::to_rfc3339);
         Zeroizing::new(format!(
             "{}\n",
             json!({
+                "version": 1,
+                "host": host.to_string(),
+                "username": credential.username,
                 "token": token,
                 "kind": credential.token.kind().to_string(),
-                "expires": credential.expires.and_then(Timestamp::to_rfc3339),
                 "source": credential.source,
-                "host": host.to_string(),
+                "expires": moment(credential.expires),
+                "lives_until": moment(credential.lives_until),
+                "dies_by": moment(credential.dies_by),
             })
         ))
     } else {

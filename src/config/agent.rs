@@ -4,6 +4,8 @@
 use std::env::var_os;
 use std::ffi::OsString;
 
+use git_credential_gastown::token::Secret;
+
 /// Tells a `gh` that this process has become before, so that two of them cannot take turns.
 pub(crate) const TRIED: &str = "GASTOWN_GH_TRIED";
 
@@ -15,6 +17,16 @@ pub(crate) fn search_path() -> OsString {
 /// The host that `gh` is told to talk to.
 pub(crate) fn gh_host() -> Option<String> {
     text("GH_HOST")
+}
+
+/// The repository that `gh` is told to look at.
+pub(crate) fn gh_repository() -> Option<String> {
+    text("GH_REPO")
+}
+
+/// A token that a program would take from its environment.
+pub(crate) fn token(variable: &str) -> Option<Secret> {
+    Secret::parse(text(variable)?.trim_ascii().as_bytes())
 }
 
 /// The `gh` that was tried, after the id of the process that did.

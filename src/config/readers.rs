@@ -2,21 +2,18 @@
 //! next best value holds.
 
 use std::ffi::OsStr;
-use std::fs::OpenOptions;
-use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum as _;
 use git_credential_gastown::host::{Host, Id, rig_of_directory};
 use git_credential_gastown::token::{Kind, LONGEST_TOKEN, Secret};
-use rustix::fs::OFlags;
-use zeroize::Zeroizing;
 
-use super::sources::Sources;
-use super::{Certificates, GitLab, Origin, Setting, StaticToken};
+use super::key::Key;
+use super::sources::{self, Sources};
+use super::{Certificates, GitLab, Given, Origin, Setting, StaticToken};
 use crate::cache::Candidate;
-use crate::cli::{Flags, OnFailure};
+use crate::cli::OnFailure;
 use crate::messages::TraceTo;
 
 const DEFAULT_HOSTS: [&str; 2] = ["github.com", "gist.github.com"];
@@ -29,22 +26,15 @@ pub(super) fn parse_id(text: String) -> Result<Id, String> {
 
 /// A flag names the rig; else the worktree that git runs in; else the snapshot taken at dispatch,
 /// which for the mayor names no rig at all.
-pub(super) fn rig(
-    sources: &mut Sources<'_>,
-    flags: &Flags,
-    directory: Option<&Path>,
-) -> Setting<Id> {
-    let workspace = sources
-        .path(flags.workspace.as_deref(), "--workspace", "GASTOWN_WORKSPACE_ROOT", "workspace_root")
-        .value()
-        .cloned()
-        .unwrap_or_else(|| PathBuf::from(DEFAULT_WORKSPACE));
-    if flags.rig.is_none()
-        && let Some(id) = directory.and_then(|here| rig_here(&workspace, here))
-    {
-        return Setting::Set { value: id, origin: Origin::Directory };
+pub(super) fn rig(sources: &mut Sources<'_>, directory: Option<&Path>) -> Setting<Id> {
+    let workspace = sources.path(&Key::WORKSPACE);
+    let workspace = workspace.value().map_or(Path::new(DEFAULT_WORKSPACE), PathBuf::as_path);
+    let named = sources.text(&Key::RIG).parse(parse_id);
+    let is_flag = matches!(named.origin(), Some(Origin::Flag(_) | Origin::HelperLine(_)));
+    match directory.and_then(|here| rig_here(workspace, here)).filter(|_| !is_flag) {
+        Some(value) => Setting::Set { value, origin: Origin::Directory },
+        None => named,
     }
-    sources.text(flags.rig.as_deref(), "--rig", "GASTOWN_RIG_ID", "rig_id").parse(parse_id)
 }
 
 /// The kernel tells the working directory without symbolic links; the workspace may be one.
@@ -53,28 +43,47 @@ fn rig_here(workspace: &Path, here: &Path) -> Option<Id> {
         .or_else(|| rig_of_directory(&workspace.canonicalize().ok()?, here))
 }
 
-/// The hosts that are served: the listed ones, and the GitLab instance if there is a token for it.
-pub(super) fn hosts(sources: &mut Sources<'_>, flags: &[String], gitlab: &GitLab) -> Vec<Host> {
-    let entries = match flags {
-        [] => sources.list("GASTOWN_GIT_HOSTS", "git_hosts"),
-        flags => Some(flags.to_vec()),
+/// The hosts that are listed, and the GitLab instance if there is a token for it; and where they
+/// come from. Those that git asks us for come before the default ones.
+pub(super) fn hosts(
+    sources: &mut Sources<'_>,
+    given: &Given<'_>,
+    gitlab: &GitLab,
+) -> (Vec<Host>, Vec<Host>, Option<Origin>) {
+    let list = sources.text(&Key::HOSTS);
+    let split = |text: &String| text.split(',').map(|entry| entry.trim().to_owned()).collect();
+    let entries: Vec<String> = match &given.flags.host[..] {
+        [] => list.value().map(split).unwrap_or_default(),
+        flags => flags.to_vec(),
     };
-    let entries = entries.filter(|entries| !entries.is_empty());
-    let entries = entries.unwrap_or_else(|| DEFAULT_HOSTS.map(str::to_owned).to_vec());
-    let mut hosts = Vec::new();
+    let entries: Vec<_> = entries.into_iter().filter(|entry| !entry.is_empty()).collect();
+    let is_default = entries.is_empty();
+    let mut listed = Vec::new();
     for entry in entries {
         match Host::listed(&entry) {
-            Ok(host) => hosts.push(host),
+            Ok(host) => listed.push(host),
             Err(why) => {
                 let entry = shown(&entry);
                 sources.warnings.push(format!("git host `{entry}` is ignored: {why}"));
             }
         }
     }
-    if gitlab.token.is_some() && !hosts.contains(&gitlab.host) {
-        hosts.push(gitlab.host.clone());
+    if is_default {
+        listed = DEFAULT_HOSTS.iter().filter_map(|host| Host::listed(host).ok()).collect();
     }
-    hosts
+    if gitlab.token.is_some() && !listed.contains(&gitlab.host) {
+        listed.push(gitlab.host.clone());
+    }
+    let of_git: &[Host] = if given.flags.host.is_empty() { &given.helper.hosts } else { &[] };
+    let (first, then) = if is_default { (of_git, &*listed) } else { (&*listed, of_git) };
+    let mut served = first.to_vec();
+    served.extend(then.iter().filter(|host| !first.contains(host)).cloned());
+    let origin = match (&given.flags.host[..], of_git) {
+        ([_, ..], _) => Some(Origin::Flag("--host")),
+        (_, [_, ..]) if is_default => Some(Origin::HelperLine("--host")),
+        _ => list.origin().cloned(),
+    };
+    (served, listed, origin)
 }
 
 /// Only what may be a name: everything else of a URL may hold a secret.
@@ -85,24 +94,9 @@ fn shown(entry: &str) -> &str {
     if is_plain { name.split([':', '/', '?', '#']).next().unwrap_or_default() } else { "…" }
 }
 
-/// Where the settings come from that do not carry it with them.
-pub(super) fn origins(
-    sources: &mut Sources<'_>,
-    flags: &Flags,
-) -> Vec<(&'static str, Option<Origin>)> {
-    let hosts = (!flags.host.is_empty()).then_some("--host");
-    let cache = flags.cache_dir.as_ref().map(|_| "--cache-dir");
-    let on_failure = flags.on_failure.map(|_| "--on-failure");
-    vec![
-        ("hosts", sources.origin(hosts, "GASTOWN_GIT_HOSTS", "git_hosts")),
-        ("cache", sources.origin(cache, "GASTOWN_CACHE_DIR", "cache_dir")),
-        ("on failure", sources.origin(on_failure, "GASTOWN_ON_FAILURE", "on_failure")),
-    ]
-}
-
 /// The instance's token answers for that instance only.
 pub(super) fn gitlab(sources: &mut Sources<'_>) -> GitLab {
-    let mut token = sources.secret("GITLAB_TOKEN", None).value().cloned();
+    let mut token = sources.secret(&Key::of_variable("GITLAB_TOKEN")).value().cloned();
     let url = sources.variable("GITLAB_INSTANCE_URL");
     let (scheme, rest) = match url.as_deref() {
         Some(url) => url.split_once("://").unwrap_or(("https", url)),
@@ -119,16 +113,18 @@ pub(super) fn gitlab(sources: &mut Sources<'_>) -> GitLab {
 }
 
 pub(super) fn static_tokens(sources: &mut Sources<'_>) -> Vec<StaticToken> {
-    let mut tokens = Vec::new();
-    for (name, key) in
-        [("GITHUB_CLI_PAT", Some("github_cli_pat")), ("GIT_TOKEN", None), ("GITHUB_TOKEN", None)]
-    {
-        let token = sources.secret(name, key);
-        let is_personal = |token: &Secret| token.kind() == Kind::PersonalAccess;
-        let first = name == "GITHUB_CLI_PAT" || token.value().is_some_and(is_personal);
-        tokens.push(StaticToken { name, token, first });
-    }
-    tokens
+    let keys = [
+        ("GITHUB_CLI_PAT", Key::GITHUB_CLI_PAT),
+        ("GIT_TOKEN", Key::of_variable("GIT_TOKEN")),
+        ("GITHUB_TOKEN", Key::of_variable("GITHUB_TOKEN")),
+    ];
+    let tokens = keys.into_iter().map(|(name, key)| {
+        let token = sources.secret(&key);
+        let is_long_lived = |token: &Secret| token.kind() == Kind::PersonalAccess;
+        let first = name == "GITHUB_CLI_PAT" || token.value().is_some_and(is_long_lived);
+        StaticToken { name, token, first }
+    });
+    tokens.collect()
 }
 
 /// Secrets that are read only to be masked: the password inside the proxy's address, and a token
@@ -144,32 +140,23 @@ pub(super) fn other_secrets(sources: &mut Sources<'_>, proxy: Option<&Secret>) -
 
 /// Where the cache may be, best first: what was asked for, or the user's runtime directory if there
 /// is one, the user's cache directory, and at last a private place under the temporary one.
-pub(super) fn cache_candidates(
-    asked: Setting<PathBuf>,
-    sources: &mut Sources<'_>,
-) -> Vec<Candidate> {
-    let mut paths = Vec::new();
-    let mut is_configured = false;
-    match asked {
-        Setting::Set { value, .. } if value.is_absolute() => {
-            paths.push(value);
-            is_configured = true;
-        }
-        Setting::Set { origin, .. } => {
-            sources.warnings.push(format!("{origin} is ignored: not an absolute path"));
-        }
-        _ => {}
-    }
-    if let Some(user) = sources.user_directories().filter(|_| !is_configured) {
+pub(super) fn cache_candidates(sources: &mut Sources<'_>) -> (Vec<Candidate>, Option<Origin>) {
+    let asked = sources.path(&Key::CACHE_DIR).parse(absolute);
+    sources.warn_if_wrong(&asked);
+    let candidate = |path: PathBuf, is_configured| Candidate { path, is_configured };
+    let mut candidates = Vec::new();
+    if let Some(path) = asked.value() {
+        candidates.push(candidate(path.clone(), true));
+    } else if let Some(user) = &sources.user {
         let runtime = user.runtime_dir().filter(|directory| directory.is_dir());
-        paths.extend(runtime.map(|directory| directory.join("gastown")));
-        paths.push(user.cache_dir().join("gastown"));
+        let directories = runtime.into_iter().chain([user.cache_dir()]);
+        candidates.extend(directories.map(|path| candidate(path.join("gastown"), false)));
     }
     let temporary = std::env::temp_dir();
     let temporary = if temporary.is_absolute() { temporary } else { PathBuf::from("/tmp") };
-    paths.push(temporary.join(format!("gastown-{}", rustix::process::geteuid().as_raw())));
-    let candidate = |(index, path)| Candidate { path, is_configured: is_configured && index == 0 };
-    paths.into_iter().enumerate().map(candidate).collect()
+    let name = format!("gastown-{}", rustix::process::geteuid().as_raw());
+    candidates.push(candidate(temporary.join(name), false));
+    (candidates, asked.origin().cloned())
 }
 
 pub(super) fn certificates(sources: &mut Sources<'_>) -> Certificates {
@@ -181,35 +168,23 @@ pub(super) fn certificates(sources: &mut Sources<'_>) -> Certificates {
     }
 }
 
-pub(super) fn on_failure(sources: &mut Sources<'_>, flags: &Flags) -> OnFailure {
-    if let Some(flag) = flags.on_failure {
-        return flag;
-    }
-    let Setting::Set { value, origin } = sources.text(None, "", "GASTOWN_ON_FAILURE", "on_failure")
-    else {
-        return OnFailure::Quit;
-    };
-    match value.as_str() {
-        "quit" => OnFailure::Quit,
-        "next" => OnFailure::Next,
-        _ => {
-            sources.warnings.push(format!("{origin} is ignored: neither `quit` nor `next`"));
-            OnFailure::Quit
-        }
-    }
+pub(super) fn on_failure(sources: &mut Sources<'_>) -> (OnFailure, Option<Origin>) {
+    let setting = sources.text(&Key::ON_FAILURE).parse(|text| {
+        OnFailure::from_str(&text, false).map_err(|_| "neither `quit` nor `next`".to_owned())
+    });
+    sources.warn_if_wrong(&setting);
+    (setting.value().copied().unwrap_or(OnFailure::Quit), setting.origin().cloned())
 }
 
 /// A place that does not depend on where git runs.
 pub(super) fn audit_log(sources: &mut Sources<'_>) -> Option<PathBuf> {
-    let setting = sources.path(None, "", "GASTOWN_AUDIT_LOG", "audit_log");
-    let why = match setting {
-        Setting::Set { value, .. } if value.is_absolute() => return Some(value),
-        Setting::Set { origin, .. } => format!("{origin} is ignored: not an absolute path"),
-        Setting::Wrong { origin, why } => format!("{origin} is ignored: {why}"),
-        Setting::Unset => return None,
-    };
-    sources.warnings.push(why);
-    None
+    let setting = sources.path(&Key::AUDIT_LOG).parse(absolute);
+    sources.warn_if_wrong(&setting);
+    setting.value().cloned()
+}
+
+fn absolute(path: PathBuf) -> Result<PathBuf, String> {
+    if path.is_absolute() { Ok(path) } else { Err("not an absolute path".to_owned()) }
 }
 
 pub(super) fn trace_to(value: Option<&OsStr>, verbose: bool) -> (TraceTo, Option<&'static str>) {
@@ -223,16 +198,8 @@ pub(super) fn trace_to(value: Option<&OsStr>, verbose: bool) -> (TraceTo, Option
     }
 }
 
-/// A short file, which may be a link, as mounted secrets are.
 pub(super) fn read_secret(path: &Path) -> Result<Secret, String> {
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
-    let file = file.map_err(|error| error.to_string())?;
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        return Err("not a regular file".to_owned());
-    }
-    let mut bytes = Zeroizing::new(Vec::new());
-    let read = file.take(LONGEST_TOKEN as u64 + 2).read_to_end(&mut bytes);
-    read.map_err(|error| error.to_string())?;
+    let read = sources::read(path, LONGEST_TOKEN as u64 + 2, |_| None);
+    let (bytes, _) = read.map_err(|error| error.to_string())?;
     Secret::parse(bytes.trim_ascii()).ok_or_else(|| "holds no token".to_owned())
 }

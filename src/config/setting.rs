@@ -2,20 +2,28 @@
 
 use std::fmt;
 
-/// Where a value came from.
+/// Where a value came from: the flag, variable or key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     Flag(&'static str),
+    /// A flag in a helper line of ours in git's configuration.
+    HelperLine(&'static str),
     Directory,
     Environment(&'static str),
     File(&'static str),
+    /// The config file for all users of the machine.
+    SystemFile(&'static str),
 }
 
 impl Origin {
-    /// The flag, variable or key.
+    /// In one word, where the rest is clear.
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::Flag(name) | Self::Environment(name) | Self::File(name) => name,
+            Self::Flag(name)
+            | Self::Environment(name)
+            | Self::File(name)
+            | Self::SystemFile(name) => name,
+            Self::HelperLine(_) => "git's helper line",
             Self::Directory => "the working directory",
         }
     }
@@ -24,10 +32,12 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Flag(_) | Self::Directory | Self::Environment(_) => {
+            Self::Flag(_) | Self::Environment(_) | Self::Directory => {
                 formatter.write_str(self.name())
             }
+            Self::HelperLine(flag) => write!(formatter, "{flag} in {}", self.name()),
             Self::File(key) => write!(formatter, "`{key}` in the config file"),
+            Self::SystemFile(key) => write!(formatter, "`{key}` in {}", super::SYSTEM_CONFIG),
         }
     }
 }
@@ -44,6 +54,25 @@ impl<T> Setting<T> {
     pub(crate) fn value(&self) -> Option<&T> {
         match self {
             Self::Set { value, .. } => Some(value),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn origin(&self) -> Option<&Origin> {
+        match self {
+            Self::Set { origin, .. } | Self::Wrong { origin, .. } => Some(origin),
+            Self::Unset => None,
+        }
+    }
+
+    pub(crate) fn is_unset(&self) -> bool {
+        matches!(self, Self::Unset)
+    }
+
+    /// What is wrong with it.
+    pub(crate) fn fault(&self) -> Option<String> {
+        match self {
+            Self::Wrong { origin, why } => Some(format!("{origin} is {why}")),
             _ => None,
         }
     }

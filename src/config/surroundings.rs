@@ -2,10 +2,10 @@
 //! does not: where programs and configuration lie, and how this one was called.
 
 use std::ffi::OsString;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use directories::BaseDirs;
-use git_credential_gastown::helper_line::PROGRAM;
+use git_credential_gastown::helper_line::{COMMAND, PROGRAM, quoted};
 use git_credential_gastown::token::Secret;
 
 /// Where a snapshot of an installation token may linger, dead within the hour.
@@ -75,14 +75,29 @@ impl Surroundings {
     /// The path of this program to write down: one that stays when a new version comes. So not
     /// the file that links lead to, but where `PATH` has it, or else how it was called.
     pub(crate) fn program(&self) -> Option<PathBuf> {
-        let executable = self.executable.as_ref()?.canonicalize().ok()?;
-        let is_this = |path: &PathBuf| path.canonicalize().is_ok_and(|found| found == executable);
-        let on_path = || self.search_path.iter().map(|directory| directory.join(PROGRAM));
-        let called = self.called_as.as_ref().filter(|called| called.components().count() > 1);
-        on_path()
-            .find(is_this)
-            .or_else(|| called.map(|called| self.absolute(called)).filter(is_this))
-            .or_else(|| self.executable.clone())
+        let called = self.called_as.as_ref();
+        let by_path = called.filter(|called| called.components().count() > 1);
+        let by_path = by_path.map(|called| self.absolute(called));
+        // Without /proc the kernel does not tell; then it is the one that was called.
+        let by_name = || self.find(called?.to_str()?);
+        let executable = self.executable.clone().or(by_path.clone()).or_else(by_name)?;
+        let identity = executable.canonicalize().ok()?;
+        let is_this = |path: &PathBuf| path.canonicalize().is_ok_and(|found| found == identity);
+        let mut on_path = self.search_path.iter().map(|directory| directory.join(PROGRAM));
+        let found = on_path.find(is_this).or_else(|| by_path.filter(is_this));
+        let is_named_so = |path: &PathBuf| path.ends_with(PROGRAM) || self.executable.is_some();
+        found.or(Some(executable)).filter(is_named_so)
+    }
+
+    /// How to call this program in a shell here: by its path where its name does not lead to it.
+    pub(crate) fn command(&self) -> String {
+        let Some(own) = self.program() else { return COMMAND.to_owned() };
+        let first = self.find(PROGRAM).and_then(|first| first.canonicalize().ok());
+        let is_found = first.is_some() && first == own.canonicalize().ok();
+        match quoted(&own.to_string_lossy()) {
+            Some(path) if !is_found || self.find("git").is_none() => path,
+            _ => COMMAND.to_owned(),
+        }
     }
 
     /// The program of that name that comes first on `PATH`, by its absolute path.
@@ -93,13 +108,7 @@ impl Surroundings {
 
     /// As seen from the working directory; links stay as they are.
     pub(crate) fn absolute(&self, path: &Path) -> PathBuf {
-        let mut absolute = PathBuf::new();
-        for component in self.directory.clone().unwrap_or_default().join(path).components() {
-            if component != Component::CurDir {
-                absolute.push(component);
-            }
-        }
-        absolute
+        std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
     }
 }
 
@@ -149,9 +158,20 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_made_absolute_without_following_links() {
-        let here = surroundings("", Path::new("x"), Path::new("/x"));
-        assert_eq!(here.absolute(Path::new("./a/b")), Path::new("/here/a/b"));
-        assert_eq!(here.absolute(Path::new("/c")), Path::new("/c"));
+    fn without_proc_the_program_is_the_one_that_was_called() {
+        let directory = tempfile::tempdir().unwrap();
+        let own = directory.path().join(PROGRAM);
+        std::fs::write(&own, "").unwrap();
+        let path = directory.path().display().to_string();
+        let found = |path: &str, called_as: &Path| {
+            let executable = None;
+            Surroundings { executable, ..surroundings(path, called_as, &own) }.program()
+        };
+        assert_eq!(found("", &own), Some(own.clone()));
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&own, mode).unwrap();
+        assert_eq!(found(&path, Path::new(PROGRAM)), Some(own.clone()));
+        assert_eq!(found("", Path::new(PROGRAM)), None);
+        assert_eq!(found("/usr/bin:/bin", Path::new("/bin/sh")), None);
     }
 }

@@ -7,6 +7,9 @@
 /// The name of this program, by which git finds it and we find ourselves.
 pub const PROGRAM: &str = "git-credential-gastown";
 
+/// How messages call it; where that does not lead to it, they are printed with its path instead.
+pub const COMMAND: &str = "git credential-gastown";
+
 /// Whose helper a line names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

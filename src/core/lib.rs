@@ -7,6 +7,7 @@
 
 pub mod contract;
 pub mod failure;
+pub mod gh;
 pub mod git_config;
 pub mod helper_line;
 pub mod host;

@@ -76,7 +76,7 @@ pub(crate) fn run(context: &Context<'_>, flags: &Flags, options: &Options) -> Re
     let surroundings = Surroundings::from_process();
     surroundings.tokens.iter().for_each(|(_, token)| context.messages.remember(token));
     let git = Git::find(&surroundings)?;
-    let hosts = context.settings.hosts.clone();
+    let hosts = context.settings.listed_hosts.clone();
     let new_mode = 0o600 | (0o666 & !mask);
     let setup = Setup { context, flags, options, surroundings, git, hosts, new_mode };
     if options.target.print_env {

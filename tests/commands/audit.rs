@@ -78,7 +78,7 @@ fn a_failure_is_logged_by_its_name_and_other_hosts_not_at_all() {
     home.set("GASTOWN_AGENT_ID", &format!("a {}", town.worker.token_for(RIG)));
     town.worker.go_down();
     get(&home, &town).assert_fails();
-    home.helper(&["gh"], "").assert_fails();
+    home.helper(&["gh", "status"], "").assert_fails();
     home.helper(&["get"], "protocol=https\nhost=elsewhere.example\n\n").assert_ok();
     home.helper(&["store"], "").assert_ok();
     home.helper(&["status"], "").assert_ok();
@@ -107,11 +107,12 @@ fn fifty_at_once_leave_fifty_whole_lines() {
 }
 
 #[test]
-fn a_log_that_cannot_be_written_costs_a_line_of_trace() {
+fn log_that_cannot_be_written_is_told_to_people_and_to_git_with_each_new_token() {
     let (town, mut home, log) = logged();
     let elsewhere = home.path().join("elsewhere");
     let trace = home.path().join("trace");
     home.set("GASTOWN_TRACE", trace.to_str().unwrap());
+    get(&home, &town).assert_ok();
     let spoil: [&dyn Fn(); 4] = [
         &|| {
             fs::write(&log, "").unwrap();
@@ -144,6 +145,11 @@ fn a_log_that_cannot_be_written_costs_a_line_of_trace() {
     assert!(!elsewhere.exists());
     let trace = fs::read_to_string(trace).unwrap();
     assert_eq!(trace.matches("audit log ").count(), 4, "{trace}");
+    let lacks = |ran: &Ran| ran.stderr.matches("lacks a line").count();
+    assert_eq!(lacks(&home.helper(&["token"], "")), 1);
+    crate::transcript::let_pass(&town, &home, crate::transcript::HOUR);
+    assert_eq!(lacks(&get(&home, &town)), 1, "with the answer of the worker");
+    assert_eq!(lacks(&get(&home, &town)), 0);
 }
 
 #[test]

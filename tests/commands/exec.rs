@@ -9,25 +9,83 @@ fn exec(home: &Home, words: &[&str]) -> Ran {
     home.helper(&[&["exec", "--"], words].concat(), "")
 }
 
-#[test]
-fn the_command_gets_the_token_and_keeps_the_rest_of_its_environment() {
-    let (town, mut home) = settled();
-    home.set("GH_TOKEN", "ghs_stale").set("EXTRA", "as it was");
-    let ran = home.helper(&["exec", "--env", "A_TOKEN", "--env", "B_TOKEN", "--", "env"], "");
-    let token = town.worker.token_for(RIG);
-    let names = ["GH_TOKEN", "GITHUB_TOKEN", "GIT_TOKEN", "A_TOKEN", "B_TOKEN"];
-    for name in names {
-        assert_eq!(variable(&ran.assert_ok().stdout, name), Some(&*token), "{name}\n{ran:?}");
+/// The environment of a command, without what is set for it.
+fn others(text: &str, names: &[&str]) -> Vec<String> {
+    let is_other = |line: &&str| !names.iter().any(|name| line.starts_with(&format!("{name}=")));
+    let mut lines: Vec<_> = text.lines().filter(is_other).map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+/// That for this host the token is in these variables, with one that names the host, and that all
+/// others are as they were.
+#[track_caller]
+fn assert_given(home: &Home, host: &str, token: &str, names: &[&str], more: &[(&str, &str)]) {
+    let arguments = ["exec", "--host", host, "--env", "A_TOKEN", "--env", "B_TOKEN", "--", "env"];
+    let ran = home.helper(&arguments, "");
+    let names = [names, &["A_TOKEN", "B_TOKEN"]].concat();
+    for name in &names {
+        assert_eq!(variable(&ran.assert_ok().stdout, name), Some(token), "{name}\n{ran:?}");
     }
-    let others = |text: &str| {
-        let is_other =
-            |line: &&str| !names.iter().any(|name| line.starts_with(&format!("{name}=")));
-        let mut lines: Vec<_> = text.lines().filter(is_other).map(str::to_owned).collect();
-        lines.sort();
-        lines
-    };
+    for (name, value) in more {
+        assert_eq!(variable(&ran.stdout, name), Some(*value), "{name}\n{ran:?}");
+    }
+    let set: Vec<_> = names.iter().copied().chain(more.iter().map(|(name, _)| *name)).collect();
     let before = Ran::run(home.command("env"), b"");
-    assert_eq!(others(&ran.stdout), others(&before.stdout));
+    assert_eq!(others(&ran.stdout, &set), others(&before.stdout, &set));
+}
+
+#[test]
+fn command_gets_the_variables_of_its_host_and_keeps_all_others() {
+    let (town, mut home) = settled();
+    let token = town.worker.token_for(RIG);
+    let github = ["GH_TOKEN", "GITHUB_TOKEN", "GIT_TOKEN"];
+    let enterprise = ["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN", "GIT_TOKEN"];
+    let named = |host| [("GH_HOST", host)];
+    home.set("GH_TOKEN", "ghs_stale").set("EXTRA", "as it was");
+    assert_given(&home, "github.com", &token, &github, &[]);
+    assert_given(&home, "gist.github.com", &token, &github, &[]);
+    assert_given(&home, "town.ghe.com", &token, &github, &named("town.ghe.com"));
+    assert_given(&home, "ghe.example", &token, &enterprise, &named("ghe.example"));
+    assert_given(&home, "ghe.example:8443", &token, &enterprise, &named("ghe.example:8443"));
+    // gh would take a token for another tenant's.
+    home.set("GH_HOST", "other.ghe.com");
+    assert_given(&home, "github.com", &token, &github, &named("github.com"));
+}
+
+#[test]
+fn command_for_gitlab_gets_none_of_githubs_variables() {
+    let (town, mut home) = settled();
+    home.set("GITLAB_TOKEN", "glpat-mine").set("GITLAB_INSTANCE_URL", "https://git.example");
+    let names = ["GITLAB_TOKEN", "GIT_TOKEN"];
+    let named = [("GITLAB_HOST", "git.example")];
+    assert_given(&home, "git.example", "glpat-mine", &names, &named);
+    home.unset("GITLAB_INSTANCE_URL");
+    assert_given(&home, "gitlab.com", "glpat-mine", &names, &[]);
+    assert_eq!(town.worker.git_token_calls(), 0);
+}
+
+#[test]
+fn long_lived_gh_token_of_the_user_stays() {
+    let (town, mut home) = settled();
+    home.set("GH_TOKEN", "ghp_mine");
+    let ran = home.helper(&["exec", "--host", "github.com", "--", "env"], "");
+    let token = town.worker.token_for(RIG);
+    let given = ["GH_TOKEN", "GITHUB_TOKEN"].map(|name| variable(&ran.stdout, name));
+    assert_eq!(given, [Some("ghp_mine"), Some(&*token)], "{ran:?}");
+}
+
+#[test]
+fn least_life_has_the_worker_asked_first_and_a_warning_if_there_is_none() {
+    let (town, home) = settled();
+    let calls = || town.worker.git_token_calls();
+    let ask = |life| home.helper(&["exec", "--min-life", life, "--", "true"], "");
+    assert_eq!(ask("20m").assert_ok().stderr, "");
+    crate::transcript::let_pass(&town, &home, std::time::Duration::from_secs(14 * 60));
+    assert_eq!((ask("10m").assert_ok().stderr.as_str(), calls()), ("", 1));
+    assert_eq!((ask("20m").assert_ok().stderr.as_str(), calls()), ("", 2));
+    let warned = ask("59m");
+    assert!(warned.assert_ok().stderr.contains("certain to live for"), "{warned:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
-use crate::town::RIG;
+use crate::town::{Git, RIG};
 
 /// Tells what the real `gh` would have got.
 const REAL: &str = "echo \"real gh:\" \"$@\"; /usr/bin/env";
@@ -46,14 +46,12 @@ fn the_real_gh_gets_a_live_token_and_its_words_untouched() {
     let (town, home) = on_path(&["shim", "real"]);
     symlink(HELPER, home.path().join("shim/gh")).unwrap();
     let link = home.path().join("shim/gh");
-    for words in [&["--help"][..], &["--version"], &["-v", "--host", "x"], &["get"], &["a b", "--"]]
-    {
+    for words in [&["pr", "list"][..], &["-v", "--host", "x"], &["get"], &["a b", "--"]] {
         let ran = run(&home, &link, words);
         assert_reached(&town, &ran);
         assert_eq!(ran.stdout.lines().next(), Some(&*format!("real gh: {}", words.join(" "))));
     }
-    for words in [&["gh", "pr", "list", "--host", "x"][..], &["gh", "--version"], &["gh", "--help"]]
-    {
+    for words in [&["gh", "pr", "list", "--host", "x"][..], &["gh", "auth", "token"]] {
         let ran = home.helper(words, "");
         assert_reached(&town, &ran);
         assert_eq!(ran.stdout.lines().next(), Some(&*format!("real gh: {}", words[1..].join(" "))));
@@ -68,7 +66,7 @@ fn we_are_skipped_however_we_are_linked() {
     symlink(at("one/gh"), at("two/gh")).unwrap();
     symlink("../two/gh", at("three/gh")).unwrap();
     for link in ["one/gh", "two/gh", "three/gh"] {
-        assert_reached(&town, &run(&home, at(link), &[]));
+        assert_reached(&town, &run(&home, at(link), &["status"]));
     }
 }
 
@@ -81,9 +79,9 @@ fn hard_links_copies_and_scripts_that_call_us_do_not_take_turns() {
     installed(&home, Path::new(HELPER), "second-copy/gh");
     fs::hard_link(at("copy/gh"), at("hard/gh")).unwrap();
     for path in ["copy/gh", "script/gh", "second-copy/gh", "hard/gh"] {
-        assert_reached(&town, &run(&home, at(path), &[]));
+        assert_reached(&town, &run(&home, at(path), &["status"]));
     }
-    assert_reached(&town, &home.helper(&["gh"], ""));
+    assert_reached(&town, &home.helper(&["gh", "status"], ""));
     fs::remove_file(at("real/gh")).unwrap();
     let ran = run(&home, at("copy/gh"), &[]);
     assert_eq!((ran.code, &*ran.stdout), (127, ""), "{ran:?}");
@@ -111,40 +109,191 @@ fn without_a_token_it_is_125_and_without_a_program_126_or_127() {
     assert_fails(&home.helper(&["gh"], ""), 127, &["no `gh` on PATH"]);
 }
 
+/// What gh is given for these words.
+fn given(home: &Home, words: &[&str]) -> Ran {
+    let ran = home.helper(&[&["gh"], words].concat(), "");
+    assert!(ran.assert_ok().stdout.starts_with("real gh:"), "{ran:?}");
+    ran
+}
+
 #[test]
-fn a_personal_token_goes_first() {
+fn what_needs_no_token_runs_without() {
+    let (town, home) = on_path(&["real"]);
+    town.worker.go_down();
+    for words in [
+        &[][..],
+        &["--version"],
+        &["version"],
+        &["--help"],
+        &["help", "pr"],
+        &["pr", "list", "--help"],
+        &["completion", "-s", "bash"],
+        &["auth", "login"],
+        &["config", "list"],
+        &["alias", "list"],
+    ] {
+        let ran = given(&home, words);
+        assert_eq!((tokens(&ran), &*ran.stderr), ([None; 4], ""), "{ran:?}");
+    }
+}
+
+#[test]
+fn without_a_token_gh_runs_with_what_it_has_if_that_is_wanted() {
+    let (town, mut home) = on_path(&["real"]);
+    town.worker.go_down();
+    home.set("GASTOWN_ON_FAILURE", "next").set("GH_TOKEN", "gho_mine");
+    let ran = given(&home, &["pr", "list"]);
+    assert_eq!(tokens(&ran), [Some("gho_mine"), None, None, None], "{ran:?}");
+    assert!(ran.stderr.contains("[worker-unreachable]"), "{ran:?}");
+}
+
+#[test]
+fn configured_long_lived_token_goes_before_the_worker_and_a_set_one_before_both() {
     let (town, mut home) = on_path(&["real"]);
     home.set("GITHUB_CLI_PAT", "ghp_mine").set("GH_TOKEN", "ghs_stale");
-    let ran = home.helper(&["gh"], "");
+    let ran = given(&home, &["pr", "list"]);
     assert_eq!(tokens(&ran), [Some("ghp_mine"), Some("ghp_mine"), None, None], "{ran:?}");
+    for own in ["ghp_other", "github_pat_other"] {
+        home.set("GH_TOKEN", own);
+        let ran = given(&home, &["pr", "list"]);
+        assert_eq!(tokens(&ran), [Some(own), None, None, None], "{ran:?}");
+    }
     assert_eq!(town.worker.git_token_calls(), 0);
 }
 
 #[test]
-fn an_enterprise_host_gets_its_own_variables_and_githubs_stay_as_they_were() {
+fn enterprise_host_gets_its_own_variables_and_githubs_stay_as_they_were() {
     let (town, mut home) = on_path(&["real"]);
     let token = town.worker.token_for(RIG);
     home.set("GH_TOKEN", "ghs_stale").set("GASTOWN_GIT_HOSTS", "ghe.example,github.com");
     let enterprise = [Some("ghs_stale"), None, Some(&*token), Some(&*token)];
-    let first = home.helper(&["gh"], "");
+    let first = given(&home, &["pr", "list"]);
     assert_eq!(tokens(&first), enterprise, "{first:?}");
-    home.set("GASTOWN_GIT_HOSTS", "github.com,ghe.example").set("GH_HOST", "ghe.example");
-    let named = home.helper(&["gh"], "");
-    assert_eq!(tokens(&named), enterprise, "{named:?}");
+    assert_eq!(variable(&first.stdout, "GH_HOST"), Some("ghe.example"));
+    home.set("GASTOWN_GIT_HOSTS", "github.com,ghe.example");
+    for words in [
+        &["pr", "list", "-R", "ghe.example/o/r"][..],
+        &["pr", "list", "-RGHE.example/o/r"],
+        &["api", "user", "--hostname", "ghe.example"],
+        &["pr", "view", "https://ghe.example/o/r/pull/1"],
+        &["repo", "clone", "git@ghe.example:o/r"],
+    ] {
+        let named = given(&home, words);
+        assert_eq!(tokens(&named), enterprise, "{named:?}");
+        assert_eq!(variable(&named.stdout, "GH_HOST"), Some("ghe.example"));
+    }
+    home.set("GH_REPO", "ghe.example/o/r");
+    assert_eq!(tokens(&given(&home, &["pr", "list"])), enterprise);
+    home.unset("GH_REPO").set("GH_HOST", "ghe.example");
+    assert_eq!(tokens(&given(&home, &["pr", "list"])), enterprise);
     home.set("GH_HOST", "github.com");
-    let github = home.helper(&["gh"], "");
+    let github = given(&home, &["pr", "list"]);
     assert_eq!(tokens(&github), [Some(&*token), Some(&*token), None, None], "{github:?}");
 }
 
 #[test]
-fn a_host_that_is_not_ours_gets_nothing() {
+fn host_that_is_not_ours_gets_nothing_however_it_is_named() {
     let (town, mut home) = on_path(&["real"]);
-    for host in ["evil.example", "github.com.evil.example", "http://github.com"] {
-        home.set("GH_HOST", host);
-        let ran = home.helper(&["gh"], "");
-        assert_eq!(tokens(ran.assert_ok()), [None; 4], "{ran:?}");
+    for ours in ["github.com", "ghe.example", "town.ghe.com"] {
+        home.set("GASTOWN_GIT_HOSTS", ours).unset("GH_HOST").unset("GH_REPO");
+        for other in ["evil.example", "evil.ghe.com", "github.com.evil.example"] {
+            let (repository, url) = (format!("{other}/o/r"), format!("https://{other}/o/r"));
+            let (short, long) = (format!("-R{repository}"), format!("--repo={repository}"));
+            for words in [
+                &["pr", "list", "-R", &repository][..],
+                &["pr", "list", &short],
+                &["pr", "list", "--repo", &repository],
+                &["pr", "list", &long],
+                &["pr", "list", "-R", &url],
+                &["pr", "list", "-R", &format!("git@{other}:o/r")],
+                &["pr", "view", &url],
+                &["api", "--hostname", other, "user"],
+                &["api", &format!("--hostname={other}"), "user"],
+                &["api", &url],
+                &["auth", "token", "-h", other],
+                &["repo", "clone", &repository],
+                &["pr", "view", "-R", &format!("{ours}/o/r"), &url],
+            ] {
+                let ran = given(&home, words);
+                assert_eq!(tokens(&ran), [None; 4], "{ran:?}");
+            }
+            home.set("GH_REPO", &repository);
+            assert_eq!(tokens(&given(&home, &["pr", "list"])), [None; 4]);
+            home.unset("GH_REPO").set("GH_HOST", other);
+            assert_eq!(tokens(&given(&home, &["pr", "list"])), [None; 4]);
+            home.unset("GH_HOST");
+        }
     }
+    // Its host comes on stdin.
+    assert_eq!(tokens(&given(&home, &["auth", "git-credential", "get"])), [None; 4]);
     assert_eq!(town.worker.git_token_calls(), 0);
+}
+
+#[test]
+fn snapshot_for_our_host_does_not_go_to_another_and_a_users_own_token_does() {
+    let (_town, mut home) = on_path(&["real"]);
+    let foreign = ["pr", "list", "-R", "evil.example/o/r"];
+    home.set("GASTOWN_GIT_HOSTS", "ghe.example");
+    home.set("GH_ENTERPRISE_TOKEN", "ghs_stale").set("GITHUB_ENTERPRISE_TOKEN", "ghp_mine");
+    let ran = given(&home, &foreign);
+    assert_eq!(tokens(&ran), [None, None, None, Some("ghp_mine")], "{ran:?}");
+    // Not for a host of ours.
+    home.set("GASTOWN_GIT_HOSTS", "github.com");
+    let ran = given(&home, &foreign);
+    assert_eq!(tokens(&ran), [None, None, Some("ghs_stale"), Some("ghp_mine")], "{ran:?}");
+}
+
+/// A repository in the home with these remotes.
+fn repository(home: &mut Home, remotes: &[(&str, &str)]) {
+    let git = Git::newest();
+    let directory = git.path.parent().expect("git lies in a directory").to_owned();
+    // After the real gh.
+    let path = format!("{}:{}", home.path().join("real").display(), directory.display());
+    home.set("PATH", &path);
+    home.git(&["init", "--quiet", "."]).assert_ok();
+    for (name, url) in remotes {
+        home.git(&["remote", "add", name, url]).assert_ok();
+    }
+}
+
+#[test]
+fn repository_tells_the_host_as_gh_reads_it() {
+    let (town, mut home) = on_path(&["real"]);
+    let token = town.worker.token_for(RIG);
+    home.set("GASTOWN_GIT_HOSTS", "github.com,ghe.example");
+    let remotes = [("origin", "https://github.com/o/r"), ("upstream", "git@ghe.example:o/r")];
+    repository(&mut home, &remotes);
+    let upstream = given(&home, &["pr", "list"]);
+    assert_eq!(tokens(&upstream), [None, None, Some(&*token), Some(&*token)], "{upstream:?}");
+    let named = given(&home, &["pr", "list", "-R", "o/r"]);
+    assert_eq!(tokens(&named), [Some(&*token), Some(&*token), None, None], "{named:?}");
+}
+
+#[test]
+fn repository_at_another_host_gets_nothing_and_other_commands_go_to_ours() {
+    let (town, mut home) = on_path(&["real"]);
+    let token = town.worker.token_for(RIG);
+    repository(&mut home, &[("origin", "https://evil.example/o/r")]);
+    assert_eq!(tokens(&given(&home, &["pr", "list"])), [None; 4]);
+    assert_eq!(tokens(&given(&home, &["repo", "view"])), [None; 4]);
+    for words in [&["api", "user"][..], &["repo", "clone", "o/r"], &["pr", "list", "-R", "o/r"]] {
+        let ran = given(&home, words);
+        assert_eq!(tokens(&ran), [Some(&*token), Some(&*token), None, None], "{ran:?}");
+    }
+}
+
+#[test]
+fn command_that_takes_our_place_in_gits_configuration_warns_how_to_put_it_back() {
+    let (town, mut home) = on_path(&["real"]);
+    repository(&mut home, &[]);
+    assert_eq!(given(&home, &["auth", "setup-git"]).stderr, "");
+    home.configure_helper(&town);
+    for words in [&["auth", "setup-git"][..], &["auth", "login"]] {
+        let ran = given(&home, words);
+        assert!(ran.stderr.contains("credential-gastown setup"), "{ran:?}");
+        assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+    }
+    assert_eq!(given(&home, &["auth", "login", "--help"]).stderr, "");
 }
 
 #[test]
@@ -160,4 +309,11 @@ fn the_packaged_gh_takes_the_token() {
     assert!(run(&home, &link, &["--version"]).assert_ok().stdout.starts_with("gh version"));
     let told = run(&home, &link, &["auth", "token"]);
     assert_eq!(told.assert_ok().stdout, format!("{}\n", town.worker.token_for(RIG)), "{told:?}");
+    let elsewhere = run(&home, &link, &["auth", "token", "--hostname", "evil.ghe.com"]);
+    assert_eq!(elsewhere.assert_fails().stdout, "", "{elsewhere:?}");
+    home.set("GASTOWN_GIT_HOSTS", "ghe.example");
+    let told = run(&home, &link, &["auth", "token", "--hostname", "ghe.example"]);
+    assert_eq!(told.assert_ok().stdout, format!("{}\n", town.worker.token_for(RIG)), "{told:?}");
+    let elsewhere = run(&home, &link, &["auth", "token", "--hostname", "evil.example"]);
+    assert_eq!(elsewhere.assert_fails().stdout, "", "{elsewhere:?}");
 }

@@ -57,6 +57,26 @@ fn a_renewal_that_fails_says_why_and_costs_nobody_the_cached_token() {
 }
 
 #[test]
+fn json_tells_the_token_by_its_hash_and_a_failure_by_its_name() {
+    let (town, home) = settled();
+    let told = |ran: &Ran| json(&ran.stdout);
+    let renewed = home.helper(&["refresh", "--json"], "");
+    let object = told(renewed.assert_ok());
+    assert_eq!((&object["version"], &object["error"]), (&1.into(), &Value::Null));
+    assert_eq!(object["host"], host(&town));
+    assert_eq!(object["token_hash"], crate::town::hash(&town.worker.token_for(RIG))[..16]);
+    assert_eq!(object["is_same_token"], false);
+    assert!(object["lives_until"].is_string() && object["dies_by"].is_string(), "{object}");
+    assert_tells_no_secret(&town, &home, &renewed.stdout);
+    assert_eq!(told(&home.helper(&["refresh", "--json"], ""))["is_same_token"], true);
+    town.worker.go_down();
+    let failed = home.helper(&["refresh", "--json"], "");
+    let object = told(failed.assert_fails());
+    assert_eq!((&object["version"], &object["error"]), (&1.into(), &"worker-unreachable".into()));
+    assert!(failed.stderr.contains("[worker-unreachable]"), "{failed:?}");
+}
+
+#[test]
 fn a_personal_token_that_goes_first_is_mentioned() {
     let (_town, mut home) = settled();
     home.set("GITHUB_CLI_PAT", "ghp_mine");

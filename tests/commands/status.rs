@@ -63,7 +63,11 @@ fn a_fresh_token_is_told_with_all_its_times() {
          \x20 token    [HASH], installation\n\
          \x20 source   the worker, first [TIME] ago, last [TIME] ago\n\
          \x20 expiry   in [TIME] to [TIME], assumed: the worker did not say\n\
-         \x20 renewal  in [TIME]\n"
+         \x20 renewal  in [TIME]\n\
+         settings\n\
+         \x20 api_url  [API] (from GASTOWN_API_URL)\n\
+         \x20 town     town-1 (from GASTOWN_TOWN_ID)\n\
+         \x20 rig      rig-1 (from GASTOWN_RIG_ID)\n"
     );
     assert_eq!(town.worker.calls().len(), 0);
 }
@@ -107,8 +111,10 @@ fn failures_and_refusals_on_record_are_told() {
     town.worker.go_down();
     get(&home, &town).assert_ok();
     home.age_cache(Duration::from_secs(1));
+    let told = status(&town, &home);
+    let (told, _) = told.split_once("settings\n").unwrap();
     assert_eq!(
-        status(&town, &home),
+        told,
         "rig rig-1 of town town-1 at [API]\n\
          \x20 state    SUSPECT: rejected by the server\n\
          \x20 token    [HASH], installation\n\

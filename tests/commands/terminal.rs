@@ -81,6 +81,48 @@ fn whoever_types_get_is_told_what_to_type() {
 }
 
 #[test]
+fn mistyped_word_is_told_what_is_meant_and_git_is_told_nothing() {
+    let (_town, home) = settled();
+    let typed = |words: &[&str]| {
+        let (_person, program) = terminal();
+        let mut command = helper(&home, words);
+        let output = command.stdin(program).output().expect("it can be started");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{stderr}");
+        stderr
+    };
+    assert!(typed(&["docter"]).contains("'doctor'"));
+    assert!(typed(&["docter", "--json"]).contains("'doctor'"));
+    assert!(typed(&["xyzzy"]).contains("'xyzzy'"));
+    let of_git = home.helper(&["docter"], "");
+    assert_eq!((of_git.code, &*of_git.stdout, &*of_git.stderr), (0, "", ""), "{of_git:?}");
+}
+
+#[test]
+fn word_too_many_is_an_error() {
+    let (_town, home) = settled();
+    for words in [&["status", "foo"][..], &["refresh", "a", "b"], &["doctor", "foo"]] {
+        let ran = home.helper(words, "");
+        assert_eq!((ran.code, &*ran.stdout), (2, ""), "{ran:?}");
+    }
+}
+
+#[test]
+fn help_fits_a_narrow_terminal_and_begins_with_what_is_for_people() {
+    let (_town, home) = settled();
+    for command in ["", "setup", "doctor", "status", "token", "exec", "refresh", "get"] {
+        let words: Vec<_> = [command, "--help"].into_iter().filter(|it| !it.is_empty()).collect();
+        let help = home.helper(&words, "").assert_ok().stdout.clone();
+        assert!(help.lines().all(|line| line.len() <= 80), "{help}");
+        let at = |text: &str| help.find(text).unwrap_or_else(|| panic!("no {text}: {help}"));
+        assert!(at("\nOptions:\n") < at("\nSettings:\n"), "{help}");
+        if command.is_empty() {
+            assert!(at("\n  setup ") < at("\n  get "), "{help}");
+        }
+    }
+}
+
+#[test]
 fn the_state_is_in_colour_unless_that_is_not_wanted() {
     let (town, mut home) = settled();
     get(&home, &town).assert_ok();

@@ -17,24 +17,36 @@ fn it_prints_the_bare_token_and_takes_it_from_the_cache_next_time() {
     assert_eq!(town.worker.git_token_calls(), 1);
 }
 
+/// Seconds from one moment of an object to another.
+fn seconds_between(object: &Value, from: &str, to: &str) -> i64 {
+    let moment = |name: &str| {
+        let text = object[name].as_str().unwrap_or_else(|| panic!("no {name}: {object}"));
+        git_credential_gastown::time::Timestamp::from_rfc3339(text).expect("RFC 3339").seconds()
+    };
+    moment(to) - moment(from)
+}
+
 #[test]
-fn as_json_it_tells_where_the_token_came_from_and_until_when_it_lives() {
+fn json_tells_where_the_token_came_from_and_how_long_it_lives() {
     let (town, home) = settled();
     let printed = |arguments: &[&str]| json(&home.helper(arguments, "").assert_ok().stdout);
     let token = town.worker.token_for(RIG);
-    let told = |expires: Option<&str>, source: &str| {
-        json!({
-            "token": token, "kind": "installation", "expires": expires, "source": source,
-            "host": host(&town),
-        })
-    };
-    assert_eq!(printed(&["token", "--json"]), told(None, "worker"));
-    assert_eq!(printed(&["token", "--json"]), told(None, "cache"));
+    for source in ["worker", "cache"] {
+        let told = printed(&["token", "--json"]);
+        let fields = ["version", "host", "username", "token", "kind", "source", "expires"];
+        assert_eq!(
+            json!(fields.map(|field| told[field].clone())),
+            json!([1, host(&town), "x-access-token", token, "installation", source, null])
+        );
+        let assumed = seconds_between(&told, "lives_until", "dies_by");
+        assert!((31 * 60..=32 * 60).contains(&assumed), "29 to 60 min: {told}");
+    }
     town.worker.set_expiry(Expiry::ExpiresAt);
     home.helper(&["refresh"], "").assert_ok();
-    let expires = printed(&["token", "--json"])["expires"].as_str().unwrap().to_owned();
-    assert_eq!(printed(&["token", "--json"]), told(Some(&expires), "cache"));
-    assert!(expires.ends_with('Z') && expires.len() >= 20, "{expires}");
+    let told = printed(&["token", "--json"]);
+    for end in ["lives_until", "dies_by"] {
+        assert_eq!(seconds_between(&told, "expires", end), 0, "{told}");
+    }
 }
 
 #[test]
@@ -45,6 +57,7 @@ fn a_personal_token_is_told_by_its_setting() {
     assert_eq!(printed["token"], "ghp_mine");
     assert_eq!(printed["kind"], "personal");
     assert_eq!(printed["source"], "GITHUB_CLI_PAT");
+    assert_eq!((&printed["lives_until"], &printed["dies_by"]), (&Value::Null, &Value::Null));
     assert_eq!(town.worker.git_token_calls(), 0);
 }
 

@@ -118,7 +118,9 @@ fn other_flags_replace_the_line_and_are_handed_to_the_helper() {
 #[test]
 fn a_program_in_a_directory_with_spaces_is_called() {
     for git in Git::all() {
-        let scene = Scene::new(&git);
+        let mut scene = Scene::new(&git);
+        let directory = git.path.parent().unwrap().display();
+        scene.home.set("PATH", &format!("{directory}:/usr/bin:/bin"));
         fs::create_dir(scene.path("a b'c")).unwrap();
         let program = scene.path("a b'c/git-credential-gastown");
         symlink(HELPER, &program).unwrap();

@@ -30,10 +30,12 @@ impl Home {
             fs::create_dir(path).expect("a temporary directory is writable");
         }
         let git_directory = git.path.parent().expect("git lies in a directory").display();
+        let helper_directory = helper.parent().expect("it lies in a directory").display();
         let mut agent = Self { directory, helper: helper.to_owned(), variables: BTreeMap::new() };
         agent
-            // The chosen git before the system's; git-lfs is wherever the system has it.
-            .set("PATH", &format!("{git_directory}:/usr/bin:/bin"))
+            // The chosen git before the system's; git-lfs is wherever the system has it. The helper is
+            // installed, so that advice is the same wherever the tests run.
+            .set("PATH", &format!("{git_directory}:/usr/bin:/bin:{helper_directory}"))
             // Git's configuration and the helper's cache are the agent's own.
             .set("HOME", &home.to_string_lossy())
             // The helper's last resort for its cache, and git's temporary files, stay inside.

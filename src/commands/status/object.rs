@@ -3,9 +3,9 @@
 use git_credential_gastown::failure::FailureRecord;
 use git_credential_gastown::policy::HostRecord;
 use git_credential_gastown::time::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{Record, Status, Token};
+use super::{Record, Shown, Status, Token};
 
 pub(super) fn of(status: &Status, clean: impl Fn(&str) -> String) -> String {
     let mut object = json!({
@@ -14,9 +14,14 @@ pub(super) fn of(status: &Status, clean: impl Fn(&str) -> String) -> String {
         "cache": status.directory,
         "entries": status.records.iter().map(|it| record(it, status.now)).collect::<Vec<_>>(),
         "unusable": status.faults,
+        "settings": status.settings.iter().map(setting).collect::<Map<_, _>>(),
     });
     clean_all(&mut object, &clean);
     format!("{object:#}\n")
+}
+
+fn setting(Shown { name, value, origin, .. }: &Shown) -> (String, Value) {
+    ((*name).to_owned(), json!({ "value": value, "origin": origin }))
 }
 
 fn record(record: &Record, now: Timestamp) -> Value {

@@ -27,6 +27,10 @@ pub(super) fn of(status: &Status, in_colour: bool, clean: impl Fn(&str) -> Strin
         line(&clean(&format!("nothing is cached in {}", status.directory)));
     }
     status.faults.iter().for_each(|fault| line(&clean(fault)));
+    line("settings");
+    for setting in &status.settings {
+        line(&clean(&format!("  {:<8} {}", setting.name, setting.text)));
+    }
     text
 }
 

@@ -1,0 +1,156 @@
+//! git's configuration as far as it has settings of ours: the flags and hosts of the helper lines
+//! that `setup` wrote, and the remotes of the repository that a command runs in. Only commands for
+//! people read it, once; git gives the flags of its helper line itself.
+
+use git_credential_gastown::failure::Failure;
+use git_credential_gastown::gh::host_name;
+use git_credential_gastown::git_config::{Line, helpers_for};
+use git_credential_gastown::helper_line::{Kind, command, kind};
+use git_credential_gastown::host::Host;
+use git_credential_gastown::remote_url::host_of;
+
+use super::Surroundings;
+use crate::cli::Flags;
+use crate::git::Git;
+
+/// What helper lines of ours set.
+#[derive(Default)]
+pub(crate) struct HelperLines {
+    /// Of the line for the host in question.
+    pub flags: Flags,
+    /// Those with a line of ours.
+    pub hosts: Vec<Host>,
+}
+
+#[derive(Default)]
+pub(crate) struct GitConfig {
+    lines: Vec<Line>,
+}
+
+impl GitConfig {
+    /// # Errors
+    /// If git is not there or cannot read its configuration.
+    pub(crate) fn read() -> Result<Self, Failure> {
+        let git = Git::find(&Surroundings::from_process())?;
+        Ok(Self { lines: git.lines_at_a_glance()? })
+    }
+
+    /// Whether git asks this helper for any host.
+    pub(crate) fn has_helper(&self) -> bool {
+        self.lines.iter().any(is_ours)
+    }
+
+    /// The hosts that git asks this helper for; a line for every host names them as flags.
+    pub(crate) fn hosts(&self) -> Vec<Host> {
+        let of_line = |line: &Line| match line.subsection() {
+            Some(pattern) => vec![pattern.to_owned()],
+            None => flags_in(line).host,
+        };
+        let entries = self.lines.iter().filter(|line| is_ours(line)).flat_map(of_line);
+        let mut hosts = Vec::new();
+        for host in entries.filter_map(|entry| Host::listed(&entry).ok()) {
+            if !hosts.contains(&host) {
+                hosts.push(host);
+            }
+        }
+        hosts
+    }
+
+    /// The flags that git gives this helper for a host.
+    pub(crate) fn flags(&self, host: &Host) -> Flags {
+        let chain = helpers_for(&self.lines, host);
+        chain.into_iter().find(|line| is_ours(line)).map(flags_in).unwrap_or_default()
+    }
+
+    /// The URLs of the repository's remotes, in the order that `gh` prefers them.
+    pub(crate) fn remotes(&self) -> Vec<&str> {
+        const PREFERRED: [&str; 3] = ["upstream", "github", "origin"];
+        let rank = |line: &&Line| {
+            let name = line.subsection().unwrap_or_default();
+            let is_resolved = |other: &Line| {
+                other.is("remote", "gh-resolved") && other.subsection() == Some(name)
+            };
+            let preference = PREFERRED.iter().position(|preferred| *preferred == name);
+            (!self.lines.iter().any(is_resolved), preference.unwrap_or(PREFERRED.len()))
+        };
+        let mut remotes: Vec<_> =
+            self.lines.iter().filter(|line| line.is("remote", "url")).collect();
+        remotes.sort_by_key(rank);
+        remotes.into_iter().map(|line| line.value.as_str()).collect()
+    }
+
+    /// The first of the repository's remotes that leads to one of these hosts.
+    pub(crate) fn remote_host(&self, hosts: &[Host]) -> Option<Host> {
+        let leads_to = |url: &str, host: &Host| match host_of(url) {
+            Some(named) => named == *host,
+            // Over ssh a port says nothing of the one for https.
+            None => host_name(url).is_some_and(|name| name == host.name()),
+        };
+        let found = |url: &str| hosts.iter().find(|host| leads_to(url, host)).cloned();
+        self.remotes().into_iter().find_map(found)
+    }
+}
+
+fn is_ours(line: &Line) -> bool {
+    line.is_helper() && kind(&line.value) == Kind::Ours
+}
+
+/// What is not for us to read sets nothing.
+fn flags_in(line: &Line) -> Flags {
+    let words = command(&line.value);
+    // `git credential-gastown …` has the name in two words.
+    let name_ends = if words.first().is_some_and(|word| word.ends_with("git")) { 2 } else { 1 };
+    Flags::of_helper_line(words.get(name_ends..).unwrap_or_default()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(pairs: &[(&str, &str)]) -> GitConfig {
+        let line = |(key, value): &(&str, &str)| Line {
+            scope: "global".to_owned(),
+            origin: "file:f".to_owned(),
+            key: (*key).to_owned(),
+            value: (*value).to_owned(),
+        };
+        GitConfig { lines: pairs.iter().map(line).collect() }
+    }
+
+    fn shown(hosts: &[Host]) -> String {
+        hosts.iter().map(Host::name).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn helper_lines_tell_hosts_and_flags() {
+        let config = config(&[
+            ("credential.https://a.example.helper", ""),
+            ("credential.https://a.example.helper", r"/o\ p/git-credential-gastown --rig a"),
+            ("credential.https://b.example.helper", "!git credential-gastown --rig 'b'"),
+            ("credential.https://c.example.helper", "store"),
+            ("credential.https://*.d.example.helper", "gastown --rig d"),
+            ("credential.helper", "gastown --rig e --host e.example"),
+            ("credential.https://f.example.helper", "gastown --no-such-flag"),
+        ]);
+        assert_eq!(shown(&config.hosts()), "a.example b.example e.example f.example");
+        let rig = |host: &str| config.flags(&Host::listed(host).unwrap()).rig.unwrap_or_default();
+        let rigs = ["a.example", "b.example", "c.example", "x.d.example", "f.example"].map(rig);
+        assert_eq!(rigs, ["a", "b", "e", "d", "e"]);
+    }
+
+    #[test]
+    fn remotes_are_in_the_order_that_gh_has() {
+        let config = config(&[
+            ("remote.mine.url", "https://a.example/o/r"),
+            ("remote.origin.url", "git@b.example:o/r"),
+            ("remote.upstream.url", "ssh://git@c.example:22/o/r"),
+            ("remote.other.url", "https://d.example/o/r"),
+            ("remote.other.gh-resolved", "base"),
+        ]);
+        let names: Vec<_> = config.remotes().into_iter().filter_map(host_name).collect();
+        assert_eq!(names, ["d.example", "c.example", "b.example", "a.example"]);
+        let hosts = ["a.example", "b.example"].map(|host| Host::listed(host).unwrap());
+        assert_eq!(config.remote_host(&hosts).as_ref(), Some(&hosts[1]));
+        assert_eq!(config.remote_host(&[]), None);
+    }
+}

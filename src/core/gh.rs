@@ -1,0 +1,297 @@
+//! What the words given to GitHub's `gh` say of the host that it will talk to, and whether it needs
+//! a token at all. Where they can be read in two ways, the one that names a host is taken: a token
+//! too few is told by gh, a token too many goes to a stranger.
+//!
+//! <https://cli.github.com/manual/gh_help_environment>
+
+/// Flags whose value is text for people or a server: a URL there names no host to talk to.
+const TEXTS: &str = "--body -b --branch --title -t --notes -n --description --desc --homepage -h \
+                     --comment --message --subject --search --field --raw-field --header -H";
+
+fn takes_text(flag: &str) -> bool {
+    TEXTS.split(' ').any(|text| text == flag)
+}
+
+/// A command line of gh, without its name.
+pub struct Words<'a> {
+    words: &'a [&'a str],
+}
+
+impl<'a> Words<'a> {
+    pub fn new(words: &'a [&'a str]) -> Self {
+        Self { words }
+    }
+
+    /// Whether gh can do without a token.
+    pub fn need_no_token(&self) -> bool {
+        match self.commands().as_slice() {
+            [] => true,
+            ["alias" | "completion" | "config" | "help" | "version", ..] => true,
+            ["auth", "login" | "logout" | "refresh" | "switch", ..] => true,
+            _ => self.ask_for_help(),
+        }
+    }
+
+    fn ask_for_help(&self) -> bool {
+        let mut own = self.words.iter().take_while(|word| **word != "--");
+        own.any(|word| *word == "--help")
+    }
+
+    /// Whether gh is about to write itself into git's configuration.
+    pub fn set_up_git(&self) -> bool {
+        matches!(self.commands().as_slice(), ["auth", "login" | "setup-git", ..])
+            && !self.ask_for_help()
+    }
+
+    /// Whether gh is told the host on stdin only.
+    pub fn leave_the_host_open(&self) -> bool {
+        self.commands().starts_with(&["auth", "git-credential"])
+    }
+
+    /// Whether gh will look at the remotes of the repository that it runs in.
+    pub fn look_at_remotes(&self) -> bool {
+        const COMMANDS: [&str; 11] = [
+            "browse", "cache", "issue", "label", "pr", "release", "ruleset", "run", "secret",
+            "variable", "workflow",
+        ];
+        let looks = match self.commands().as_slice() {
+            ["repo", command] => !["create", "list"].contains(command),
+            [command, ..] => COMMANDS.contains(command),
+            [] => false,
+        };
+        looks && !self.name_a_repository()
+    }
+
+    /// Whether a flag names a repository, with or without its host.
+    pub fn name_a_repository(&self) -> bool {
+        !self.repositories().is_empty()
+    }
+
+    /// Every host that is named, as gh calls it. Words after `--` count too: not all commands of gh
+    /// pass them on.
+    pub fn hosts(&self) -> Vec<String> {
+        let commands = self.commands();
+        // `gh api repos/OWNER/REPO` is a path.
+        let are_repositories = matches!(
+            commands.as_slice(),
+            ["repo" | "extension" | "extensions" | "ext", ..]
+                | ["label", "clone", ..]
+                | ["issue", "transfer", ..]
+        );
+        let is_auth = commands.first() == Some(&"auth");
+        let named = self.values("--hostname", is_auth.then_some('h')).into_iter().map(normal);
+        let mut repositories = self.repositories();
+        for (index, word) in self.words.iter().enumerate() {
+            let (flag, value) = match word.split_once('=') {
+                Some((flag, value)) if flag.starts_with("--") => (flag, value),
+                _ => ("", *word),
+            };
+            let is_url = host_name(value).is_some() && !takes_text(flag);
+            // One that begins with a dot or a slash is a directory.
+            let may_be_repository = are_repositories && !word.starts_with(['-', '.', '/']);
+            if (is_url || may_be_repository) && !self.is_text(index) {
+                repositories.push(value);
+            }
+        }
+        let mut hosts: Vec<_> =
+            named.chain(repositories.into_iter().filter_map(host_of_repository)).collect();
+        hosts.sort();
+        hosts.dedup();
+        hosts
+    }
+
+    /// Whether a word is surely the value of a flag for text: what looks like such a flag may be
+    /// the value of another one before it.
+    fn is_text(&self, index: usize) -> bool {
+        let before = &self.words[..index];
+        let (flag, rest) = match before {
+            [rest @ .., flag] => (flag, rest),
+            [] => return false,
+        };
+        let is_flag = rest.last().is_none_or(|word| !word.starts_with('-'));
+        takes_text(flag) && is_flag && !rest.contains(&"--")
+    }
+
+    /// The values of `--repo` in all its spellings, and of flags that name a repository likewise.
+    fn repositories(&self) -> Vec<&'a str> {
+        let more = match self.commands().as_slice() {
+            ["repo", "sync", ..] => "--source",
+            ["repo", "create", ..] => "--template",
+            ["issue", "develop", ..] => "--branch-repo",
+            _ => "--repo",
+        };
+        let mut repositories = self.values("--repo", Some('R'));
+        repositories.extend(self.values(more, None));
+        repositories
+    }
+
+    /// The words that are no flags, nor values of those that may come before a command.
+    fn commands(&self) -> Vec<&'a str> {
+        let takes_value = |word: &str| ["-R", "--repo", "--hostname"].contains(&word);
+        let is_value = |index: usize| index > 0 && takes_value(self.words[index - 1]);
+        let words = self.words.iter().enumerate();
+        let commands = words.filter(|(index, word)| !word.starts_with('-') && !is_value(*index));
+        commands.map(|(_, word)| *word).collect()
+    }
+
+    /// The values of a flag: `--repo x`, `--repo=x`, `-R x`, `-Rx`, `-R=x`, `-wR x`.
+    fn values(&self, long: &str, short: Option<char>) -> Vec<&'a str> {
+        let value = |(index, word): (usize, &&'a str)| {
+            let rest = match word.strip_prefix(long) {
+                Some(rest) if rest.is_empty() || rest.starts_with('=') => rest,
+                _ if word.starts_with("--") => return None,
+                _ => word.strip_prefix('-')?.split_once(short?)?.1,
+            };
+            match rest.strip_prefix('=').unwrap_or(rest) {
+                "" => self.words.get(index + 1).copied(),
+                value => Some(value),
+            }
+        };
+        self.words.iter().enumerate().filter_map(value).collect()
+    }
+}
+
+/// The host in `[HOST/]OWNER/REPO` or a URL, as gh calls it.
+pub fn host_of_repository(text: &str) -> Option<String> {
+    let in_front = || {
+        let (host, rest) = text.split_once('/')?;
+        rest.contains('/').then(|| normal(host))
+    };
+    host_name(text).map(|name| normal(&name)).or_else(in_front)
+}
+
+/// The host in a URL of any scheme, or in `user@host:path`; without user and port.
+pub fn host_name(url: &str) -> Option<String> {
+    let is_scheme =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+');
+    let authority = match url.split_once("://") {
+        Some((scheme, rest)) if is_scheme(scheme) => rest.split(['/', '?', '#']).next()?,
+        _ => {
+            let (authority, _) = url.split_once(':')?;
+            authority.contains('@').then_some(authority)?
+        }
+    };
+    let host = authority.rsplit('@').next()?;
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let is_one_word = !authority.contains(|letter: char| letter.is_whitespace() || letter == '/');
+    is_one_word.then(|| name.to_ascii_lowercase())
+}
+
+/// A host as gh calls it: one name for all that belong to it.
+pub fn normal(host: &str) -> String {
+    const GITHUB: [&str; 5] = ["api", "gist", "ssh", "uploads", "www"];
+    let host = host.to_ascii_lowercase();
+    match host.split_once('.') {
+        Some((first, "github.com")) if GITHUB.contains(&first) => "github.com".to_owned(),
+        Some(("api", tenant)) if tenant.ends_with(".ghe.com") => tenant.to_owned(),
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(line: &str) -> String {
+        let words: Vec<_> = line.split(' ').filter(|word| !word.is_empty()).collect();
+        Words::new(&words).hosts().join(" ")
+    }
+
+    #[test]
+    fn every_way_to_name_a_host_is_seen() {
+        for line in [
+            "pr list -R e.example/o/r",
+            "pr list -Re.example/o/r",
+            "pr list -R=e.example/o/r",
+            "pr list -wR e.example/o/r",
+            "pr list --repo e.example/o/r",
+            "pr list --repo=E.example/o/r",
+            "-R e.example/o/r pr list",
+            "pr list -R https://e.example/o/r",
+            "pr list -R https://x:y@e.example:8443/o/r.git",
+            "pr list -R git@e.example:o/r.git",
+            "pr list -R ssh://git@e.example:22/o/r",
+            "api --hostname e.example user",
+            "api user --hostname=e.example",
+            "auth token -h e.example",
+            "auth token -he.example",
+            "api https://e.example/x",
+            "api https://e.example?x",
+            "pr view https://e.example/o/r/pull/1",
+            "pr view --web https://e.example/o/r/pull/1",
+            "pr view https://github.com@e.example/o/r/pull/1",
+            "repo clone e.example/o/r",
+            "repo clone --upstream-remote-name x e.example/o/r -- --depth 1",
+            "repo clone git@e.example:o/r.git",
+            "repo sync --source e.example/o/r",
+            "issue transfer 5 e.example/o/r",
+            "label clone e.example/o/r",
+            "extension install https://e.example/o/gh-x",
+            "issue edit 5 --parent=https://e.example/o/r/issues/1",
+            "pr view -- https://e.example/o/r/pull/1",
+            "pr list --search -- -R e.example/o/r",
+            "pr view --jq --body https://e.example/o/r/pull/1",
+            "pr view --body -b https://e.example/o/r/pull/1",
+            r"api https://github.com\@e.example/x",
+        ] {
+            assert_eq!(hosts(line), "e.example", "{line}");
+        }
+        assert_eq!(hosts("pr view -R b.example/o/r https://a.example/x"), "a.example b.example");
+        assert_eq!(hosts("gist view https://gist.github.com/x"), "github.com");
+        assert_eq!(hosts("api https://api.x.ghe.com/user"), "x.ghe.com");
+        assert_eq!(hosts("api https://evil.github.com.e.example/"), "evil.github.com.e.example");
+    }
+
+    #[test]
+    fn what_names_no_host_is_let_be() {
+        for line in [
+            "pr list",
+            "pr list -R o/r",
+            "api repos/o/r/issues",
+            "api graphql -f query=https://e.example",
+            "pr create --title x --body https://e.example/x",
+            "pr create --body=https://e.example/x",
+            "repo create x --homepage https://e.example",
+            "pr checkout feature/a/b",
+            "repo clone o/r ../a/b",
+            "repo create x --source ../a/b",
+            "pr list --template {{.a}}/b/c",
+            "repo clone o/r -- --depth 1",
+            "",
+        ] {
+            assert_eq!(hosts(line), "", "{line}");
+        }
+    }
+
+    #[test]
+    fn what_needs_no_token_is_told_from_what_does() {
+        let needs_none = |line: &str| {
+            let words: Vec<_> = line.split(' ').filter(|word| !word.is_empty()).collect();
+            Words::new(&words).need_no_token()
+        };
+        for line in [
+            "",
+            "--version",
+            "--help",
+            "-h",
+            "help",
+            "version",
+            "pr list --help",
+            "auth setup-git --help",
+            "completion -s bash",
+            "auth login --hostname x",
+            "config set a b",
+            "alias list",
+        ] {
+            assert!(needs_none(line), "{line}");
+        }
+        for line in
+            ["pr list", "auth token", "auth setup-git", "-R o/r pr list", "cs ssh -- x --help"]
+        {
+            assert!(!needs_none(line), "{line}");
+        }
+    }
+}

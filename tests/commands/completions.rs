@@ -1,0 +1,112 @@
+//! Completions, by running them: in each shell, for both ways to call the program.
+
+use super::*;
+
+const LINES: [(&str, &str); 6] = [
+    ("git-credential-gastown do", "doctor"),
+    ("git-credential-gastown status --js", "--json"),
+    ("git-credential-gastown token --on-failure q", "quit"),
+    ("git credential-gastown do", "doctor"),
+    ("git credential-gastown status --js", "--json"),
+    ("git -C . credential-gastown token --re", "--reveal"),
+];
+
+/// git's own completion, with which `git credential-gastown` begins.
+const OF_GIT: &str = "/usr/share/bash-completion/completions/git";
+
+fn completions(home: &Home, shell: &str) -> PathBuf {
+    let ran = home.helper(&["completions", shell], "");
+    let path = home.path().join("_git-credential-gastown");
+    fs::write(&path, &ran.assert_ok().stdout).expect("the home is writable");
+    path
+}
+
+/// What a shell offers, line by line, for each of the lines that are completed.
+#[track_caller]
+fn assert_offers(home: &Home, shell: &str, script: &str, lines: &[(&str, &str)]) {
+    let mut command = home.command(format!("/usr/bin/{shell}"));
+    let script_file = home.path().join("script");
+    fs::write(&script_file, script).expect("the home is writable");
+    command.arg(&script_file);
+    let ran = Ran::run(command, b"");
+    let offered: Vec<_> = ran.assert_ok().stdout.lines().collect();
+    let expected: Vec<_> = lines.iter().map(|(_, expected)| *expected).collect();
+    assert_eq!(offered, expected, "{ran:?}");
+}
+
+fn is_there(path: &str) -> bool {
+    let is_there = Path::new(path).exists();
+    if !is_there {
+        crate::town::skip(format!("no {path}"));
+    }
+    is_there
+}
+
+#[test]
+fn bash_completes_what_follows_a_subcommand() {
+    let (_town, home) = settled();
+    // The last ones begin in git's own completion.
+    let tested = if is_there(OF_GIT) { &LINES[..] } else { &LINES[..3] };
+    let own = completions(&home, "bash");
+    let lines: String = tested.iter().map(|(line, _)| format!("offer {line}\n")).collect();
+    let script = format!(
+        r#"
+        [[ ! -e {OF_GIT} ]] || . {OF_GIT}
+        . {}
+        offer() {{
+            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${{#COMP_LINE}}
+            local function=__git_wrap__git_main
+            [[ $1 == git ]] || function=$(complete -p "$1" | sed 's/.* -F \([^ ]*\) .*/\1/')
+            COMPREPLY=()
+            "$function" "$1" "${{@: -1}}" "${{@: -2:1}}" 2>/dev/null
+            echo "${{COMPREPLY[@]}}"
+        }}
+        {lines}"#,
+        own.display()
+    );
+    assert_offers(&home, "bash", &script, tested);
+}
+
+#[test]
+fn fish_completes_what_follows_a_subcommand() {
+    let (_town, home) = settled();
+    if !is_there("/usr/bin/fish") {
+        return;
+    }
+    let own = completions(&home, "fish");
+    let lines: String = LINES.map(|(line, _)| format!("complete -C {line:?} | cut -f1\n")).concat();
+    assert_offers(&home, "fish", &format!("source {}\n{lines}", own.display()), &LINES);
+}
+
+#[test]
+fn zsh_completes_what_follows_a_subcommand() {
+    let (_town, home) = settled();
+    if !is_there("/usr/bin/zsh") {
+        return;
+    }
+    completions(&home, "zsh");
+    // It completes at a terminal only. What was typed comes back with the rest of the last word.
+    let offer = |(line, expected): (&str, &str)| {
+        let (front, _) = line.rsplit_once(' ').expect("several words");
+        format!(
+            "zpty -w -n z $'{line}\\t'; zpty -r z seen '*{front} {expected}*' && echo {expected}\n\
+             zpty -w -n z $'\\x15'\n"
+        )
+    };
+    let script = format!(
+        "zmodload zsh/zpty; zpty z zsh -f -i\n\
+         zpty -w z 'PS1=; fpath=(~ $fpath); autoload -Uz compinit; compinit -D -u; print REA\"\"DY'\n\
+         zpty -r z seen '*READY*'\n{}",
+        LINES.map(offer).concat()
+    );
+    assert_offers(&home, "zsh", &script, &LINES);
+}
+
+#[test]
+fn completions_are_made_for_each_shell() {
+    let (_town, home) = settled();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let ran = home.helper(&["completions", shell], "");
+        assert!(ran.assert_ok().stdout.contains("refresh"), "{ran:?}");
+    }
+}
