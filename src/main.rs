@@ -25,6 +25,7 @@ mod clock;
 mod commands;
 mod config;
 mod credential;
+mod doctor;
 mod files;
 mod git;
 mod lock;

@@ -4,7 +4,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the one place for stderr and the trace file")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
@@ -31,11 +31,17 @@ pub(crate) struct Messages {
     now: fn() -> Timestamp,
     trace_to: RefCell<TraceTo>,
     secrets: RefCell<Vec<Secret>>,
+    warns: Cell<bool>,
 }
 
 impl Messages {
     pub(crate) fn new(now: fn() -> Timestamp) -> Self {
-        Self { now, trace_to: RefCell::new(TraceTo::Nowhere), secrets: RefCell::default() }
+        Self {
+            now,
+            trace_to: RefCell::new(TraceTo::Nowhere),
+            secrets: RefCell::default(),
+            warns: Cell::new(true),
+        }
     }
 
     pub(crate) fn trace_to(&self, target: TraceTo) {
@@ -59,7 +65,15 @@ impl Messages {
 
     /// Something to look at, beside an answer.
     pub(crate) fn warning(&self, text: impl fmt::Display) {
-        self.stderr(&format!("warning: {text}"));
+        match self.warns.get() {
+            true => self.stderr(&format!("warning: {text}")),
+            false => self.trace(format_args!("warning: {text}")),
+        }
+    }
+
+    /// For who reports in another way what would be warned of.
+    pub(crate) fn keep_warnings_to_the_trace(&self) {
+        self.warns.set(false);
     }
 
     /// A second line to the one before.

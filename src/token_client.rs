@@ -214,10 +214,10 @@ fn into_failure(denial: Denial) -> Failure {
     }
 }
 
-fn no_container_token(settings: &Settings) -> Failure {
-    let why = match (&settings.container_token, settings.container_token_file.value()) {
+pub(crate) fn no_container_token(settings: &Settings) -> Failure {
+    let why = match (&settings.container_token, settings.container_tokens().1) {
         (Setting::Wrong { origin, why }, _) => format!("{origin} is {why}"),
-        (_, Some(path)) => format!("{path:?} cannot be used"),
+        (_, Some(fault)) => fault,
         _ => "GASTOWN_CONTAINER_TOKEN is unset".to_owned(),
     };
     let what = format!("no container token to ask the worker with: {why}");

@@ -20,7 +20,6 @@ use crate::messages::Messages;
 mod capability;
 mod child;
 mod completions;
-mod doctor;
 mod erase;
 mod exec;
 mod get;
@@ -60,7 +59,7 @@ pub(crate) fn run(cli: &Cli, messages: &Messages) -> Result<ExitCode> {
         Operation::Gh { arguments } => gh::run(&context(), arguments),
         Operation::Status { json } => status::run(&context(), *json),
         Operation::Completions { shell } => completions::run(*shell),
-        Operation::Doctor(options) => doctor::run(&context(), options),
+        Operation::Doctor(options) => crate::doctor::run(&context(), options),
         Operation::Setup(options) => crate::setup::run(&context(), &cli.flags, options),
         // https://git-scm.com/docs/gitcredentials: "silently ignore the request".
         Operation::Unknown(_) => Ok(ExitCode::SUCCESS),

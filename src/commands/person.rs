@@ -18,7 +18,7 @@ impl Context<'_> {
     ///
     /// # Errors
     /// `config-missing`, with the hosts that could have been given.
-    pub(super) fn meant_host(&self, url: Option<&str>) -> Result<Host, Failure> {
+    pub(crate) fn meant_host(&self, url: Option<&str>) -> Result<Host, Failure> {
         let hosts = &self.settings.hosts;
         let meant = match url {
             Some(url) => self.request_for(url).and_then(|request| self.served_host(&request)),

@@ -101,7 +101,7 @@ impl Life {
 /// evidently of another kind, or the worker is stuck on it: it starts anew, and its rejection, if
 /// it comes, will tell.
 pub fn entry_for(grant: Grant, previous: Option<&Entry>, draw: f64, policy: &Policy) -> Entry {
-    let Grant { token, expires, asked_at } = grant;
+    let Grant { token, expires, asked_at, clock_ahead: _ } = grant;
     let is_same = |entry: &&Entry| entry.token.hash() == token.hash();
     // What was written while the clock ran ahead tells nothing about the token's age.
     let is_odd =
