@@ -90,7 +90,11 @@ impl Git {
     ///
     /// # Errors
     /// As [`Self::run`].
-    pub(crate) fn ask(&self, arguments: &[&str], input: &[u8]) -> Result<Said, Failure> {
+    pub(crate) fn ask<A: AsRef<OsStr>>(
+        &self,
+        arguments: &[A],
+        input: &[u8],
+    ) -> Result<Said, Failure> {
         let mut command = self.command_here(arguments);
         command.env("GIT_ALLOW_PROTOCOL", "http:https");
         finish(command, input, PATIENT)

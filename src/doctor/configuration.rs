@@ -3,7 +3,6 @@
 
 use git_credential_gastown::git_config::{Line, concerns, helpers_on};
 use git_credential_gastown::helper_line::{Kind, PROGRAM, command, kind, word};
-use git_credential_gastown::host::Host;
 use git_credential_gastown::redact::helper;
 use git_credential_gastown::remote_url::{credential_in, host_of};
 
@@ -15,88 +14,75 @@ const SET_UP: &str = "git credential-gastown setup";
 const MIGRATE: &str = "git credential-gastown setup --migrate .";
 
 pub(super) fn check(examination: &Examination<'_>) -> Vec<Finding> {
-    if examination.lines.is_err() {
-        // The configuration cannot be read, which is told with git.
-        return Vec::new();
-    }
+    // What cannot be read is told with git.
+    let Ok(lines) = &examination.lines else { return Vec::new() };
     let mut findings = helpers(examination);
-    findings.extend(examination.lines().iter().filter_map(|line| token(examination, line)));
-    findings.extend(headers(examination));
-    findings.extend(examination.lines().iter().filter_map(|line| rewriting(examination, line)));
-    findings.extend(usernames(examination));
-    findings.extend(remotes(examination));
+    findings.extend(overruling(examination));
+    findings.extend(ownership(examination));
+    for line in lines {
+        findings.extend(token(examination, line));
+        findings.extend(rewriting(examination, line));
+        findings.extend(remote(examination, line));
+    }
     findings
 }
 
-/// What is wrong with the helpers that git asks, each cause once with all of its hosts.
+/// The helpers that git asks, each cause once with all of its hosts.
 fn helpers(examination: &Examination<'_>) -> Vec<Finding> {
-    const CHECK: &str = "helpers";
     let mut causes: Vec<(Finding, Vec<String>)> = Vec::new();
     let url = examination.url();
     let main = examination.host.as_ref();
     let others = examination.context.settings.hosts.iter().filter(|host| Some(*host) != main);
     for host in main.into_iter().chain(others) {
         let path = url.as_ref().and_then(|url| url.strip_prefix(&host.to_string()));
-        let chain = helpers_on(examination.lines(), host, path);
-        // A push from here goes to the first host; the others are only to be looked at.
-        let worst = if Some(host) == main { Status::Fail } else { Status::Warn };
-        for finding in of_chain(examination, &chain, worst) {
-            let is_known = |(known, _): &&mut (Finding, Vec<String>)| {
-                (&known.what, &known.fix) == (&finding.what, &finding.fix)
-            };
-            match causes.iter_mut().find(is_known) {
+        for finding in of_chain(examination, &helpers_on(examination.lines(), host, path)) {
+            match causes.iter_mut().find(|(known, _)| known.what == finding.what) {
                 Some((_, hosts)) => hosts.push(host.to_string()),
-                None => causes.push((finding, vec![host.to_string()])),
+                // A push from here goes to the first host; the others are only to be looked at.
+                None if Some(host) == main => causes.push((finding, vec![host.to_string()])),
+                None => {
+                    let status = finding.status.max(Status::Warn);
+                    causes.push((finding.weighed(status), vec![host.to_string()]));
+                }
             }
         }
     }
     let told = |(finding, hosts): (Finding, Vec<String>)| {
         let what = format!("{} (for {})", finding.what, hosts.join(", "));
-        Finding { check: CHECK, what, ..finding }
+        Finding { what, ..finding }
     };
     causes.into_iter().map(told).collect()
 }
 
-fn of_chain(examination: &Examination<'_>, chain: &[&Line], worst: Status) -> Vec<Finding> {
-    let problem = |status, what: String, fix: String| Finding::problem(status, "", what, fix);
+fn of_chain(examination: &Examination<'_>, chain: &[&Line]) -> Vec<Finding> {
+    const CHECK: &str = "helpers";
     let Some(ours) = chain.iter().position(|line| kind(&line.value) == Kind::Ours) else {
-        let what = match chain.first() {
-            None => "git asks no helper".to_owned(),
-            Some(first) => format!("git asks {}, and not this helper", named(first)),
-        };
-        return vec![problem(worst, what, SET_UP.to_owned())];
+        let asked = chain.first().map(|first| format!("{}, and not this helper", named(first)));
+        let asked = asked.unwrap_or_else(|| "no helper".to_owned());
+        return vec![Finding::fail(CHECK, format!("git asks {asked}"), SET_UP)];
     };
-    let mut findings = Vec::new();
-    for (index, line) in chain.iter().enumerate() {
-        let is_before = index < ours;
-        match kind(&line.value) {
-            Kind::Ours => findings.push(match is_there(examination, line) {
-                true => Finding::ok("", format!("git asks {}", named(line))),
-                false => problem(
-                    worst,
-                    format!("git asks {}, which cannot be run", named(line)),
-                    SET_UP.to_owned(),
-                ),
-            }),
-            Kind::Store if is_before => findings.push(problem(
-                worst,
-                format!("git first asks {}, which answers with stale tokens", named(line)),
-                unset_store(line),
-            )),
-            Kind::Store => findings.push(problem(
-                Status::Warn,
-                format!("{} writes every token to a file", named(line)),
-                unset_store(line),
-            )),
-            Kind::Other if is_before => findings.push(problem(
-                Status::Warn,
-                format!("git first asks {}", named(line)),
-                SET_UP.to_owned(),
-            )),
-            Kind::Other => {}
+    let finding = |(index, line): (usize, &&Line)| {
+        let helper = named(line);
+        match (kind(&line.value), index < ours) {
+            (Kind::Ours, _) if is_there(examination, line) => {
+                Finding::ok(CHECK, format!("git asks {helper}"))
+            }
+            (Kind::Ours, _) => {
+                Finding::fail(CHECK, format!("git asks {helper}, which cannot be run"), SET_UP)
+            }
+            (Kind::Store, true) => {
+                let what = format!("git first asks {helper}, which answers with stale tokens");
+                Finding::fail(CHECK, what, unset_store(line))
+            }
+            (Kind::Store, false) => {
+                let what = format!("{helper} writes every token to a file");
+                Finding::warn(CHECK, what, unset_store(line))
+            }
+            (Kind::Other, true) => Finding::warn(CHECK, format!("git first asks {helper}"), SET_UP),
+            (Kind::Other, false) => Finding::ok(CHECK, format!("git then asks {helper}")),
         }
-    }
-    findings
+    };
+    chain.iter().enumerate().map(finding).collect()
 }
 
 /// A helper and where its line is.
@@ -133,98 +119,73 @@ fn token(examination: &Examination<'_>, line: &Line) -> Option<Finding> {
     if !embedded.host.is_some_and(|host| examination.context.settings.serves(&host)) {
         let what = format!("{what}, for a host that this helper does not answer for");
         let fix = format!("remove it once another helper answers: {}", edit(line));
-        return Some(Finding::problem(Status::Warn, CHECK, what, fix));
+        return Some(Finding::warn(CHECK, what, fix));
     }
     let is_local = ["local", "worktree"].contains(&line.scope.as_str());
     let fix = if is_local && !is_in_key { MIGRATE.to_owned() } else { edit(line) };
-    let what = format!("{what}, which git uses without asking any helper");
-    Some(Finding::problem(Status::Fail, CHECK, what, fix))
+    Some(Finding::fail(CHECK, what + ", which git uses without asking any helper", fix))
 }
 
-/// A header set for a host is sent whatever a helper says.
-fn headers(examination: &Examination<'_>) -> Vec<Finding> {
-    let value = value_for_host(examination, "http.extraHeader").unwrap_or_default();
-    if !value.to_ascii_lowercase().trim_start().starts_with("authorization:") {
-        return Vec::new();
+/// Settings for the host that go before what a helper says.
+fn overruling(examination: &Examination<'_>) -> Vec<Finding> {
+    let (Some(host), Some(url)) = (&examination.host, examination.url()) else { return Vec::new() };
+    let mut findings = Vec::new();
+    for line in examination.lines() {
+        let is_header = line.is("http", "extraheader");
+        let is_about_host = line.subsection().is_none_or(|part| concerns(part, host));
+        if !is_about_host || !(is_header || line.is("credential", "username")) {
+            continue;
+        }
+        // As git itself matches the URLs of its sections: a later line may take this one back.
+        let key = format!("{}.{}", line.section(), line.variable());
+        let value = examination.output(&["config", "--get-urlmatch", &key, &url]);
+        let Some(value) = value.map(|value| value.to_ascii_lowercase()) else { continue };
+        let what = format!("{} ({})", line.key, line.origin);
+        if !is_header {
+            // Another helper may then answer with an account of its own.
+            let what = format!("{what} asks for one user only");
+            findings.push(Finding::warn("username", what, unset(line)));
+        } else if value.trim_start().starts_with("authorization:") {
+            let what = format!("{what} sends a credential of its own");
+            findings.push(Finding::fail("extra-header", what, unset(line)));
+        }
     }
-    let found = |line: &Line| {
-        let what = format!("{} ({}) sends a credential of its own", line.key, line.origin);
-        Finding::problem(Status::Fail, "extra-header", what, unset(line))
-    };
-    lines_for_host(examination, "http", "extraheader").map(found).collect()
-}
-
-/// git asks for this user only, and another helper may then answer with an account of its own.
-fn usernames(examination: &Examination<'_>) -> Vec<Finding> {
-    if value_for_host(examination, "credential.username").is_none() {
-        return Vec::new();
-    }
-    let found = |line: &Line| {
-        let what = format!("{} ({}) asks for one user only", line.key, line.origin);
-        Finding::problem(Status::Warn, "username", what, unset(line))
-    };
-    lines_for_host(examination, "credential", "username").map(found).collect()
-}
-
-/// As git itself matches the URLs of its sections.
-fn value_for_host(examination: &Examination<'_>, key: &str) -> Option<String> {
-    let (git, url) = (examination.git.as_ref().ok()?, examination.url()?);
-    let said = git.run(&["config", "--get-urlmatch", key, &url]).ok()?;
-    said.succeeded.then(|| String::from_utf8_lossy(&said.stdout).into_owned())
-}
-
-fn lines_for_host<'a>(
-    examination: &'a Examination<'_>,
-    section: &'static str,
-    variable: &'static str,
-) -> impl Iterator<Item = &'a Line> {
-    let host = examination.host.as_ref();
-    let lines = examination.lines().iter().filter(move |line| line.is(section, variable));
-    lines.filter(move |line| {
-        line.subsection().is_none_or(|part| host.is_some_and(|host| concerns(part, host)))
-    })
+    findings
 }
 
 /// A rule that leads from a host of ours to another.
 fn rewriting(examination: &Examination<'_>, line: &Line) -> Option<Finding> {
+    let hosts = &examination.context.settings.hosts;
+    let is_served = |url: &str| host_of(url).is_some_and(|host| hosts.contains(&host));
     let is_rule = line.is("url", "insteadof") || line.is("url", "pushinsteadof");
-    let base = line.subsection().filter(|base| is_rule && !examination.is_ours(base))?;
+    let base = line.subsection().filter(|base| is_rule && !is_served(base))?;
     // A rule may stand for a part of the host's name: what it is for is told by the longer one.
-    let is_about_ours = |host: &Host| {
-        let root = format!("{host}/");
-        root.starts_with(&line.value) || line.value.starts_with(&root)
-    };
-    let is_about_ours = examination.context.settings.hosts.iter().any(is_about_ours);
-    let what = format!(
-        "{} ({}) leads from {:?} to {base}, where this helper is not asked",
-        line.key, line.origin, line.value
-    );
-    is_about_ours.then(|| Finding::problem(Status::Warn, "rewriting", what, unset(line)))
+    let is_about = |root: String| root.starts_with(&line.value) || line.value.starts_with(&root);
+    let is_about_ours = hosts.iter().any(|host| is_about(format!("{host}/")));
+    let (key, origin, value) = (&line.key, &line.origin, &line.value);
+    let what =
+        format!("{key} ({origin}) leads from {value:?} to {base}, where this helper is not asked");
+    is_about_ours.then(|| Finding::warn("rewriting", what, unset(line)))
 }
 
-fn remotes(examination: &Examination<'_>) -> Vec<Finding> {
-    const CHECK: &str = "remotes";
-    if let Some(finding) = ownership(examination) {
-        return vec![finding];
+/// A token in its URL is told by itself.
+fn remote(examination: &Examination<'_>, line: &Line) -> Option<Finding> {
+    let is_remote = line.is("remote", "url") || line.is("remote", "pushurl");
+    if !is_remote || credential_in(&line.value).is_some() {
+        return None;
     }
-    let lines = examination.lines().iter();
-    let urls = lines.filter(|line| line.is("remote", "url") || line.is("remote", "pushurl"));
+    let what = format!("{} is {}", line.key, line.value);
     let hosts = &examination.context.settings.hosts;
-    let found = urls.filter(|line| credential_in(&line.value).is_none()).map(|line| {
-        let what = format!("{} is {}", line.key, line.value);
-        match host_of(&line.value) {
-            None => Finding::ok(CHECK, format!("{what}; git asks no helper for it")),
-            Some(_) if examination.is_ours(&line.value) => Finding::ok(CHECK, what),
-            Some(host) => {
-                let all = hosts.iter().chain([&host]).map(|host| format!("--host {host}"));
-                let all = all.collect::<Vec<_>>().join(" ");
-                let what = format!("{what}, and this helper does not answer for {host}");
-                let fix = format!("if it should: {SET_UP} {all}");
-                Finding::problem(Status::Warn, CHECK, what, fix)
-            }
+    Some(match host_of(&line.value) {
+        None => Finding::ok("remotes", format!("{what}; git asks no helper for it")),
+        Some(host) if hosts.contains(&host) => Finding::ok("remotes", what),
+        Some(host) => {
+            let flags = hosts.iter().chain([&host]).map(|host| format!(" --host {host}"));
+            let fix = format!("if it should: {SET_UP}{}", flags.collect::<String>());
+            let what = format!("{what}, and this helper does not answer for {host}");
+            Finding::warn("remotes", what, fix)
         }
-    });
-    found.collect()
+    })
 }
 
 /// git heeds no configuration of a repository that belongs to somebody else.
@@ -235,7 +196,7 @@ fn ownership(examination: &Examination<'_>) -> Option<Finding> {
     let directory = word(&directory.to_string_lossy());
     let what = "git refuses this repository, which belongs to another user";
     let fix = format!("git config --global --add safe.directory {directory}");
-    is_foreign.then(|| Finding::problem(Status::Fail, "remotes", what, fix))
+    is_foreign.then(|| Finding::fail("remotes", what, fix))
 }
 
 fn unset(line: &Line) -> String {

@@ -15,8 +15,8 @@ use crate::cli::Doctor;
 use crate::commands::{answers_a_terminal, write_answer};
 use crate::config::{Surroundings, agent};
 use crate::git::Git;
-use report::{Report, Status};
-use server::{Push, Remote};
+use report::{Push, Report, Status};
+use server::Remote;
 
 mod configuration;
 mod machine;
@@ -27,7 +27,6 @@ mod source;
 /// What the checks look at.
 struct Examination<'a> {
     context: &'a Context<'a>,
-    offline: bool,
     surroundings: Surroundings,
     git: Result<Git, Failure>,
     /// git's configuration, as it is in effect here.
@@ -41,59 +40,61 @@ struct Examination<'a> {
 pub(crate) fn run(context: &Context<'_>, options: &Doctor) -> Result<ExitCode> {
     // What it would warn of is found here.
     context.messages.keep_warnings_to_the_trace();
-    let examination = Examination::new(context, options.offline);
+    let examination = Examination::new(context);
     let mut findings = machine::check(&examination);
     findings.extend(configuration::check(&examination));
-    let (sources, credential) = source::check(&examination);
+    let (sources, credential) = source::check(&examination, options.offline);
     findings.extend(sources);
     let is_sound = findings.iter().all(|finding| finding.status != Status::Fail);
     let push = match credential {
-        Some(credential) if is_sound => {
-            let (answers, push) = server::check(&examination, &credential);
-            findings.extend(answers);
-            push
-        }
-        _ if options.offline => Push::Unknown("offline: no worker and no server was asked".into()),
-        _ => Push::Unknown("no server was asked, because of what fails".into()),
+        _ if options.offline => Push::unknown("offline: no worker and no server was asked"),
+        Some(credential) if is_sound => server::check(&examination, &credential, &mut findings),
+        _ => Push::unknown("no server was asked, because of what fails"),
     };
-    let report = Report { findings, push, offline: options.offline };
-    let clean = |text: &str| context.messages.clean(text);
+    let report = Report::new(findings, push, |text| context.messages.clean(text));
     let text = match options.json {
-        true => report.as_json(clean),
-        false => report.as_lines(answers_a_terminal() && agent::wants_colour(), clean),
+        true => report.as_json(options.offline),
+        false => report.as_lines(answers_a_terminal() && agent::wants_colour()),
     };
     write_answer(text.as_bytes())?;
-    Ok(if report.fails() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let fails = report.count(Status::Fail) > 0;
+    Ok(if fails { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 impl<'a> Examination<'a> {
-    fn new(context: &'a Context<'a>, offline: bool) -> Self {
+    fn new(context: &'a Context<'a>) -> Self {
         let surroundings = Surroundings::from_process();
         surroundings.tokens.iter().for_each(|(_, token)| context.messages.remember(token));
         let git = Git::find(&surroundings);
         let lines = git.as_ref().map_err(Clone::clone).and_then(Git::effective_lines);
-        let remote = match (&git, &lines) {
-            (Ok(git), Ok(lines)) => Remote::find(git, lines),
-            _ => None,
-        };
+        let known = git.as_ref().ok().zip(lines.as_ref().ok());
+        let remote = known.and_then(|(git, lines)| Remote::find(git, lines));
+        let urls = remote.iter().flat_map(|remote| &remote.push);
         let served = |host: &Host| context.settings.serves(host);
-        let host = remote.as_ref().and_then(|remote| remote.hosts().find(served));
+        let host = urls.filter_map(|url| host_of(url)).find(served);
         let host = host.or_else(|| context.meant_host(None).ok());
-        Self { context, offline, surroundings, git, lines, remote, host }
+        Self { context, surroundings, git, lines, remote, host }
     }
 
     fn lines(&self) -> &[Line] {
         self.lines.as_deref().unwrap_or_default()
     }
 
-    fn is_ours(&self, url: &str) -> bool {
-        host_of(url).is_some_and(|host| self.context.settings.serves(&host))
+    /// What git prints, if it succeeds.
+    fn output(&self, words: &[&str]) -> Option<String> {
+        server::output(self.git.as_ref().ok()?, words)
     }
 
-    /// A URL at the host in question: that of the remote, if git would ask a helper for it.
+    /// Whether git asks this helper for a URL, if it is set up.
+    fn is_ours(&self, url: &str) -> bool {
+        let is_served = host_of(url).is_some_and(|host| self.context.settings.serves(&host));
+        is_served && credential_in(url).is_none()
+    }
+
+    /// The URL of the remote if it is ours, or else one at the host in question.
     fn url(&self) -> Option<String> {
-        let urls = self.remote.iter().flat_map(|remote| &remote.push);
-        let mut asked = urls.filter(|url| self.is_ours(url) && credential_in(url).is_none());
-        asked.next().cloned().or_else(|| Some(format!("{}/", self.host.as_ref()?)))
+        let mut urls = self.remote.iter().flat_map(|remote| &remote.push);
+        let ours = urls.find(|url| self.is_ours(url)).cloned();
+        ours.or_else(|| Some(format!("{}/", self.host.as_ref()?)))
     }
 }

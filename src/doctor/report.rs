@@ -2,12 +2,12 @@
 //! program. Every text goes through the redaction that every message goes through.
 
 use git_credential_gastown::failure::{Failure, Name};
-use serde_json::{Value, json};
-
-use super::server::Push;
+use serde::Serialize;
+use serde_json::json;
 
 /// The worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum Status {
     Fail,
     /// To be looked at; a push would not fail over it.
@@ -15,25 +15,7 @@ pub(super) enum Status {
     Ok,
 }
 
-impl Status {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Fail => "fail",
-            Self::Warn => "warn",
-            Self::Ok => "ok",
-        }
-    }
-
-    fn colour(self) -> &'static str {
-        match self {
-            Self::Fail => "31",
-            Self::Warn => "33",
-            Self::Ok => "32",
-        }
-    }
-}
-
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub(super) struct Finding {
     pub check: &'static str,
     pub status: Status,
@@ -49,97 +31,103 @@ impl Finding {
         Self { check, status: Status::Ok, what: what.into(), error: None, fix: None }
     }
 
-    pub(super) fn problem(
-        status: Status,
+    pub(super) fn warn(
         check: &'static str,
         what: impl Into<String>,
         fix: impl Into<String>,
     ) -> Self {
-        Self { check, status, what: what.into(), error: None, fix: Some(fix.into()) }
+        Self { status: Status::Warn, fix: Some(fix.into()), ..Self::ok(check, what) }
     }
 
-    /// The error as it is told elsewhere.
-    pub(super) fn of(status: Status, check: &'static str, failure: &Failure) -> Self {
-        let Failure { name, what, advice, .. } = failure;
-        Self { error: Some(*name), ..Self::problem(status, check, what, advice) }
+    pub(super) fn fail(
+        check: &'static str,
+        what: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self { status: Status::Fail, ..Self::warn(check, what, fix) }
+    }
+
+    /// An error, with the advice that it has everywhere.
+    pub(super) fn of(check: &'static str, Failure { name, what, advice, .. }: &Failure) -> Self {
+        Self::fail(check, what, advice).named(*name)
     }
 
     pub(super) fn named(self, name: Name) -> Self {
         Self { error: Some(name), ..self }
     }
+
+    /// The same, as bad as it is here.
+    pub(super) fn weighed(self, status: Status) -> Self {
+        Self { status, ..self }
+    }
+}
+
+/// What is known of a push from here, and how that is said.
+pub(super) struct Push {
+    pub would_succeed: Option<bool>,
+    pub said: String,
+}
+
+impl Push {
+    pub(super) fn unknown(why: impl Into<String>) -> Self {
+        Self { would_succeed: None, said: why.into() }
+    }
 }
 
 pub(super) struct Report {
-    pub findings: Vec<Finding>,
-    pub push: Push,
-    pub offline: bool,
+    findings: Vec<Finding>,
+    push: Push,
 }
 
 impl Report {
-    pub(super) fn fails(&self) -> bool {
-        self.count(Status::Fail) > 0
+    pub(super) fn new(
+        mut findings: Vec<Finding>,
+        mut push: Push,
+        clean: impl Fn(&str) -> String,
+    ) -> Self {
+        for finding in &mut findings {
+            finding.what = clean(&finding.what);
+            finding.fix = finding.fix.as_deref().map(&clean);
+        }
+        findings.sort_by_key(|finding| finding.status);
+        push.said = clean(&push.said);
+        Self { findings, push }
     }
 
-    fn count(&self, status: Status) -> usize {
+    pub(super) fn count(&self, status: Status) -> usize {
         self.findings.iter().filter(|finding| finding.status == status).count()
     }
 
-    fn sorted(&self) -> Vec<&Finding> {
-        let mut findings: Vec<_> = self.findings.iter().collect();
-        findings.sort_by_key(|finding| finding.status);
-        findings
-    }
-
-    pub(super) fn as_lines(&self, in_colour: bool, clean: impl Fn(&str) -> String) -> String {
-        let painted = |status: Status| {
-            let name = format!("{:<4}", status.name());
-            if in_colour { format!("\x1b[{}m{name}\x1b[0m", status.colour()) } else { name }
-        };
+    pub(super) fn as_lines(&self, in_colour: bool) -> String {
         let mut text = String::new();
-        for Finding { check, status, what, error, fix } in self.sorted() {
-            let error = error.map_or_else(String::new, |name| format!(" [{name}]"));
-            text += &format!("{}  {check}: {}{error}\n", painted(*status), clean(what));
-            if let Some(fix) = fix {
-                text += &format!("      fix: {}\n", clean(fix));
+        for Finding { check, status, what, error, fix } in &self.findings {
+            let (name, colour) = match status {
+                Status::Fail => ("fail", 31),
+                Status::Warn => ("warn", 33),
+                Status::Ok => ("ok  ", 32),
+            };
+            match in_colour {
+                true => text += &format!("\x1b[{colour}m{name}\x1b[0m  {check}: {what}"),
+                false => text += &format!("{name}  {check}: {what}"),
             }
+            text.extend(error.map(|name| format!(" [{name}]")));
+            text.extend(fix.as_ref().map(|fix| format!("\n      fix: {fix}")));
+            text.push('\n');
         }
-        let conclusion = match &self.push {
-            Push::WouldSucceed(remote) => {
-                format!("a push to {remote} would succeed: its server says so")
-            }
-            Push::WouldFail(remote) => format!("a push to {remote} would fail"),
-            Push::Unknown(why) => why.clone(),
-        };
-        let counts = match (self.count(Status::Fail), self.count(Status::Warn)) {
-            (0, 0) => String::new(),
-            (0, warnings) => format!("to look at: {warnings}; "),
-            (failures, 0) => format!("to fix: {failures}; "),
-            (failures, warnings) => format!("to fix: {failures}, to look at: {warnings}; "),
-        };
-        format!("{text}{counts}{}\n", clean(&conclusion))
+        for (label, status) in [("to fix", Status::Fail), ("to look at", Status::Warn)] {
+            let count = self.count(status);
+            text.extend((count > 0).then(|| format!("{label}: {count}; ")));
+        }
+        text + &self.push.said + "\n"
     }
 
-    pub(super) fn as_json(&self, clean: impl Fn(&str) -> String) -> String {
-        let told = |finding: &&Finding| -> Value {
-            let Finding { check, status, what, error, fix } = finding;
-            json!({
-                "check": check,
-                "status": status.name(),
-                "what": clean(what),
-                "error": error.map(Name::as_str),
-                "fix": fix.as_deref().map(&clean),
-            })
-        };
+    pub(super) fn as_json(&self, offline: bool) -> String {
         let report = json!({
             "version": 1,
             "program_version": env!("CARGO_PKG_VERSION"),
-            "offline": self.offline,
-            "push_would_succeed": match &self.push {
-                Push::WouldSucceed(_) => Some(true),
-                Push::WouldFail(_) => Some(false),
-                Push::Unknown(_) => None,
-            },
-            "findings": self.sorted().iter().map(told).collect::<Vec<_>>(),
+            "offline": offline,
+            "push_would_succeed": self.push.would_succeed,
+            "findings": self.findings,
         });
         format!("{report:#}\n")
     }

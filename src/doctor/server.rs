@@ -3,42 +3,24 @@
 //! a dry run of `git push`, which makes the first request of a push and no other: no hook runs,
 //! nothing is sent, nobody is prompted.
 
-use git_credential_gastown::failure::{Name, Retry};
+use git_credential_gastown::failure::Name;
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::word;
 use git_credential_gastown::host::Host;
-use git_credential_gastown::remote_url::{credential_in, host_of};
 use git_credential_gastown::token::Secret;
 
 use super::Examination;
-use super::report::{Finding, Status};
-use crate::config::StaticToken;
+use super::report::{Finding, Push, Status};
 use crate::credential::Credential;
 use crate::git::{Git, Said};
 
+/// Without what could run another program or ask the server for more.
+const PUSH: &str = "-c core.hooksPath=/dev/null -c push.negotiate=false -c push.pushOption= push \
+                    --dry-run --no-verify --no-signed --no-follow-tags --recurse-submodules=no --";
 /// A ref that nobody uses, and that a dry run does not make.
 const UNUSED_REF: &str = "refs/gastown/doctor";
-/// What could run another program, or ask the server for more.
-const PUSH: [&str; 9] = [
-    "-c",
-    "core.hooksPath=/dev/null",
-    "-c",
-    "push.negotiate=false",
-    "-c",
-    "push.pushOption=",
-    "push",
-    "--dry-run",
-    "--no-verify",
-];
-const PUSH_OPTIONS: [&str; 3] = ["--no-signed", "--no-follow-tags", "--recurse-submodules=no"];
-
-/// What is known of a push from here.
-pub(super) enum Push {
-    /// To that remote.
-    WouldSucceed(String),
-    WouldFail(String),
-    Unknown(String),
-}
+const RIGHTS: &str = "give the GitHub App, or the token's owner, \"Contents: read and write\" in \
+                      this repository on GitHub";
 
 /// Where a push from here would go, with its URLs as git rewrites them.
 pub(super) struct Remote {
@@ -50,79 +32,80 @@ pub(super) struct Remote {
 impl Remote {
     /// As git chooses it: for the branch, for all branches, or the only one.
     pub(super) fn find(git: &Git, lines: &[Line]) -> Option<Self> {
-        let output = |arguments: &[&str]| {
-            let said = git.run(arguments).ok().filter(|said| said.succeeded)?;
-            Some(String::from_utf8_lossy(&said.stdout).trim_end().to_owned())
-        };
-        let value = |key: &str| Some(lines.iter().rfind(|line| line.key == key)?.value.as_str());
-        let branch = output(&["symbolic-ref", "--quiet", "--short", "HEAD"]);
-        let of_branch = |variable: &str| value(&format!("branch.{}.{variable}", branch.as_ref()?));
         let is_remote = |line: &&Line| line.is("remote", "url") || line.is("remote", "pushurl");
-        let mut names: Vec<_> =
-            lines.iter().filter(is_remote).filter_map(Line::subsection).collect();
+        let names = lines.iter().filter(is_remote).filter_map(Line::subsection);
+        let mut names: Vec<_> = names.collect();
         names.dedup();
+        let value = |key: &str| Some(lines.iter().rfind(|line| line.key == key)?.value.as_str());
+        let branch = output(git, &["symbolic-ref", "--quiet", "--short", "HEAD"]);
+        let of_branch = |variable| value(&format!("branch.{}.{variable}", branch.as_ref()?));
+        let only = || names.first().copied().filter(|_| names.len() == 1);
         let chosen = of_branch("pushremote").or_else(|| value("remote.pushdefault"));
-        let chosen = chosen.or_else(|| of_branch("remote")).unwrap_or(match names.as_slice() {
-            [only] => only,
-            _ => "origin",
-        });
+        let chosen = chosen.or_else(|| of_branch("remote")).or_else(only).unwrap_or("origin");
         // A URL instead of a name may hold a token, which must not become an argument.
         let name = names.into_iter().find(|name| *name == chosen)?;
-        let push = output(&["remote", "get-url", "--push", "--all", "--", name])?;
-        Some(Self {
-            name: name.to_owned(),
-            fetch: output(&["ls-remote", "--get-url", "--", name])?,
-            push: push.lines().map(str::to_owned).collect(),
-        })
+        let push = output(git, &["remote", "get-url", "--push", "--all", "--", name])?;
+        let push = push.lines().map(str::to_owned).collect();
+        let fetch = output(git, &["ls-remote", "--get-url", "--", name])?;
+        Some(Self { name: name.to_owned(), fetch, push })
     }
 
-    /// Of its URLs over http(s).
-    pub(super) fn hosts(&self) -> impl Iterator<Item = Host> {
-        self.push.iter().filter_map(|url| host_of(url))
+    /// The words for git that make the first request of a push.
+    fn dry_run(&self, git: &Git) -> Option<Vec<String>> {
+        // A tree without entries is in every repository, whatever its hash function.
+        let tree = output(git, &["hash-object", "-t", "tree", "--stdin"])?;
+        let name = &self.name;
+        // Of a mirror everything would be pushed.
+        let mut words = vec!["-c".to_owned(), format!("remote.{name}.mirror=false")];
+        words.extend(PUSH.split(' ').map(str::to_owned));
+        words.extend([name.clone(), format!("{tree}:{UNUSED_REF}")]);
+        Some(words)
     }
+}
+
+pub(super) fn output(git: &Git, words: &[&str]) -> Option<String> {
+    let said = git.run(words).ok().filter(|said| said.succeeded)?;
+    Some(String::from_utf8_lossy(&said.stdout).trim_end().to_owned())
 }
 
 pub(super) fn check(
     examination: &Examination<'_>,
     credential: &Credential,
-) -> (Vec<Finding>, Push) {
+    findings: &mut Vec<Finding>,
+) -> Push {
     let (Ok(git), Some(host)) = (&examination.git, &examination.host) else {
-        return (Vec::new(), Push::Unknown("git cannot be asked".to_owned()));
+        return Push::unknown("no server was asked");
     };
-    let mut findings = vec![given(git, host, credential)];
-    if findings[0].status == Status::Fail {
-        return (findings, Push::Unknown("no server was asked, because of that".to_owned()));
+    let given = given(git, host, credential);
+    let is_given = given.status != Status::Fail;
+    findings.push(given);
+    if !is_given {
+        return Push::unknown("no server was asked, because of that");
     }
     let Some(remote) = &examination.remote else {
-        let what = format!(
+        return Push::unknown(format!(
             "git would be given a live token for {host}; run doctor in a repository to have its \
              server asked"
-        );
-        return (findings, Push::Unknown(what));
+        ));
     };
     let name = &remote.name;
-    let is_asked = |url: &String| examination.is_ours(url) && credential_in(url).is_none();
-    if !remote.push.iter().chain([&remote.fetch]).all(is_asked) {
-        let what = format!("git does not ask this helper for {name}, so its server was not asked");
-        return (findings, Push::Unknown(what));
+    if !remote.push.iter().chain([&remote.fetch]).all(|url| examination.is_ours(url)) {
+        let said = format!("git does not ask this helper for {name}, so its server was not asked");
+        return Push::unknown(said);
     }
-    let server = Server { examination, git, name, credential };
-    let refusal = server.refusal("fetch", &["ls-remote", "--quiet", "--", name, "HEAD"]);
-    let refusal = refusal.or_else(|| {
-        findings.push(Finding::ok("fetch", format!("the server of {name} lets this token fetch")));
-        server.refused_push()
-    });
-    match refusal {
-        None => {
-            findings
-                .push(Finding::ok("push", format!("the server of {name} lets this token push")));
-            (findings, Push::WouldSucceed(name.clone()))
-        }
-        Some(refusal) => {
+    let fetch = ["ls-remote", "--quiet", "--", name, "HEAD"].map(str::to_owned).to_vec();
+    let Some(push) = remote.dry_run(git) else { return Push::unknown("no server was asked") };
+    for (right, words) in [("fetch", fetch), ("push", push)] {
+        if let Some(refusal) = refusal(examination, credential, (git, &words), (name, right)) {
             findings.push(refusal);
-            (findings, Push::WouldFail(name.clone()))
+            let said = format!("a push to {name} would fail");
+            return Push { would_succeed: Some(false), said };
         }
+        let what = format!("the server of {name} lets this token {right}");
+        findings.push(Finding::ok(right, what));
     }
+    let said = format!("a push to {name} would succeed: its server says so");
+    Push { would_succeed: Some(true), said }
 }
 
 /// Whose token git is given.
@@ -131,22 +114,20 @@ fn given(git: &Git, host: &Host, credential: &Credential) -> Finding {
     let request = format!("url={host}\n\n");
     let said = match git.ask(&["credential", "fill"], request.as_bytes()) {
         Ok(said) => said,
-        Err(failure) => return Finding::of(Status::Fail, CHECK, &failure),
+        Err(failure) => return Finding::of(CHECK, &failure),
     };
     let mut lines = said.stdout.split(|byte| *byte == b'\n');
     let password = lines.find_map(|line| line.strip_prefix(b"password=")).and_then(Secret::parse);
-    match password.filter(|_| said.succeeded) {
-        Some(token) if token.hash() == credential.token.hash() => {
+    match password.map(|token| token.hash()).filter(|_| said.succeeded) {
+        Some(hash) if hash == credential.token.hash() => {
             Finding::ok(CHECK, format!("git is given this helper's token for {host}"))
         }
-        Some(token) => Finding::problem(
-            Status::Warn,
+        Some(hash) => Finding::warn(
             CHECK,
-            format!("git is given {}…, which is not this helper's token", token.hash().prefix()),
+            format!("git is given {}…, which is not this helper's token", hash.prefix()),
             format!("git config --show-origin --get-urlmatch credential.helper {host}"),
         ),
-        None => Finding::problem(
-            Status::Fail,
+        None => Finding::fail(
             CHECK,
             format!("git is given no credential for {host}: {}", reason(&said)),
             format!("echo url={host} | git credential fill"),
@@ -154,104 +135,61 @@ fn given(git: &Git, host: &Host, credential: &Credential) -> Finding {
     }
 }
 
-struct Server<'a> {
-    examination: &'a Examination<'a>,
-    git: &'a Git,
-    name: &'a str,
-    credential: &'a Credential,
-}
-
-impl Server<'_> {
-    fn refused_push(&self) -> Option<Finding> {
-        let name = self.name;
-        // A tree without entries is in every repository, whatever its hash function.
-        let tree = self.git.run(&["hash-object", "-t", "tree", "--stdin"]).ok()?;
-        let tree = String::from_utf8_lossy(&tree.stdout).trim_end().to_owned();
-        // Of a mirror everything would be pushed.
-        let no_mirror = ["-c".to_owned(), format!("remote.{name}.mirror=false")];
-        let refspec = format!("{tree}:{UNUSED_REF}");
-        let mut words: Vec<_> = no_mirror.iter().map(String::as_str).collect();
-        words.extend(PUSH.iter().chain(&PUSH_OPTIONS).chain(&["--", name, &refspec]));
-        self.refusal("push", &words)
-    }
-
-    /// Why the server refuses, or why it could not be asked.
-    fn refusal(&self, check: &'static str, words: &[&str]) -> Option<Finding> {
-        let is_unauthorized = |said: &Said| said.stderr.contains("Authentication failed");
-        let mut outcome = self.git.ask(words, b"");
-        // Before 2.46 git does not ask again, and the next command gets another token.
-        if outcome.as_ref().is_ok_and(|said| is_unauthorized(said) && own_error(said).is_none()) {
-            outcome = self.git.ask(words, b"");
+/// Why the server refuses, or could not be asked.
+fn refusal(
+    examination: &Examination<'_>,
+    credential: &Credential,
+    (git, words): (&Git, &[String]),
+    (name, right): (&str, &'static str),
+) -> Option<Finding> {
+    let ask = || git.ask(words, b"");
+    let is_final = |said: &Said| said.succeeded || own_error(said).is_some();
+    // Before 2.46 git does not ask again, and the next command gets another token.
+    let said = ask().and_then(|said| if is_final(&said) { Ok(said) } else { ask() });
+    let said = match said {
+        Ok(said) if said.succeeded => return None,
+        Ok(said) => said,
+        Err(failure) => return Some(Finding::of(right, &failure).named(Name::Timeout)),
+    };
+    let token = format!("{}… from {}", credential.token.hash().prefix(), credential.source);
+    let has = |words| said.stderr.contains(words);
+    let rejected = has("Authentication failed").then_some(Name::TokenRejected);
+    Some(match own_error(&said).map(|(_, error)| error).or(rejected) {
+        Some(Name::TokenRejected) => {
+            let source = credential.source;
+            let mut configured = examination.context.settings.static_tokens.iter();
+            let fix = match configured.any(|it| it.name == source) || source == "GITLAB_TOKEN" {
+                true => format!("unset {source}, or set it to a token that is valid"),
+                false => "git credential-gastown refresh; if that gives the same token again, \
+                          reinstall the GitHub App for the rig"
+                    .to_owned(),
+            };
+            let what = format!("the server of {name} rejects the token {token}");
+            Finding::fail(right, what, fix).named(Name::TokenRejected)
         }
-        let said = match outcome {
-            Ok(said) if said.succeeded => return None,
-            Ok(said) => said,
-            Err(failure) => {
-                let finding = Finding::of(Status::Fail, check, &failure);
-                let is_slow = failure.retry == Retry::AtOnce;
-                return Some(if is_slow { finding.named(Name::Timeout) } else { finding });
-            }
-        };
-        let name = self.name;
-        let problem = |what, fix| Finding::problem(Status::Fail, check, what, fix);
-        let hash = self.credential.token.hash();
-        let token = format!("the token {}… from {}", hash.prefix(), self.credential.source);
-        let rights = "give the GitHub App, or the token's owner, \"Contents: read and write\" in \
-                      this repository on GitHub";
-        let own = own_error(&said);
-        Some(match own.map(|(_, error)| error) {
-            Some(Name::TokenRejected) => {
-                let what =
-                    format!("the server of {name} rejects {token}: it was revoked or has expired");
-                problem(what, self.replace_token()).named(Name::TokenRejected)
-            }
-            Some(error) => {
-                problem(reason(&said), "git credential-gastown status".to_owned()).named(error)
-            }
-            None if is_unauthorized(&said) => {
-                let what =
-                    format!("the server of {name} rejects {token}: it was revoked or has expired");
-                problem(what, self.replace_token()).named(Name::TokenRejected)
-            }
-            None if said.stderr.contains("returned error: 403") => problem(
-                format!("the server of {name} does not let {token} {check} (403)"),
-                rights.to_owned(),
-            ),
-            None if said.stderr.contains("' not found") => {
-                let what = format!(
-                    "the server of {name} has no such repository, or hides it from {token}"
-                );
-                let fix = format!("git remote get-url {}; if that is right, {rights}", word(name));
-                problem(what, fix)
-            }
-            None => problem(
-                format!("the server of {name} cannot be asked: {}", reason(&said)),
-                format!("git ls-remote {}", word(name)),
-            ),
-        })
-    }
-
-    fn replace_token(&self) -> String {
-        let source = self.credential.source;
-        let mut configured = self.examination.context.settings.static_tokens.iter();
-        let is_source = |token: &StaticToken| token.name == source;
-        match configured.any(is_source) || source == "GITLAB_TOKEN" {
-            true => format!("unset {source}, or set it to a token that is valid"),
-            false => {
-                "git credential-gastown refresh; if that gives the same token again, reinstall \
-                      the GitHub App for the rig"
-                    .to_owned()
-            }
+        Some(error) => {
+            Finding::fail(right, reason(&said), "git credential-gastown status").named(error)
         }
-    }
+        None if has("returned error: 403") => {
+            let what = format!("the server of {name} does not let the token {token} {right} (403)");
+            Finding::fail(right, what, RIGHTS)
+        }
+        None if has("' not found") => {
+            let what = format!("the server of {name} has no such repository for the token {token}");
+            let fix = format!("git remote get-url {}; if that is right, {RIGHTS}", word(name));
+            Finding::fail(right, what, fix)
+        }
+        None => {
+            let what = format!("the server of {name} cannot be asked: {}", reason(&said));
+            Finding::fail(right, what, format!("git ls-remote {}", word(name)))
+        }
+    })
 }
 
 /// This helper's own error, if it said one while git ran it.
 fn own_error(said: &Said) -> Option<(&str, Name)> {
-    let text = said
-        .stderr
-        .lines()
-        .find_map(|line| line.strip_prefix("git-credential-gastown: error: "))?;
+    const START: &str = "git-credential-gastown: error: ";
+    let text = said.stderr.lines().find_map(|line| line.strip_prefix(START))?;
     let name = Name::ALL.into_iter().find(|name| text.contains(&format!("[{name}]")))?;
     Some((text, name))
 }

@@ -4,17 +4,18 @@
 use std::time::Duration;
 
 use git_credential_gastown::failure::{Failure, Name};
-use git_credential_gastown::host::Kind;
+use git_credential_gastown::host::{Host, Kind};
 use git_credential_gastown::policy::{Otherwise, Plan};
 use git_credential_gastown::time::{Timestamp, spoken};
 use git_credential_gastown::token::container::{ContainerToken, Source, latest_first};
 
 use super::Examination;
 use super::report::{Finding, Status};
+use crate::Context;
 use crate::cache::host_key;
 use crate::caller::Caller;
 use crate::clock;
-use crate::config::{Origin, Setting};
+use crate::config::Setting;
 use crate::credential::{Ask, Credential, find};
 use crate::token_client::{TokenClient, no_container_token};
 
@@ -24,77 +25,80 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SKEW: Duration = Duration::from_secs(60);
 
 /// What was found, and the credential that a `get` would answer, if that may be asked.
-pub(super) fn check(examination: &Examination<'_>) -> (Vec<Finding>, Option<Credential>) {
+pub(super) fn check(
+    examination: &Examination<'_>,
+    offline: bool,
+) -> (Vec<Finding>, Option<Credential>) {
     let mut findings = settings(examination);
     findings.extend(container_tokens(examination));
-    let mut credential = None;
-    if examination.offline {
-        findings.extend(without_asking(examination));
-    } else if let Some(host) = &examination.host {
-        let caller = Caller::by_hand();
-        let mut ask = Ask::by_hand(host, &caller);
-        ask.demand.heeds_failures = false;
-        match find(examination.context, &ask) {
-            Err(lack) => findings.push(of_failure(Status::Fail, &lack.failure)),
-            Ok(found) => {
-                findings.push(of_credential(&found));
-                findings.extend(refusals(examination, &found));
-                if examination.context.settings.kind(host) == Kind::GitHub {
-                    findings.extend(worker(examination));
-                }
-                credential = Some(found);
+    let Some(host) = examination.host.as_ref().filter(|_| !offline) else {
+        findings.extend(missing(examination));
+        return (findings, None);
+    };
+    let caller = Caller::by_hand();
+    let mut ask = Ask::by_hand(host, &caller);
+    ask.demand.heeds_failures = false;
+    match find(examination.context, &ask) {
+        Err(lack) => {
+            findings.push(of_failure(&lack.failure));
+            (findings, None)
+        }
+        Ok(credential) => {
+            findings.push(of_credential(&credential));
+            findings.extend(refusals(examination, host, &credential));
+            if examination.context.settings.kind(host) == Kind::GitHub {
+                findings.extend(worker(examination));
             }
+            (findings, Some(credential))
         }
     }
-    (findings, credential)
 }
 
+/// Each with where it comes from. What the worker cannot be asked without is told with the worker.
 fn settings(examination: &Examination<'_>) -> Vec<Finding> {
     const CHECK: &str = "settings";
     let settings = &examination.context.settings;
-    let origin = |name: &str| {
-        let origin = settings.origins.iter().find(|(it, _)| *it == name);
-        origin.and_then(|(_, origin)| origin.as_ref())
-    };
-    let told = |name| origin(name).map_or("the default".to_owned(), Origin::to_string);
+    let ok = |what: String| Finding::ok(CHECK, what);
+    let mut findings = Vec::new();
+    if settings.place().is_ok() {
+        let (worker, town, rig) = (&settings.api_url, &settings.town, &settings.rig);
+        findings.push(ok(format!("worker {worker}, town {town}, rig {rig}")));
+    }
     let hosts: Vec<_> = settings.hosts.iter().map(ToString::to_string).collect();
-    let on_failure = format!("{:?}", settings.on_failure).to_ascii_lowercase();
-    let mut fine = vec![
-        format!("worker: {}", settings.api_url),
-        format!("town: {}", settings.town),
-        format!("rig: {}", settings.rig),
-        format!("hosts: {} (from {})", hosts.join(", "), told("hosts")),
-        format!("on failure: {on_failure} (from {})", told("on failure")),
-    ];
-    fine.extend(settings.config_file.as_ref().map(|file| {
+    let cache = examination.context.cache.directory().map(|it| format!("{it:?}"));
+    for (name, origin) in &settings.origins {
+        let value = match *name {
+            "hosts" => hosts.join(", "),
+            "cache" => cache.clone().unwrap_or_default(),
+            _ => format!("{:?}", settings.on_failure).to_ascii_lowercase(),
+        };
+        let origin = origin.as_ref().map_or("the default".to_owned(), ToString::to_string);
+        findings.push(ok(format!("{name}: {value} (from {origin})")));
+    }
+    findings.extend(settings.config_file.iter().map(|file| {
         let state = if file.is_file() { "read" } else { "not there" };
-        format!("config file {file:?}: {state}")
+        ok(format!("config file {file:?}: {state}"))
     }));
-    fine.extend(settings.static_tokens.iter().filter_map(|token| match &token.token {
-        Setting::Set { origin, .. } if token.first => {
-            Some(format!("{}: set (from {origin}), answers before the worker", token.name))
+    findings.extend(settings.static_tokens.iter().filter_map(|token| {
+        let (name, role) =
+            (token.name, if token.first { "answers before the worker" } else { "the last resort" });
+        match &token.token {
+            Setting::Set { origin, .. } => Some(ok(format!("{name}: set (from {origin}), {role}"))),
+            Setting::Unset => None,
+            Setting::Wrong { origin, why } => {
+                let what = format!("{origin} is {why}");
+                Some(Finding::warn(CHECK, what, format!("unset {name}")))
+            }
         }
-        Setting::Set { origin, .. } => {
-            Some(format!("{}: set (from {origin}), the last resort", token.name))
-        }
-        _ => None,
     }));
-    fine.extend(settings.notes.iter().cloned());
-    let mut findings: Vec<_> = fine.into_iter().map(|what| Finding::ok(CHECK, what)).collect();
-    findings.extend(settings.static_tokens.iter().filter_map(|token| match &token.token {
-        Setting::Wrong { origin, why } => {
-            let fix = format!("unset {}", token.name);
-            Some(Finding::problem(Status::Warn, CHECK, format!("{origin} is {why}"), fix))
-        }
-        _ => None,
-    }));
+    findings.extend(settings.notes.iter().cloned().map(ok));
     findings.extend(settings.warnings.iter().map(|text| {
         let fix = "correct or remove the setting that this names";
-        Finding::problem(Status::Warn, CHECK, text, fix).named(Name::ConfigMissing)
+        Finding::warn(CHECK, text, fix).named(Name::ConfigMissing)
     }));
     if hosts.is_empty() {
         let fix = "export GASTOWN_GIT_HOSTS=github.com";
-        findings.push(Finding::problem(Status::Fail, CHECK, "no host is served", fix));
+        findings.push(Finding::fail(CHECK, "no host is served", fix));
     }
     findings
 }
@@ -109,41 +113,34 @@ fn container_tokens(examination: &Examination<'_>) -> Vec<Finding> {
     // Without any other, the fault is told as the reason why the worker cannot be asked.
     let fault = fault.filter(|_| !tokens.is_empty()).map(|fault| {
         let fix = "correct or unset GASTOWN_CONTAINER_TOKEN_FILE";
-        Finding::problem(Status::Warn, CHECK, fault, fix).named(Name::ConfigMissing)
+        Finding::warn(CHECK, fault, fix).named(Name::ConfigMissing)
     });
     let told = latest_first(tokens).into_iter().map(|token| {
-        let name = token.source.name();
-        let Some(expires) = token.expires() else {
-            return Finding::ok(CHECK, format!("{name}: does not say when it expires"));
+        let moment = token.expires().and_then(Timestamp::to_rfc3339);
+        let state = match (moment, token.has_expired(now)) {
+            (None, _) => "does not say when it expires".to_owned(),
+            (Some(moment), true) => format!("expired at {moment}; the worker renews it"),
+            (Some(moment), false) => format!("valid until {moment}"),
         };
-        let moment = expires.to_rfc3339().unwrap_or_default();
-        Finding::ok(
-            CHECK,
-            match token.has_expired(now) {
-                false => {
-                    format!("{name}: valid until {moment}, for {}", spoken(expires.since(now)))
-                }
-                true => format!("{name}: expired at {moment}; the worker renews it"),
-            },
-        )
+        Finding::ok(CHECK, format!("{}: {state}", token.source.name()))
     });
     told.chain(fault).collect()
 }
 
 /// What is missing to ask the worker, as far as that can be told without asking.
-fn without_asking(examination: &Examination<'_>) -> Option<Finding> {
-    let settings = &examination.context.settings;
-    let has_other = settings.static_tokens.iter().any(|token| token.token.value().is_some());
-    let status = if has_other { Status::Warn } else { Status::Fail };
+fn missing(examination: &Examination<'_>) -> Option<Finding> {
+    let Context { settings, cache, .. } = examination.context;
     let failure = match settings.place() {
         Err(failure) => failure,
         Ok(place) => {
-            let renewal = examination.context.cache.container_token(&place.town_key());
-            let has_none = settings.container_tokens().0.is_empty() && renewal.is_none();
-            has_none.then(|| no_container_token(settings))?
+            let has_renewal = cache.container_token(&place.town_key()).is_some();
+            let has_any = has_renewal || !settings.container_tokens().0.is_empty();
+            (!has_any).then(|| no_container_token(settings))?
         }
     };
-    Some(of_failure(status, &failure))
+    let has_other = settings.static_tokens.iter().any(|token| token.token.value().is_some());
+    let status = if has_other { Status::Warn } else { Status::Fail };
+    Some(of_failure(&failure).weighed(status))
 }
 
 fn of_credential(credential: &Credential) -> Finding {
@@ -158,9 +155,8 @@ fn of_credential(credential: &Credential) -> Finding {
 }
 
 /// Configured tokens that the host refused, in place of which another is used.
-fn refusals(examination: &Examination<'_>, credential: &Credential) -> Vec<Finding> {
+fn refusals(examination: &Examination<'_>, host: &Host, credential: &Credential) -> Vec<Finding> {
     let context = examination.context;
-    let Some(host) = &examination.host else { return Vec::new() };
     let set =
         context.settings.static_tokens.iter().filter_map(|it| Some((it.name, it.token.value()?)));
     let refused = set.filter(|(_, token)| {
@@ -170,7 +166,7 @@ fn refusals(examination: &Examination<'_>, credential: &Credential) -> Vec<Findi
     let found = refused.map(|(name, _)| {
         let what = format!("{host} rejected {name}, so another token is used");
         let fix = format!("unset {name}");
-        Finding::problem(Status::Warn, "token", what, fix).named(Name::TokenRejected)
+        Finding::warn("token", what, fix).named(Name::TokenRejected)
     });
     found.collect()
 }
@@ -186,7 +182,7 @@ fn worker(examination: &Examination<'_>) -> Vec<Finding> {
     });
     let (place, grant) = match asked {
         Ok(granted) => granted,
-        Err(failure) => return vec![of_failure(Status::Warn, &failure)],
+        Err(failure) => return vec![of_failure(&failure).weighed(Status::Warn)],
     };
     context.messages.remember(&grant.token);
     let took = (context.clock.running() - started).as_millis();
@@ -197,13 +193,13 @@ fn worker(examination: &Examination<'_>) -> Vec<Finding> {
         let direction = if grant.clock_ahead > 0 { "ahead of" } else { "behind" };
         let what = format!("{} {direction} the worker's", spoken(off));
         let fix = "set this machine's clock, or have NTP set it";
-        findings.push(Finding::problem(Status::Warn, "clock", what, fix));
+        findings.push(Finding::warn("clock", what, fix));
     }
     findings
 }
 
 /// By what it is about, not by where it showed.
-fn of_failure(status: Status, failure: &Failure) -> Finding {
+fn of_failure(failure: &Failure) -> Finding {
     let check = match failure.name {
         Name::ConfigMissing => "settings",
         Name::RigNotFound | Name::NoGitToken => "rig",
@@ -211,5 +207,5 @@ fn of_failure(status: Status, failure: &Failure) -> Finding {
         Name::TokenRejected => "token",
         _ => "worker",
     };
-    Finding::of(status, check, failure)
+    Finding::of(check, failure)
 }

@@ -42,7 +42,7 @@ fn a_cache_that_cannot_be_used_is_told_with_the_next_place() {
 fn who_holds_the_lock_is_told_and_looking_makes_no_cache() {
     let scene = Scene::newest();
     scene.forget_cache();
-    scene.diagnose(&["--offline"]).finds("ok", "cache", "made when it is needed", "");
+    scene.diagnose(&["--offline"]).finds("ok", "cache", "made when needed", "");
     assert!(!scene.home.cache().exists());
     scene.town.worker.hold();
     let request = format!("protocol=http\nhost={}\n\n", scene.town.github.host());

@@ -13,7 +13,7 @@ const VARIABLES: [&str; 8] = [
 ];
 
 /// The same for git's configuration. `HOST` is ours.
-const CONFIGURATION: [(&str, &str); 16] = [
+const CONFIGURATION: [(&str, &str); 17] = [
     ("remote.origin.url", "http://sentinel-user:sentinel-password@HOST/acme/app.git"),
     ("remote.origin.pushurl", "http://sentinel-token@HOST/acme/app.git"),
     ("remote.ssh.url", "ssh://git:sentinel-ssh@HOST/acme/app.git"),
@@ -27,6 +27,7 @@ const CONFIGURATION: [(&str, &str); 16] = [
     ("url.ssh://x:sentinel-ssh-base@git.example/.insteadOf", "http://HOST/"),
     ("url.https://elsewhere.example/.pushInsteadOf", "http://x:sentinel-rule@HOST/"),
     ("credential.helper", "!f() { echo username=x; echo password=sentinel-inline; }; f"),
+    ("credential.http://HOST.helper", ""),
     ("credential.http://HOST.helper", "!echo sentinel-of-host"),
     ("credential.http://HOST.helper", "vault --secret-id sentinel-argument"),
     ("credential.helper", "store"),

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 #[test]
@@ -18,8 +20,10 @@ fn a_revoked_token_never_reads_as_a_push_that_would_succeed() {
 fn a_revoked_token_that_the_worker_replaces_costs_no_push() {
     for git in Git::all() {
         let scene = Scene::new(&git);
+        // In its first minute a refused token is tried again.
+        scene.town.let_pass(Duration::from_secs(120));
+        scene.home.age_cache(Duration::from_secs(120));
         scene.town.github.revoke_all();
-        scene.town.worker.forget("rig-1");
         scene.diagnose(&[]).says_of_a_push(Some(true));
     }
 }
@@ -98,6 +102,7 @@ fn nothing_of_the_repository_runs_and_nothing_is_sent() {
         fs::copy(scene.home.helper_path(), scene.path("unused")).unwrap();
         let mode = fs::metadata(scene.path("unused")).unwrap().permissions();
         fs::set_permissions(&trap, mode).unwrap();
+        scene.git(&["checkout", "--quiet", "--orphan", "without-a-commit"]);
         for (key, value) in [
             ("remote.origin.mirror", "true"),
             ("push.gpgSign", "true"),
@@ -113,7 +118,6 @@ fn nothing_of_the_repository_runs_and_nothing_is_sent() {
         ] {
             scene.git(&["config", key, value]);
         }
-        scene.git(&["checkout", "--quiet", "--orphan", "without-a-commit"]);
         let refs = scene.town.github.refs(REPOSITORY);
         scene.diagnose(&[]).says_of_a_push(Some(true));
         scene.git(&["config", "remote.origin.vcs", "pwned"]);
