@@ -37,7 +37,7 @@ static RULES: LazyLock<[Rule; 6]> = LazyLock::new(|| {
         rule(r#"://([^\s"'`<>]+)"#, |it| format!("://{}", without_secrets(&it[1]))),
         rule(r#"([^\s"'`<>]+)@([A-Za-z0-9\[]?)"#, without_user),
         rule(
-            r#"(?i)((?:token|pass|password|passwd|passphrase|pwd|secret|credential|signature|jwt|api[_-]?key|access[_-]?key)(?:=|%3d))(\\*["'][^"']*|[^\s"'`&#<>]+)"#,
+            r#"(?i)((?:token|pass|password|passwd|passphrase|pwd|secret|credential|signature|jwt|api[_-]?key|access[_-]?key)(?:=|%3d))(\\*["'][^"']*|[^\s"'`<>]+)"#,
             setting,
         ),
         rule(r#"(?i)((?:authorization|private-token|job-token): *)[^"'`]+"#, |it| {
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn queries_settings_and_headers_are_masked() {
         assert_shown("https://host/a?b=c&d=e then", "https://host/a?[redacted] then");
-        assert_shown("host?private_token=abc&x", "host?private_token=[redacted]&x");
+        assert_shown("host?private_token=abc&x", "host?private_token=[redacted]");
         assert_shown("echo password='a b'", "echo password=[redacted]'");
         assert_shown("access_token%3Dabc", "access_token%3D[redacted]");
         assert_shown("Authorization: Basic YWJj", "Authorization: [redacted]");

@@ -3,7 +3,7 @@
 
 use git_credential_gastown::git_config::{Line, concerns, helpers_on};
 use git_credential_gastown::helper_line::{Kind, PROGRAM, command, kind, word};
-use git_credential_gastown::redact::helper;
+use git_credential_gastown::redact::helper as helper_name;
 use git_credential_gastown::remote_url::{credential_in, host_of};
 
 use super::Examination;
@@ -65,7 +65,9 @@ fn of_chain(examination: &Examination<'_>, chain: &[&Line]) -> Vec<Finding> {
         let helper = named(line);
         match (kind(&line.value), index < ours) {
             (Kind::Ours, _) if is_there(examination, line) => {
-                Finding::ok(CHECK, format!("git asks {helper}"))
+                // Without the key, which differs by host.
+                let (helper, origin) = (helper_name(&line.value), &line.origin);
+                Finding::ok(CHECK, format!("git asks `{helper}` ({origin})"))
             }
             (Kind::Ours, _) => {
                 Finding::fail(CHECK, format!("git asks {helper}, which cannot be run"), SET_UP)
@@ -87,7 +89,7 @@ fn of_chain(examination: &Examination<'_>, chain: &[&Line]) -> Vec<Finding> {
 
 /// A helper and where its line is.
 fn named(line: &Line) -> String {
-    format!("`{}` ({} in {})", helper(&line.value), line.key, line.origin)
+    format!("`{}` ({} in {})", helper_name(&line.value), line.key, line.origin)
 }
 
 /// An upgrade or a removal may have moved the program that a line names.
