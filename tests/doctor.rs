@@ -154,7 +154,7 @@ fn where_everything_is_in_order_it_says_so() {
         scene.town.github.forget_requests();
         let refs = scene.town.github.refs(REPOSITORY);
         let diagnosis = scene.diagnose(&[]);
-        diagnosis.says_of_a_push(Some(true)).finds("ok", "push", "lets this token push", "");
+        diagnosis.says_of_a_push(Some(true)).finds("ok", "push", "lets git push", "");
         diagnosis.finds("ok", "settings", "(from GASTOWN_API_URL)", "");
         diagnosis.finds("ok", "worker", "rig-1", "").finds("ok", "git-credential", "", "");
         let expected = if git.heals() { 0 } else { 1 };

@@ -119,9 +119,8 @@ fn token(examination: &Examination<'_>, line: &Line) -> Option<Finding> {
     let embedded = in_key.or(in_value)?;
     let what = format!("{} ({}) has a token in it", line.key, line.origin);
     if !embedded.host.is_some_and(|host| examination.context.settings.serves(&host)) {
-        let what = format!("{what}, for a host that this helper does not answer for");
-        let fix = format!("remove it once another helper answers: {}", edit(line));
-        return Some(Finding::warn(CHECK, what, fix));
+        let what = format!("{what}, for a host that another helper has to answer for without it");
+        return Some(Finding::warn(CHECK, what, edit(line)));
     }
     let is_local = ["local", "worktree"].contains(&line.scope.as_str());
     let fix = if is_local && !is_in_key { MIGRATE.to_owned() } else { edit(line) };
@@ -183,8 +182,9 @@ fn remote(examination: &Examination<'_>, line: &Line) -> Option<Finding> {
         Some(host) if hosts.contains(&host) => Finding::ok("remotes", what),
         Some(host) => {
             let flags = hosts.iter().chain([&host]).map(|host| format!(" --host {host}"));
-            let fix = format!("if it should: {SET_UP}{}", flags.collect::<String>());
-            let what = format!("{what}, and this helper does not answer for {host}");
+            let fix = format!("{SET_UP}{}", flags.collect::<String>());
+            let what =
+                format!("{what}; this helper does not answer for {host}, unless it is added");
             Finding::warn("remotes", what, fix)
         }
     })

@@ -165,8 +165,8 @@ fn cache(examination: &Examination<'_>) -> Vec<Finding> {
             && lock.try_acquire() == Try::Busy
         {
             let holder = lock.holder().map_or("of unknown id".to_owned(), |id| id.to_string());
-            let what = format!("process {holder} is renewing a token, and others wait for it");
-            let fix = "wait 20 s; if it is still there then, end that process";
+            let what = format!("process {holder} is renewing a token, for 20 s at most");
+            let fix = "sleep 20; git credential-gastown doctor";
             findings.push(Finding::warn("lock", what, fix));
         }
     }

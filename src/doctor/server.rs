@@ -76,11 +76,9 @@ pub(super) fn check(
     let (Ok(git), Some(host)) = (&examination.git, &examination.host) else {
         return Push::unknown("no server was asked");
     };
-    let given = given(git, host, credential);
-    let is_given = given.status != Status::Fail;
-    findings.push(given);
-    if !is_given {
-        return Push::unknown("no server was asked, because of that");
+    findings.push(given(git, host, credential));
+    if findings.iter().any(|finding| finding.status == Status::Fail) {
+        return Push::unknown("no server was asked, because of what fails");
     }
     let Some(remote) = &examination.remote else {
         return Push::unknown(format!(
@@ -93,16 +91,20 @@ pub(super) fn check(
         let said = format!("git does not ask this helper for {name}, so its server was not asked");
         return Push::unknown(said);
     }
+    let mut statics = examination.context.settings.static_tokens.iter();
+    let is_configured = statics.any(|it| it.name == credential.source);
+    let server = Server { git, name, credential, is_configured };
     let fetch = ["ls-remote", "--quiet", "--", name, "HEAD"].map(str::to_owned).to_vec();
     let Some(push) = remote.dry_run(git) else { return Push::unknown("no server was asked") };
     for (right, words) in [("fetch", fetch), ("push", push)] {
-        if let Some(refusal) = refusal(examination, credential, (git, &words), (name, right)) {
+        if let Some(refusal) = server.refusal(right, &words) {
             findings.push(refusal);
-            let said = format!("a push to {name} would fail");
-            return Push { would_succeed: Some(false), said };
+            return Push {
+                would_succeed: Some(false),
+                said: format!("a push to {name} would fail"),
+            };
         }
-        let what = format!("the server of {name} lets this token {right}");
-        findings.push(Finding::ok(right, what));
+        findings.push(Finding::ok(right, format!("the server of {name} lets git {right}")));
     }
     let said = format!("a push to {name} would succeed: its server says so");
     Push { would_succeed: Some(true), said }
@@ -130,60 +132,66 @@ fn given(git: &Git, host: &Host, credential: &Credential) -> Finding {
         None => Finding::fail(
             CHECK,
             format!("git is given no credential for {host}: {}", reason(&said)),
-            format!("echo url={host} | git credential fill"),
+            "git credential-gastown status",
         ),
     }
 }
 
-/// Why the server refuses, or could not be asked.
-fn refusal(
-    examination: &Examination<'_>,
-    credential: &Credential,
-    (git, words): (&Git, &[String]),
-    (name, right): (&str, &'static str),
-) -> Option<Finding> {
-    let ask = || git.ask(words, b"");
-    let is_final = |said: &Said| said.succeeded || own_error(said).is_some();
-    // Before 2.46 git does not ask again, and the next command gets another token.
-    let said = ask().and_then(|said| if is_final(&said) { Ok(said) } else { ask() });
-    let said = match said {
-        Ok(said) if said.succeeded => return None,
-        Ok(said) => said,
-        Err(failure) => return Some(Finding::of(right, &failure).named(Name::Timeout)),
-    };
-    let token = format!("{}… from {}", credential.token.hash().prefix(), credential.source);
-    let has = |words| said.stderr.contains(words);
-    let rejected = has("Authentication failed").then_some(Name::TokenRejected);
-    Some(match own_error(&said).map(|(_, error)| error).or(rejected) {
-        Some(Name::TokenRejected) => {
-            let source = credential.source;
-            let mut configured = examination.context.settings.static_tokens.iter();
-            let fix = match configured.any(|it| it.name == source) || source == "GITLAB_TOKEN" {
-                true => format!("unset {source}, or set it to a token that is valid"),
-                false => "git credential-gastown refresh; if that gives the same token again, \
-                          reinstall the GitHub App for the rig"
-                    .to_owned(),
-            };
-            let what = format!("the server of {name} rejects the token {token}");
-            Finding::fail(right, what, fix).named(Name::TokenRejected)
-        }
-        Some(error) => {
-            Finding::fail(right, reason(&said), "git credential-gastown status").named(error)
-        }
-        None if has("returned error: 403") => {
-            let what = format!("the server of {name} does not let the token {token} {right} (403)");
-            Finding::fail(right, what, RIGHTS)
-        }
-        None if has("' not found") => {
-            let what = format!("the server of {name} has no such repository for the token {token}");
-            let fix = format!("git remote get-url {}; if that is right, {RIGHTS}", word(name));
-            Finding::fail(right, what, fix)
-        }
-        None => {
-            let what = format!("the server of {name} cannot be asked: {}", reason(&said));
-            Finding::fail(right, what, format!("git ls-remote {}", word(name)))
-        }
-    })
+/// Of the remote of that name.
+struct Server<'a> {
+    git: &'a Git,
+    name: &'a str,
+    credential: &'a Credential,
+    /// Whether the token is from a setting.
+    is_configured: bool,
+}
+
+impl Server<'_> {
+    /// Why it refuses, or could not be asked.
+    fn refusal(&self, right: &'static str, words: &[String]) -> Option<Finding> {
+        let ask = || self.git.ask(words, b"");
+        let is_final = |said: &Said| said.succeeded || own_error(said).is_some();
+        // Before 2.46 git does not ask again, and the next command gets another token.
+        let said = match ask().and_then(|said| if is_final(&said) { Ok(said) } else { ask() }) {
+            Ok(said) if said.succeeded => return None,
+            Ok(said) => said,
+            Err(failure) => return Some(Finding::of(right, &failure).named(Name::Timeout)),
+        };
+        let Self { name, credential, .. } = self;
+        let has = |words| said.stderr.contains(words);
+        let rejected = has("Authentication failed").then_some(Name::TokenRejected);
+        let error = own_error(&said).map(|(_, error)| error).or(rejected);
+        let server = format!("the server of {name}");
+        let token = format!("{}… from {}", credential.token.hash().prefix(), credential.source);
+        let (what, fix) = match error {
+            Some(Name::TokenRejected) if self.is_configured => (
+                format!("{server} rejects the token {token}"),
+                format!("unset {}", credential.source),
+            ),
+            Some(Name::TokenRejected) => {
+                let then = "if the worker has no other, reinstall the GitHub App for the rig";
+                let fix = "git credential-gastown refresh".to_owned();
+                (format!("{server} rejects the token {token}; {then}"), fix)
+            }
+            Some(_) => (reason(&said), "git credential-gastown status".to_owned()),
+            None if has("returned error: 403") => {
+                let what = format!("{server} does not let the token {token} {right} (403)");
+                (what, RIGHTS.to_owned())
+            }
+            None if has("' not found") => {
+                let what = format!("{server} has no such repository for the token {token} (404)");
+                (
+                    format!("{what}; if its URL is right, {RIGHTS}"),
+                    format!("git remote get-url {}", word(name)),
+                )
+            }
+            None => {
+                let what = format!("{server} cannot be asked: {}", reason(&said));
+                (what, format!("git ls-remote {}", word(name)))
+            }
+        };
+        Some(Finding { error, ..Finding::fail(right, what, fix) })
+    }
 }
 
 /// This helper's own error, if it said one while git ran it.

@@ -97,7 +97,7 @@ fn tokens_in_any_url_are_told_with_the_file_to_edit() {
         (&*base, "gh:", "fail", "git config --local --edit"),
         ("lfs.url", &*url, "fail", "git credential-gastown setup --migrate ."),
         ("remote.pushDefault", &*url, "fail", "setup --migrate ."),
-        ("remote.other.url", &*foreign, "warn", "once another helper answers"),
+        ("remote.other.url", &*foreign, "warn", "git config --local --edit"),
     ] {
         scene.git(&["config", key, value]);
         let found = scene.diagnose(&[]);

@@ -51,7 +51,7 @@ fn who_holds_the_lock_is_told_and_looking_makes_no_cache() {
         scene.town.worker.await_git_token_calls(1);
         let found = scene.diagnose(&["--offline"]);
         scene.town.worker.release();
-        found.finds_only("warn", "lock", "is renewing a token", "wait 20 s");
+        found.finds_only("warn", "lock", "is renewing a token", "sleep 20");
     });
 }
 

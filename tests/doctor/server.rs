@@ -9,7 +9,7 @@ fn a_revoked_token_never_reads_as_a_push_that_would_succeed() {
         scene.town.worker.ignores_revocations(true);
         scene.town.github.revoke_all();
         let refused = scene.diagnose(&[]);
-        let fix = "git credential-gastown refresh; if that gives the same token again";
+        let fix = "git credential-gastown refresh";
         refused.says_of_a_push(Some(false)).finds("fail", "fetch", "rejects the token", fix);
         refused.has_error("token-rejected");
         assert!(!scene.doctor(&[]).stdout.contains("would succeed"));
@@ -34,7 +34,7 @@ fn a_repository_that_is_not_there_is_told() {
         let scene = Scene::new(&git);
         scene.git(&["remote", "set-url", "origin", &scene.town.github.url("acme/missing")]);
         let found = scene.diagnose(&[]);
-        let fix = "git remote get-url origin; if that is right";
+        let fix = "git remote get-url origin";
         found.says_of_a_push(Some(false)).finds("fail", "fetch", "has no such repository", fix);
     }
 }
@@ -45,7 +45,7 @@ fn a_token_that_may_fetch_and_not_push_is_told() {
         let scene = Scene::new(&git);
         scene.town.github.forbid_pushes(REPOSITORY);
         let found = scene.diagnose(&[]);
-        found.says_of_a_push(Some(false)).finds("ok", "fetch", "lets this token fetch", "");
+        found.says_of_a_push(Some(false)).finds("ok", "fetch", "lets git fetch", "");
         found.finds("fail", "push", "(403)", "Contents: read and write");
     }
 }
