@@ -29,26 +29,23 @@ pub(super) fn check(examination: &Examination<'_>) -> Vec<Finding> {
 
 /// The helpers that git asks, each cause once with all of its hosts.
 fn helpers(examination: &Examination<'_>) -> Vec<Finding> {
-    let mut causes: Vec<(Finding, Vec<String>)> = Vec::new();
-    let url = examination.url();
-    let main = examination.host.as_ref();
+    let mut causes: Vec<(Finding, String)> = Vec::new();
+    let (main, url) = (examination.host.as_ref(), examination.url());
     let others = examination.context.settings.hosts.iter().filter(|host| Some(*host) != main);
     for host in main.into_iter().chain(others) {
         let path = url.as_ref().and_then(|url| url.strip_prefix(&host.to_string()));
         for finding in of_chain(examination, &helpers_on(examination.lines(), host, path)) {
+            // A push from here goes to the first host; the others are only to be looked at.
+            let worst = if Some(host) == main { Status::Fail } else { Status::Warn };
+            let status = finding.status.max(worst);
             match causes.iter_mut().find(|(known, _)| known.what == finding.what) {
-                Some((_, hosts)) => hosts.push(host.to_string()),
-                // A push from here goes to the first host; the others are only to be looked at.
-                None if Some(host) == main => causes.push((finding, vec![host.to_string()])),
-                None => {
-                    let status = finding.status.max(Status::Warn);
-                    causes.push((finding.weighed(status), vec![host.to_string()]));
-                }
+                Some((_, hosts)) => *hosts += &format!(", {host}"),
+                None => causes.push((finding.weighed(status), host.to_string())),
             }
         }
     }
-    let told = |(finding, hosts): (Finding, Vec<String>)| {
-        let what = format!("{} (for {})", finding.what, hosts.join(", "));
+    let told = |(finding, hosts): (Finding, String)| {
+        let what = format!("{} (for {hosts})", finding.what);
         Finding { what, ..finding }
     };
     causes.into_iter().map(told).collect()
@@ -203,23 +200,23 @@ fn ownership(examination: &Examination<'_>) -> Option<Finding> {
 
 fn unset(line: &Line) -> String {
     // What has a token in its key cannot be named on a command line.
-    if line.subsection().and_then(credential_in).is_some() || line.scope == "command" {
-        return edit(line);
-    }
-    format!("git config {} --unset-all {}", file_of(line), word(&line.key))
+    let has_token = line.subsection().and_then(credential_in).is_some();
+    if has_token { edit(line) } else { change(line, &format!("--unset-all {}", word(&line.key))) }
 }
 
 fn edit(line: &Line) -> String {
-    match line.scope.as_str() {
-        "command" => "take it out of GIT_CONFIG_COUNT and its values, or of `git -c`".to_owned(),
-        _ => format!("git config {} --edit", file_of(line)),
-    }
+    change(line, "--edit")
 }
 
-/// The file of a line, as an argument of `git config`: an included file is in no scope of its own.
-fn file_of(line: &Line) -> String {
-    match line.origin.strip_prefix("file:").filter(|path| path.starts_with('/')) {
-        Some(path) => format!("--file {}", word(path)),
-        None => format!("--{}", line.scope),
+/// The command for the file of a line: an included one is in no scope of its own.
+fn change(line: &Line, how: &str) -> String {
+    match (line.scope.as_str(), line.origin.strip_prefix("file:")) {
+        ("command", _) => {
+            "take it out of GIT_CONFIG_COUNT and its values, or of `git -c`".to_owned()
+        }
+        (_, Some(path)) if path.starts_with('/') => {
+            format!("git config --file {} {how}", word(path))
+        }
+        (scope, _) => format!("git config --{scope} {how}"),
     }
 }

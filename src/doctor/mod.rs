@@ -15,7 +15,7 @@ use crate::cli::Doctor;
 use crate::commands::{answers_a_terminal, write_answer};
 use crate::config::{Surroundings, agent};
 use crate::git::Git;
-use report::{Push, Report, Status};
+use report::{Finding, Push};
 use server::Remote;
 
 mod configuration;
@@ -45,19 +45,24 @@ pub(crate) fn run(context: &Context<'_>, options: &Doctor) -> Result<ExitCode> {
     findings.extend(configuration::check(&examination));
     let (sources, credential) = source::check(&examination, options.offline);
     findings.extend(sources);
-    let is_sound = findings.iter().all(|finding| finding.status != Status::Fail);
-    let push = match credential {
+    let mut push = match credential {
         _ if options.offline => Push::unknown("offline: no worker and no server was asked"),
-        Some(credential) if is_sound => server::check(&examination, &credential, &mut findings),
+        Some(credential) if !findings.iter().any(Finding::fails) => {
+            server::check(&examination, &credential, &mut findings)
+        }
         _ => Push::unknown("no server was asked, because of what fails"),
     };
-    let report = Report::new(findings, push, |text| context.messages.clean(text));
+    // The one redaction, for all that is told from here on.
+    for text in findings.iter_mut().flat_map(Finding::texts).chain([&mut push.said]) {
+        *text = context.messages.clean(text);
+    }
+    findings.sort_by_key(|finding| finding.status);
     let text = match options.json {
-        true => report.as_json(options.offline),
-        false => report.as_lines(answers_a_terminal() && agent::wants_colour()),
+        true => report::as_json(&findings, &push, options.offline),
+        false => report::as_lines(&findings, &push, answers_a_terminal() && agent::wants_colour()),
     };
     write_answer(text.as_bytes())?;
-    let fails = report.count(Status::Fail) > 0;
+    let fails = findings.iter().any(Finding::fails);
     Ok(if fails { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

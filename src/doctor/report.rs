@@ -1,5 +1,5 @@
 //! What was found, and how it is told: problems first, as lines for a person or as JSON for a
-//! program. Every text goes through the redaction that every message goes through.
+//! program.
 
 use git_credential_gastown::failure::{Failure, Name};
 use serde::Serialize;
@@ -56,6 +56,14 @@ impl Finding {
         Self { error: Some(name), ..self }
     }
 
+    pub(super) fn fails(&self) -> bool {
+        self.status == Status::Fail
+    }
+
+    pub(super) fn texts(&mut self) -> impl Iterator<Item = &mut String> {
+        [&mut self.what].into_iter().chain(&mut self.fix)
+    }
+
     /// The same, as bad as it is here.
     pub(super) fn weighed(self, status: Status) -> Self {
         Self { status, ..self }
@@ -74,61 +82,36 @@ impl Push {
     }
 }
 
-pub(super) struct Report {
-    findings: Vec<Finding>,
-    push: Push,
+pub(super) fn as_lines(findings: &[Finding], push: &Push, in_colour: bool) -> String {
+    let mut text = String::new();
+    for Finding { check, status, what, error, fix } in findings {
+        let (name, colour) = match status {
+            Status::Fail => ("fail", 31),
+            Status::Warn => ("warn", 33),
+            Status::Ok => ("ok  ", 32),
+        };
+        match in_colour {
+            true => text += &format!("\x1b[{colour}m{name}\x1b[0m  {check}: {what}"),
+            false => text += &format!("{name}  {check}: {what}"),
+        }
+        text.extend(error.map(|name| format!(" [{name}]")));
+        text.extend(fix.as_ref().map(|fix| format!("\n      fix: {fix}")));
+        text.push('\n');
+    }
+    for (label, status) in [("to fix", Status::Fail), ("to look at", Status::Warn)] {
+        let count = findings.iter().filter(|finding| finding.status == status).count();
+        text.extend((count > 0).then(|| format!("{label}: {count}; ")));
+    }
+    text + &push.said + "\n"
 }
 
-impl Report {
-    pub(super) fn new(
-        mut findings: Vec<Finding>,
-        mut push: Push,
-        clean: impl Fn(&str) -> String,
-    ) -> Self {
-        for finding in &mut findings {
-            finding.what = clean(&finding.what);
-            finding.fix = finding.fix.as_deref().map(&clean);
-        }
-        findings.sort_by_key(|finding| finding.status);
-        push.said = clean(&push.said);
-        Self { findings, push }
-    }
-
-    pub(super) fn count(&self, status: Status) -> usize {
-        self.findings.iter().filter(|finding| finding.status == status).count()
-    }
-
-    pub(super) fn as_lines(&self, in_colour: bool) -> String {
-        let mut text = String::new();
-        for Finding { check, status, what, error, fix } in &self.findings {
-            let (name, colour) = match status {
-                Status::Fail => ("fail", 31),
-                Status::Warn => ("warn", 33),
-                Status::Ok => ("ok  ", 32),
-            };
-            match in_colour {
-                true => text += &format!("\x1b[{colour}m{name}\x1b[0m  {check}: {what}"),
-                false => text += &format!("{name}  {check}: {what}"),
-            }
-            text.extend(error.map(|name| format!(" [{name}]")));
-            text.extend(fix.as_ref().map(|fix| format!("\n      fix: {fix}")));
-            text.push('\n');
-        }
-        for (label, status) in [("to fix", Status::Fail), ("to look at", Status::Warn)] {
-            let count = self.count(status);
-            text.extend((count > 0).then(|| format!("{label}: {count}; ")));
-        }
-        text + &self.push.said + "\n"
-    }
-
-    pub(super) fn as_json(&self, offline: bool) -> String {
-        let report = json!({
-            "version": 1,
-            "program_version": env!("CARGO_PKG_VERSION"),
-            "offline": offline,
-            "push_would_succeed": self.push.would_succeed,
-            "findings": self.findings,
-        });
-        format!("{report:#}\n")
-    }
+pub(super) fn as_json(findings: &[Finding], push: &Push, offline: bool) -> String {
+    let report = json!({
+        "version": 1,
+        "program_version": env!("CARGO_PKG_VERSION"),
+        "offline": offline,
+        "push_would_succeed": push.would_succeed,
+        "findings": findings,
+    });
+    format!("{report:#}\n")
 }

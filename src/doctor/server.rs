@@ -10,7 +10,7 @@ use git_credential_gastown::host::Host;
 use git_credential_gastown::token::Secret;
 
 use super::Examination;
-use super::report::{Finding, Push, Status};
+use super::report::{Finding, Push};
 use crate::credential::Credential;
 use crate::git::{Git, Said};
 
@@ -77,7 +77,7 @@ pub(super) fn check(
         return Push::unknown("no server was asked");
     };
     findings.push(given(git, host, credential));
-    if findings.iter().any(|finding| finding.status == Status::Fail) {
+    if findings.iter().any(Finding::fails) {
         return Push::unknown("no server was asked, because of what fails");
     }
     let Some(remote) = &examination.remote else {

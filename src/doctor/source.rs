@@ -15,7 +15,7 @@ use crate::Context;
 use crate::cache::host_key;
 use crate::caller::Caller;
 use crate::clock;
-use crate::config::Setting;
+use crate::config::{Setting, StaticToken};
 use crate::credential::{Ask, Credential, find};
 use crate::token_client::{TokenClient, no_container_token};
 
@@ -56,49 +56,46 @@ pub(super) fn check(
 
 /// Each with where it comes from. What the worker cannot be asked without is told with the worker.
 fn settings(examination: &Examination<'_>) -> Vec<Finding> {
-    const CHECK: &str = "settings";
-    let settings = &examination.context.settings;
-    let ok = |what: String| Finding::ok(CHECK, what);
-    let mut findings = Vec::new();
+    let Context { settings, cache, .. } = examination.context;
+    let (mut fine, mut findings) = (Vec::new(), Vec::new());
     if settings.place().is_ok() {
         let (worker, town, rig) = (&settings.api_url, &settings.town, &settings.rig);
-        findings.push(ok(format!("worker {worker}, town {town}, rig {rig}")));
+        fine.push(format!("worker {worker}, town {town}, rig {rig}"));
     }
     let hosts: Vec<_> = settings.hosts.iter().map(ToString::to_string).collect();
-    let cache = examination.context.cache.directory().map(|it| format!("{it:?}"));
     for (name, origin) in &settings.origins {
         let value = match *name {
             "hosts" => hosts.join(", "),
-            "cache" => cache.clone().unwrap_or_default(),
+            "cache" => cache.directory().map(|it| format!("{it:?}")).unwrap_or_default(),
             _ => format!("{:?}", settings.on_failure).to_ascii_lowercase(),
         };
         let origin = origin.as_ref().map_or("the default".to_owned(), ToString::to_string);
-        findings.push(ok(format!("{name}: {value} (from {origin})")));
+        fine.push(format!("{name}: {value} (from {origin})"));
     }
-    findings.extend(settings.config_file.iter().map(|file| {
+    if let Some(file) = &settings.config_file {
         let state = if file.is_file() { "read" } else { "not there" };
-        ok(format!("config file {file:?}: {state}"))
-    }));
-    findings.extend(settings.static_tokens.iter().filter_map(|token| {
-        let (name, role) =
-            (token.name, if token.first { "answers before the worker" } else { "the last resort" });
-        match &token.token {
-            Setting::Set { origin, .. } => Some(ok(format!("{name}: set (from {origin}), {role}"))),
-            Setting::Unset => None,
+        fine.push(format!("config file {file:?}: {state}"));
+    }
+    for StaticToken { name, token, first } in &settings.static_tokens {
+        let role = if *first { "answers before the worker" } else { "the last resort" };
+        match token {
+            Setting::Set { origin, .. } => fine.push(format!("{name}: from {origin}, {role}")),
+            Setting::Unset => {}
             Setting::Wrong { origin, why } => {
-                let what = format!("{origin} is {why}");
-                Some(Finding::warn(CHECK, what, format!("unset {name}")))
+                let (what, fix) = (format!("{origin} is {why}"), format!("unset {name}"));
+                findings.push(Finding::warn("settings", what, fix));
             }
         }
-    }));
-    findings.extend(settings.notes.iter().cloned().map(ok));
+    }
+    fine.extend(settings.notes.iter().cloned());
+    findings.extend(fine.into_iter().map(|what| Finding::ok("settings", what)));
     findings.extend(settings.warnings.iter().map(|text| {
         let fix = "correct or remove the setting that this names";
-        Finding::warn(CHECK, text, fix).named(Name::ConfigMissing)
+        Finding::warn("settings", text, fix).named(Name::ConfigMissing)
     }));
     if hosts.is_empty() {
         let fix = "export GASTOWN_GIT_HOSTS=github.com";
-        findings.push(Finding::fail(CHECK, "no host is served", fix));
+        findings.push(Finding::fail("settings", "no host is served", fix));
     }
     findings
 }
