@@ -27,6 +27,7 @@ struct Scene {
 }
 
 /// What doctor found, and what it ended with.
+#[derive(Debug)]
 struct Diagnosis {
     ran: Ran,
     report: Value,
@@ -82,6 +83,21 @@ impl Scene {
         let mut doctor = self.home.command(HELPER);
         doctor.arg("doctor").args(arguments).current_dir(self.path(directory));
         Ran::run(doctor, b"")
+    }
+
+    /// That a problem is told, and that what is named as its fix, pasted in the clone, removes it.
+    #[track_caller]
+    fn is_fixed_as_told(&self, status: &str, check: &str, what: &str) -> String {
+        let before = self.diagnose(&[]);
+        before.finds(status, check, what, "");
+        let is_it = |it: &Value| {
+            it["check"] == check && it["what"].as_str().is_some_and(|text| text.contains(what))
+        };
+        let found = before.problems().into_iter().find(|it| is_it(it)).expect("just found");
+        self.shell(found["fix"].as_str().expect("every problem has a fix"));
+        let after = self.diagnose(&[]);
+        assert!(!after.problems().into_iter().any(is_it), "{before:?}\n{after:?}");
+        before.ran.stdout
     }
 
     fn diagnose(&self, arguments: &[&str]) -> Diagnosis {

@@ -7,6 +7,7 @@ use git_credential_gastown::failure::Name;
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::word;
 use git_credential_gastown::host::Host;
+use git_credential_gastown::remote_url::host_of;
 use git_credential_gastown::token::Secret;
 
 use super::Examination;
@@ -42,11 +43,12 @@ impl Remote {
         let only = || names.first().copied().filter(|_| names.len() == 1);
         let chosen = of_branch("pushremote").or_else(|| value("remote.pushdefault"));
         let chosen = chosen.or_else(|| of_branch("remote")).or_else(only).unwrap_or("origin");
-        // A URL instead of a name may hold a token, which must not become an argument.
-        let name = names.into_iter().find(|name| *name == chosen)?;
-        let push = output(git, &["remote", "get-url", "--push", "--all", "--", name])?;
-        let push = push.lines().map(str::to_owned).collect();
+        // A URL instead of a name may hold a secret, which must not become an argument.
+        let is_plain_url = host_of(chosen).is_some() && !chosen.contains(['@', '?']);
+        let name = Some(chosen).filter(|name| is_plain_url || names.contains(name))?;
         let fetch = output(git, &["ls-remote", "--get-url", "--", name])?;
+        let push = output(git, &["remote", "get-url", "--push", "--all", "--", name]);
+        let push = push.as_ref().unwrap_or(&fetch).lines().map(str::to_owned).collect();
         Some(Self { name: name.to_owned(), fetch, push })
     }
 
