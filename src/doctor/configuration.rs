@@ -3,7 +3,7 @@
 
 use git_credential_gastown::git_config::{Line, concerns, helpers_on};
 use git_credential_gastown::helper_line::{Kind, PROGRAM, command, kind, word};
-use git_credential_gastown::redact::helper as helper_name;
+use git_credential_gastown::redact::{clean, helper as helper_name};
 use git_credential_gastown::remote_url::{credential_in, host_of};
 
 use super::Examination;
@@ -199,9 +199,9 @@ fn ownership(examination: &Examination<'_>) -> Option<Finding> {
 }
 
 fn unset(line: &Line) -> String {
-    // What has a token in its key cannot be named on a command line.
-    let has_token = line.subsection().and_then(credential_in).is_some();
-    if has_token { edit(line) } else { change(line, &format!("--unset-all {}", word(&line.key))) }
+    // A key that cannot be shown as it is, as it has a token in it, cannot be typed either.
+    let is_shown = clean(&line.key, &[]) == line.key;
+    if is_shown { change(line, &format!("--unset-all {}", word(&line.key))) } else { edit(line) }
 }
 
 fn edit(line: &Line) -> String {

@@ -22,6 +22,7 @@ fn each_line_that_gets_in_the_way_is_told_and_the_fix_removes_it() {
                 "sends a",
             ),
             ("http.http://HOST/acme/.extraHeader", "Authorization: x", "fail", "extra-header", ""),
+            ("url.ssh://sentinel@HOST/.insteadOf", "http://HOST/", "warn", "rewriting", "redacted"),
             ("credential.username", "alice", "warn", "username", "asks for one user only"),
             ("url.git@github.com:.insteadOf", "http://HOST/", "warn", "rewriting", "not asked"),
             ("url.ssh://git@HOST/.pushInsteadOf", "http://HOST/", "warn", "rewriting", "not asked"),

@@ -13,13 +13,15 @@ const VARIABLES: [&str; 8] = [
 ];
 
 /// The same for git's configuration. `HOST` is ours.
-const CONFIGURATION: [(&str, &str); 17] = [
+const CONFIGURATION: [(&str, &str); 19] = [
     ("remote.origin.url", "http://sentinel-user:sentinel-password@HOST/acme/app.git"),
     ("remote.origin.pushurl", "http://sentinel-token@HOST/acme/app.git"),
     ("remote.ssh.url", "ssh://git:sentinel-ssh@HOST/acme/app.git"),
     ("remote.ftps.url", "ftps://x:sentinel-ftps@HOST/acme/app.git"),
     ("remote.foo.url", "foo::https://x:sentinel-foo@HOST/acme/app.git"),
     ("remote.scp.url", "sentinel-scp:sentinel-word@host.example:acme/app.git"),
+    ("remote.lines.url", "ssh://host.example/\x1b[31m\nforged"),
+    ("credential.https://x:sentinel-section@HOST.username", "me"),
     ("remote.query.url", "http://HOST/acme/app.git?private_token=sentinel-query"),
     ("remote.elsewhere.url", "https://git.example/app.git?access_token=sentinel-elsewhere"),
     ("http.extraHeader", "Authorization: Bearer sentinel-header"),
@@ -64,6 +66,7 @@ fn no_secret_is_told_whatever_is_broken() {
         for arguments in [&["--json"][..], &["--offline"], &["-v"]] {
             let ran = scene.doctor(arguments);
             assert_eq!(ran.code, 1, "{ran:?}");
+            assert!(!ran.stdout.contains("\nforged") && !ran.stdout.contains('\x1b'), "{ran:?}");
             for said in [&ran.stdout, &ran.stderr] {
                 assert!(!said.contains("sentinel"), "{ran:?}");
                 assert!(!said.contains(&token), "{ran:?}");
