@@ -6,8 +6,7 @@ use git_credential_gastown::helper_line::{Kind, PROGRAM, command, kind, word};
 use git_credential_gastown::redact::{clean, helper as helper_name};
 use git_credential_gastown::remote_url::{credential_in, host_of};
 
-use super::Examination;
-use super::report::{Finding, Status};
+use super::{Examination, Finding, Status};
 use crate::config::is_executable;
 
 const SET_UP: &str = "git credential-gastown setup";

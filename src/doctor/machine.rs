@@ -10,8 +10,7 @@ use git_credential_gastown::host::Host;
 use git_credential_gastown::time::spoken;
 use zeroize::Zeroizing;
 
-use super::Examination;
-use super::report::Finding;
+use super::{Examination, Finding};
 use crate::cache::{Cache, Condition};
 use crate::files;
 use crate::lock::{Lock, Try};

@@ -5,22 +5,22 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use git_credential_gastown::failure::Failure;
+use git_credential_gastown::failure::{Failure, Name};
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::host::Host;
 use git_credential_gastown::remote_url::{credential_in, host_of};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::Context;
 use crate::cli::Doctor;
 use crate::commands::{answers_a_terminal, write_answer};
 use crate::config::{Surroundings, agent};
 use crate::git::Git;
-use report::{Finding, Push};
 use server::Remote;
 
 mod configuration;
 mod machine;
-mod report;
 mod server;
 mod source;
 
@@ -58,8 +58,8 @@ pub(crate) fn run(context: &Context<'_>, options: &Doctor) -> Result<ExitCode> {
     }
     findings.sort_by_key(|finding| finding.status);
     let text = match options.json {
-        true => report::as_json(&findings, &push, options.offline),
-        false => report::as_lines(&findings, &push, answers_a_terminal() && agent::wants_colour()),
+        true => as_json(&findings, &push, options.offline),
+        false => as_lines(&findings, &push, answers_a_terminal() && agent::wants_colour()),
     };
     write_answer(text.as_bytes())?;
     let fails = findings.iter().any(Finding::fails);
@@ -102,4 +102,107 @@ impl<'a> Examination<'a> {
         let ours = urls.find(|url| self.is_ours(url)).cloned();
         ours.or_else(|| Some(format!("{}/", self.host.as_ref()?)))
     }
+}
+
+/// The worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Fail,
+    /// To be looked at; a push would not fail over it.
+    Warn,
+    Ok,
+}
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    check: &'static str,
+    status: Status,
+    what: String,
+    /// The name of the error that it would be elsewhere.
+    error: Option<Name>,
+    /// What to type, or to change where.
+    fix: Option<String>,
+}
+
+impl Finding {
+    fn ok(check: &'static str, what: impl Into<String>) -> Self {
+        Self { check, status: Status::Ok, what: what.into(), error: None, fix: None }
+    }
+
+    fn warn(check: &'static str, what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { status: Status::Warn, fix: Some(fix.into()), ..Self::ok(check, what) }
+    }
+
+    fn fail(check: &'static str, what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { status: Status::Fail, ..Self::warn(check, what, fix) }
+    }
+
+    /// An error, with the advice that it has everywhere.
+    fn of(check: &'static str, Failure { name, what, advice, .. }: &Failure) -> Self {
+        Self::fail(check, what, advice).named(*name)
+    }
+
+    fn named(self, name: Name) -> Self {
+        Self { error: Some(name), ..self }
+    }
+
+    fn fails(&self) -> bool {
+        self.status == Status::Fail
+    }
+
+    fn texts(&mut self) -> impl Iterator<Item = &mut String> {
+        [&mut self.what].into_iter().chain(&mut self.fix)
+    }
+
+    /// The same, as bad as it is here.
+    fn weighed(self, status: Status) -> Self {
+        Self { status, ..self }
+    }
+}
+
+/// What is known of a push from here, and how that is said.
+struct Push {
+    would_succeed: Option<bool>,
+    said: String,
+}
+
+impl Push {
+    fn unknown(why: impl Into<String>) -> Self {
+        Self { would_succeed: None, said: why.into() }
+    }
+}
+
+fn as_lines(findings: &[Finding], push: &Push, in_colour: bool) -> String {
+    let mut text = String::new();
+    for Finding { check, status, what, error, fix } in findings {
+        let (name, colour) = match status {
+            Status::Fail => ("fail", 31),
+            Status::Warn => ("warn", 33),
+            Status::Ok => ("ok  ", 32),
+        };
+        match in_colour {
+            true => text += &format!("\x1b[{colour}m{name}\x1b[0m  {check}: {what}"),
+            false => text += &format!("{name}  {check}: {what}"),
+        }
+        text.extend(error.map(|name| format!(" [{name}]")));
+        text.extend(fix.as_ref().map(|fix| format!("\n      fix: {fix}")));
+        text.push('\n');
+    }
+    for (label, status) in [("to fix", Status::Fail), ("to look at", Status::Warn)] {
+        let count = findings.iter().filter(|finding| finding.status == status).count();
+        text.extend((count > 0).then(|| format!("{label}: {count}; ")));
+    }
+    text + &push.said + "\n"
+}
+
+fn as_json(findings: &[Finding], push: &Push, offline: bool) -> String {
+    let report = json!({
+        "version": 1,
+        "program_version": env!("CARGO_PKG_VERSION"),
+        "offline": offline,
+        "push_would_succeed": push.would_succeed,
+        "findings": findings,
+    });
+    format!("{report:#}\n")
 }

@@ -10,8 +10,7 @@ use git_credential_gastown::host::Host;
 use git_credential_gastown::remote_url::host_of;
 use git_credential_gastown::token::Secret;
 
-use super::Examination;
-use super::report::{Finding, Push};
+use super::{Examination, Finding, Push};
 use crate::credential::Credential;
 use crate::git::{Git, Said};
 

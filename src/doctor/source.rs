@@ -9,8 +9,7 @@ use git_credential_gastown::policy::{Otherwise, Plan};
 use git_credential_gastown::time::{Timestamp, spoken};
 use git_credential_gastown::token::container::{ContainerToken, Source, latest_first};
 
-use super::Examination;
-use super::report::{Finding, Status};
+use super::{Examination, Finding, Status};
 use crate::Context;
 use crate::cache::host_key;
 use crate::caller::Caller;

@@ -8,7 +8,12 @@ fn a_cause_that_breaks_everything_is_told_once() {
     let mut bare = Home::new(Path::new(HELPER), &Git::newest());
     let ran = bare.helper(&["doctor", "--json"], "");
     let found = Diagnosis::of(ran);
-    found.finds("fail", "settings", "GASTOWN_API_URL is unset, GASTOWN_TOWN_ID is unset", "set ");
+    found.finds(
+        "fail",
+        "settings",
+        "GASTOWN_API_URL is unset, GASTOWN_TOWN_ID is unset",
+        "CLI_PAT",
+    );
     found.finds("fail", "helpers", "git asks no helper (for https://github.com, ", "setup");
     let failures = found.problems().into_iter().filter(|it| it["status"] == "fail");
     assert_eq!(failures.count(), 2, "{:?}", found.ran);
@@ -117,7 +122,7 @@ fn settings_that_are_wrong_are_told_with_where_they_come_from() {
     let mut scene = Scene::newest();
     scene.home.set("GASTOWN_API_URL", "http://worker.example");
     let found = scene.diagnose(&["--offline"]);
-    found.finds_only("fail", "settings", "GASTOWN_API_URL is http", "put that right");
+    found.finds_only("fail", "settings", "GASTOWN_API_URL is http", "GITHUB_CLI_PAT");
     scene.home.set("GASTOWN_API_URL", "").set("GASTOWN_ON_FAILURE", "perhaps");
     let found = scene.diagnose(&["--offline"]);
     found.finds("ok", "settings", "set but empty", "");
