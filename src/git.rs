@@ -87,12 +87,19 @@ impl Git {
         finish(command, b"", QUICK)
     }
 
-    /// Runs a command that asks this helper, which needs its environment.
+    /// Runs a command that asks this helper, which needs its environment, and maybe a server, over
+    /// http(s) only: a repository may name programs as other transports.
     ///
     /// # Errors
     /// As [`Self::run`].
-    pub(crate) fn ask(&self, arguments: &[&str], input: &[u8]) -> Result<Said, Failure> {
-        finish(self.command_here(arguments), input, PATIENT)
+    pub(crate) fn ask<A: AsRef<OsStr>>(
+        &self,
+        arguments: &[A],
+        input: &[u8],
+    ) -> Result<Said, Failure> {
+        let mut command = self.command_here(arguments);
+        command.env("GIT_ALLOW_PROTOCOL", "http:https");
+        finish(command, input, PATIENT)
     }
 
     /// Changes the configuration file of that name in a directory. Git reads no other file and

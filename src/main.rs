@@ -26,6 +26,7 @@ mod clock;
 mod commands;
 mod config;
 mod credential;
+mod doctor;
 mod files;
 mod git;
 mod lock;

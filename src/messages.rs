@@ -5,7 +5,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the one place for stderr and the trace file")]
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Error, Write};
@@ -35,6 +35,7 @@ pub(crate) struct Messages {
     secrets: RefCell<Vec<Secret>>,
     /// How to call this program here, once that has been looked up.
     command: OnceCell<String>,
+    warns: Cell<bool>,
 }
 
 impl Messages {
@@ -44,6 +45,7 @@ impl Messages {
             trace_to: RefCell::new(TraceTo::Nowhere),
             secrets: RefCell::default(),
             command: OnceCell::new(),
+            warns: Cell::new(true),
         }
     }
 
@@ -68,7 +70,15 @@ impl Messages {
 
     /// Something to look at, beside an answer.
     pub(crate) fn warning(&self, text: impl fmt::Display) {
-        self.stderr(&format!("warning: {text}"));
+        match self.warns.get() {
+            true => self.stderr(&format!("warning: {text}")),
+            false => self.trace(format_args!("warning: {text}")),
+        }
+    }
+
+    /// For who reports in another way what would be warned of.
+    pub(crate) fn keep_warnings_to_the_trace(&self) {
+        self.warns.set(false);
     }
 
     /// A second line to the one before.

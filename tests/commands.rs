@@ -16,7 +16,7 @@ mod exec;
 mod gh;
 mod refresh;
 mod status;
-mod terminal;
+pub(crate) mod terminal;
 mod token;
 
 fn settled() -> (Town, Home) {

@@ -1,5 +1,6 @@
-//! Diagnosing: each broken link is found, named with what mends it, and weighed by whether a push
-//! would fail over it; and nothing that is said holds a secret.
+//! Diagnosing: each cause is told once, with what fixes it, and weighed by whether a push would
+//! fail over it; that a push would succeed is said only if the server said so; and nothing that is
+//! said holds a secret.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,8 +16,10 @@ mod configuration;
 mod machine;
 /// Safe to paste.
 mod secrets;
-/// The worker and what it says.
-mod worker;
+/// What the server of the repository says.
+mod server;
+/// The settings, the worker and what it says.
+mod source;
 
 struct Scene {
     town: Town,
@@ -24,9 +27,10 @@ struct Scene {
 }
 
 /// What doctor found, and what it ended with.
+#[derive(Debug)]
 struct Diagnosis {
     ran: Ran,
-    findings: Vec<Value>,
+    report: Value,
 }
 
 impl Scene {
@@ -56,6 +60,15 @@ impl Scene {
         self.home.git_in("app", arguments).assert_ok();
     }
 
+    /// In the clone, as somebody who pastes it there.
+    fn shell(&self, command: &str) {
+        let mut shell = self.home.command("/bin/sh");
+        let directory = Path::new(HELPER).parent().expect("a directory").display();
+        shell.args(["-c", &format!("PATH={directory}:$PATH; {command}")]);
+        shell.current_dir(self.path("app"));
+        Ran::run(shell, b"").assert_ok();
+    }
+
     fn forget_cache(&self) {
         fs::remove_dir_all(self.home.cache()).expect("there is a cache");
         self.town.worker.forget_calls();
@@ -63,49 +76,89 @@ impl Scene {
 
     /// In the clone.
     fn doctor(&self, arguments: &[&str]) -> Ran {
+        self.doctor_in("app", arguments)
+    }
+
+    fn doctor_in(&self, directory: &str, arguments: &[&str]) -> Ran {
         let mut doctor = self.home.command(HELPER);
-        doctor.arg("doctor").args(arguments).current_dir(self.path("app"));
+        doctor.arg("doctor").args(arguments).current_dir(self.path(directory));
         Ran::run(doctor, b"")
     }
 
+    /// That a problem is told, and that what is named as its fix, pasted in the clone, removes it.
+    #[track_caller]
+    fn is_fixed_as_told(&self, status: &str, check: &str, what: &str) -> String {
+        let before = self.diagnose(&[]);
+        before.finds(status, check, what, "");
+        let is_it = |it: &Value| {
+            it["check"] == check && it["what"].as_str().is_some_and(|text| text.contains(what))
+        };
+        let found = before.problems().into_iter().find(|it| is_it(it)).expect("just found");
+        self.shell(found["fix"].as_str().expect("every problem has a fix"));
+        let after = self.diagnose(&[]);
+        assert!(!after.problems().into_iter().any(is_it), "{before:?}\n{after:?}");
+        before.ran.stdout
+    }
+
     fn diagnose(&self, arguments: &[&str]) -> Diagnosis {
-        let ran = self.doctor(&[&["--json"], arguments].concat());
-        let report: Value = serde_json::from_str(&ran.stdout)
-            .unwrap_or_else(|error| panic!("not JSON: {error}\n{ran:?}"));
-        let findings = report["findings"].as_array().expect("a list").clone();
-        let fails = findings.iter().any(|finding| finding["verdict"] == "fail");
-        assert_eq!(report["push_would_succeed"], !fails, "{ran:?}");
-        assert_eq!(ran.code, i32::from(fails), "{ran:?}");
-        Diagnosis { ran, findings }
+        Diagnosis::of(self.doctor(&[&["--json"], arguments].concat()))
     }
 }
 
 impl Diagnosis {
-    /// That this is said of a link, with what mends it.
     #[track_caller]
-    fn finds(&self, link: &str, verdict: &str, what: &str, mend: &str) -> &Self {
+    fn of(ran: Ran) -> Self {
+        let report = serde_json::from_str(&ran.stdout)
+            .unwrap_or_else(|error| panic!("not JSON: {error}\n{ran:?}"));
+        let diagnosis = Self { ran, report };
+        let fails = diagnosis.findings().iter().any(|finding| finding["status"] == "fail");
+        assert_eq!(diagnosis.ran.code, i32::from(fails), "{:?}", diagnosis.ran);
+        assert_eq!(diagnosis.ran.stderr, "", "all that is to say is in the report");
+        diagnosis
+    }
+
+    fn findings(&self) -> &[Value] {
+        self.report["findings"].as_array().expect("a list")
+    }
+
+    fn problems(&self) -> Vec<&Value> {
+        self.findings().iter().filter(|finding| finding["status"] != "ok").collect()
+    }
+
+    /// That this is said, with what fixes it.
+    #[track_caller]
+    fn finds(&self, status: &str, check: &str, what: &str, fix: &str) -> &Self {
         let has = |finding: &Value, key: &str, words: &str| {
             finding[key].as_str().unwrap_or_default().contains(words)
         };
-        let found = self.findings.iter().any(|finding| {
-            finding["link"] == link
-                && finding["verdict"] == verdict
+        let found = self.findings().iter().any(|finding| {
+            finding["check"] == check
+                && finding["status"] == status
                 && has(finding, "what", what)
-                && has(finding, "mend", mend)
+                && has(finding, "fix", fix)
         });
-        assert!(found, "{link}: {verdict}, {what:?}, {mend:?}\n{:?}", self.ran);
+        assert!(found, "{status} {check}: {what:?}, {fix:?}\n{:?}", self.ran);
         self
     }
 
+    /// That this is the one problem.
     #[track_caller]
-    fn succeeds(&self) -> &Self {
-        assert_eq!(self.ran.code, 0, "{:?}", self.ran);
-        self
+    fn finds_only(&self, status: &str, check: &str, what: &str, fix: &str) -> &Self {
+        assert_eq!(self.problems().len(), 1, "{:?}", self.ran);
+        self.finds(status, check, what, fix)
     }
 
     #[track_caller]
-    fn fails(&self) -> &Self {
-        assert_eq!(self.ran.code, 1, "{:?}", self.ran);
+    fn has_error(&self, name: &str) -> &Self {
+        assert!(self.problems().iter().any(|it| it["error"] == name), "{name}: {:?}", self.ran);
+        self
+    }
+
+    /// Whether a push would succeed, if that is known.
+    #[track_caller]
+    fn says_of_a_push(&self, would_succeed: Option<bool>) -> &Self {
+        let said = self.report["push_would_succeed"].as_bool();
+        assert_eq!(said, would_succeed, "{:?}", self.ran);
         self
     }
 }
@@ -114,23 +167,46 @@ impl Diagnosis {
 fn where_everything_is_in_order_it_says_so() {
     for git in Git::all() {
         let scene = Scene::new(&git);
-        let url = scene.town.github.url(REPOSITORY);
-        let diagnosis = scene.diagnose(&["--online", &url]);
-        let expected = if git.heals() { vec!["ok"] } else { vec!["warn", "ok"] };
-        for finding in &diagnosis.findings {
-            let verdict = finding["verdict"].as_str().unwrap();
-            assert!(expected.contains(&verdict), "{finding}");
-            assert!(verdict == "ok" || finding["link"] == "git", "{finding}");
-        }
-        diagnosis.finds("git credential fill", "ok", "this helper's token", "");
-        diagnosis.finds("git ls-remote", "ok", "1 branches", "");
-        diagnosis.finds("rig", "ok", "rig-1", "");
-        diagnosis.finds("settings", "ok", "(from GASTOWN_API_URL)", "");
+        scene.town.github.forget_requests();
+        let refs = scene.town.github.refs(REPOSITORY);
+        let diagnosis = scene.diagnose(&[]);
+        diagnosis.says_of_a_push(Some(true)).finds("ok", "push", "lets git push", "");
+        diagnosis.finds("ok", "settings", "(from GASTOWN_API_URL)", "");
+        diagnosis.finds("ok", "worker", "rig-1", "").finds("ok", "git-credential", "", "");
+        let expected = if git.heals() { 0 } else { 1 };
+        assert_eq!(diagnosis.problems().len(), expected, "{:?}", diagnosis.ran);
+
+        assert_eq!(scene.town.github.refs(REPOSITORY), refs);
+        let asked = scene.town.github.requests();
+        let posts = asked.iter().filter(|it| it.method == "POST");
+        assert!(posts.clone().all(|it| it.path.ends_with("/git-upload-pack")), "{asked:?}");
 
         let told = scene.doctor(&[]);
-        assert!(told.assert_ok().stdout.contains("\na push would succeed"), "{told:?}");
+        assert!(
+            told.assert_ok()
+                .stdout
+                .ends_with("a push to origin would succeed: its server says so\n"),
+            "{told:?}"
+        );
         assert_eq!(told.stderr, "");
     }
+}
+
+#[test]
+fn the_json_report_has_a_version_and_the_same_keys_everywhere() {
+    let scene = Scene::newest();
+    scene.town.worker.go_down();
+    let report = scene.diagnose(&[]).report;
+    let keys = |object: &Value| object.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let top = ["findings", "offline", "program_version", "push_would_succeed", "version"];
+    assert_eq!(keys(&report), top);
+    assert_eq!(report["version"], 1);
+    assert_eq!(report["program_version"], env!("CARGO_PKG_VERSION"));
+    for finding in report["findings"].as_array().unwrap() {
+        assert_eq!(keys(finding), ["check", "error", "fix", "status", "what"]);
+        assert_eq!(finding["fix"].is_string(), finding["status"] != "ok", "{finding}");
+    }
+    assert_eq!(report["findings"][0]["error"], "worker-unreachable", "problems come first");
 }
 
 #[test]
@@ -139,31 +215,27 @@ fn offline_asks_nobody_and_says_so() {
     scene.town.worker.forget_calls();
     scene.town.github.forget_requests();
     let diagnosis = scene.diagnose(&["--offline"]);
-    diagnosis.succeeds();
-    for link in ["token", "worker", "git credential fill"] {
-        diagnosis.finds(link, "skip", "--offline", "");
-    }
+    diagnosis.says_of_a_push(None);
+    assert!(diagnosis.problems().is_empty() && diagnosis.report["offline"] == true);
     assert!(scene.town.worker.calls().is_empty());
     assert!(scene.town.github.requests().is_empty());
     let told = scene.doctor(&["--offline"]);
-    assert!(told.stdout.contains("as far as can be told offline"), "{told:?}");
-    assert_eq!(scene.doctor(&["--offline", "--online", "x"]).code, 2);
+    assert!(told.stdout.ends_with("\noffline: no worker and no server was asked\n"), "{told:?}");
 }
 
 #[test]
-fn it_works_outside_of_a_repository_and_without_any_setting() {
-    let scene = Scene::newest();
-    let mut bare = Home::new(Path::new(HELPER), &Git::newest());
-    let ran = bare.helper(&["doctor"], "");
-    assert_eq!(ran.code, 1, "{ran:?}");
-    for words in
-        ["worker: unset", "export GASTOWN_API_URL", "git asks no helper", "[config-missing]"]
-    {
-        assert!(ran.stdout.contains(words), "{words}\n{ran:?}");
-    }
-    bare.set("GITHUB_CLI_PAT", "ghp_sentinel");
-    let helper = scene.home.helper_path().to_str().unwrap();
-    bare.git(&["config", "--global", "credential.helper", helper]).assert_ok();
-    let ran = bare.helper(&["doctor"], "");
-    assert!(ran.assert_ok().stdout.contains("warn  settings: worker: unset"), "{ran:?}");
+fn colour_is_for_terminals_that_have_it() {
+    let mut scene = Scene::newest();
+    scene.home.set("TERM", "xterm");
+    let shown = |scene: &Scene| {
+        let mut doctor = scene.home.command(HELPER);
+        doctor.args(["doctor", "--offline"]);
+        crate::commands::terminal::shown(doctor).1
+    };
+    assert!(shown(&scene).contains("\x1b[32mok  \x1b[0m"), "{:?}", shown(&scene));
+    assert!(!scene.doctor(&["--offline"]).stdout.contains('\x1b'));
+    scene.home.set("NO_COLOR", "1");
+    assert!(!shown(&scene).contains('\x1b'));
+    scene.home.unset("NO_COLOR").set("TERM", "dumb");
+    assert!(!shown(&scene).contains('\x1b'));
 }

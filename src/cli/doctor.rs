@@ -2,9 +2,10 @@
 
 use clap::Args;
 
-/// Check every link between git and a token, with the command that mends it; safe to paste
+/// Check every link between git and a token, with the command that fixes it; safe to paste
 ///
-/// Run it in the repository whose push fails. The exit code is 1 if a push would fail.
+/// Run it in the repository whose push fails: it asks the server whether this repository could be
+/// fetched and pushed. The exit code is 1 if something fails.
 #[derive(Args)]
 pub(crate) struct Doctor {
     /// One JSON object instead of lines
@@ -13,7 +14,4 @@ pub(crate) struct Doctor {
     /// Ask neither the worker nor a git server
     #[arg(long)]
     pub offline: bool,
-    /// Also list the branches of a real remote
-    #[arg(long, value_name = "URL", conflicts_with = "offline")]
-    pub online: Option<String>,
 }

@@ -21,7 +21,6 @@ use crate::messages::Messages;
 mod capability;
 mod child;
 mod completions;
-mod doctor;
 mod erase;
 mod exec;
 mod get;
@@ -62,7 +61,7 @@ pub(crate) fn run(cli: &Cli, messages: &Messages) -> Result<ExitCode> {
         Operation::Gh { arguments } => gh::run(&cli.flags, messages, arguments),
         Operation::Status { json } => status::run(&context(&None), *json),
         Operation::Completions { shell } => completions::run(*shell),
-        Operation::Doctor(options) => doctor::run(&context(&None), options),
+        Operation::Doctor(options) => crate::doctor::run(&context(&None), options),
         Operation::Setup(options) => crate::setup::run(&context(&None), &cli.flags, options),
         Operation::Unknown(words) => Ok(unknown(words)),
     }

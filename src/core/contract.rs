@@ -67,7 +67,8 @@ pub fn git_token(reply: &Reply, question: Question<'_>) -> Result<Grant, Denial>
     let answer = accepted(reply, question)?;
     let token = token_of(&answer, question)?;
     let expires = told_expiry(&answer, question, reply.date.as_deref());
-    Ok(Grant { token, expires, asked_at: question.asked_at })
+    let clock_ahead = clock_difference(question, reply.date.as_deref());
+    Ok(Grant { token, expires, asked_at: question.asked_at, clock_ahead })
 }
 
 /// Reads the answer to `refresh-container-token`.

@@ -1,18 +1,55 @@
-//! The last line of defence before any text leaves: tokens are cut out by shape and by value,
-//! and whatever could steer a terminal or forge a line is escaped. Nothing that this program
-//! prints should need it; everything that it prints goes through it.
+//! The last line of defence before any text leaves: secrets are cut out by value, by where they
+//! stand in a URL, a header or a setting, and by the shape of a token; and whatever could steer a
+//! terminal or forge a line is escaped. Everything that this program prints goes through it.
 
+use std::sync::LazyLock;
+
+use regex_lite::{Captures, Regex};
+
+use crate::helper_line::{Kind, kind};
 use crate::token::Secret;
 
 const MASK: &str = "[redacted]";
+const INLINE_HELPER: &str = "an inline helper";
 const SHORTEST_SECRET: usize = 6;
 
-/// Prefixes of tokens, and whether the shape has a free letter in third place (`ghs_`, `ghp_`…).
-/// The inside of an installation token is opaque (worker contract, fact 5), so what follows is
-/// taken greedily.
-const SHAPES: [&str; 4] = ["github_pat_", "glpat-", "eyJ", "gh?_"];
+/// User names that say how a token is used, and are none.
+const PLAIN_USERS: [&str; 6] =
+    ["git", "gitlab-ci-token", "oauth2", "x-access-token", "x-oauth-basic", "x-token-auth"];
 
-/// The text with every known secret and everything shaped like a token masked, on one line.
+/// Where a secret stands in a text, and what is left of it.
+struct Rule {
+    pattern: Regex,
+    replace: fn(&Captures<'_>) -> String,
+}
+
+/// In this order: what masks more of the text comes first.
+static RULES: LazyLock<[Rule; 6]> = LazyLock::new(|| {
+    let rule = |pattern, replace| Rule {
+        pattern: Regex::new(pattern).expect("the tests compile every pattern"),
+        replace,
+    };
+    [
+        // A script in `credential.helper` may print a password, anywhere up to its end.
+        rule(r#"(?is)([`'"]|helper\s*=?\s*)![^\s`'"].*"#, |it| {
+            format!("{}{INLINE_HELPER}", &it[1])
+        }),
+        rule(r#"://([^\s"'`<>]+)"#, |it| format!("://{}", without_secrets(&it[1]))),
+        rule(r#"([^\s"'`<>]+)@([A-Za-z0-9\[]?)"#, without_user),
+        rule(
+            r#"(?i)((?:token|pass|password|passwd|passphrase|pwd|secret|credential|signature|jwt|api[_-]?key|access[_-]?key)(?:=|%3d))(\\*["'][^"']*|[^\s"'`<>]+)"#,
+            setting,
+        ),
+        rule(r#"(?i)((?:authorization|private-token|job-token): *)[^"'`]+"#, |it| {
+            format!("{}{MASK}", &it[1])
+        }),
+        // The inside of an installation token is opaque (worker contract, fact 5), so what follows
+        // is taken greedily.
+        rule(r"(?:gh[a-z]_|github_pat_|glpat-|eyJ)[A-Za-z0-9._-]+", |_| MASK.to_owned()),
+    ]
+});
+
+/// The text with every known secret and everything that may be one masked, on one line.
 pub fn clean(text: &str, secrets: &[Secret]) -> String {
     let mut text = text.to_owned();
     // Masking a one-letter "secret" would only garble the text.
@@ -23,7 +60,19 @@ pub fn clean(text: &str, secrets: &[Secret]) -> String {
     for secret in secrets {
         text = text.replace(secret.expose(), MASK);
     }
-    one_line(&mask_shapes(&text))
+    for Rule { pattern, replace } in RULES.iter() {
+        text = pattern.replace_all(&text, *replace).into_owned();
+    }
+    one_line(&text)
+}
+
+/// A value of `credential.helper` for messages: of another's, only which program it runs.
+pub fn helper(value: &str) -> String {
+    match (kind(value), value.split_once(' ')) {
+        (Kind::Other, _) if value.starts_with('!') => INLINE_HELPER.to_owned(),
+        (Kind::Other, Some((program, _))) => format!("{program} …"),
+        _ => value.to_owned(),
+    }
 }
 
 /// Escapes control characters, and the Unicode separators that some tools take for line ends.
@@ -41,58 +90,125 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
-fn mask_shapes(text: &str) -> String {
-    let mut masked = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        match token_length(rest) {
-            Some(length) => {
-                masked.push_str(MASK);
-                rest = &rest[length..];
-            }
-            None => {
-                masked.push(first);
-                rest = &rest[first.len_utf8()..];
-            }
-        }
+/// What follows the scheme of a URL, without user information and query.
+fn without_secrets(rest: &str) -> String {
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    // An unencoded slash in a password makes the rest of it look like a path.
+    let is_cut = || !ends_in_port(authority);
+    let cut = || is_cut().then(|| rest.rfind('@').unwrap_or(rest.len()));
+    let user = authority.rfind('@').or_else(cut).map_or("", |end| &rest[..end]);
+    let tail = &rest[user.len()..];
+    let user = if PLAIN_USERS.contains(&user) || user.is_empty() { user } else { MASK };
+    match tail.split_once('?') {
+        Some((path, query)) if !query.is_empty() => format!("{user}{path}?{MASK}"),
+        _ => format!("{user}{tail}"),
     }
-    masked
 }
 
-fn token_length(text: &str) -> Option<usize> {
-    let prefix = SHAPES.iter().find(|shape| starts_like(text, shape))?.len();
-    let body = text[prefix..].bytes().take_while(|byte| is_token_byte(*byte)).count();
-    (body > 0).then_some(prefix + body)
+/// Whether what follows the host's colon, if there is one, is a port; a sentence or the key of a
+/// setting may go on behind it.
+fn ends_in_port(authority: &str) -> bool {
+    let name_end = authority.rfind(']').map_or(0, |bracket| bracket + 1);
+    let Some((_, port)) = authority[name_end..].split_once(':') else { return true };
+    let after = port.trim_start_matches(|it: char| it.is_ascii_digit());
+    let is_number = after.len() < port.len() && !after.starts_with(|it: char| it.is_alphanumeric());
+    is_number || after.chars().all(|it| ".,;:)]…".contains(it))
 }
 
-fn starts_like(text: &str, shape: &str) -> bool {
-    text.len() >= shape.len()
-        && shape.bytes().zip(text.bytes()).all(|(expected, byte)| {
-            expected == byte || (expected == b'?' && byte.is_ascii_lowercase())
-        })
+/// `user:password@` or `token@` outside of a URL, as in an scp-like address.
+fn without_user(found: &Captures<'_>) -> String {
+    let (whole, word, host) = (&found[0], &found[1], &found[2]);
+    let is_variable = |name: &str| name.bytes().all(|it| it == b'_' || it.is_ascii_uppercase());
+    let value = word.split_once('=').filter(|(name, _)| is_variable(name));
+    let user = value.map_or(word, |(_, value)| value).trim_start_matches(['(', '[', '{', ',']);
+    let user = user.strip_prefix("url.").unwrap_or(user);
+    let is_path = match (user.find('/'), user.find(':')) {
+        (Some(slash), Some(colon)) => slash <= colon + 1,
+        (slash, _) => slash.is_some(),
+    };
+    let is_bare = !user.contains(':');
+    let is_plain = is_path
+        || word.contains("://")
+        || word.ends_with(MASK)
+        || user.is_empty()
+        || (is_bare && (host.is_empty() || PLAIN_USERS.contains(&user)));
+    let before = &word[..word.len() - user.len()];
+    if is_plain { whole.to_owned() } else { format!("{before}{MASK}@{host}") }
 }
 
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
+/// `name=value`, unless the value is only hinted at.
+fn setting(found: &Captures<'_>) -> String {
+    let is_hint = found[2].starts_with(['…', '$']);
+    if is_hint { found[0].to_owned() } else { format!("{}{MASK}", &found[1]) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[track_caller]
+    fn assert_shown(text: &str, shown: &str) {
+        assert_eq!(clean(text, &[]), shown);
+        assert_eq!(clean(shown, &[]), shown, "what is clean stays as it is");
+    }
+
     #[test]
     fn tokens_of_every_shape_are_masked() {
-        let text = "a ghs_123_eyJh.b-c_d b github_pat_11AA_x, ghp_abc; glpat-x1 eyJhbGci.e30.sig";
-        assert_eq!(
-            clean(text, &[]),
-            "a [redacted] b [redacted], [redacted]; [redacted] [redacted]"
+        assert_shown(
+            "a ghs_123_eyJh.b-c_d b github_pat_11AA_x, ghp_abc; glpat-x1 eyJhbGci.e30.sig",
+            "a [redacted] b [redacted], [redacted]; [redacted] [redacted]",
         );
+    }
+
+    #[test]
+    fn user_information_is_masked_whatever_the_scheme() {
+        for scheme in ["https://", "ssh://", "ftps://", "foo::https://", "HTTP://", ""] {
+            for user in ["me:pw", "t0ken", "me:p@w", "me:", "x-access-token:pw", ":pw"] {
+                let text = format!("url.{scheme}{user}@host.example:8443/a.insteadof, then");
+                let shown = format!("{scheme}[redacted]@host.example:8443/a.insteadof, then");
+                assert!(clean(&text, &[]).ends_with(&shown), "{text}: {}", clean(&text, &[]));
+            }
+            assert_shown(
+                &format!("{scheme}x-access-token@host/a"),
+                &format!("{scheme}x-access-token@host/a"),
+            );
+        }
+        assert_shown("https://me:p/w@host/a", "https://[redacted]@host/a");
+        assert_shown("git host `https://me:pw` is", "git host `https://[redacted]` is");
+        assert_shown(
+            "host `me:pw@host`, `t0ken@host`",
+            "host `[redacted]@host`, `[redacted]@host`",
+        );
+        assert_shown("HTTPS_PROXY=me:pw@proxy", "HTTPS_PROXY=[redacted]@proxy");
+    }
+
+    #[test]
+    fn queries_settings_and_headers_are_masked() {
+        assert_shown("https://host/a?b=c&d=e then", "https://host/a?[redacted] then");
+        assert_shown("host?private_token=abc&x", "host?private_token=[redacted]");
+        assert_shown("echo password='a b'", "echo password=[redacted]'");
+        assert_shown("access_token%3Dabc", "access_token%3D[redacted]");
+        assert_shown("Authorization: Basic YWJj", "Authorization: [redacted]");
+    }
+
+    #[test]
+    fn of_an_inline_helper_only_that_there_is_one_is_shown() {
+        let script = "!f() { echo username=a; echo password=b; }; f";
+        assert_eq!(helper(script), "an inline helper");
+        assert_shown(
+            &format!("removed credential.helper = {script}"),
+            "removed credential.helper = an inline helper",
+        );
+        assert_eq!(helper("/opt/vault --secret-id x"), "/opt/vault …");
+        for plain in ["store --file=/tmp/a", "cache", "/usr/bin/git-credential-gastown --rig x"] {
+            assert_eq!(helper(plain), plain);
+        }
     }
 
     #[test]
     fn a_known_secret_is_masked_whatever_its_shape() {
         let secret = Secret::parse(b"hunter2").unwrap();
-        assert_eq!(clean("user:hunter2@proxy", &[secret]), "user:[redacted]@proxy");
+        assert_eq!(clean("said hunter2.", &[secret]), "said [redacted].");
     }
 
     #[test]
@@ -103,9 +219,17 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_words_stay() {
-        let text = "ghosts gh_ ghs_ github_pat_ é weight";
-        assert_eq!(clean(text, &[]), text);
+    fn ordinary_words_and_commands_to_paste_stay() {
+        for text in [
+            "ghosts gh_ ghs_ github_pat_ é weight",
+            "url.git@github.com:.insteadof for git@github.com:acme/app.git",
+            "the worker at http://127.0.0.1:8787: 404, (https://[::1]:80) https://github.com:",
+            "git config --file /home/a@b/.gitconfig --unset-all credential.http://127.0.0.1:1.helper",
+            "export GASTOWN_CONTAINER_TOKEN=…, or GASTOWN_CONTAINER_TOKEN_FILE=/run/token",
+            "file:/home/a@b/x HEAD@{1} (git@host) token 12ab, helper!",
+        ] {
+            assert_shown(text, text);
+        }
     }
 
     #[test]

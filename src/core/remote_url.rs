@@ -30,18 +30,12 @@ pub fn credential_in(url: &str) -> Option<Embedded> {
     Some(Embedded { cleared: format!("{scheme}://{rest}"), host, secrets })
 }
 
-/// The URL without user and password, for messages.
-pub fn shown(url: &str) -> String {
-    parts(url).map_or_else(|| url.to_owned(), |(scheme, _, rest)| format!("{scheme}://{rest}"))
-}
-
 /// The host that an http(s) URL leads to, if it could be ours.
 pub fn host_of(url: &str) -> Option<Host> {
-    let shown = shown(url);
-    let (scheme, rest) = shown.split_once("://")?;
+    let (scheme, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
-    matches!(scheme, "https" | "http").then_some(())?;
-    Host::listed(&format!("{scheme}://{authority}")).ok()
+    let name = authority.rsplit_once('@').map_or(authority, |(_, name)| name);
+    Host::listed(&format!("{scheme}://{name}")).ok()
 }
 
 /// Scheme, user information and the rest of an http(s) URL that has user information.
@@ -99,11 +93,10 @@ mod tests {
     }
 
     #[test]
-    fn a_shown_url_has_no_user() {
-        assert_eq!(shown("https://x:y@github.com/a"), "https://github.com/a");
-        assert_eq!(shown("https://x@github.com"), "https://github.com");
-        assert_eq!(shown("git@github.com:a"), "git@github.com:a");
-        assert_eq!(host_of("https://x:y@github.com/a"), Host::listed("github.com").ok());
-        assert_eq!(host_of("git@github.com:a"), None);
+    fn a_url_leads_to_the_host_behind_its_user() {
+        assert_eq!(host_of("https://x:y@github.com/a@b"), Host::listed("github.com").ok());
+        for elsewhere in ["git@github.com:a", "ssh://github.com/a", "/srv/https://github.com"] {
+            assert_eq!(host_of(elsewhere), None, "{elsewhere}");
+        }
     }
 }

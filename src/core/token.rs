@@ -150,6 +150,8 @@ pub struct Grant {
     pub expires: Option<Timestamp>,
     /// When the worker was asked: its answer is at least as young as that.
     pub asked_at: Timestamp,
+    /// How far the local clock is certain to be ahead of the worker's, in milliseconds.
+    pub clock_ahead: i64,
 }
 
 /// What the cache keeps of a token. All times are in terms of the local clock.

@@ -27,7 +27,7 @@ fn terminal() -> (File, File) {
 }
 
 /// Runs with stdout at a terminal: the exit code, what the terminal shows, stderr.
-fn shown(mut command: Command) -> (i32, String, String) {
+pub(crate) fn shown(mut command: Command) -> (i32, String, String) {
     let (mut person, program) = terminal();
     command.stdin(Stdio::null()).stdout(program).stderr(Stdio::piped());
     let child = command.spawn().expect("the program under test can be started");

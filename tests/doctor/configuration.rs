@@ -1,122 +1,108 @@
 use super::*;
 
 #[test]
-fn without_setup_a_push_fails_and_setup_mends_it() {
+fn each_line_that_gets_in_the_way_is_told_and_the_fix_removes_it() {
     for git in Git::all() {
-        let scene = Scene::new(&git);
-        fs::remove_file(scene.path(".gitconfig")).unwrap();
-        let found = scene.diagnose(&[]);
-        found.fails().finds("helpers", "fail", "asks no helper", "git credential-gastown setup");
-        found.finds("git credential fill", "fail", "no credential", "");
-        scene.home.helper(&["setup"], "").assert_ok();
-        scene.diagnose(&[]).succeeds();
+        let mut scene = Scene::new(&git);
+        // Where only a person can take a token out.
+        scene.home.set("GIT_EDITOR", "sed -i /sentinel/d");
+        let host = scene.town.github.host();
+        let included = scene.path("included");
+        fs::write(&included, "").unwrap();
+        let include = ["config", "--global", "include.path", included.to_str().unwrap()];
+        scene.home.git(&include).assert_ok();
+        for (key, value, status, check, what) in [
+            ("credential.helper", "store --file=/x", "warn", "helpers", "writes every token"),
+            ("credential.http://HOST/acme.helper", "store", "warn", "helpers", "writes every"),
+            (
+                "http.extraHeader",
+                "AUTHORIZATION: basic sentinel",
+                "fail",
+                "extra-header",
+                "sends a",
+            ),
+            ("http.http://HOST/acme/.extraHeader", "Authorization: x", "fail", "extra-header", ""),
+            ("url.ssh://sentinel@HOST/.insteadOf", "http://HOST/", "warn", "rewriting", "redacted"),
+            ("credential.username", "alice", "warn", "username", "asks for one user only"),
+            ("url.git@github.com:.insteadOf", "http://HOST/", "warn", "rewriting", "not asked"),
+            ("url.ssh://git@HOST/.pushInsteadOf", "http://HOST/", "warn", "rewriting", "not asked"),
+            ("url.http://x:ghs_sentinel@HOST/.insteadOf", "gh:", "fail", "url-token", "url.http"),
+            ("lfs.url", "http://x:ghs_sentinel@HOST/a", "fail", "url-token", "lfs.url"),
+            ("remote.pushDefault", "http://x:ghs_sentinel@HOST/a", "fail", "url-token", "remote.p"),
+            ("remote.x.url", "https://x:sentinel@git.example/a", "warn", "url-token", "another"),
+        ] {
+            let [key, value] = [key, value].map(|text| text.replace("HOST", &host));
+            for file in [".git/config", included.to_str().unwrap()] {
+                scene.git(&["config", "--file", file, "--add", &key, &value]);
+                let told = scene.is_fixed_as_told(status, check, what);
+                assert!(!told.contains("sentinel"), "{told}");
+                // A URL stays, without its token.
+                scene.home.git_in("app", &["config", "--file", file, "--unset-all", &key]);
+            }
+        }
+        let expected = usize::from(!git.heals());
+        assert_eq!(scene.diagnose(&[]).says_of_a_push(Some(true)).problems().len(), expected);
     }
 }
 
 #[test]
-fn the_old_way_is_found_and_what_is_named_mends_it() {
+fn without_setup_or_its_program_setup_is_the_fix() {
+    for git in Git::all() {
+        let scene = Scene::new(&git);
+        fs::remove_file(scene.path(".gitconfig")).unwrap();
+        scene.is_fixed_as_told("fail", "helpers", "git asks no helper (for ");
+        let key = format!("credential.{}.helper", scene.host());
+        let gone = "/gone/git-credential-gastown";
+        scene.home.git(&["config", "--global", "--replace-all", &key, gone]).assert_ok();
+        scene.is_fixed_as_told("fail", "helpers", "which cannot be run");
+        scene.diagnose(&[]).says_of_a_push(Some(true));
+    }
+}
+
+#[test]
+fn the_old_way_is_found_and_migrated() {
     for git in Git::all() {
         let scene = Scene::new(&git);
         let token = scene.town.worker.token_for("rig-1");
         let url = scene.town.github.url_with(REPOSITORY, &token);
         scene.git(&["remote", "set-url", "origin", &url]);
         scene.git(&["config", "credential.helper", "store --file=/tmp/.git-credentials-gone"]);
+        scene.is_fixed_as_told("fail", "url-token", "remote.origin.url (");
         let found = scene.diagnose(&[]);
-        found.fails().finds("remotes", "fail", "with a token in it", "setup --migrate .");
-        found.finds("helpers", "warn", "writes every token of ours", "setup --migrate .");
-        let mut mend = scene.home.command(HELPER);
-        mend.args(["setup", "--migrate", "."]).current_dir(scene.path("app"));
-        Ran::run(mend, b"").assert_ok();
-        let diagnosis = scene.diagnose(&[]);
-        diagnosis.succeeds().finds("remotes", "ok", "remote.origin.url is http://", "");
+        found.says_of_a_push(Some(true)).finds("ok", "remotes", "remote.origin.url is http://", "");
     }
 }
 
 #[test]
-fn a_store_helper_before_ours_or_behind_it_is_told() {
-    let scene = Scene::newest();
-    fs::remove_file(scene.path(".gitconfig")).unwrap();
-    let global = |key: &str, value: &str| {
-        scene.home.git(&["config", "--global", "--add", key, value]).assert_ok();
+fn helpers_around_ours_are_told_once_for_all_hosts() {
+    let mut scene = Scene::newest();
+    let hosts = format!("{},https://git.example", scene.host());
+    scene.home.set("GASTOWN_GIT_HOSTS", &hosts);
+    let global = |values: &[&str]| {
+        fs::remove_file(scene.path(".gitconfig")).unwrap();
+        for value in values {
+            let add = ["config", "--global", "--add", "credential.helper", value];
+            scene.home.git(&add).assert_ok();
+        }
     };
-    global("credential.helper", "store");
-    global("credential.helper", HELPER);
+    global(&["store", HELPER, "store --file /x"]);
+    let both = format!("(for {}, https://git.example)", scene.host());
     let found = scene.diagnose(&[]);
-    found.fails().finds("helpers", "fail", "stale tokens", "git config --global --unset-all");
-    fs::remove_file(scene.path(".gitconfig")).unwrap();
-    global("credential.helper", "cache");
-    scene.diagnose(&[]).fails().finds("helpers", "fail", "not among them", "setup");
-    global("credential.helper", HELPER);
-    scene.diagnose(&[]).succeeds().finds("helpers", "warn", "asked before ours", "setup");
+    found.finds("fail", "helpers", "first asks `store` (credential.helper in file:", "--unset-all");
+    found.finds("warn", "helpers", &both, "--unset-all");
+    assert_eq!(found.problems().len(), 2, "{:?}", found.ran);
+    scene.is_fixed_as_told("fail", "helpers", "first asks `store`");
+    assert!(scene.diagnose(&[]).says_of_a_push(Some(true)).problems().is_empty());
+    global(&["cache"]);
+    scene.diagnose(&[]).finds("fail", "helpers", "`cache` (credential.helper in", "setup");
+    global(&["cache", HELPER]);
+    scene.diagnose(&[]).finds_only("warn", "helpers", "git first asks `cache`", "setup");
 }
 
 #[test]
-fn a_program_that_has_gone_is_told() {
+fn a_remote_elsewhere_is_told_with_how_to_serve_its_host() {
     let scene = Scene::newest();
-    let gone = "/gone/git-credential-gastown";
-    let key = format!("credential.{}.helper", scene.host());
-    scene.home.git(&["config", "--global", "--replace-all", &key, gone]).assert_ok();
-    scene.diagnose(&[]).fails().finds("helpers", "fail", "cannot be run", "setup");
-}
-
-#[test]
-fn a_header_of_its_own_is_told_and_what_is_named_removes_it() {
-    for git in Git::all() {
-        let scene = Scene::new(&git);
-        let key = format!("http.{}/.extraHeader", scene.host());
-        let value = "AUTHORIZATION: basic c2VudGluZWw=";
-        scene.git(&["config", &key, value]);
-        let found = scene.diagnose(&[]);
-        let mend = format!("git config --local --unset-all {}", key.replace("H", "h"));
-        found.fails().finds("http.extraHeader", "fail", "a credential of its own", &mend);
-        assert!(!found.ran.stdout.contains("c2VudGluZWw"), "{:?}", found.ran);
-        let mut shell = scene.home.command("/bin/sh");
-        shell.args(["-c", &mend]).current_dir(scene.path("app"));
-        Ran::run(shell, b"").assert_ok();
-        scene.diagnose(&[]).succeeds();
-    }
-}
-
-#[test]
-fn rewritten_urls_are_told() {
-    let scene = Scene::newest();
-    let host = scene.host();
-    scene.git(&["config", "url.git@github.com:.insteadOf", &format!("{host}/")]);
-    let found = scene.diagnose(&[]);
-    found.succeeds().finds(
-        "insteadOf",
-        "warn",
-        "leads elsewhere",
-        "git config --local --unset-all",
-    );
-    let key = format!("url.http://x:ghs_sentinel@{}/.insteadOf", scene.town.github.host());
-    scene.git(&["config", &key, "gh:"]);
-    let found = scene.diagnose(&[]);
-    found.fails().finds("insteadOf", "fail", "brings a token", "git config --local --edit");
-    assert!(!found.ran.stdout.contains("ghs_sentinel"), "{:?}", found.ran);
-}
-
-#[test]
-fn a_fixed_user_and_a_remote_elsewhere_are_told() {
-    let scene = Scene::newest();
-    scene.git(&["config", "credential.username", "alice"]);
     scene.git(&["remote", "add", "other", "https://gitlab.example/acme/app.git"]);
-    scene.git(&["remote", "add", "ssh", "git@github.com:acme/app.git"]);
-    let found = scene.diagnose(&[]);
-    found.finds("credential.username", "warn", "asks for one user", "git config --local");
-    found.finds(
-        "remotes",
-        "warn",
-        "does not answer for https://gitlab.example",
-        "GASTOWN_GIT_HOSTS",
-    );
-    found.finds("remotes", "ok", "git asks no helper for it", "");
-}
-
-#[test]
-fn an_included_file_is_named_as_the_origin() {
-    let scene = Scene::newest();
-    fs::rename(scene.path(".gitconfig"), scene.path("included")).unwrap();
-    fs::write(scene.path(".gitconfig"), "[include]\n\tpath = included\n").unwrap();
-    scene.diagnose(&[]).succeeds().finds("helpers", "ok", "included)", "");
+    let fix = format!("setup --host {} --host https://gitlab.example", scene.host());
+    scene.diagnose(&[]).finds_only("warn", "remotes", "answer for https://gitlab.example", &fix);
 }

@@ -1,7 +1,7 @@
 use super::*;
 
-/// One for each place where a secret may be, so that a leak tells where it is from.
-const PLACES: [&str; 8] = [
+/// One for each variable where a secret may be, so that a leak tells where it is from.
+const VARIABLES: [&str; 8] = [
     "GIT_TOKEN",
     "GITHUB_TOKEN",
     "GH_TOKEN",
@@ -12,30 +12,49 @@ const PLACES: [&str; 8] = [
     "GASTOWN_CONTAINER_TOKEN",
 ];
 
+/// The same for git's configuration. `HOST` is ours.
+const CONFIGURATION: [(&str, &str); 19] = [
+    ("remote.origin.url", "http://sentinel-user:sentinel-password@HOST/acme/app.git"),
+    ("remote.origin.pushurl", "http://sentinel-token@HOST/acme/app.git"),
+    ("remote.ssh.url", "ssh://git:sentinel-ssh@HOST/acme/app.git"),
+    ("remote.ftps.url", "ftps://x:sentinel-ftps@HOST/acme/app.git"),
+    ("remote.foo.url", "foo::https://x:sentinel-foo@HOST/acme/app.git"),
+    ("remote.scp.url", "sentinel-scp:sentinel-word@host.example:acme/app.git"),
+    ("remote.lines.url", "ssh://host.example/\x1b[31m\nforged"),
+    ("credential.https://x:sentinel-section@HOST.username", "me"),
+    ("remote.query.url", "http://HOST/acme/app.git?private_token=sentinel-query"),
+    ("remote.elsewhere.url", "https://git.example/app.git?access_token=sentinel-elsewhere"),
+    ("http.extraHeader", "Authorization: Bearer sentinel-header"),
+    ("url.http://x:sentinel-base@HOST/.insteadOf", "gh:"),
+    ("url.ssh://x:sentinel-ssh-base@git.example/.insteadOf", "http://HOST/"),
+    ("url.https://elsewhere.example/.pushInsteadOf", "http://x:sentinel-rule@HOST/"),
+    ("credential.helper", "!f() { echo username=x; echo password=sentinel-inline; }; f"),
+    ("credential.http://HOST.helper", ""),
+    ("credential.http://HOST.helper", "!echo sentinel-of-host"),
+    ("credential.http://HOST.helper", "vault --secret-id sentinel-argument"),
+    ("credential.helper", "store"),
+];
+
 /// Everything that could go wrong at once, with a sentinel wherever a secret could stand.
 fn broken(git: &Git) -> Scene {
     let mut scene = Scene::new(git);
-    for name in PLACES {
+    for name in VARIABLES {
         scene.home.set(name, &format!("sentinel-{name}"));
     }
     scene.home.set("HTTPS_PROXY", "http://user:sentinel-proxy@proxy.example");
     scene.home.set("GIT_TOKEN", "ghs_sentinel-git");
+    let host = scene.town.github.host();
+    let hosts = "https://x:sentinel-hosts@git.example,sentinel-h@git.example,https://x:sentinel-p";
+    scene.home.set("GASTOWN_GIT_HOSTS", &format!("http://{host},{hosts}"));
     let file = scene.path("container-token");
     fs::write(&file, "sentinel-file").expect("the home is writable");
     scene.home.set("GASTOWN_CONTAINER_TOKEN_FILE", &file.to_string_lossy());
-    let host = scene.town.github.host();
-    let url = format!("http://sentinel-user:sentinel-password@{host}/acme/app.git");
-    scene.git(&["config", "remote.origin.url", &url]);
-    scene.git(&["config", "--add", "remote.origin.pushurl", &url]);
-    scene.git(&["config", "http.extraHeader", "Authorization: Bearer sentinel-header"]);
-    scene.git(&["config", &format!("url.http://x:sentinel-base@{host}/.insteadOf"), "gh:"]);
-    let rule = format!("http://x:sentinel-rule@{host}/");
-    scene.git(&["config", "url.https://elsewhere.example/.insteadOf", &rule]);
+    for (key, value) in CONFIGURATION {
+        let [key, value] = [key, value].map(|text| text.replace("HOST", &host));
+        scene.git(&["config", "--add", &key, &value]);
+    }
     fs::write(scene.path(".netrc"), "default login x password sentinel-netrc\n")
         .expect("the home is writable");
-    let line = format!("http://x:sentinel-store@{host}\n");
-    fs::write(scene.path(".git-credentials"), line).expect("the home is writable");
-    scene.git(&["config", "credential.helper", "store"]);
     scene
 }
 
@@ -44,31 +63,32 @@ fn no_secret_is_told_whatever_is_broken() {
     for git in Git::all() {
         let scene = broken(&git);
         let token = scene.town.worker.token_for("rig-1");
-        let url = scene.town.github.url_with(REPOSITORY, "sentinel-argument");
-        for arguments in [
-            &["--json"][..],
-            &["--offline"],
-            &["--online", &url],
-            &["--online", &scene.town.github.url(REPOSITORY), "-v"],
-        ] {
+        for arguments in [&["--json"][..], &["--offline"], &["-v"]] {
             let ran = scene.doctor(arguments);
             assert_eq!(ran.code, 1, "{ran:?}");
+            assert!(!ran.stdout.contains("\nforged") && !ran.stdout.contains('\x1b'), "{ran:?}");
             for said in [&ran.stdout, &ran.stderr] {
                 assert!(!said.contains("sentinel"), "{ran:?}");
                 assert!(!said.contains(&token), "{ran:?}");
             }
         }
+        let found = scene.diagnose(&[]);
+        found.finds("fail", "helpers", "`an inline helper` (credential.http", "setup");
     }
 }
 
 #[test]
-fn nothing_of_setup_tells_one_either() {
+fn no_other_command_tells_one_either() {
     for git in Git::all() {
         let scene = broken(&git);
-        for arguments in
-            [&["--migrate", "app", "--dry-run"][..], &["--migrate", "app"], &["--undo"]]
-        {
-            let ran = scene.home.helper(&[&["setup", "-v"], arguments].concat(), "");
+        for arguments in [
+            &["setup", "-v", "--migrate", "app", "--dry-run"][..],
+            &["setup", "-v", "--migrate", "app"],
+            &["setup", "-v", "--undo"],
+            &["status", "-v"],
+            &["get", "-v", "http://x:sentinel-url@git.example/?token=sentinel-q"],
+        ] {
+            let ran = scene.home.helper(arguments, "");
             for said in [&ran.stdout, &ran.stderr] {
                 assert!(!said.contains("sentinel"), "{ran:?}");
             }

@@ -36,7 +36,7 @@ fn honest_entry() -> impl Strategy<Value = Entry> {
     (token, life, 0.0..=1.0).prop_map(|(token, life, draw)| {
         let token = Secret::parse(token.as_bytes()).expect("printable");
         let expires = life.map(|life| RECEIVED.shifted(life));
-        let grant = Grant { token, expires, asked_at: RECEIVED };
+        let grant = Grant { token, expires, asked_at: RECEIVED, clock_ahead: 0 };
         entry_for(grant, None, draw, &Policy::default())
     })
 }

@@ -21,6 +21,27 @@ fn key(parts: &[String; 3]) -> CacheKey {
     CacheKey { api, town, rig }
 }
 
+/// Where a secret may stand in a text, in place of `SECRET`.
+const PLACES: [&str; 17] = [
+    "https://me:SECRET@host.example/a.git",
+    "https://SECRET@host.example/a.git",
+    "http://SECRET:x-oauth-basic@127.0.0.1:8787/a.git",
+    "ssh://git:SECRET@host.example/a.git",
+    "ftps://SECRET@host.example/a.git",
+    "foo::https://me:SECRET@host.example",
+    "https://me:SECRET",
+    "me:SECRET@host.example:a.git",
+    "SECRET@host.example",
+    "url.https://me:SECRET@host.example/.insteadof",
+    "HTTPS_PROXY=http://me:SECRET@proxy.example",
+    "https://host.example/a.git?private_token=SECRET",
+    "https://host.example/?unheard_of=SECRET&x=y",
+    "access_token=SECRET&x=y",
+    "credential.helper = !f() { echo password=x SECRET; }; f",
+    "asks `!echo SECRET` first",
+    "Authorization: Bearer SECRET",
+];
+
 /// Parts of a key that may run into each other.
 fn parts() -> impl Strategy<Value = [String; 3]> {
     prop::array::uniform3("[a-b/:\0]{0,3}")
@@ -120,5 +141,18 @@ proptest! {
             let is_token = |it: char| it.is_ascii_alphanumeric() || "._-".contains(it);
             prop_assert!(!bodies.any(|body| body.starts_with(is_token)), "{:?}", shown);
         }
+    }
+
+    #[test]
+    fn no_secret_is_shown_wherever_it_stands(
+        parts in prop::collection::vec("zq9[A-Za-z0-9._~!$&*+;:%=-]{0,3}", 1..5),
+        place in prop::sample::select(&PLACES[..]),
+        around in prop::array::uniform2("([a-z:.,(]{0,6} )?"),
+    ) {
+        let [before, after] = around;
+        let text = format!("{before}{} {after}", place.replace("SECRET", &parts.concat()));
+        let shown = clean(&text, &[]);
+        prop_assert!(!shown.contains("zq9"), "{:?} is shown as {:?}", text, shown);
+        prop_assert_eq!(clean(&shown, &[]), shown);
     }
 }

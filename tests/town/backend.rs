@@ -46,6 +46,20 @@ impl Backend {
         Ran::run(import, FIRST_COMMIT.as_bytes()).assert_ok();
     }
 
+    /// Lets everybody fetch and nobody push, whatever the token.
+    pub fn forbid_pushes(&self, name: &str) {
+        let mut config = self.git();
+        config.arg("-C").arg(self.path_of(name)).args(["config", "http.receivepack", "false"]);
+        Ran::run(config, b"").assert_ok();
+    }
+
+    /// The refs of a repository, a line for each.
+    pub fn refs(&self, name: &str) -> String {
+        let mut list = self.git();
+        list.arg("-C").arg(self.path_of(name)).args(["for-each-ref"]);
+        Ran::run(list, b"").assert_ok().stdout.clone()
+    }
+
     /// The commit that a branch stands at.
     pub fn commit_at(&self, name: &str, branch: &str) -> Option<String> {
         let mut show = self.git();

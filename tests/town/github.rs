@@ -79,6 +79,15 @@ impl GitHub {
         self.shared.backend.create_repository(repository);
     }
 
+    /// Lets every live token fetch and none push.
+    pub fn forbid_pushes(&self, repository: &str) {
+        self.shared.backend.forbid_pushes(repository);
+    }
+
+    pub fn refs(&self, repository: &str) -> String {
+        self.shared.backend.refs(repository)
+    }
+
     /// The commit that a branch stands at here, once it was pushed.
     pub fn commit_at(&self, repository: &str, branch: &str) -> Option<String> {
         self.shared.backend.commit_at(repository, branch)

@@ -102,7 +102,7 @@ impl Helper {
             self.at_host = self.at_host.inherited();
         }
         let expires = self.is_told.then(|| moment(world.dies_at(token)));
-        let grant = Grant { token: secret, expires, asked_at: moment(now) };
+        let grant = Grant { token: secret, expires, asked_at: moment(now), clock_ahead: 0 };
         let previous = self.cached.as_ref().map(|(_, entry)| entry);
         let entry = entry_for(grant, previous, self.rng.f64(), &self.policy);
         self.cached = Some((token, entry));

@@ -17,7 +17,7 @@ fn secret(text: &str) -> Secret {
 
 fn grant(token: &str, life: Option<i64>, asked_at: Timestamp) -> Grant {
     let expires = life.map(|seconds| asked_at.shifted(seconds * 1000));
-    Grant { token: secret(token), expires, asked_at }
+    Grant { token: secret(token), expires, asked_at, clock_ahead: 0 }
 }
 
 /// Received at `RECEIVED`; `draw` 0 puts the border of FRESH exactly at its margin.

@@ -1,0 +1,142 @@
+use std::time::Duration;
+
+use super::*;
+
+#[test]
+fn a_revoked_token_never_reads_as_a_push_that_would_succeed() {
+    for git in Git::all() {
+        let scene = Scene::new(&git);
+        scene.town.worker.ignores_revocations(true);
+        scene.town.github.revoke_all();
+        let refused = scene.diagnose(&[]);
+        let fix = "git credential-gastown refresh";
+        refused.says_of_a_push(Some(false)).finds("fail", "fetch", "rejects the token", fix);
+        refused.has_error("token-rejected");
+        assert!(!scene.doctor(&[]).stdout.contains("would succeed"));
+    }
+}
+
+#[test]
+fn a_revoked_token_that_the_worker_replaces_costs_no_push() {
+    for git in Git::all() {
+        let scene = Scene::new(&git);
+        // In its first minute a refused token is tried again.
+        scene.town.let_pass(Duration::from_secs(120));
+        scene.home.age_cache(Duration::from_secs(120));
+        scene.town.github.revoke_all();
+        scene.diagnose(&[]).says_of_a_push(Some(true));
+    }
+}
+
+#[test]
+fn a_repository_that_is_not_there_is_told() {
+    for git in Git::all() {
+        let scene = Scene::new(&git);
+        scene.git(&["remote", "set-url", "origin", &scene.town.github.url("acme/missing")]);
+        let found = scene.diagnose(&[]);
+        let fix = "git remote get-url origin";
+        found.says_of_a_push(Some(false)).finds("fail", "fetch", "has no such repository", fix);
+    }
+}
+
+#[test]
+fn a_token_that_may_fetch_and_not_push_is_told() {
+    for git in Git::all() {
+        let scene = Scene::new(&git);
+        scene.town.github.forbid_pushes(REPOSITORY);
+        let found = scene.diagnose(&[]);
+        found.says_of_a_push(Some(false)).finds("ok", "fetch", "lets git fetch", "");
+        found.finds("fail", "push", "(403)", "Contents: read and write");
+    }
+}
+
+#[test]
+fn a_remote_that_is_not_ours_is_not_asked_and_nothing_is_said_of_a_push() {
+    let scene = Scene::newest();
+    let rewritten = format!("url.git@github.com:.pushInsteadOf={}/", scene.host());
+    for (change, status, what) in [
+        (["remote", "set-url", "origin", "git@github.com:a/b.git"], "ok", "asks no helper"),
+        (["remote", "set-url", "origin", "ext::touch pwned"], "ok", "asks no helper"),
+        (["remote", "set-url", "origin", "https://git.example/a"], "warn", "does not answer for"),
+        (["remote", "set-url", "--push", "origin"], "ok", "asks no helper"),
+    ] {
+        scene.git(&["remote", "set-url", "origin", &scene.town.github.url(REPOSITORY)]);
+        let extra = if change[2] == "--push" { vec!["ssh://git@host/a"] } else { vec![] };
+        scene.git(&[&change[..], &extra].concat());
+        scene.diagnose(&[]).says_of_a_push(None).finds(status, "remotes", what, "");
+        let told = scene.doctor(&[]).stdout;
+        assert!(told.ends_with("for origin, so its server was not asked\n"), "{told}");
+    }
+    let (key, value) = rewritten.split_once('=').unwrap();
+    scene.git(&["remote", "set-url", "--delete", "--push", "origin", "ssh"]);
+    scene.git(&["config", key, value]);
+    scene.diagnose(&[]).says_of_a_push(None).finds(
+        "warn",
+        "rewriting",
+        "leads from",
+        "--unset-all",
+    );
+    assert!(!scene.path("app/pwned").exists());
+}
+
+#[test]
+fn without_a_repository_it_says_what_git_would_be_given() {
+    let scene = Scene::newest();
+    let told = scene.doctor_in(".", &[]);
+    let said = format!(
+        "git would be given a live token for {}; run doctor in a repository to have its server \
+         asked\n",
+        scene.host()
+    );
+    assert!(told.assert_ok().stdout.ends_with(&said), "{told:?}");
+    Diagnosis::of(scene.doctor_in(".", &["--json"])).says_of_a_push(None);
+}
+
+/// What a repository's own configuration can bring along to every push.
+#[test]
+fn nothing_of_the_repository_runs_and_nothing_is_sent() {
+    for git in Git::all() {
+        let scene = Scene::new(&git);
+        let trap = scene.path("app/.git/hooks/pre-push");
+        fs::write(&trap, "#!/bin/sh\ntouch pwned\n").unwrap();
+        fs::copy(scene.home.helper_path(), scene.path("unused")).unwrap();
+        let mode = fs::metadata(scene.path("unused")).unwrap().permissions();
+        fs::set_permissions(&trap, mode).unwrap();
+        scene.git(&["checkout", "--quiet", "--orphan", "without-a-commit"]);
+        for (key, value) in [
+            ("remote.origin.mirror", "true"),
+            ("push.gpgSign", "true"),
+            ("gpg.program", "touch pwned;"),
+            ("push.recurseSubmodules", "on-demand"),
+            ("push.negotiate", "true"),
+            ("push.pushOption", "ci.skip"),
+            ("core.askPass", "touch pwned;"),
+            ("core.sshCommand", "touch pwned;"),
+            ("core.fsmonitor", "touch pwned;"),
+            ("core.editor", "touch pwned;"),
+            ("core.pager", "touch pwned;"),
+        ] {
+            scene.git(&["config", key, value]);
+        }
+        let refs = scene.town.github.refs(REPOSITORY);
+        scene.diagnose(&[]).says_of_a_push(Some(true));
+        scene.git(&["config", "remote.origin.vcs", "pwned"]);
+        scene.diagnose(&[]).says_of_a_push(Some(false)).finds("fail", "fetch", "not allowed", "");
+        assert!(!scene.path("app/pwned").exists());
+        assert_eq!(scene.town.github.refs(REPOSITORY), refs);
+    }
+}
+
+#[test]
+fn the_remote_is_the_one_that_git_would_push_to() {
+    let scene = Scene::newest();
+    scene.git(&["remote", "add", "fork", &scene.town.github.url("acme/missing")]);
+    scene.diagnose(&[]).says_of_a_push(Some(true));
+    scene.git(&["config", "remote.pushDefault", "fork"]);
+    scene.diagnose(&[]).says_of_a_push(Some(false)).finds("fail", "fetch", "fork", "");
+    scene.git(&["config", "remote.pushDefault", &scene.town.github.url(REPOSITORY)]);
+    scene.diagnose(&[]).says_of_a_push(Some(true)).finds("ok", "push", "http://", "");
+    scene.git(&["config", "remote.pushDefault", "fork"]);
+    scene.git(&["config", "branch.main.pushRemote", "origin"]);
+    scene.diagnose(&[]).says_of_a_push(Some(true));
+}
