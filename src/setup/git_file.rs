@@ -1,19 +1,21 @@
 //! One configuration file of git, changed by one rename. git edits a private copy beside the file;
 //! a hard link to the copy takes git's own lock, `<file>.lock`, and renaming the lock publishes it.
 //! The lock is held for two system calls, so a killed setup leaves the old file or the new one. If
-//! it also leaves the lock, the next setup recognises it as a link to an abandoned copy.
+//! it also leaves the lock, the next setup recognises it as a link to an abandoned copy. Among each
+//! other setups take turns by a lock of the kernel, which ends with its process.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "waiting for git's lock has nothing to do with git's patience"
+    reason = "waiting for other programs' locks has nothing to do with git's patience"
 )]
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Error, Result};
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::word;
 use git_credential_gastown::time::{Timestamp, spoken};
@@ -22,28 +24,27 @@ use rustix::process::geteuid;
 
 use super::failure;
 use crate::clock;
-use crate::files::{Directory, Snapshot, resolve, same};
+use crate::files::{Directory, resolve, same};
 use crate::git::Git;
 
 /// How the name of the private directory that holds a copy begins.
 const COPY: &str = ".gastown-setup-";
-/// How long to wait while another process holds git's lock.
+/// How long to wait for a git that changes the file, and for other setups.
 const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE_WITH_SETUPS: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 /// How often to start again because the file was changed meanwhile.
-const ATTEMPTS: usize = 400;
+const ATTEMPTS: usize = 100;
 
+#[derive(Clone)]
 pub(super) struct GitFile {
     pub directory: Directory,
     pub name: OsString,
 }
 
-/// How the file is to be changed.
-pub(super) struct Change<'a> {
-    pub git: &'a Git,
-    /// The permissions of a file that was not there.
-    pub new_mode: u32,
-}
+/// While it is held, no other setup changes files in that directory. Empty on a file system
+/// without locks, where only git's lock keeps setups apart.
+pub(super) struct Turn(#[expect(dead_code, reason = "held, not used")] Option<OwnedFd>);
 
 impl GitFile {
     /// Follows links, as git does, which changes the file that they lead to.
@@ -56,50 +57,65 @@ impl GitFile {
         self.directory.path.join(&self.name)
     }
 
-    pub(super) fn read(&self) -> Result<Option<Snapshot>> {
-        self.directory.read(&self.name)
+    pub(super) fn bytes(&self) -> Result<Option<Vec<u8>>> {
+        Ok(self.directory.read(&self.name)?.map(|found| found.bytes))
     }
 
     /// Without what it includes.
     pub(super) fn lines(&self, git: &Git) -> Result<Vec<Line>> {
-        let snapshot = self.read()?;
-        let bytes = snapshot.map(|snapshot| snapshot.bytes).unwrap_or_default();
-        Ok(git.lines_in(&bytes, &self.path())?)
+        Ok(git.lines_in(&self.bytes()?.unwrap_or_default(), &self.path())?)
     }
 
-    /// Calls `edit` with a copy and `note` with the content before and after, then publishes the
-    /// copy. Starts again if the file was changed meanwhile. `None` if `edit` changed nothing. On
-    /// error the file is as it was.
+    /// Waits for other setups, then removes what killed ones left here.
+    pub(super) fn take_turn(&self) -> Result<Turn> {
+        let mut waited = Duration::ZERO;
+        loop {
+            match self.directory.try_lock() {
+                Ok(Some(lock)) => {
+                    self.remove_leftovers();
+                    return Ok(Turn(Some(lock)));
+                }
+                Ok(None) if waited < PATIENCE_WITH_SETUPS => {
+                    sleep(PAUSE);
+                    waited += PAUSE;
+                }
+                Ok(None) => {
+                    let directory = &self.directory.path;
+                    let what = format!("another setup has been changing {directory:?} for long");
+                    return Err(failure(what, "run the command again when it has ended").into());
+                }
+                Err(_) => return Ok(Turn(None)),
+            }
+        }
+    }
+
+    /// Has `edit` change a copy, and publishes that if its content is another. Starts again if the
+    /// file was changed meanwhile. On error the file is as it was.
     pub(super) fn change<T>(
         &self,
-        change: &Change<'_>,
+        git: &Git,
+        new_mode: u32,
         mut edit: impl FnMut(&mut WorkingCopy<'_>) -> Result<T>,
-        mut note: impl FnMut(Option<&[u8]>, Option<&[u8]>, &T) -> Result<()>,
-    ) -> Result<Option<T>> {
-        self.remove_leftovers();
+    ) -> Result<T> {
         for _ in 0..ATTEMPTS {
-            let before = self.read()?;
-            let before_bytes = before.as_ref().map(|before| &*before.bytes);
-            self.check_links(before.as_ref())?;
-            let Some(mut copy) = WorkingCopy::new(self, before_bytes, change.git)? else {
-                continue;
-            };
+            let found = self.directory.read(&self.name)?;
+            let (before, stat) = found.map(|found| (found.bytes, found.stat)).unzip();
+            self.check_links(stat.as_ref())?;
+            let mut copy = WorkingCopy::new(self, before, git)?;
             let outcome = edit(&mut copy)?;
             let after = copy.bytes()?;
-            if after.as_deref() == before_bytes {
-                return Ok(None);
+            if after == copy.before {
+                return Ok(outcome);
             }
-            note(before_bytes, after.as_deref(), &outcome)?;
             if after.is_none() {
                 // The lock has to be a link to something.
                 copy.replace(Some(b""))?;
             }
-            let directory = self.directory.stat()?;
-            let owner = before.as_ref().map_or(&directory, |before| &before.stat);
-            let mode = before.as_ref().map_or(change.new_mode, |before| before.stat.st_mode);
-            copy.work.copy_attributes(&self.name, owner, Some(mode))?;
-            if self.publish(&copy, before.as_ref().map(|it| &it.stat), after.is_some())? {
-                return Ok(Some(outcome));
+            let owner = stat.map_or_else(|| self.directory.stat(), Ok)?;
+            let mode = stat.map_or(new_mode, |stat| stat.st_mode);
+            copy.work.set_attributes(&self.name, &owner, mode)?;
+            if self.publish(&copy.work, stat.as_ref(), after.is_some())? {
+                return Ok(outcome);
             }
         }
         let what = format!("other programs keep changing {:?}", self.path());
@@ -107,36 +123,32 @@ impl GitFile {
     }
 
     /// Returns whether the file was still what had been copied; otherwise it is left alone.
-    fn publish(&self, copy: &WorkingCopy<'_>, before: Option<&Stat>, stays: bool) -> Result<bool> {
+    fn publish(&self, work: &Directory, before: Option<&Stat>, stays: bool) -> Result<bool> {
         let lock = lock_of(&self.name);
         let mut waited = Duration::ZERO;
-        while !copy.work.link_to(&self.name, &self.directory, &lock)? {
+        while !work.link_to(&self.name, &self.directory, &lock)? {
             if waited >= PATIENCE {
                 return Err(self.locked(&lock));
             }
-            self.remove_leftovers();
-            std::thread::sleep(PAUSE);
+            sleep(PAUSE);
             waited += PAUSE;
         }
-        let is_same = match (before, self.directory.stat_of(&self.name)) {
-            (Some(before), Some(now)) => unchanged(before, &now),
-            (before, now) => before.is_none() && now.is_none(),
+        let now = self.directory.stat_of(&self.name);
+        let published = if before.map(version) != now.as_ref().map(version) {
+            Ok(false)
+        } else if stays {
+            self.directory.rename(&lock, &self.name).map(|()| true)
+        } else {
+            let removed = self.directory.remove(&self.name);
+            removed.and_then(|()| self.directory.remove(&lock)).map(|()| true)
         };
-        if !is_same {
-            self.directory.remove(&lock)?;
-            return Ok(false);
-        }
-        let published = match stays {
-            true => self.directory.rename(&lock, &self.name),
-            false => self.directory.remove(&self.name).and_then(|()| self.directory.remove(&lock)),
-        };
-        if published.is_err() {
+        if !matches!(published, Ok(true)) {
             self.directory.remove(&lock)?;
         }
-        published.map(|()| true)
+        published
     }
 
-    fn locked(&self, lock: &OsStr) -> anyhow::Error {
+    fn locked(&self, lock: &OsStr) -> Error {
         let path = self.directory.path.join(lock);
         let since = self.directory.stat_of(lock).map_or(0, |stat| stat.st_mtime);
         let age = clock::now().since(Timestamp::from_millis(since.saturating_mul(1000)));
@@ -147,30 +159,26 @@ impl GitFile {
     }
 
     /// Another user's file with several names may be one that was linked here to be changed.
-    fn check_links(&self, before: Option<&Snapshot>) -> Result<()> {
-        let Some(Snapshot { stat, .. }) = before else { return Ok(()) };
-        if stat.st_nlink > 1 && stat.st_uid != geteuid().as_raw() {
-            let what = format!("{:?} of user {} has other names", self.path(), stat.st_uid);
-            return Err(failure(what, "run the command as that user").into());
-        }
-        Ok(())
+    fn check_links(&self, stat: Option<&Stat>) -> Result<()> {
+        let is_foreign = |stat: &&Stat| stat.st_nlink > 1 && stat.st_uid != geteuid().as_raw();
+        let Some(stat) = stat.filter(is_foreign) else { return Ok(()) };
+        let what = format!("{:?} of user {} has other names", self.path(), stat.st_uid);
+        Err(failure(what, "run the command as that user").into())
     }
 
-    /// Removes the copies that killed setups left here, and their locks.
-    pub(super) fn remove_leftovers(&self) {
+    /// Removes the copies that killed setups of this user left here, and their locks. Best effort.
+    fn remove_leftovers(&self) {
         let names = self.directory.names().unwrap_or_default();
         let is_copy = |name: &&OsString| name.as_encoded_bytes().starts_with(COPY.as_bytes());
         for name in names.iter().filter(is_copy) {
             let Ok(work) = self.directory.enter(name) else { continue };
-            let is_ours = work.stat().is_ok_and(|stat| stat.st_uid == geteuid().as_raw());
-            // The lock ends with the process that made the copy.
-            let Some(_lock) = is_ours.then(|| work.try_lock().ok()).flatten().flatten() else {
+            if work.stat().map_or(true, |stat| stat.st_uid != geteuid().as_raw()) {
                 continue;
-            };
+            }
             for file in work.names().unwrap_or_default() {
                 let lock = lock_of(&file);
-                if let (Some(copy), Some(held)) =
-                    (work.stat_of(&file), self.directory.stat_of(&lock))
+                let held = self.directory.stat_of(&lock);
+                if let (Some(copy), Some(held)) = (work.stat_of(&file), held)
                     && same(&copy, &held)
                 {
                     let _ = self.directory.remove(&lock);
@@ -182,19 +190,14 @@ impl GitFile {
     }
 }
 
-/// git's own name for the lock of a file.
 fn lock_of(name: &OsStr) -> OsString {
-    let mut lock = name.to_owned();
-    lock.push(".lock");
-    lock
+    [name, OsStr::new(".lock")].into_iter().collect()
 }
 
-fn unchanged(before: &Stat, now: &Stat) -> bool {
-    let content = |stat: &Stat| {
-        let changed = (stat.st_mtime, stat.st_mtime_nsec, stat.st_ctime, stat.st_ctime_nsec);
-        (stat.st_dev, stat.st_ino, stat.st_size, changed)
-    };
-    content(before) == content(now)
+/// What differs once a file was changed or replaced.
+fn version(stat: &Stat) -> impl PartialEq + use<> {
+    let changed = (stat.st_mtime, stat.st_mtime_nsec, stat.st_ctime, stat.st_ctime_nsec);
+    (stat.st_dev, stat.st_ino, stat.st_size, changed)
 }
 
 /// A copy of a configuration file in a private directory; removed when dropped.
@@ -203,49 +206,42 @@ pub(super) struct WorkingCopy<'a> {
     git: &'a Git,
     work: Directory,
     work_name: OsString,
-    /// `None` where the file system has no locks: leftovers are not removed there.
-    _lock: Option<OwnedFd>,
+    /// What was copied; `None` if there is no such file.
+    pub before: Option<Vec<u8>>,
 }
 
 impl<'a> WorkingCopy<'a> {
-    /// `None` if another setup removed the directory before it was locked.
-    fn new(file: &'a GitFile, bytes: Option<&[u8]>, git: &'a Git) -> Result<Option<Self>> {
+    fn new(file: &'a GitFile, before: Option<Vec<u8>>, git: &'a Git) -> Result<Self> {
         let context = || format!("cannot change {:?}", file.path());
         let work_name = OsString::from(format!("{COPY}{:016x}", fastrand::u64(..)));
-        file.directory.make(&work_name).with_context(context)?;
-        let Ok(work) = file.directory.enter(&work_name) else { return Ok(None) };
-        let stat = work.stat()?;
-        if stat.st_uid != geteuid().as_raw() || stat.st_mode & 0o077 != 0 {
-            bail!("{:?} was made by somebody else", work.path);
-        }
-        let alive = work.try_lock();
-        if matches!(alive, Ok(None)) {
-            return Ok(None);
-        }
-        let mut copy = Self { file, git, work, work_name, _lock: alive.ok().flatten() };
-        match copy.replace(bytes) {
-            Err(_) if file.directory.stat_of(&copy.work_name).is_none() => Ok(None),
-            written => written.map(|()| Some(copy)).with_context(context),
-        }
+        let work = file.directory.make_private(&work_name).with_context(context)?;
+        let copy = Self { file, git, work, work_name, before };
+        copy.replace(copy.before.as_deref()).with_context(context)?;
+        Ok(copy)
     }
 
     pub(super) fn bytes(&self) -> Result<Option<Vec<u8>>> {
-        Ok(self.work.read(&self.file.name)?.map(|snapshot| snapshot.bytes))
+        Ok(self.work.read(&self.file.name)?.map(|found| found.bytes))
     }
 
     /// Gives it another content, or has the file removed.
-    pub(super) fn replace(&mut self, bytes: Option<&[u8]>) -> Result<()> {
+    pub(super) fn replace(&self, bytes: Option<&[u8]>) -> Result<()> {
         self.work.remove(&self.file.name)?;
         bytes.map_or(Ok(()), |bytes| self.work.write_new(&self.file.name, bytes))
     }
 
     pub(super) fn lines(&self) -> Result<Vec<Line>> {
-        let bytes = self.bytes()?.unwrap_or_default();
-        Ok(self.git.lines_in(&bytes, &self.file.path())?)
+        Ok(self.git.lines_in(&self.bytes()?.unwrap_or_default(), &self.file.path())?)
+    }
+
+    /// The values of a key, in the order of the file.
+    pub(super) fn values(&self, key: &str) -> Result<Vec<String>> {
+        let lines = self.lines()?.into_iter().filter(|line| line.key == key);
+        Ok(lines.map(|line| line.value).collect())
     }
 
     /// Changes it as `git config` does.
-    pub(super) fn edit<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Result<()> {
+    pub(super) fn edit(&self, arguments: &[&str]) -> Result<()> {
         Ok(self.git.edit(&self.work, &self.file.name, arguments, &self.file.path())?)
     }
 }

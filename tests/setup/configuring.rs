@@ -57,8 +57,8 @@ fn a_dry_run_writes_nothing_and_says_what_it_would() {
     let before = scene.snapshot();
     let bin = scene.path("");
     let ran = scene.setup(&["--dry-run", "--gh-shim", bin.to_str().unwrap(), "--migrate", "."]);
-    assert!(ran.assert_ok().stdout.contains("would write"), "{ran:?}");
-    assert!(ran.stdout.contains("would make the link"), "{ran:?}");
+    assert!(ran.assert_ok().stdout.starts_with("dry run: nothing is changed"), "{ran:?}");
+    assert!(ran.stdout.contains("wrote") && ran.stdout.contains("made the link"), "{ran:?}");
     assert_eq!(scene.snapshot(), before);
     assert!(!scene.path("gh").is_symlink());
 }

@@ -142,8 +142,7 @@ fn tracked_files_that_look_like_a_repository_lead_nowhere() {
                 scene.write(&format!("rigs/clone/{directory}/commondir"), target);
             }
             let ran = scene.setup(&["--migrate", "rigs"]);
-            assert!(ran.assert_fails().stdout.contains("left alone"), "{ran:?}");
-            assert!(!ran.stdout.contains("rm "), "{ran:?}");
+            assert!(ran.stdout.contains("changed 0") && !ran.stdout.contains("rm "), "{ran:?}");
             let after: Vec<_> =
                 ["outside/.git/config", "config", ".gitconfig"].map(|name| scene.read(name)).into();
             assert_eq!(after, before);
@@ -158,13 +157,13 @@ fn tracked_files_do_not_lead_to_a_repository_above_the_directory() {
         scene.home.git(&["init", "--quiet", "--bare", "above"]).assert_ok();
         let url = format!("https://x:ghs_sentinel@{}/a.git", host_name(&scene));
         scene.home.git_in("above", &["remote", "add", "origin", &url]).assert_ok();
-        scene.home.git(&["init", "--quiet", "above/clone"]).assert_ok();
+        let top = directory.strip_suffix("/x").unwrap_or(directory);
+        scene.home.git(&["init", "--quiet", top]).assert_ok();
         fs::create_dir_all(scene.path(directory)).unwrap();
         scene.write(&format!("{directory}/HEAD"), "ref: refs/heads/main\n");
         scene.write(&format!("{directory}/commondir"), "../..\n");
-        let top = directory.strip_suffix("/x").unwrap_or(directory);
         let ran = scene.setup(&["--migrate", top]);
-        assert!(ran.assert_fails().stdout.contains("does not lie in"), "{ran:?}");
+        assert!(ran.stdout.contains("changed 0"), "{ran:?}");
         assert!(scene.read("above/config").contains("ghs_sentinel"), "{ran:?}");
     }
 }
