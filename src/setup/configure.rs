@@ -80,9 +80,6 @@ fn write<'w>(
         let is_first = !copy.lines()?.iter().any(is_ours);
         missing.iter().try_for_each(|wanted| append(copy, wanted))?;
         note.changes(copy.before.as_deref(), copy.bytes()?.as_deref(), is_first)?;
-        note.keys.extend(missing.iter().map(|wanted| wanted.key()));
-        note.keys.sort();
-        note.keys.dedup();
         setup.save(&note);
         Ok(missing)
     })

@@ -44,7 +44,7 @@ pub(super) struct GitFile {
 
 /// While it is held, no other setup changes files in that directory. Empty on a file system
 /// without locks, where only git's lock keeps setups apart.
-pub(super) struct Turn(#[expect(dead_code, reason = "held, not used")] Option<OwnedFd>);
+pub(super) struct Turn(Option<OwnedFd>);
 
 impl GitFile {
     /// Follows links, as git does, which changes the file that they lead to.
@@ -68,25 +68,18 @@ impl GitFile {
 
     /// Waits for other setups, then removes what killed ones left here.
     pub(super) fn take_turn(&self) -> Result<Turn> {
-        let mut waited = Duration::ZERO;
-        loop {
-            match self.directory.try_lock() {
-                Ok(Some(lock)) => {
-                    self.remove_leftovers();
-                    return Ok(Turn(Some(lock)));
-                }
-                Ok(None) if waited < PATIENCE_WITH_SETUPS => {
-                    sleep(PAUSE);
-                    waited += PAUSE;
-                }
-                Ok(None) => {
-                    let directory = &self.directory.path;
-                    let what = format!("another setup has been changing {directory:?} for long");
-                    return Err(failure(what, "run the command again when it has ended").into());
-                }
-                Err(_) => return Ok(Turn(None)),
-            }
+        let turn = wait(PATIENCE_WITH_SETUPS, || match self.directory.try_lock() {
+            Ok(lock) => Ok(lock.map(|lock| Turn(Some(lock)))),
+            Err(_) => Ok(Some(Turn(None))),
+        })?;
+        let turn = turn.ok_or_else(|| {
+            let what = format!("another setup changes files in {:?}", self.directory.path);
+            failure(what, "run the command again when it has ended")
+        })?;
+        if turn.0.is_some() {
+            self.remove_leftovers();
         }
+        Ok(turn)
     }
 
     /// Has `edit` change a copy, and publishes that if its content is another. Starts again if the
@@ -113,8 +106,9 @@ impl GitFile {
             }
             let owner = stat.map_or_else(|| self.directory.stat(), Ok)?;
             let mode = stat.map_or(new_mode, |stat| stat.st_mode);
-            copy.work.set_attributes(&self.name, &owner, mode)?;
-            if self.publish(&copy.work, stat.as_ref(), after.is_some())? {
+            let work = &copy.copy.directory;
+            work.set_attributes(&self.name, &owner, mode)?;
+            if self.publish(work, stat.as_ref(), after.is_some())? {
                 return Ok(outcome);
             }
         }
@@ -125,13 +119,9 @@ impl GitFile {
     /// Returns whether the file was still what had been copied; otherwise it is left alone.
     fn publish(&self, work: &Directory, before: Option<&Stat>, stays: bool) -> Result<bool> {
         let lock = lock_of(&self.name);
-        let mut waited = Duration::ZERO;
-        while !work.link_to(&self.name, &self.directory, &lock)? {
-            if waited >= PATIENCE {
-                return Err(self.locked(&lock));
-            }
-            sleep(PAUSE);
-            waited += PAUSE;
+        let take = || Ok(work.link_to(&self.name, &self.directory, &lock)?.then_some(()));
+        if wait(PATIENCE, take)?.is_none() {
+            return Err(self.locked(&lock));
         }
         let now = self.directory.stat_of(&self.name);
         let published = if before.map(version) != now.as_ref().map(version) {
@@ -190,6 +180,18 @@ impl GitFile {
     }
 }
 
+/// Tries until it gets something, or for long enough.
+fn wait<T>(limit: Duration, attempt: impl Fn() -> Result<Option<T>>) -> Result<Option<T>> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match attempt()? {
+            None if waited < limit => sleep(PAUSE),
+            outcome => return Ok(outcome),
+        }
+        waited += PAUSE;
+    }
+}
+
 fn lock_of(name: &OsStr) -> OsString {
     [name, OsStr::new(".lock")].into_iter().collect()
 }
@@ -202,36 +204,37 @@ fn version(stat: &Stat) -> impl PartialEq + use<> {
 
 /// A copy of a configuration file in a private directory; removed when dropped.
 pub(super) struct WorkingCopy<'a> {
-    file: &'a GitFile,
     git: &'a Git,
-    work: Directory,
-    work_name: OsString,
+    original: &'a GitFile,
+    copy: GitFile,
     /// What was copied; `None` if there is no such file.
     pub before: Option<Vec<u8>>,
 }
 
 impl<'a> WorkingCopy<'a> {
-    fn new(file: &'a GitFile, before: Option<Vec<u8>>, git: &'a Git) -> Result<Self> {
-        let context = || format!("cannot change {:?}", file.path());
-        let work_name = OsString::from(format!("{COPY}{:016x}", fastrand::u64(..)));
-        let work = file.directory.make_private(&work_name).with_context(context)?;
-        let copy = Self { file, git, work, work_name, before };
+    fn new(original: &'a GitFile, before: Option<Vec<u8>>, git: &'a Git) -> Result<Self> {
+        let context = || format!("cannot change {:?}", original.path());
+        let name = OsString::from(format!("{COPY}{:016x}", fastrand::u64(..)));
+        let directory = original.directory.make_private(&name).with_context(context)?;
+        let copy = GitFile { directory, name: original.name.clone() };
+        let copy = Self { git, original, copy, before };
         copy.replace(copy.before.as_deref()).with_context(context)?;
         Ok(copy)
     }
 
     pub(super) fn bytes(&self) -> Result<Option<Vec<u8>>> {
-        Ok(self.work.read(&self.file.name)?.map(|found| found.bytes))
+        self.copy.bytes()
     }
 
     /// Gives it another content, or has the file removed.
     pub(super) fn replace(&self, bytes: Option<&[u8]>) -> Result<()> {
-        self.work.remove(&self.file.name)?;
-        bytes.map_or(Ok(()), |bytes| self.work.write_new(&self.file.name, bytes))
+        let GitFile { directory, name } = &self.copy;
+        directory.remove(name)?;
+        bytes.map_or(Ok(()), |bytes| directory.write_new(name, bytes))
     }
 
     pub(super) fn lines(&self) -> Result<Vec<Line>> {
-        Ok(self.git.lines_in(&self.bytes()?.unwrap_or_default(), &self.file.path())?)
+        self.copy.lines(self.git)
     }
 
     /// The values of a key, in the order of the file.
@@ -242,15 +245,18 @@ impl<'a> WorkingCopy<'a> {
 
     /// Changes it as `git config` does.
     pub(super) fn edit(&self, arguments: &[&str]) -> Result<()> {
-        Ok(self.git.edit(&self.work, &self.file.name, arguments, &self.file.path())?)
+        let GitFile { directory, name } = &self.copy;
+        Ok(self.git.edit(directory, name, arguments, &self.original.path())?)
     }
 }
 
 impl Drop for WorkingCopy<'_> {
     fn drop(&mut self) {
-        for name in [self.file.name.clone(), lock_of(&self.file.name)] {
-            let _ = self.work.remove(&name);
+        let GitFile { directory, name } = &self.copy;
+        for name in [name, &lock_of(name)] {
+            let _ = directory.remove(name);
         }
-        self.file.directory.remove_emptied(&self.work_name);
+        let name = directory.path.file_name().unwrap_or_default();
+        self.original.directory.remove_emptied(name);
     }
 }

@@ -168,21 +168,3 @@ pub(super) fn exports(setup: &Setup<'_>) -> Result<String, Failure> {
 fn export(name: &str, value: &str) -> String {
     format!("export {name}='{}'\n", value.replace('\'', r"'\''"))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ours_goes_with_the_empty_line_before_it_and_nothing_else() {
-        let rest = |values: &[&str]| {
-            let values: Vec<_> = values.iter().map(|value| (*value).to_owned()).collect();
-            without_ours(&values).join(",")
-        };
-        assert_eq!(rest(&["", "gastown"]), "");
-        assert_eq!(rest(&["store", "", "/x/git-credential-gastown --rig r"]), "store");
-        assert_eq!(rest(&["", "cache", "", "gastown", "store"]), ",cache,store");
-        assert_eq!(rest(&["gastown", "store"]), "store");
-        assert_eq!(rest(&["", "store"]), ",store");
-    }
-}

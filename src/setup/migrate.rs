@@ -1,34 +1,35 @@
-//! `--migrate`: goes through the repositories of a directory, one after the other, and on past one
-//! that cannot be changed. Takes away tokens in URLs, which git uses without asking any helper, and
-//! `store` helpers, which hand out stale tokens; but nothing unless git will ask this helper
-//! instead. Notes the helpers that it removes. Never shows a token, not even to git on a command
-//! line.
+//! `--migrate`: finds the repositories in a directory, ordinary and bare ones, their worktrees and
+//! submodules, and goes on past one that cannot be changed. Every directory is opened from its
+//! parent, and no link is followed. Outside the directory only two things count: the repository that
+//! the directory lies in, and that of a worktree or submodule whose files name each other.
 
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Error, Result, bail};
+use anyhow::{Result, bail};
 use git_credential_gastown::failure::Failure;
-use git_credential_gastown::git_config::{Line, concerns, helpers_on};
-use git_credential_gastown::helper_line::{Kind, command, kind, word};
-use git_credential_gastown::host::Host;
-use git_credential_gastown::remote_url::{Embedded, credential_in};
+use git_credential_gastown::helper_line::word;
+use rustix::fs::Stat;
 use rustix::process::geteuid;
 
-use super::git_file::{GitFile, WorkingCopy};
-use super::lines::is_ours;
-use super::repositories::{Found, Repository, Walk};
-use super::target::{Scope, Target, check_includes, global_file};
+use super::fixes::{Fixer, Repository};
+use super::git_file::GitFile;
+use super::target::{Target, check_includes, global_file};
 use super::{Report, Setup, failure};
-use crate::files::Directory;
+use crate::files::{Directory, Entry, resolve, same};
+use crate::git::Repository as GitDirectory;
 
-struct Migration<'a> {
+/// Directories inside a repository's own that hold no repository.
+const NO_REPOSITORY: [&str; 7] = ["hooks", "info", "lfs", "logs", "objects", "refs", "worktrees"];
+/// One descriptor is open for each level.
+const DEEPEST: usize = 200;
+
+struct Walk<'a> {
     setup: &'a Setup<'a>,
-    target: &'a Target,
     top: &'a Directory,
-    report: &'a mut Report,
-    looked_at: usize,
-    changed: usize,
-    has_noted: bool,
+    fixer: Fixer<'a>,
+    seen: Vec<Stat>,
 }
 
 pub(super) fn run(
@@ -41,412 +42,220 @@ pub(super) fn run(
         let what = format!("{path:?} is not a directory");
         return Err(failure(what, "name one that holds repositories with --migrate").into());
     }
-    let top = &Directory::open(path)?;
+    let top = Directory::open(path)?;
     let global = global_file(setup).ok().map(|path| setup.surroundings.absolute(&path));
     if let Some(global) = global.and_then(|path| GitFile::open(&path).ok())
         && global.bytes().is_ok()
     {
         check_includes(setup, &global)?;
     }
-    let (looked_at, changed, has_noted) = (0, 0, false);
-    let mut migration = Migration { setup, target, top, report, looked_at, changed, has_noted };
-    View::new(setup, target, None)?.report_elsewhere(migration.report);
-    Walk::new(&setup.git, top, |found| match found {
-        Found::Repository(repository) => {
-            if let Err(error) = migration.repository(repository) {
-                migration.report.fail(left_alone(&error));
-            }
-        }
-        Found::Modules(file) => migration.module_list(file),
-        Found::Problem(what) => migration.report.fail(format_args!("left alone: {what}")),
-    })
-    .run()?;
-    let Migration { report, looked_at, changed, has_noted, .. } = migration;
+    let fixer = Fixer::new(setup, target, &top.path, report);
+    let mut walk = Walk { setup, top: &top, fixer, seen: Vec::new() };
+    walk.fixer.report_elsewhere()?;
+    walk.look_above()?;
+    walk.visit(&top, 0);
+    let Walk { fixer: Fixer { report, changed, has_noted, .. }, seen, .. } = walk;
+    let (looked_at, top) = (seen.len(), &top.path);
     report.say(format_args!(
-        "looked at {looked_at} repositories below {:?}, changed {changed} files",
-        top.path
+        "looked at {looked_at} repositories below {top:?}, changed {changed} files"
     ));
     if has_noted {
         report.say(format_args!(
             "put removed helpers back with: git credential-gastown setup --undo --migrate {}",
-            word(&top.path.to_string_lossy())
+            word(&top.to_string_lossy())
         ));
     }
     Ok(())
 }
 
-fn left_alone(error: &Error) -> String {
-    match error.is::<Failure>() {
-        true => error.to_string(),
-        false => format!("left alone: {error:#}"),
-    }
-}
-
-impl Migration<'_> {
-    fn repository(&mut self, repository: &Repository) -> Result<()> {
-        self.looked_at += 1;
-        self.check_owner(repository)?;
-        for (file, _) in &repository.files {
-            check_includes(self.setup, file)?;
+impl Walk<'_> {
+    /// The repository that the directory lies in.
+    fn look_above(&mut self) -> Result<()> {
+        let mut place = self.top.clone();
+        while !is_of_repository(&place) {
+            let above = place.parent()?;
+            if above.is(&place.stat()?) {
+                return Ok(());
+            }
+            place = above;
         }
-        let view = View::new(self.setup, self.target, Some(repository))?;
-        for (file, _) in &repository.files {
-            if let Err(error) = self.file(file, &view) {
-                self.report.fail(left_alone(&error));
+        if !place.is(&self.top.stat()?) {
+            self.look_at(&place);
+        }
+        Ok(())
+    }
+
+    fn visit(&mut self, directory: &Directory, depth: usize) {
+        self.look_at(directory);
+        let names = match directory.names() {
+            Ok(names) if depth < DEEPEST => names,
+            Ok(_) => return self.leave(&format!("{:?} is too deep to look into", directory.path)),
+            Err(error) => return self.leave(&format!("{error:#}")),
+        };
+        let idle: &[&str] = if is_repository(directory) { &NO_REPOSITORY } else { &[] };
+        for name in names.iter().filter(|name| !idle.iter().any(|idle| name == idle)) {
+            if directory.entry(name) == Entry::Directory {
+                match directory.enter(name) {
+                    Ok(inner) => self.visit(&inner, depth + 1),
+                    Err(error) => self.leave(&format!("{error:#}")),
+                }
             }
         }
-        view.report_elsewhere(self.report);
+    }
+
+    fn look_at(&mut self, directory: &Directory) {
+        let looked = match directory.entry(".git") {
+            Entry::Directory => {
+                directory.enter(".git").and_then(|own| self.repository(&own, Some(directory)))
+            }
+            Entry::File => self.linked_from(directory),
+            _ if is_repository(directory) => self.repository(directory, None),
+            _ => Ok(()),
+        };
+        match looked {
+            Err(error) if error.is::<Failure>() => self.fixer.report.fail(error),
+            Err(error) => self.leave(&format!("{error:#}")),
+            Ok(()) => {}
+        }
+        if directory.entry(".gitmodules") == Entry::File {
+            let name = OsString::from(".gitmodules");
+            self.fixer.report_modules(&GitFile { directory: directory.clone(), name });
+        }
+    }
+
+    /// A repository that lies here, with what it keeps for its worktrees. A worktree that it names
+    /// itself has to be this one or in the directory given.
+    fn repository(&mut self, own: &Directory, worktree: Option<&Directory>) -> Result<()> {
+        if let Some(named) = self.worktree_of(own)?
+            && !named.path.starts_with(&self.top.path)
+            && !worktree.is_some_and(|here| named.stat().is_ok_and(|named| here.is(&named)))
+        {
+            self.leave(&format!("{:?} is of a worktree elsewhere", own.path));
+            return Ok(());
+        }
+        self.fix(GitDirectory::Whole(own.clone()), own)?;
+        if own.entry("worktrees") == Entry::Directory {
+            let worktrees = own.enter("worktrees")?;
+            for name in worktrees.names()? {
+                if worktrees.entry(&name) == Entry::Directory {
+                    self.fix(GitDirectory::OfWorktree(worktrees.enter(&name)?), own)?;
+                }
+            }
+        }
         Ok(())
+    }
+
+    /// The repository that the file `.git` of a worktree or submodule names, if that names it back.
+    /// Files of that look could be part of a clone, and name any repository.
+    fn linked_from(&mut self, worktree: &Directory) -> Result<()> {
+        let path = worktree.path.join(".git");
+        let Some(named) = pointed_to(worktree, ".git", b"gitdir: ") else { return Ok(()) };
+        let Ok(own) = Directory::open(&named) else {
+            self.leave(&format!("{path:?} names no repository"));
+            return Ok(());
+        };
+        if own.entry("commondir") == Entry::Nothing {
+            let named = self.worktree_of(&own)?.map(|named| named.stat()).transpose()?;
+            if named.is_some_and(|named| worktree.is(&named)) {
+                return self.fix(GitDirectory::Whole(own.clone()), &own);
+            }
+        } else {
+            let (parent, link) = (own.parent()?, worktree.stat_of(".git"));
+            let common = parent.parent()?;
+            if parent.path.ends_with("worktrees")
+                && is_repository(&common)
+                && names(&own, "commondir", Some(common.stat()?))
+                && names(&own, "gitdir", link)
+            {
+                self.fix(GitDirectory::Whole(common.clone()), &common)?;
+                return self.fix(GitDirectory::OfWorktree(own), &common);
+            }
+        }
+        // Below the directory given, the walk finds it.
+        if !own.path.starts_with(&self.top.path) {
+            let (own, is_not) = (own.path, "which does not name it back");
+            self.leave(&format!(
+                "{path:?} names {own:?}, {is_not}; if it should, migrate that directory"
+            ));
+        }
+        Ok(())
+    }
+
+    fn fix(&mut self, directory: GitDirectory, common: &Directory) -> Result<()> {
+        let (own, shared) = match &directory {
+            GitDirectory::Whole(own) => (own, "config"),
+            GitDirectory::OfWorktree(own) => (own, "../../config"),
+        };
+        let stat = own.stat()?;
+        if self.seen.iter().any(|seen| same(seen, &stat)) {
+            return Ok(());
+        }
+        self.seen.push(stat);
+        let mut files = Vec::new();
+        for (place, name, origin) in
+            [(common, "config", shared), (own, "config.worktree", "config.worktree")]
+        {
+            match place.entry(name) {
+                Entry::File => {
+                    files.push((GitFile { directory: place.clone(), name: name.into() }, origin));
+                }
+                Entry::Nothing => {}
+                _ => bail!("{:?} is not a regular file", place.path.join(name)),
+            }
+        }
+        self.check_owner(own, common)?;
+        self.fixer.fix(&Repository { directory, files })
     }
 
     /// As root, only changes repositories of root and of the caller of `sudo`, unless told.
-    fn check_owner(&self, repository: &Repository) -> Result<()> {
-        let setup = self.setup;
-        if setup.options.any_owner || !geteuid().is_root() {
-            return Ok(());
-        }
-        let own = repository.directory.own();
-        let places = repository.files.iter().map(|(file, _)| &file.directory);
-        for place in places.chain([own]) {
-            let owner = place.stat()?.st_uid;
-            if owner == 0 || setup.surroundings.sudo_user == Some(owner) {
-                continue;
-            }
-            let what = format!("{:?} belongs to user {owner}", own.path);
-            let advice = format!(
-                "run this as that user: git credential-gastown setup --migrate {}; or add \
-                 --any-owner",
-                word(&self.top.path.to_string_lossy())
-            );
-            return Err(failure(what, &advice).into());
-        }
-        Ok(())
-    }
-
-    fn file(&mut self, file: &GitFile, view: &View<'_>) -> Result<()> {
-        let setup = self.setup;
-        let shown = file.path();
-        let (mut fixes, problems) = view.plan(&shown, &file.lines(&setup.git)?);
-        for problem in problems {
-            self.report.fail(format_args!("{shown:?}: {problem}"));
-        }
-        if fixes.is_empty() {
-            return Ok(());
-        }
-        if !setup.options.dry_run {
-            let _turn = file.take_turn()?;
-            fixes = file.change(&setup.git, setup.new_mode, |copy| {
-                let (fixes, _) = view.plan(&shown, &copy.lines()?);
-                let cleared = apply(copy, &fixes)?;
-                let (left, _) = view.plan(&shown, &copy.lines()?);
-                if !left.is_empty() {
-                    bail!("git did not change {shown:?} as it was told to; nothing was changed");
-                }
-                self.note(copy, file, &fixes, &cleared)?;
-                Ok(fixes)
-            })?;
-        }
-        self.changed += usize::from(!fixes.is_empty());
-        let shown = shown.display();
-        for fix in fixes {
-            match fix {
-                Fix::ClearUrl { key, cleared } => self
-                    .report
-                    .say(format_args!("`{shown}`: took the token out of {key}, leaving {cleared}")),
-                Fix::RemoveHelper { key, value } => {
-                    self.report.say(format_args!("`{shown}`: removed {key} = {value}"));
-                    if let Some(store) = token_file(&value) {
-                        self.report.say(format_args!(
-                            "  old tokens are still in `{store}`; if it is yours, look at it and \
-                             delete it"
-                        ));
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Notes the helpers, so that undo can put them back, and no token.
-    fn note(
-        &mut self,
-        copy: &WorkingCopy<'_>,
-        file: &GitFile,
-        fixes: &[Fix],
-        cleared: &[u8],
-    ) -> Result<()> {
-        let removed = |fix: &Fix| match fix {
-            Fix::RemoveHelper { key, value } => Some((key.clone(), value.clone())),
-            Fix::ClearUrl { .. } => None,
-        };
-        let helpers: Vec<_> = fixes.iter().filter_map(removed).collect();
-        if helpers.is_empty() {
-            return Ok(());
-        }
-        let mut note = self.setup.notes.load(&file.path(), Some(&self.top.path))?;
-        let is_first = note.helpers.is_empty();
-        note.helpers.extend(helpers);
-        note.changes(Some(cleared), copy.bytes()?.as_deref(), is_first)?;
-        self.setup.save(&note);
-        self.has_noted = true;
-        Ok(())
-    }
-
-    /// Only reported: it is versioned, and the next checkout would bring the URL back.
-    fn module_list(&mut self, file: &GitFile) {
-        let path = file.path();
-        let lines = file.lines(&self.setup.git).unwrap_or_default();
-        for line in lines.iter().filter(|line| line.is("submodule", "url")) {
-            if let Some(embedded) = credential(self.setup, &line.value) {
-                self.report.fail(format_args!(
-                    "`{}`: {} carries a token and is versioned; run: git config --file {} {} {}, \
-                     then commit it",
-                    path.display(),
-                    line.key,
-                    word(&path.to_string_lossy()),
-                    word(&line.key),
-                    word(&embedded.cleared)
-                ));
-            }
-        }
-    }
-}
-
-/// What is done to one line.
-#[derive(PartialEq, Eq)]
-enum Fix {
-    /// The URL without its token.
-    ClearUrl {
-        key: String,
-        cleared: String,
-    },
-    RemoveHelper {
-        key: String,
-        value: String,
-    },
-}
-
-/// What is in effect in a repository, or outside of all.
-struct View<'a> {
-    setup: &'a Setup<'a>,
-    repository: Option<&'a Repository>,
-    lines: Vec<Line>,
-    /// In a dry run: git would ask this helper after setup.
-    will_ask: bool,
-}
-
-impl<'a> View<'a> {
-    fn new(
-        setup: &'a Setup<'_>,
-        target: &Target,
-        repository: Option<&'a Repository>,
-    ) -> Result<Self> {
-        let mut lines = setup.git.lines_for(repository.map(|it| &it.directory))?;
-        if matches!(target.scope, Scope::System) {
-            // For every user: the configuration of this one does not count.
-            lines.retain(|line| !["global", "command"].contains(&line.scope.as_str()));
-        }
-        let will_ask = setup.options.dry_run && !matches!(target.scope, Scope::File);
-        Ok(View { setup, repository, lines, will_ask })
-    }
-
-    /// What to fix among the lines of a file, and what cannot be fixed.
-    fn plan(&self, file: &Path, lines: &[Line]) -> (Vec<Fix>, Vec<String>) {
-        let (mut fixes, mut problems) = (Vec::new(), Vec::new());
-        let edit = format!("run: git config --file {} --edit", word(&file.to_string_lossy()));
-        for line in lines {
-            match self.judge(line, &edit) {
-                Some(Ok(fix)) => fixes.push(fix),
-                Some(Err(problem)) => problems.push(problem),
-                None => {}
-            }
-        }
-        (fixes, problems)
-    }
-
-    fn judge(&self, line: &Line, edit: &str) -> Option<Result<Fix, String>> {
-        let (key, value) = (line.key.clone(), line.value.clone());
-        let is_text = !key.contains('\u{fffd}') && !value.contains('\u{fffd}');
-        if let Some(key) = self.token_in_key(line) {
-            return Some(Err(format!("{key} carries a token in its name; {edit}")));
-        }
-        if let Some((Embedded { cleared, .. }, host)) = self.token_in_value(line) {
-            return Some(match self.not_asked(&host, Some(&cleared)) {
-                _ if !is_text => {
-                    Err(format!("{key} carries a token, in a URL that is not UTF-8; {edit}"))
-                }
-                Some(why) => Err(format!("{key} carries a token, which stays: {why}")),
-                None => Ok(Fix::ClearUrl { key, cleared }),
-            });
-        }
-        self.is_stale_helper(line).then(|| {
-            match self.hosts_of(line).find_map(|host| self.not_asked(host, None)) {
-                _ if !is_text => Err(format!("{key} is not UTF-8; {edit}")),
-                Some(why) => Err(format!("{key} = {value} stays: {why}")),
-                None => Ok(Fix::RemoveHelper { key, value }),
-            }
-        })
-    }
-
-    /// A token for a host that this helper serves. Others stay: they may be the only credential.
-    fn token_in_value(&self, line: &Line) -> Option<(Embedded, Host)> {
-        // The value of a rewriting rule is what it looks for, and a proxy is no git host.
-        let is_url = !["url", "http"].contains(&line.section());
-        let embedded = is_url.then(|| credential(self.setup, &line.value))??;
-        let host = embedded.host.clone().filter(|host| self.hosts().contains(host))?;
-        Some((embedded, host))
-    }
-
-    /// A token in a key, as in `url.https://user:token@host/.insteadOf`. Returns the key without it.
-    /// `git config` could only change it with the token among its arguments.
-    fn token_in_key(&self, line: &Line) -> Option<String> {
-        let embedded = credential(self.setup, line.subsection()?)?;
-        embedded.host.as_ref().filter(|host| self.hosts().contains(host))?;
-        Some(format!("{}.{}.{}", line.section(), embedded.cleared, line.variable()))
-    }
-
-    fn hosts(&self) -> &'a [Host] {
-        &self.setup.context.settings.hosts
-    }
-
-    /// The hosts of ours that a helper is asked for, or for a part of them.
-    fn hosts_of(&self, line: &Line) -> impl Iterator<Item = &'a Host> {
-        let is_for = |host: &&Host| line.subsection().is_none_or(|part| concerns(part, host));
-        self.hosts().iter().filter(is_for)
-    }
-
-    fn is_stale_helper(&self, line: &Line) -> bool {
-        let is_store = line.is_helper() && kind(&line.value) == Kind::Store;
-        is_store && self.hosts_of(line).next().is_some()
-    }
-
-    /// Whether a line is in a file that can be changed here.
-    fn is_own(&self, line: &Line) -> bool {
-        let mut files = self.repository.iter().flat_map(|repository| &repository.files);
-        files.any(|(_, origin)| line.origin.strip_prefix("file:") == Some(origin))
-    }
-
-    /// Why git would not ask this helper for a host, or a URL on it, once the stale helpers of
-    /// the repository are gone.
-    fn not_asked(&self, host: &Host, url: Option<&str>) -> Option<String> {
-        let stays = |line: &&Line| !self.goes(line);
-        let path = url.map(|url| url.strip_prefix(&host.to_string()).unwrap_or("/"));
-        let chain = helpers_on(self.lines.iter().filter(stays), host, path);
-        match chain.first() {
-            _ if self.will_ask => None,
-            Some(line) if is_ours(line) => None,
-            Some(line) => Some(format!(
-                "git asks another helper ({}) for {host} first; run: git credential-gastown setup",
-                line.origin
-            )),
-            None => Some(format!(
-                "git would not ask this helper for {host}; run: git credential-gastown setup"
-            )),
-        }
-    }
-
-    /// A stale helper, or an empty line whose other helpers are all stale.
-    fn goes(&self, line: &Line) -> bool {
-        if !line.is_helper() || !self.is_own(line) || !line.value.is_empty() {
-            return self.is_own(line) && self.is_stale_helper(line);
-        }
-        let is_beside = |other: &&Line| {
-            (&other.key, &other.origin) == (&line.key, &line.origin) && !other.value.is_empty()
-        };
-        let mut beside = self.lines.iter().filter(is_beside).peekable();
-        beside.peek().is_some() && beside.all(|other| self.is_stale_helper(other))
-    }
-
-    /// Reports what git reads here from files outside the repository, which are not changed.
-    fn report_elsewhere(&self, report: &mut Report) {
-        for line in self.lines.iter().filter(|line| !self.is_own(line)) {
-            let value = || self.token_in_value(line).map(|_| line.key.clone());
-            let is_included = ["local", "worktree"].contains(&line.scope.as_str());
-            let what = match self.token_in_key(line).or_else(value) {
-                Some(key) => format!("{key} carries a token"),
-                None if is_included && self.is_stale_helper(line) => {
-                    format!("{} = {} is asked", line.key, line.value)
-                }
-                None => continue,
-            };
-            if line.scope == "command" {
-                report.fail(format_args!("{what}; take it out of GIT_CONFIG_COUNT and its values"));
-                continue;
-            }
-            let base = self.repository.map_or(Path::new("/"), |it| &it.directory.own().path);
-            let file = base.join(line.origin.strip_prefix("file:").unwrap_or(&line.origin));
-            let file = file.to_string_lossy();
-            let edit = format!("git config --file {} --edit", word(&file));
-            report.fail(format_args!("`{file}`: {what}; run: {edit}"));
-        }
-    }
-}
-
-/// Finds a credential in a URL, and masks it in all messages from here on.
-fn credential(setup: &Setup<'_>, url: &str) -> Option<Embedded> {
-    let embedded = credential_in(url)?;
-    embedded.secrets.iter().for_each(|secret| setup.context.messages.remember(secret));
-    Some(embedded)
-}
-
-/// Clears the URLs, then removes the helpers. Returns the content in between, which is what undo
-/// restores.
-fn apply(copy: &WorkingCopy<'_>, fixes: &[Fix]) -> Result<Vec<u8>> {
-    for (index, fix) in fixes.iter().enumerate() {
-        // Where nothing matches any more, git would add a line.
-        if let Fix::ClearUrl { key, cleared } = fix
-            && !fixes[..index].contains(fix)
-        {
-            copy.edit(&["--replace-all", key, cleared, &with_any_user(cleared)])?;
-        }
-    }
-    let cleared = copy.bytes()?.unwrap_or_default();
-    for fix in fixes {
-        let Fix::RemoveHelper { key, value } = fix else { continue };
-        let values = copy.values(key)?;
-        // With the last helper goes an empty line before it, which would make git forget ours.
-        if values.iter().all(|other| other == value || other.is_empty()) && !values.is_empty() {
-            copy.edit(&["--unset-all", key])?;
-        } else if values.contains(value) {
-            copy.edit(&["--fixed-value", "--unset-all", key, value])?;
-        }
-    }
-    Ok(cleared)
-}
-
-/// The file of a `store` helper, if it exists. A repository can name any file here.
-fn token_file(value: &str) -> Option<String> {
-    let words = command(value);
-    let after = |(index, word): (usize, &String)| match word.strip_prefix("--file") {
-        Some("") => words.get(index + 1).cloned(),
-        Some(rest) => rest.strip_prefix('=').map(str::to_owned),
-        None => None,
-    };
-    words.iter().enumerate().find_map(after).filter(|file| Path::new(file).is_file())
-}
-
-/// A pattern for the same URL with any user, so that the token is not among git's arguments.
-fn with_any_user(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or_default();
-    let mut pattern = format!("^{scheme}://[^/]*@");
-    for character in rest.chars() {
-        if r"\.[]{}()*+?^$|".contains(character) {
-            pattern.push('\\');
-        }
-        pattern.push(character);
-    }
-    pattern + "$"
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pattern_names_the_url_without_the_token() {
-        assert_eq!(
-            with_any_user("https://github.com/acme/a+b.git"),
-            r"^https://[^/]*@github\.com/acme/a\+b\.git$"
+    fn check_owner(&self, own: &Directory, common: &Directory) -> Result<()> {
+        let sudo_user = self.setup.surroundings.sudo_user;
+        let is_trusted = |owner: u32| owner == 0 || sudo_user == Some(owner);
+        let owners = [own.stat()?.st_uid, common.stat()?.st_uid];
+        let stranger = owners.into_iter().find(|owner| !is_trusted(*owner));
+        let is_root = geteuid().is_root() && !self.setup.options.any_owner;
+        let Some(owner) = stranger.filter(|_| is_root) else { return Ok(()) };
+        let what = format!("{:?} belongs to user {owner}", own.path);
+        let advice = format!(
+            "run this as that user: git credential-gastown setup --migrate {}; or add --any-owner",
+            word(&self.top.path.to_string_lossy())
         );
+        Err(failure(what, &advice).into())
     }
+
+    /// What `core.worktree` names, if it is there. A submodule that was removed leaves its git
+    /// directory.
+    fn worktree_of(&self, own: &Directory) -> Result<Option<Directory>> {
+        let file = GitFile { directory: own.clone(), name: "config".into() };
+        let lines = file.lines(&self.setup.git)?;
+        let named = lines.iter().rfind(|line| line.is("core", "worktree"));
+        Ok(named.and_then(|line| Directory::open(&own.path.join(&line.value)).ok()))
+    }
+
+    fn leave(&mut self, why: &str) {
+        self.fixer.report.fail(format_args!("left alone: {why}"));
+    }
+}
+
+fn is_of_repository(directory: &Directory) -> bool {
+    is_repository(directory) || matches!(directory.entry(".git"), Entry::File | Entry::Directory)
+}
+
+/// A repository's own directory, as git tells one.
+fn is_repository(directory: &Directory) -> bool {
+    ["HEAD", "objects", "refs"].iter().all(|name| directory.entry(name) != Entry::Nothing)
+}
+
+/// Whether a file of one line names that very file or directory.
+fn names(directory: &Directory, file: &str, wanted: Option<Stat>) -> bool {
+    let named = pointed_to(directory, file, b"").and_then(|path| resolve(&path).ok());
+    let found = named.and_then(|(place, name)| place.stat_of(&name));
+    found.zip(wanted).is_some_and(|(found, wanted)| same(&found, &wanted))
+}
+
+/// The path in a file of one line, as seen from that file.
+fn pointed_to(directory: &Directory, file: &str, prefix: &[u8]) -> Option<PathBuf> {
+    let bytes = directory.read(file).ok()??.bytes;
+    let target = bytes.trim_ascii_end().strip_prefix(prefix)?;
+    Some(directory.path.join(OsStr::from_bytes(target)))
 }

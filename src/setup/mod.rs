@@ -22,11 +22,11 @@ use note::{Note, Notes};
 use target::{Scope, Target};
 
 mod configure;
+mod fixes;
 mod git_file;
 mod lines;
 mod migrate;
 mod note;
-mod repositories;
 mod target;
 mod undo;
 

@@ -21,7 +21,6 @@ const VERSION: u32 = 2;
 
 /// What was changed in one file.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Note {
     version: u32,
     /// Of the note itself.
@@ -35,8 +34,6 @@ pub(super) struct Note {
     /// From each content that the file may have to the one before the first change. Empty once
     /// another program has changed the file between two changes of ours.
     patches: Vec<Patch>,
-    /// The keys whose lines are ours.
-    pub keys: Vec<String>,
     /// Other helpers that were removed: key and value.
     pub helpers: Vec<(String, String)>,
     /// The links that were made.
@@ -52,7 +49,6 @@ impl Note {
             migrated: migrated.map(Path::to_owned),
             was_there: false,
             patches: Vec::new(),
-            keys: Vec::new(),
             helpers: Vec::new(),
             links: Vec::new(),
         }
@@ -198,37 +194,4 @@ fn read(directory: &Directory, name: &OsStr) -> Result<Option<Note>> {
 
 fn is_private(stat: &Stat) -> bool {
     stat.st_uid == geteuid().as_raw() && stat.st_mode & 0o022 == 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_content_that_a_kill_can_leave_leads_to_the_first() {
-        let mut note = Note::new(Path::new("/f"), None);
-        note.changes(None, Some(b"one"), true).unwrap();
-        note.changes(Some(b"one"), Some(b"two"), false).unwrap();
-        for content in [None, Some(&b"one"[..]), Some(b"two")] {
-            assert_eq!(note.origin(content).unwrap(), Some(None), "{content:?}");
-        }
-        assert_eq!(note.origin(Some(b"three")).unwrap(), None);
-        note.changes(Some(b"three"), Some(b"four"), false).unwrap();
-        assert_eq!(note.origin(Some(b"four")).unwrap(), None, "somebody else changed it");
-        note.changes(Some(b"five"), Some(b"six"), true).unwrap();
-        assert_eq!(note.origin(Some(b"six")).unwrap(), Some(Some(b"five".to_vec())));
-    }
-
-    #[test]
-    fn notes_that_others_can_write_are_not_believed() {
-        let home = tempfile::tempdir().unwrap();
-        let path = home.path().join("config/setup");
-        let notes = Notes::new(Some(path.clone()));
-        assert!(notes.all().unwrap().is_empty());
-        notes.save(&Note::new(Path::new("/f"), None)).unwrap();
-        assert_eq!(notes.all().unwrap().len(), 1);
-        let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
-        std::fs::set_permissions(&path, open).unwrap();
-        assert!(notes.all().is_err());
-    }
 }

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use git_credential_gastown::git_config::Line;
 
 use super::configure::remove_link;
 use super::git_file::{GitFile, WorkingCopy};
@@ -100,7 +101,10 @@ fn undo(
 fn undo_lines(setup: &Setup<'_>, file: &GitFile, note: &Note, report: &mut Report) -> Result<()> {
     let Some(now) = file.bytes()? else { return Ok(()) };
     let origin = note.origin(Some(&now))?;
-    let keys = our_keys(setup, file, note)?;
+    let keys = match note.migrated {
+        Some(_) => Vec::new(),
+        None => our_keys(file.lines(&setup.git)?),
+    };
     let has_changed = match &origin {
         Some(origin) => origin.as_ref() != Some(&now),
         None => !keys.is_empty() || !note.helpers.is_empty(),
@@ -148,16 +152,10 @@ fn take_back(copy: &WorkingCopy<'_>, keys: &[String], helpers: &[(String, String
     Ok(())
 }
 
-/// The keys whose values name this helper; only those on note, if the note has keys.
-fn our_keys(setup: &Setup<'_>, file: &GitFile, note: &Note) -> Result<Vec<String>> {
-    let mut keys: Vec<_> = match note.migrated {
-        Some(_) => Vec::new(),
-        None => {
-            file.lines(&setup.git)?.into_iter().filter(lines::is_ours).map(|it| it.key).collect()
-        }
-    };
-    keys.retain(|key| note.keys.is_empty() || note.keys.contains(key));
+/// The keys whose values name this helper.
+fn our_keys(lines: Vec<Line>) -> Vec<String> {
+    let mut keys: Vec<_> = lines.into_iter().filter(lines::is_ours).map(|line| line.key).collect();
     keys.sort();
     keys.dedup();
-    Ok(keys)
+    keys
 }
