@@ -158,8 +158,10 @@ impl Git {
         if let Some(repository) = repository
             && !run(&["rev-parse", "--git-common-dir"])?.succeeded
         {
-            let what = format!("git takes {:?} for no repository", repository.own().path);
-            return Err(failure(what, "look at it with git"));
+            let path = &repository.own().path;
+            let what = format!("git takes {path:?} for no repository");
+            let path = word(&path.to_string_lossy());
+            return Err(failure(what, &format!("to see why, run: git --git-dir {path} rev-parse")));
         }
         run(&[&["config"], LISTING].concat())?.lines().map_err(|said| unreadable(&said))
     }
@@ -248,7 +250,7 @@ fn in_directory(name: &OsStr) -> OsString {
 fn refused(path: &Path, said: &Said) -> Failure {
     let what = format!("git cannot read or change {path:?}: {}", said.complaint());
     let file = word(&path.to_string_lossy());
-    failure(what, &format!("correct it: git config --file {file} --edit"))
+    failure(what, &format!("to correct it, run: git config --file {file} --edit"))
 }
 
 fn unreadable(said: &Said) -> Failure {

@@ -100,7 +100,7 @@ fn report_store_helpers(in_effect: &[Line], wanted: &[HostLine], report: &mut Re
         if let Some(stale) = chain.iter().find(|line| kind(&line.value) == Kind::Store) {
             let file = stale.origin.strip_prefix("file:").unwrap_or_default();
             report.fail(format_args!(
-                "{host}: `{}` ({}) is still asked beside this helper; remove it: git config --file \
+                "{host}: `{}` ({}) is still asked beside this helper; run: git config --file \
                  {} --fixed-value --unset-all {} {}",
                 stale.value,
                 stale.origin,

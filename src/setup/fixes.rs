@@ -60,7 +60,7 @@ impl<'a> Fixer<'a> {
         for (file, _) in &repository.files {
             match self.file(file, &view) {
                 Err(error) if error.is::<Failure>() => self.report.fail(error),
-                Err(error) => self.report.fail(format_args!("left alone: {error:#}")),
+                Err(error) => self.report.leave(&file.path(), &format!("{error:#}")),
                 Ok(()) => {}
             }
         }
@@ -238,7 +238,7 @@ impl<'a> View<'a> {
         // The value of a rewriting rule is what it looks for, and a proxy is no git host.
         let is_url = !["url", "http"].contains(&line.section());
         let embedded = is_url.then(|| credential(self.setup, &line.value))??;
-        let host = embedded.host.clone().filter(|host| self.hosts().contains(host))?;
+        let host = embedded.host.clone().filter(|host| self.setup.hosts.contains(host))?;
         Some((embedded, host))
     }
 
@@ -246,18 +246,14 @@ impl<'a> View<'a> {
     /// `git config` could only change it with the token among its arguments.
     fn token_in_key(&self, line: &Line) -> Option<String> {
         let embedded = credential(self.setup, line.subsection()?)?;
-        embedded.host.as_ref().filter(|host| self.hosts().contains(host))?;
+        embedded.host.as_ref().filter(|host| self.setup.hosts.contains(host))?;
         Some(format!("{}.{}.{}", line.section(), embedded.cleared, line.variable()))
-    }
-
-    fn hosts(&self) -> &'a [Host] {
-        &self.setup.context.settings.hosts
     }
 
     /// The hosts of ours that a helper is asked for, or for a part of them.
     fn hosts_of(&self, line: &Line) -> impl Iterator<Item = &'a Host> {
         let is_for = |host: &&Host| line.subsection().is_none_or(|part| concerns(part, host));
-        self.hosts().iter().filter(is_for)
+        self.setup.hosts.iter().filter(is_for)
     }
 
     fn is_stale_helper(&self, line: &Line) -> bool {
@@ -265,29 +261,36 @@ impl<'a> View<'a> {
         is_store && self.hosts_of(line).next().is_some()
     }
 
-    /// Whether a line is in a file that can be changed here.
+    /// The file that a line is in, if it can be changed here.
+    fn own_file(&self, line: &Line) -> Option<&GitFile> {
+        let name = line.origin.strip_prefix("file:")?;
+        let mut files = self.repository?.files.iter();
+        files.find_map(|(file, origin)| (*origin == name).then_some(file))
+    }
+
     fn is_own(&self, line: &Line) -> bool {
-        let mut files = self.repository.iter().flat_map(|repository| &repository.files);
-        files.any(|(_, origin)| line.origin.strip_prefix("file:") == Some(origin))
+        self.own_file(line).is_some()
     }
 
     /// Why git would not ask this helper for a host, or a URL on it, once the stale helpers of
     /// the repository are gone.
     fn not_asked(&self, host: &Host, url: Option<&str>) -> Option<String> {
-        let stays = |line: &&Line| !self.goes(line);
+        let staying = || self.lines.iter().filter(|line| !self.goes(line));
         let path = url.map(|url| url.strip_prefix(&host.to_string()).unwrap_or("/"));
-        let chain = helpers_on(self.lines.iter().filter(stays), host, path);
-        match chain.first() {
-            _ if self.will_ask => None,
-            Some(line) if is_ours(line) => None,
-            Some(line) => Some(format!(
-                "git asks another helper ({}) for {host} first; run: git credential-gastown setup",
-                line.origin
-            )),
-            None => Some(format!(
-                "git would not ask this helper for {host}; run: git credential-gastown setup"
-            )),
+        let first = helpers_on(staying(), host, path).first().copied();
+        if self.will_ask || first.is_some_and(is_ours) {
+            return None;
         }
+        let why = match first {
+            Some(Line { origin, .. }) => {
+                format!("git asks another helper ({origin}) for {host} first")
+            }
+            None => format!("git would not ask this helper for {host}"),
+        };
+        // What the repository says itself goes before what the user or the system says.
+        let own = staying().filter(|line| line.is_helper()).find_map(|line| self.own_file(line));
+        let place = own.map(|file| format!(" --file {}", word(&file.path().to_string_lossy())));
+        Some(format!("{why}; run: git credential-gastown setup{}", place.unwrap_or_default()))
     }
 
     /// A stale helper, or an empty line whose other helpers are all stale.
@@ -315,7 +318,7 @@ impl<'a> View<'a> {
                 None => continue,
             };
             if line.scope == "command" {
-                report.fail(format_args!("{what}; take it out of GIT_CONFIG_COUNT and its values"));
+                report.fail(format_args!("the environment: {what}; run: unset GIT_CONFIG_COUNT"));
                 continue;
             }
             let base = self.repository.map_or(Path::new("/"), |it| &it.directory.own().path);

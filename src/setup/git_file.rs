@@ -143,8 +143,7 @@ impl GitFile {
         let since = self.directory.stat_of(lock).map_or(0, |stat| stat.st_mtime);
         let age = clock::now().since(Timestamp::from_millis(since.saturating_mul(1000)));
         let what = format!("{:?} is locked by {path:?}, which is {} old", self.path(), spoken(age));
-        let advice = "run the command again when that git has ended; if none is running, remove \
-                      the lock: rm";
+        let advice = "run the command again when that git has ended; if none is running, run: rm";
         failure(what, &format!("{advice} {}", word(&path.to_string_lossy()))).into()
     }
 
@@ -153,7 +152,8 @@ impl GitFile {
         let is_foreign = |stat: &&Stat| stat.st_nlink > 1 && stat.st_uid != geteuid().as_raw();
         let Some(stat) = stat.filter(is_foreign) else { return Ok(()) };
         let what = format!("{:?} of user {} has other names", self.path(), stat.st_uid);
-        Err(failure(what, "run the command as that user").into())
+        let advice = "run the command as that user; to look at it, run: ls -l";
+        Err(failure(what, &format!("{advice} {}", word(&self.path().to_string_lossy()))).into())
     }
 
     /// Removes the copies that killed setups of this user left here, and their locks. Best effort.

@@ -32,7 +32,7 @@ pub(super) fn wanted(setup: &Setup<'_>) -> Result<Vec<HostLine>, Failure> {
         // It would be wrong for every git from here on.
         return unusable(what, "correct the flag; nothing was written");
     }
-    if settings.hosts.is_empty() {
+    if setup.hosts.is_empty() {
         let what = "there is no git host to set up".to_owned();
         return unusable(what, "name one with --host, as --host github.com");
     }
@@ -44,7 +44,7 @@ pub(super) fn wanted(setup: &Setup<'_>) -> Result<Vec<HostLine>, Failure> {
         }
         Ok(HostLine { host: host.clone(), line: words.join(" ") })
     };
-    settings.hosts.iter().map(line).collect()
+    setup.hosts.iter().map(line).collect()
 }
 
 impl HostLine {

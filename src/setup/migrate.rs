@@ -7,7 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Error, Result, bail};
 use git_credential_gastown::failure::Failure;
 use git_credential_gastown::helper_line::word;
 use rustix::fs::Stat;
@@ -89,15 +89,15 @@ impl Walk<'_> {
         self.look_at(directory);
         let names = match directory.names() {
             Ok(names) if depth < DEEPEST => names,
-            Ok(_) => return self.leave(&format!("{:?} is too deep to look into", directory.path)),
-            Err(error) => return self.leave(&format!("{error:#}")),
+            Ok(_) => return self.leave(directory, "it is too deep to look into"),
+            Err(error) => return self.leave(directory, &format!("{error:#}")),
         };
         let idle: &[&str] = if is_repository(directory) { &NO_REPOSITORY } else { &[] };
         for name in names.iter().filter(|name| !idle.iter().any(|idle| name == idle)) {
             if directory.entry(name) == Entry::Directory {
                 match directory.enter(name) {
                     Ok(inner) => self.visit(&inner, depth + 1),
-                    Err(error) => self.leave(&format!("{error:#}")),
+                    Err(error) => self.leave(directory, &format!("{error:#}")),
                 }
             }
         }
@@ -114,7 +114,7 @@ impl Walk<'_> {
         };
         match looked {
             Err(error) if error.is::<Failure>() => self.fixer.report.fail(error),
-            Err(error) => self.leave(&format!("{error:#}")),
+            Err(error) => self.leave(directory, &format!("{error:#}")),
             Ok(()) => {}
         }
         if directory.entry(".gitmodules") == Entry::File {
@@ -123,26 +123,43 @@ impl Walk<'_> {
         }
     }
 
+    /// Whether this is the first look at a git directory. The walk comes to some by several ways.
+    fn is_new(&mut self, own: &Directory) -> Result<bool> {
+        let stat = own.stat()?;
+        let is_new = !self.seen.iter().any(|seen| same(seen, &stat));
+        self.seen.extend(is_new.then_some(stat));
+        Ok(is_new)
+    }
+
     /// A repository that lies here, with what it keeps for its worktrees. A worktree that it names
     /// itself has to be this one or in the directory given.
     fn repository(&mut self, own: &Directory, worktree: Option<&Directory>) -> Result<()> {
+        if !self.is_new(own)? {
+            return Ok(());
+        }
         if let Some(named) = self.worktree_of(own)?
             && !named.path.starts_with(&self.top.path)
             && !worktree.is_some_and(|here| named.stat().is_ok_and(|named| here.is(&named)))
         {
-            self.leave(&format!("{:?} is of a worktree elsewhere", own.path));
-            return Ok(());
+            return Err(elsewhere(&own.path, "belongs to a worktree in", &named.path));
         }
         self.fix(GitDirectory::Whole(own.clone()), own)?;
         if own.entry("worktrees") == Entry::Directory {
             let worktrees = own.enter("worktrees")?;
             for name in worktrees.names()? {
                 if worktrees.entry(&name) == Entry::Directory {
-                    self.fix(GitDirectory::OfWorktree(worktrees.enter(&name)?), own)?;
+                    self.worktree(worktrees.enter(&name)?, own)?;
                 }
             }
         }
         Ok(())
+    }
+
+    fn worktree(&mut self, own: Directory, common: &Directory) -> Result<()> {
+        match self.is_new(&own)? {
+            true => self.fix(GitDirectory::OfWorktree(own), common),
+            false => Ok(()),
+        }
     }
 
     /// The repository that the file `.git` of a worktree or submodule names, if that names it back.
@@ -150,14 +167,12 @@ impl Walk<'_> {
     fn linked_from(&mut self, worktree: &Directory) -> Result<()> {
         let path = worktree.path.join(".git");
         let Some(named) = pointed_to(worktree, ".git", b"gitdir: ") else { return Ok(()) };
-        let Ok(own) = Directory::open(&named) else {
-            self.leave(&format!("{path:?} names no repository"));
-            return Ok(());
-        };
+        let own =
+            Directory::open(&named).with_context(|| format!("{path:?} names no repository"))?;
         if own.entry("commondir") == Entry::Nothing {
             let named = self.worktree_of(&own)?.map(|named| named.stat()).transpose()?;
             if named.is_some_and(|named| worktree.is(&named)) {
-                return self.fix(GitDirectory::Whole(own.clone()), &own);
+                return self.repository(&own, Some(worktree));
             }
         } else {
             let (parent, link) = (own.parent()?, worktree.stat_of(".git"));
@@ -167,18 +182,17 @@ impl Walk<'_> {
                 && names(&own, "commondir", Some(common.stat()?))
                 && names(&own, "gitdir", link)
             {
-                self.fix(GitDirectory::Whole(common.clone()), &common)?;
-                return self.fix(GitDirectory::OfWorktree(own), &common);
+                if self.is_new(&common)? {
+                    self.fix(GitDirectory::Whole(common.clone()), &common)?;
+                }
+                return self.worktree(own, &common);
             }
         }
         // Below the directory given, the walk finds it.
-        if !own.path.starts_with(&self.top.path) {
-            let (own, is_not) = (own.path, "which does not name it back");
-            self.leave(&format!(
-                "{path:?} names {own:?}, {is_not}; if it should, migrate that directory"
-            ));
+        match own.path.starts_with(&self.top.path) {
+            true => Ok(()),
+            false => Err(elsewhere(&path, "is not named back by", &own.path)),
         }
-        Ok(())
     }
 
     fn fix(&mut self, directory: GitDirectory, common: &Directory) -> Result<()> {
@@ -186,11 +200,6 @@ impl Walk<'_> {
             GitDirectory::Whole(own) => (own, "config"),
             GitDirectory::OfWorktree(own) => (own, "../../config"),
         };
-        let stat = own.stat()?;
-        if self.seen.iter().any(|seen| same(seen, &stat)) {
-            return Ok(());
-        }
-        self.seen.push(stat);
         let mut files = Vec::new();
         for (place, name, origin) in
             [(common, "config", shared), (own, "config.worktree", "config.worktree")]
@@ -217,7 +226,7 @@ impl Walk<'_> {
         let Some(owner) = stranger.filter(|_| is_root) else { return Ok(()) };
         let what = format!("{:?} belongs to user {owner}", own.path);
         let advice = format!(
-            "run this as that user: git credential-gastown setup --migrate {}; or add --any-owner",
+            "as that user, or with --any-owner, run: git credential-gastown setup --migrate {}",
             word(&self.top.path.to_string_lossy())
         );
         Err(failure(what, &advice).into())
@@ -232,9 +241,17 @@ impl Walk<'_> {
         Ok(named.and_then(|line| Directory::open(&own.path.join(&line.value)).ok()))
     }
 
-    fn leave(&mut self, why: &str) {
-        self.fixer.report.fail(format_args!("left alone: {why}"));
+    fn leave(&mut self, directory: &Directory, why: &str) {
+        self.fixer.report.leave(&directory.path, why);
     }
+}
+
+/// What would be changed outside the directory that was given.
+fn elsewhere(path: &Path, why: &str, other: &Path) -> Error {
+    let what = format!("left alone: {path:?} {why} {other:?}, which is not in that directory");
+    let other = word(&other.to_string_lossy());
+    failure(what, &format!("if it should be, run: git credential-gastown setup --migrate {other}"))
+        .into()
 }
 
 fn is_of_repository(directory: &Directory) -> bool {

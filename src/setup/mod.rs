@@ -3,12 +3,13 @@
 //! for what `--migrate` is asked for.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Error, Result};
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::helper_line::word;
+use git_credential_gastown::host::Host;
 use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::process::umask;
@@ -38,6 +39,7 @@ struct Setup<'a> {
     surroundings: Surroundings,
     git: Git,
     notes: Notes,
+    hosts: Vec<Host>,
     /// The permissions of a new file under the user's umask.
     new_mode: u32,
 }
@@ -62,6 +64,11 @@ impl Report {
             self.lines.push(line);
         }
     }
+
+    fn leave(&mut self, path: &Path, why: &str) {
+        let path = word(&path.to_string_lossy());
+        self.fail(format_args!("left alone: {why}; to look at it, run: ls -ld {path}"));
+    }
 }
 
 pub(crate) fn run(context: &Context<'_>, flags: &Flags, options: &Options) -> Result<ExitCode> {
@@ -74,9 +81,10 @@ pub(crate) fn run(context: &Context<'_>, flags: &Flags, options: &Options) -> Re
     let surroundings = Surroundings::from_process();
     surroundings.tokens.iter().for_each(|(_, token)| context.messages.remember(token));
     let git = Git::find(&surroundings)?;
+    let hosts = context.settings.hosts.clone();
     let notes = Notes::new(surroundings.notes.clone());
     let new_mode = 0o600 | (0o666 & !mask);
-    let setup = Setup { context, flags, options, surroundings, git, notes, new_mode };
+    let setup = Setup { context, flags, options, surroundings, git, notes, hosts, new_mode };
     if options.target.print_env {
         write_answer(lines::exports(&setup)?.as_bytes())?;
         if answers_a_terminal() {

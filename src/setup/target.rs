@@ -110,7 +110,7 @@ fn check_includes_below(setup: &Setup<'_>, file: &GitFile, depth: usize) -> Resu
         if kind.is_fifo() || kind.is_socket() || is_device {
             let what = format!("{path:?} includes {included:?}, which is not a regular file");
             let shown = word(&path.to_string_lossy());
-            let advice = format!("take that line out: git config --file {shown} --edit");
+            let advice = format!("to take that line out, run: git config --file {shown} --edit");
             return Err(failure(what, &advice).into());
         }
         // git itself reports a file that it cannot read.

@@ -177,7 +177,7 @@ fn worktree_and_submodule_files_that_are_not_named_back_lead_nowhere() {
     let git = scene.path("outside/.git");
     scene.write("rigs/clone/.git", &format!("gitdir: {}\n", git.display()));
     let ran = scene.setup(&["--migrate", "rigs"]);
-    assert!(ran.assert_fails().stdout.contains("does not name it back"), "{ran:?}");
+    assert!(ran.assert_fails().stdout.contains("is not named back by"), "{ran:?}");
     assert_eq!(fs::read_to_string(&outside).unwrap(), before);
 }
 
