@@ -13,9 +13,10 @@ use git_credential_gastown::helper_line::word;
 use rustix::fs::Stat;
 use rustix::process::geteuid;
 
-use super::fixes::{Fixer, Repository};
+use super::fixes::Fixer;
 use super::git_file::GitFile;
 use super::target::{Target, check_includes, global_file};
+use super::view::Repository;
 use super::{Report, Setup, failure};
 use crate::files::{Directory, Entry, resolve, same};
 use crate::git::Repository as GitDirectory;

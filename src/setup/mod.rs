@@ -30,6 +30,7 @@ mod migrate;
 mod note;
 mod target;
 mod undo;
+mod view;
 
 /// What every part of setting up works with.
 struct Setup<'a> {

@@ -256,15 +256,7 @@ fn pipes_cost_no_time() {
     let scene = Scene::alone(&Git::newest());
     scene.setup(&[]).assert_ok();
     let pipe = |path: &str| {
-        let mut mkfifo = scene.home.command("mkfifo");
-        Ran::run(
-            {
-                mkfifo.arg(path);
-                mkfifo
-            },
-            b"",
-        )
-        .assert_ok();
+        scene.paste(&format!("mkfifo {path}")).assert_ok();
     };
     for name in ["one", "two", "three"] {
         repository(&scene, &format!("rigs/{name}"));

@@ -1,3 +1,5 @@
+//! The link `gh`.
+
 use super::*;
 
 #[test]

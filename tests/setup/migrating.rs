@@ -1,4 +1,4 @@
-use std::os::unix::fs::{MetadataExt as _, chown};
+//! Repositories cloned the old way.
 
 use super::*;
 
@@ -185,23 +185,6 @@ fn a_token_in_a_rewriting_rule_is_told_and_not_shown() {
 }
 
 #[test]
-fn root_does_not_take_over_what_it_mends() {
-    let scene = Scene::new(&Git::newest());
-    let url = scene.town().github.url_with(REPOSITORY, "ghs_sentinel");
-    scene.home.git(&["init", "--quiet", "rigs/one"]).assert_ok();
-    scene.home.git_in("rigs/one", &["remote", "add", "origin", &url]).assert_ok();
-    let config = scene.path("rigs/one/.git/config");
-    if chown(&config, Some(4711), Some(4711)).is_err() {
-        crate::town::skip("only root can give a file away");
-        return;
-    }
-    scene.setup(&["--migrate", "rigs"]).assert_ok();
-    assert!(!scene.read("rigs/one/.git/config").contains("ghs_sentinel"));
-    let owner = fs::metadata(&config).unwrap();
-    assert_eq!((owner.uid(), owner.gid()), (4711, 4711));
-}
-
-#[test]
 fn advice_about_a_hostile_repository_does_what_it_says_and_nothing_else() {
     let scene = Scene::new(&Git::newest());
     scene.home.git(&["init", "--quiet", "hostile"]).assert_ok();
@@ -211,9 +194,7 @@ fn advice_about_a_hostile_repository_does_what_it_says_and_nothing_else() {
     let ran = scene.setup(&["--migrate", "hostile"]);
     let (_, advice) = ran.assert_fails().stdout.split_once("run: ").expect("advice");
     let (advice, _) = advice.split_once(", then commit it").expect("advice");
-    let mut shell = scene.home.command("sh");
-    shell.args(["-c", advice]);
-    Ran::run(shell, b"").assert_ok();
+    scene.paste(advice).assert_ok();
     assert!(!scene.path("pwned").exists(), "{advice}");
     assert!(!scene.read("hostile/.gitmodules").contains("ghs_a"), "{advice}");
 }
@@ -266,17 +247,23 @@ fn token_stays_where_git_would_not_ask_this_helper() {
             assert!(ran.assert_fails().stdout.contains(why), "{ran:?}");
             assert!(!format!("{ran:?}").contains(token), "{ran:?}");
             assert!(scene.read("rigs/one/.git/config").contains(token), "{ran:?}");
+            let line = ran.stdout.lines().find(|line| line.contains("FAILED"));
+            line.and_then(|line| line.split_once("run: "))
+                .map_or("", |(_, advice)| advice)
+                .to_owned()
         };
         one(&scene, &[("remote.origin.url", gitlab), ("remote.other.url", ours)]);
         stays(&scene, &["--file", "mine", "--migrate", "rigs"], "ghs_sentinel");
         stays(&scene, &["--file", "mine", "--migrate", "rigs"], "glpat-sentinel");
-
+        scene.setup(&["--undo"]).assert_ok();
         let local = [("credential.helper", ""), ("credential.helper", "cache")];
-        one(&scene, &local);
-        stays(&scene, &["--migrate", "rigs"], "ghs_sentinel");
-        scene.home.git_in("rigs/one", &["config", "--unset-all", "credential.helper"]).assert_ok();
-        scene.home.git_in("rigs/one", &["config", "--unset", "include.path"]);
-
+        for helper in &local {
+            one(&scene, std::slice::from_ref(helper));
+            stays(&scene, &["--migrate", "rigs"], "ghs_sentinel");
+        }
+        // What the repository says goes before what the user says, so that is where to change it.
+        let advice = stays(&scene, &["--migrate", "rigs"], "ghs_sentinel");
+        scene.paste(&advice).assert_ok();
         scene.setup(&["--migrate", "rigs"]).assert_ok();
         let config = scene.read("rigs/one/.git/config");
         assert!(!config.contains("sentinel"), "setup serves GitLab now: {config}");
@@ -368,6 +355,40 @@ fn undone_migration_brings_the_helpers_back_and_no_token() {
             let text = String::from_utf8_lossy(&text);
             assert!(!text.contains("ghs_sentinel"), "{path:?}");
         }
+    }
+}
+
+#[test]
+fn every_failure_names_a_command_that_works_where_it_is_pasted() {
+    let mut scene = Scene::alone(&Git::newest());
+    scene.home.set("GIT_CONFIG_COUNT", "1");
+    scene.home.set("GIT_CONFIG_KEY_0", "lfs.url");
+    scene.home.set("GIT_CONFIG_VALUE_0", "https://x:ghs_sentinel@git.example/a");
+    let included = "[include]\n\tpath = /dev/zero\n";
+    one(&scene, &[("include.path", "../../../included"), ("credential.helper", "")]);
+    scene.write("included", "[lfs]\n\turl = https://x:ghs_sentinel@git.example/a\n");
+    for name in ["pipe", "broken", "lost", "locked", "linked"] {
+        scene.home.git(&["init", "--quiet", &format!("rigs/{name}")]).assert_ok();
+    }
+    let url = "https://x:ghs_sentinel@git.example/a.git";
+    scene.home.git_in("rigs/locked", &["remote", "add", "origin", url]).assert_ok();
+    scene.write("rigs/pipe/.git/config", included);
+    scene.write("rigs/broken/.git/HEAD", "");
+    scene.write("rigs/locked/.git/config.lock", "");
+    fs::remove_dir_all(scene.path("rigs/lost/.git")).unwrap();
+    scene.write("rigs/lost/.git", "gitdir: /nowhere\n");
+    fs::rename(scene.path("rigs/linked/.git/config"), scene.path("elsewhere")).unwrap();
+    symlink(scene.path("elsewhere"), scene.path("rigs/linked/.git/config")).unwrap();
+    scene.write("rigs/.gitmodules", &format!("[submodule \"x\"]\n\turl = {url}\n"));
+    let ran = scene.setup(&["--migrate", "rigs"]);
+    assert!(!format!("{:?}", ran.assert_fails()).contains("ghs_sentinel"), "{ran:?}");
+    let failures: Vec<_> = ran.stdout.lines().filter(|line| line.starts_with("FAILED")).collect();
+    assert_eq!(failures.len(), 8, "{ran:?}");
+    for line in failures {
+        let (_, advice) = line.rsplit_once("run: ").unwrap_or_else(|| panic!("{line}"));
+        let pasted = scene.paste(advice.split_once(", then").map_or(advice, |(first, _)| first));
+        // What is asked is why git takes this for no repository.
+        assert!(pasted.code == 0 || line.contains("to see why"), "{line}\n{pasted:?}");
     }
 }
 
