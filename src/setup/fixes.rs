@@ -5,7 +5,6 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use git_credential_gastown::failure::Failure;
 use git_credential_gastown::helper_line::{command, word};
 
 use super::git_file::{GitFile, WorkingCopy};
@@ -46,10 +45,8 @@ impl<'a> Fixer<'a> {
         }
         let view = View::new(self.setup, self.target, Some(repository))?;
         for (file, _) in &repository.files {
-            match self.file(file, &view) {
-                Err(error) if error.is::<Failure>() => self.report.fail(error),
-                Err(error) => self.report.leave(&file.path(), &format!("{error:#}")),
-                Ok(()) => {}
+            if let Err(error) = self.file(file, &view) {
+                self.report.leave(&file.path(), &error);
             }
         }
         view.report_elsewhere(self.report);

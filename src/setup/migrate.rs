@@ -7,8 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Error, Result, bail};
-use git_credential_gastown::failure::Failure;
+use anyhow::{Context as _, Error, Result, bail, ensure};
 use git_credential_gastown::helper_line::word;
 use rustix::fs::Stat;
 use rustix::process::geteuid;
@@ -88,19 +87,22 @@ impl Walk<'_> {
 
     fn visit(&mut self, directory: &Directory, depth: usize) {
         self.look_at(directory);
-        let names = match directory.names() {
-            Ok(names) if depth < DEEPEST => names,
-            Ok(_) => return self.leave(directory, "it is too deep to look into"),
-            Err(error) => return self.leave(directory, &format!("{error:#}")),
-        };
-        let idle: &[&str] = if is_repository(directory) { &NO_REPOSITORY } else { &[] };
-        for name in names.iter().filter(|name| !idle.iter().any(|idle| name == idle)) {
-            if directory.entry(name) == Entry::Directory {
-                match directory.enter(name) {
-                    Ok(inner) => self.visit(&inner, depth + 1),
-                    Err(error) => self.leave(directory, &format!("{error:#}")),
+        let mut visit_inner = || {
+            ensure!(depth < DEEPEST, "{:?} is too deep to look into", directory.path);
+            let is_idle = |name: &&OsString| NO_REPOSITORY.iter().any(|idle| *name == idle);
+            let is_repository = is_repository(directory);
+            for name in directory.names()?.iter().filter(|name| !(is_repository && is_idle(name))) {
+                if directory.entry(name) == Entry::Directory {
+                    match directory.enter(name) {
+                        Ok(inner) => self.visit(&inner, depth + 1),
+                        Err(error) => self.fixer.report.leave(&directory.path, &error),
+                    }
                 }
             }
+            Ok(())
+        };
+        if let Err(error) = visit_inner() {
+            self.fixer.report.leave(&directory.path, &error);
         }
     }
 
@@ -113,10 +115,8 @@ impl Walk<'_> {
             _ if is_repository(directory) => self.repository(directory, None),
             _ => Ok(()),
         };
-        match looked {
-            Err(error) if error.is::<Failure>() => self.fixer.report.fail(error),
-            Err(error) => self.leave(directory, &format!("{error:#}")),
-            Ok(()) => {}
+        if let Err(error) = looked {
+            self.fixer.report.leave(&directory.path, &error);
         }
         if directory.entry(".gitmodules") == Entry::File {
             let name = OsString::from(".gitmodules");
@@ -240,10 +240,6 @@ impl Walk<'_> {
         let lines = file.lines(&self.setup.git)?;
         let named = lines.iter().rfind(|line| line.is("core", "worktree"));
         Ok(named.and_then(|line| Directory::open(&own.path.join(&line.value)).ok()))
-    }
-
-    fn leave(&mut self, directory: &Directory, why: &str) {
-        self.fixer.report.leave(&directory.path, why);
     }
 }
 

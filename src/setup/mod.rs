@@ -66,9 +66,15 @@ impl Report {
         }
     }
 
-    fn leave(&mut self, path: &Path, why: &str) {
+    /// Something in a directory that is migrated.
+    fn leave(&mut self, path: &Path, why: &Error) {
         let path = word(&path.to_string_lossy());
-        self.fail(format_args!("left alone: {why}; to look at it, run: ls -ld {path}"));
+        match why.is::<Failure>() {
+            true => self.fail(why),
+            false => {
+                self.fail(format_args!("left alone: {why:#}; to look at it, run: ls -ld {path}"))
+            }
+        }
     }
 }
 

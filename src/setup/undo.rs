@@ -2,10 +2,10 @@
 //! otherwise takes out our lines and leaves the rest. With `--migrate`, puts the helpers back that
 //! were removed from repositories. Tokens are not restored.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use git_credential_gastown::git_config::Line;
 
 use super::configure::remove_link;
 use super::git_file::{GitFile, WorkingCopy};
@@ -13,23 +13,17 @@ use super::note::Note;
 use super::target::Target;
 use super::{Report, Setup, lines, named};
 
-/// A file to undo, and the directory that was migrated when it was changed.
-type Meant = (PathBuf, Option<PathBuf>);
-
 pub(super) fn run(setup: &Setup<'_>, report: &mut Report) -> Result<()> {
     let said = report.lines.len();
-    let is_named = setup.options.target.is_named() && setup.options.migrate.is_none();
-    let noted = noted(setup, is_named, report);
-    let meant = match &setup.options.migrate {
-        Some(directory) => migrated_in(&setup.surroundings.absolute(directory), noted),
-        None if is_named => vec![(Target::of(setup)?.file.path(), None)],
-        None => everywhere(setup, noted),
-    };
-    for (path, migrated) in meant {
-        match undo(setup, &path, migrated.as_deref(), report) {
-            Err(error) if is_named => return Err(error),
-            Err(error) => report.fail(named(error)),
-            Ok(()) => {}
+    let migrated = setup.options.migrate.as_ref().map(|path| setup.surroundings.absolute(path));
+    let migrated = migrated.map(|path| path.canonicalize().unwrap_or(path));
+    if setup.options.target.is_named() && migrated.is_none() {
+        undo(setup, &Target::of(setup)?.file.path(), None, report)?;
+    } else {
+        for (path, migrated) in noted(setup, migrated.as_deref(), report) {
+            if let Err(error) = undo(setup, &path, migrated.as_deref(), report) {
+                report.fail(named(error));
+            }
         }
     }
     if let Some(directory) = &setup.options.gh_shim {
@@ -41,41 +35,37 @@ pub(super) fn run(setup: &Setup<'_>, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// What the notes tell of; reports those that cannot be used, unless only one file is meant.
-fn noted(setup: &Setup<'_>, is_named: bool, report: &mut Report) -> Vec<Meant> {
+/// The files that the notes tell of: those that were migrated in a directory; else those that were
+/// to have git ask this helper, and the usual one.
+fn noted(
+    setup: &Setup<'_>,
+    directory: Option<&Path>,
+    report: &mut Report,
+) -> BTreeSet<(PathBuf, Option<PathBuf>)> {
     let notes = setup.notes.all().unwrap_or_else(|reason| {
         setup.context.messages.warning(format_args!(
             "no undo note is used, only the lines of this helper are removed: {reason:#}"
         ));
         Vec::new()
     });
-    let mut noted = Vec::new();
+    let is_meant = |note: &Note| match (directory, &note.migrated) {
+        (Some(directory), Some(migrated)) => {
+            migrated.starts_with(directory) || note.file.starts_with(directory)
+        }
+        (directory, migrated) => directory.is_none() && migrated.is_none(),
+    };
+    let mut noted = BTreeSet::new();
     for note in notes {
         match note {
-            Ok(note) => noted.push((note.file, note.migrated)),
-            Err(reason) if !is_named => report.fail(named(reason)),
-            Err(_) => {}
+            Ok(note) if is_meant(&note) => noted.extend([(note.file, note.migrated)]),
+            Ok(_) => {}
+            Err(reason) => report.fail(named(reason)),
         }
     }
-    noted
-}
-
-fn migrated_in(directory: &Path, mut noted: Vec<Meant>) -> Vec<Meant> {
-    let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
-    noted.retain(|(file, migrated)| {
-        migrated.as_ref().is_some_and(|migrated| migrated.starts_with(&directory))
-            || (migrated.is_some() && file.starts_with(&directory))
-    });
-    noted
-}
-
-/// What setup has noted, and the usual file, which need not be one that setup can change.
-fn everywhere(setup: &Setup<'_>, mut noted: Vec<Meant>) -> Vec<Meant> {
-    noted.retain(|(_, migrated)| migrated.is_none());
-    let usual = Target::of(setup).map(|target| target.file);
-    noted.extend(usual.ok().filter(|file| file.bytes().is_ok()).map(|file| (file.path(), None)));
-    noted.sort();
-    noted.dedup();
+    // It need not be one that setup can change, for example a device.
+    let usual = Target::of(setup).ok().filter(|_| directory.is_none());
+    let usual = usual.filter(|target| target.file.bytes().is_ok());
+    noted.extend(usual.map(|target| (target.file.path(), None)));
     noted
 }
 
@@ -101,10 +91,9 @@ fn undo(
 fn undo_lines(setup: &Setup<'_>, file: &GitFile, note: &Note, report: &mut Report) -> Result<()> {
     let Some(now) = file.bytes()? else { return Ok(()) };
     let origin = note.origin(Some(&now))?;
-    let keys = match note.migrated {
-        Some(_) => Vec::new(),
-        None => our_keys(file.lines(&setup.git)?),
-    };
+    let ours = file.lines(&setup.git)?.into_iter().filter(lines::is_ours);
+    let ours = ours.filter(|_| note.migrated.is_none());
+    let keys: BTreeSet<_> = ours.map(|line| line.key).collect();
     let has_changed = match &origin {
         Some(origin) => origin.as_ref() != Some(&now),
         None => !keys.is_empty() || !note.helpers.is_empty(),
@@ -116,7 +105,7 @@ fn undo_lines(setup: &Setup<'_>, file: &GitFile, note: &Note, report: &mut Repor
         file.change(&setup.git, setup.new_mode, |copy| {
             match note.origin(copy.before.as_deref())? {
                 Some(origin) => copy.replace(origin.as_deref()),
-                None => take_back(copy, &keys, &note.helpers),
+                None => take_back(copy, &keys, note),
             }
         })?;
     }
@@ -133,8 +122,8 @@ fn undo_lines(setup: &Setup<'_>, file: &GitFile, note: &Note, report: &mut Repor
         Some(None) => report.say(format_args!("removed `{shown}`, which was not there before")),
         None => {
             for key in &keys {
-                report
-                    .say(format_args!("took the lines of this helper for {key} out of `{shown}`"));
+                let did = "took the lines of this helper for";
+                report.say(format_args!("{did} {key} out of `{shown}`"));
             }
         }
     }
@@ -142,20 +131,12 @@ fn undo_lines(setup: &Setup<'_>, file: &GitFile, note: &Note, report: &mut Repor
 }
 
 /// Somebody else has changed the file: removes our lines, and puts back what we removed.
-fn take_back(copy: &WorkingCopy<'_>, keys: &[String], helpers: &[(String, String)]) -> Result<()> {
+fn take_back(copy: &WorkingCopy<'_>, keys: &BTreeSet<String>, note: &Note) -> Result<()> {
     keys.iter().try_for_each(|key| lines::remove(copy, key))?;
-    for (key, value) in helpers {
+    for (key, value) in &note.helpers {
         if !copy.values(key)?.contains(value) {
             copy.edit(&["--add", key, value])?;
         }
     }
     Ok(())
-}
-
-/// The keys whose values name this helper.
-fn our_keys(lines: Vec<Line>) -> Vec<String> {
-    let mut keys: Vec<_> = lines.into_iter().filter(lines::is_ours).map(|line| line.key).collect();
-    keys.sort();
-    keys.dedup();
-    keys
 }
