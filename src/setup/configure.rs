@@ -20,8 +20,11 @@ pub(super) fn run(setup: &Setup<'_>, target: &Target, report: &mut Report) -> Re
     let mut written = target.missing(setup, &wanted)?;
     if !setup.options.dry_run && (!written.is_empty() || link.is_some()) {
         written = match write(setup, target, link.as_ref(), &wanted) {
-            // To migrate, it is enough that git asks this helper, even with other settings.
-            Err(error) if setup.options.migrate.is_some() && is_asked(setup, target, &wanted)? => {
+            // To migrate, it is enough that git asks this helper for some host, with any settings.
+            Err(error)
+                if setup.options.migrate.is_some()
+                    && target.lines_in_effect(setup)?.iter().any(is_ours) =>
+            {
                 report.say(format_args!(
                     "git asks this helper already; its lines stay as they are: {error:#}"
                 ));
@@ -83,14 +86,6 @@ fn write<'w>(
         setup.save(&note);
         Ok(missing)
     })
-}
-
-/// Whether git asks this helper first for each host.
-fn is_asked(setup: &Setup<'_>, target: &Target, wanted: &[HostLine]) -> Result<bool> {
-    let lines = target.lines_in_effect(setup)?;
-    Ok(wanted.iter().all(|wanted| {
-        helpers_on(&lines, &wanted.host, None).first().is_some_and(|line| is_ours(line))
-    }))
 }
 
 /// Reports those that git still asks, because of a line elsewhere.

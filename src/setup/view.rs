@@ -104,7 +104,10 @@ impl<'a> View<'a> {
         // The value of a rewriting rule is what it looks for, and a proxy is no git host.
         let is_url = !["url", "http"].contains(&line.section());
         let embedded = is_url.then(|| credential(self.setup, &line.value))??;
-        let host = embedded.host.clone().filter(|host| self.setup.hosts.contains(host))?;
+        let host = embedded
+            .host
+            .clone()
+            .filter(|host| self.setup.context.settings.hosts.contains(host))?;
         Some((embedded, host))
     }
 
@@ -112,14 +115,14 @@ impl<'a> View<'a> {
     /// `git config` could only change it with the token among its arguments.
     fn token_in_key(&self, line: &Line) -> Option<String> {
         let embedded = credential(self.setup, line.subsection()?)?;
-        embedded.host.as_ref().filter(|host| self.setup.hosts.contains(host))?;
+        embedded.host.as_ref().filter(|host| self.setup.context.settings.hosts.contains(host))?;
         Some(format!("{}.{}.{}", line.section(), embedded.cleared, line.variable()))
     }
 
     /// The hosts of ours that a helper is asked for, or for a part of them.
     fn hosts_of(&self, line: &Line) -> impl Iterator<Item = &'a Host> {
         let is_for = |host: &&Host| line.subsection().is_none_or(|part| concerns(part, host));
-        self.setup.hosts.iter().filter(is_for)
+        self.setup.context.settings.hosts.iter().filter(is_for)
     }
 
     fn is_stale_helper(&self, line: &Line) -> bool {
