@@ -27,6 +27,7 @@ const DEEPEST: usize = 200;
 
 struct Walk<'a> {
     setup: &'a Setup<'a>,
+    target: &'a Target,
     top: &'a Directory,
     fixer: Fixer<'a>,
     seen: Vec<Stat>,
@@ -50,7 +51,7 @@ pub(super) fn run(
         check_includes(setup, &global)?;
     }
     let fixer = Fixer::new(setup, target, &top.path, report);
-    let mut walk = Walk { setup, top: &top, fixer, seen: Vec::new() };
+    let mut walk = Walk { setup, target, top: &top, fixer, seen: Vec::new() };
     walk.fixer.report_elsewhere()?;
     walk.look_above()?;
     walk.visit(&top, 0);
@@ -227,7 +228,8 @@ impl Walk<'_> {
         let Some(owner) = stranger.filter(|_| is_root) else { return Ok(()) };
         let what = format!("{:?} belongs to user {owner}", own.path);
         let advice = format!(
-            "as that user, or with --any-owner, run: git credential-gastown setup --migrate {}",
+            "as that user, or with --any-owner, run: git credential-gastown setup{} --migrate {}",
+            self.target.flag(),
             word(&self.top.path.to_string_lossy())
         );
         Err(failure(what, &advice).into())

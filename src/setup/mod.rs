@@ -20,7 +20,7 @@ use crate::commands::{answers_a_terminal, write_answer};
 use crate::config::Surroundings;
 use crate::git::Git;
 use note::{Note, Notes};
-use target::{Scope, Target};
+use target::Target;
 
 mod configure;
 mod fixes;
@@ -127,17 +127,10 @@ fn configure_and_migrate(setup: &Setup<'_>, report: &mut Report) -> Result<()> {
     if let Some(directory) = &setup.options.migrate {
         migrate::run(setup, &target, &setup.surroundings.absolute(directory), report)?;
     }
-    let place = match target.scope {
-        Scope::System => "--system".to_owned(),
-        Scope::Global => "--global".to_owned(),
-        // By its path, so that the command works in any directory.
-        Scope::Local | Scope::File => {
-            format!("--file {}", word(&target.file.path().to_string_lossy()))
-        }
-    };
     report.say(format_args!(
         "check it with: git credential-gastown doctor; take it back with: git credential-gastown \
-         setup --undo {place}"
+         setup --undo{}",
+        target.flag()
     ));
     Ok(())
 }

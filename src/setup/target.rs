@@ -42,6 +42,17 @@ impl Target {
         Ok(Self { file: GitFile::open(&setup.surroundings.absolute(&path))?, scope })
     }
 
+    /// How to name it on a command line, in whatever directory.
+    pub(super) fn flag(&self) -> String {
+        match self.scope {
+            Scope::System => " --system".to_owned(),
+            Scope::Global => " --global".to_owned(),
+            Scope::Local | Scope::File => {
+                format!(" --file {}", word(&self.file.path().to_string_lossy()))
+            }
+        }
+    }
+
     pub(super) fn lines_in_effect(&self, setup: &Setup<'_>) -> Result<Vec<Line>> {
         let git = &setup.git;
         let (mut lines, scopes): (_, &[&str]) = match self.scope {
