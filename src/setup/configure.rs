@@ -17,6 +17,7 @@ pub(super) fn run(setup: &Setup<'_>, target: &Target, report: &mut Report) -> Re
     let wanted = wanted(setup)?;
     let link = Link::plan(setup)?;
     check_includes(setup, &target.file)?;
+    let _turn = (!setup.options.dry_run).then(|| target.file.take_turn()).transpose()?;
     let mut written = target.missing(setup, &wanted)?;
     if !setup.options.dry_run && (!written.is_empty() || link.is_some()) {
         written = match write(setup, target, link.as_ref(), &wanted) {
@@ -67,7 +68,6 @@ fn write<'w>(
     wanted: &'w [HostLine],
 ) -> Result<Vec<&'w HostLine>> {
     let file = &target.file;
-    let _turn = file.take_turn()?;
     let mut note = setup.notes.load(&file.path(), None)?;
     if let Some(link) = link.map(Link::path).filter(|link| !note.links.contains(link)) {
         note.links.push(link);

@@ -55,6 +55,7 @@ impl<'a> Fixer<'a> {
 
     fn file(&mut self, file: &GitFile, view: &View<'_>) -> Result<()> {
         let setup = self.setup;
+        let _turn = (!setup.options.dry_run).then(|| file.take_turn()).transpose()?;
         let shown = file.path();
         let (mut fixes, problems) = view.plan(&shown, &file.lines(&setup.git)?);
         for problem in problems {
@@ -64,7 +65,6 @@ impl<'a> Fixer<'a> {
             return Ok(());
         }
         if !setup.options.dry_run {
-            let _turn = file.take_turn()?;
             fixes = file.change(&setup.git, setup.new_mode, |copy| {
                 let (fixes, _) = view.plan(&shown, &copy.lines()?);
                 let cleared = apply(copy, &fixes)?;

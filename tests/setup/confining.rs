@@ -31,10 +31,11 @@ fn is_clear(config: &Path) -> bool {
 }
 
 fn is_root() -> bool {
-    if !geteuid().is_root() {
+    let is_root = geteuid().is_root();
+    if !is_root {
         crate::town::skip("only root can give files away");
     }
-    geteuid().is_root()
+    is_root
 }
 
 fn give_away(directory: &Path) {

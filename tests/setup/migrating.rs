@@ -135,56 +135,6 @@ fn links_are_not_followed_and_other_hosts_are_left_alone() {
 }
 
 #[test]
-fn an_empty_line_that_would_hide_this_helper_goes_with_the_store() {
-    let scene = Scene::new(&Git::newest());
-    scene.home.git(&["init", "--quiet", "rigs/one"]).assert_ok();
-    let in_one = |arguments: &[&str]| {
-        scene.home.git_in("rigs/one", arguments).assert_ok();
-    };
-    in_one(&["config", "--add", "credential.helper", ""]);
-    in_one(&["config", "--add", "credential.helper", "store"]);
-    in_one(&["config", "--add", "credential.https://gitlab.example.helper", "store"]);
-    scene.setup(&["--migrate", "rigs"]).assert_ok();
-    let listed = scene.home.git_in("rigs/one", &["config", "--local", "--get-regexp", "helper"]);
-    assert_eq!(listed.stdout, "credential.https://gitlab.example.helper store\n");
-}
-
-#[test]
-fn one_that_cannot_be_changed_is_told_and_the_others_are() {
-    let scene = Scene::new(&Git::newest());
-    let url = scene.town().github.url_with(REPOSITORY, "ghs_sentinel");
-    for name in ["a", "b", "c"] {
-        let directory = format!("rigs/{name}");
-        scene.home.git(&["init", "--quiet", &directory]).assert_ok();
-        scene.home.git_in(&directory, &["remote", "add", "origin", &url]).assert_ok();
-    }
-    // Somebody else is writing it, as far as git can tell.
-    scene.write("rigs/b/.git/config.lock", "");
-    let ran = scene.setup(&["--migrate", "rigs"]);
-    assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stdout.contains("/rigs/b/.git/config.lock\", which is"), "{ran:?}");
-    assert!(ran.stdout.contains("changed 2"), "{ran:?}");
-    assert!(!format!("{ran:?}").contains("ghs_sentinel"), "{ran:?}");
-    for (name, is_clear) in [("a", true), ("b", false), ("c", true)] {
-        let config = scene.read(&format!("rigs/{name}/.git/config"));
-        assert_eq!(!config.contains("ghs_sentinel"), is_clear, "{name}");
-    }
-}
-
-#[test]
-fn a_token_in_a_rewriting_rule_is_told_and_not_shown() {
-    let scene = Scene::new(&Git::newest());
-    scene.home.git(&["init", "--quiet", "rigs/one"]).assert_ok();
-    let key = format!("url.http://x:ghs_sentinel@{}/.insteadOf", scene.town().github.host());
-    let value = format!("http://{}/", scene.town().github.host());
-    scene.home.git_in("rigs/one", &["config", &key, &value]).assert_ok();
-    let ran = scene.setup(&["--migrate", "rigs"]);
-    assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stdout.contains("insteadof") && ran.stdout.contains("--edit"), "{ran:?}");
-    assert!(!format!("{ran:?}").contains("ghs_sentinel"), "{ran:?}");
-}
-
-#[test]
 fn advice_about_a_hostile_repository_does_what_it_says_and_nothing_else() {
     let scene = Scene::new(&Git::newest());
     scene.home.git(&["init", "--quiet", "hostile"]).assert_ok();
@@ -290,6 +240,9 @@ fn every_form_of_store_is_removed_for_parts_of_the_host_too() {
             ("credential.https://git.example.helper", "!git credential-store"),
             ("credential.helper", "/usr/lib/git-core/git-credential-store"),
             ("credential.https://elsewhere.example/acme.helper", "store"),
+            // It would hide this helper once those after it are gone.
+            ("credential.https://git.example/other.helper", ""),
+            ("credential.https://git.example/other.helper", "store"),
         ],
     );
     scene.setup(&["--migrate", "rigs"]).assert_ok();
@@ -302,12 +255,13 @@ fn token_in_another_file_or_in_a_name_is_told_and_said_to_be_nowhere_else() {
     let scene = Scene::alone(&Git::newest());
     let key = "url.https://x:ghs_sentinel@git.example/.insteadOf";
     scene.home.git(&["config", "--global", key, "https://git.example/"]).assert_ok();
-    one(&scene, &[("include.path", "../../../included")]);
+    one(&scene, &[("include.path", "../../../included"), (key, "https://git.example/")]);
     scene.write("included", "[lfs]\n\turl = https://x:ghs_sentinel@git.example/a\n");
     let ran = scene.setup(&["--migrate", "rigs"]);
     let said = &ran.assert_fails().stdout;
     assert!(said.contains("/.gitconfig`: url.https://git.example/.insteadof carries"), "{ran:?}");
     assert!(said.contains("/included`: lfs.url carries a token"), "{ran:?}");
+    assert!(said.contains("/config\": url.https://git.example/.insteadof carries"), "{ran:?}");
     assert!(!said.contains("took") && !format!("{ran:?}").contains("ghs_sentinel"), "{ran:?}");
 }
 
@@ -359,7 +313,7 @@ fn undone_migration_brings_the_helpers_back_and_no_token() {
 }
 
 #[test]
-fn every_failure_names_a_command_that_works_where_it_is_pasted() {
+fn one_failure_stops_no_other_and_each_names_a_command_that_works_where_it_is_pasted() {
     let mut scene = Scene::alone(&Git::newest());
     scene.home.set("GIT_CONFIG_COUNT", "1");
     scene.home.set("GIT_CONFIG_KEY_0", "lfs.url");
@@ -367,11 +321,14 @@ fn every_failure_names_a_command_that_works_where_it_is_pasted() {
     let included = "[include]\n\tpath = /dev/zero\n";
     one(&scene, &[("include.path", "../../../included"), ("credential.helper", "")]);
     scene.write("included", "[lfs]\n\turl = https://x:ghs_sentinel@git.example/a\n");
-    for name in ["pipe", "broken", "lost", "locked", "linked"] {
+    for name in ["pipe", "broken", "lost", "locked", "linked", "usual"] {
         scene.home.git(&["init", "--quiet", &format!("rigs/{name}")]).assert_ok();
     }
     let url = "https://x:ghs_sentinel@git.example/a.git";
-    scene.home.git_in("rigs/locked", &["remote", "add", "origin", url]).assert_ok();
+    for name in ["locked", "usual"] {
+        let add = ["remote", "add", "origin", url];
+        scene.home.git_in(format!("rigs/{name}"), &add).assert_ok();
+    }
     scene.write("rigs/pipe/.git/config", included);
     scene.write("rigs/broken/.git/HEAD", "");
     scene.write("rigs/locked/.git/config.lock", "");
@@ -382,6 +339,8 @@ fn every_failure_names_a_command_that_works_where_it_is_pasted() {
     scene.write("rigs/.gitmodules", &format!("[submodule \"x\"]\n\turl = {url}\n"));
     let ran = scene.setup(&["--migrate", "rigs"]);
     assert!(!format!("{:?}", ran.assert_fails()).contains("ghs_sentinel"), "{ran:?}");
+    assert!(ran.stdout.contains("changed 1 files"), "those that can be changed are: {ran:?}");
+    assert!(scene.read("rigs/locked/.git/config").contains("ghs_sentinel"));
     let failures: Vec<_> = ran.stdout.lines().filter(|line| line.starts_with("FAILED")).collect();
     assert_eq!(failures.len(), 8, "{ran:?}");
     for line in failures {
