@@ -11,28 +11,20 @@ use super::git_file::{GitFile, WorkingCopy};
 use super::target::{Target, check_includes};
 use super::view::{Fix, Repository, View, credential};
 use super::{Report, Setup};
+use crate::files::Directory;
 
 pub(super) struct Fixer<'a> {
-    setup: &'a Setup<'a>,
-    target: &'a Target,
-    /// The directory that is migrated, for notes.
-    top: &'a Path,
+    pub setup: &'a Setup<'a>,
+    pub target: &'a Target,
+    /// The directory that is migrated.
+    pub top: &'a Directory,
     pub report: &'a mut Report,
     /// How many files.
     pub changed: usize,
     pub has_noted: bool,
 }
 
-impl<'a> Fixer<'a> {
-    pub(super) fn new(
-        setup: &'a Setup<'_>,
-        target: &'a Target,
-        top: &'a Path,
-        report: &'a mut Report,
-    ) -> Self {
-        Self { setup, target, top, report, changed: 0, has_noted: false }
-    }
-
+impl Fixer<'_> {
     /// What git reads outside of all repositories.
     pub(super) fn report_elsewhere(&mut self) -> Result<()> {
         View::new(self.setup, self.target, None)?.report_elsewhere(self.report);
@@ -113,7 +105,7 @@ impl<'a> Fixer<'a> {
         if helpers.is_empty() {
             return Ok(());
         }
-        let mut note = self.setup.notes.load(&file.path(), Some(self.top))?;
+        let mut note = self.setup.notes.load(&file.path(), Some(&self.top.path))?;
         let is_first = note.helpers.is_empty();
         note.helpers.extend(helpers);
         note.changes(Some(cleared), copy.bytes()?.as_deref(), is_first)?;

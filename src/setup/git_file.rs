@@ -36,7 +36,6 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// How often to start again because the file was changed meanwhile.
 const ATTEMPTS: usize = 100;
 
-#[derive(Clone)]
 pub(super) struct GitFile {
     pub directory: Directory,
     pub name: OsString,

@@ -26,9 +26,6 @@ const NO_REPOSITORY: [&str; 7] = ["hooks", "info", "lfs", "logs", "objects", "re
 const DEEPEST: usize = 200;
 
 struct Walk<'a> {
-    setup: &'a Setup<'a>,
-    target: &'a Target,
-    top: &'a Directory,
     fixer: Fixer<'a>,
     seen: Vec<Stat>,
 }
@@ -50,8 +47,8 @@ pub(super) fn run(
     {
         check_includes(setup, &global)?;
     }
-    let fixer = Fixer::new(setup, target, &top.path, report);
-    let mut walk = Walk { setup, target, top: &top, fixer, seen: Vec::new() };
+    let fixer = Fixer { setup, target, top: &top, report, changed: 0, has_noted: false };
+    let mut walk = Walk { fixer, seen: Vec::new() };
     walk.fixer.report_elsewhere()?;
     walk.look_above()?;
     walk.visit(&top, 0);
@@ -72,7 +69,7 @@ pub(super) fn run(
 impl Walk<'_> {
     /// The repository that the directory lies in.
     fn look_above(&mut self) -> Result<()> {
-        let mut place = self.top.clone();
+        let mut place = self.fixer.top.clone();
         while !is_of_repository(&place) {
             let above = place.parent()?;
             if above.is(&place.stat()?) {
@@ -80,7 +77,7 @@ impl Walk<'_> {
             }
             place = above;
         }
-        if !place.is(&self.top.stat()?) {
+        if !place.is(&self.fixer.top.stat()?) {
             self.look_at(&place);
         }
         Ok(())
@@ -140,7 +137,7 @@ impl Walk<'_> {
             return Ok(());
         }
         if let Some(named) = self.worktree_of(own)?
-            && !named.path.starts_with(&self.top.path)
+            && !named.path.starts_with(&self.fixer.top.path)
             && !worktree.is_some_and(|here| named.stat().is_ok_and(|named| here.is(&named)))
         {
             return Err(elsewhere(&own.path, "belongs to a worktree in", &named.path));
@@ -191,7 +188,7 @@ impl Walk<'_> {
             }
         }
         // Below the directory given, the walk finds it.
-        match own.path.starts_with(&self.top.path) {
+        match own.path.starts_with(&self.fixer.top.path) {
             true => Ok(()),
             false => Err(elsewhere(&path, "is not named back by", &own.path)),
         }
@@ -220,17 +217,17 @@ impl Walk<'_> {
 
     /// As root, only changes repositories of root and of the caller of `sudo`, unless told.
     fn check_owner(&self, own: &Directory, common: &Directory) -> Result<()> {
-        let sudo_user = self.setup.surroundings.sudo_user;
+        let sudo_user = self.fixer.setup.surroundings.sudo_user;
         let is_trusted = |owner: u32| owner == 0 || sudo_user == Some(owner);
         let owners = [own.stat()?.st_uid, common.stat()?.st_uid];
         let stranger = owners.into_iter().find(|owner| !is_trusted(*owner));
-        let is_root = geteuid().is_root() && !self.setup.options.any_owner;
+        let is_root = geteuid().is_root() && !self.fixer.setup.options.any_owner;
         let Some(owner) = stranger.filter(|_| is_root) else { return Ok(()) };
         let what = format!("{:?} belongs to user {owner}", own.path);
         let advice = format!(
             "as that user, or with --any-owner, run: git credential-gastown setup{} --migrate {}",
-            self.target.flag(),
-            word(&self.top.path.to_string_lossy())
+            self.fixer.target.flag(),
+            word(&self.fixer.top.path.to_string_lossy())
         );
         Err(failure(what, &advice).into())
     }
@@ -239,7 +236,7 @@ impl Walk<'_> {
     /// directory.
     fn worktree_of(&self, own: &Directory) -> Result<Option<Directory>> {
         let file = GitFile { directory: own.clone(), name: "config".into() };
-        let lines = file.lines(&self.setup.git)?;
+        let lines = file.lines(&self.fixer.setup.git)?;
         let named = lines.iter().rfind(|line| line.is("core", "worktree"));
         Ok(named.and_then(|line| Directory::open(&own.path.join(&line.value)).ok()))
     }

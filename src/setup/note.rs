@@ -20,7 +20,7 @@ use crate::files::{Directory, Entry};
 const VERSION: u32 = 2;
 
 /// What was changed in one file.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Note {
     version: u32,
     /// Of the note itself.
@@ -41,19 +41,6 @@ pub(super) struct Note {
 }
 
 impl Note {
-    fn new(file: &Path, migrated: Option<&Path>) -> Self {
-        Self {
-            version: VERSION,
-            path: PathBuf::new(),
-            file: file.to_owned(),
-            migrated: migrated.map(Path::to_owned),
-            was_there: false,
-            patches: Vec::new(),
-            helpers: Vec::new(),
-            links: Vec::new(),
-        }
-    }
-
     /// Records a change that is about to be made. `is_first` if nothing of ours is in the file.
     pub(super) fn changes(
         &mut self,
@@ -117,7 +104,12 @@ impl Notes {
         let directory = self.open(false).ok().flatten();
         let name = file_name(file, migrated.is_some());
         let note = directory.and_then(|directory| read(&directory, &name).transpose());
-        Ok(note.transpose()?.unwrap_or_else(|| Note::new(file, migrated)))
+        Ok(note.transpose()?.unwrap_or_else(|| Note {
+            version: VERSION,
+            file: file.to_owned(),
+            migrated: migrated.map(Path::to_owned),
+            ..Note::default()
+        }))
     }
 
     /// Each note, or why it cannot be used.
