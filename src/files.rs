@@ -14,7 +14,7 @@ use std::rc::Rc;
 use anyhow::{Context as _, Result, bail};
 use rustix::fs::{
     AtFlags, CWD, Dir, DirEntry, FileType, FlockOperation, Gid, Mode, OFlags, Stat, Uid, fchmod,
-    fchown, flock, fstat, fsync, linkat, mkdirat, openat, readlinkat, renameat, statat, symlinkat,
+    fchown, flock, fstat, linkat, mkdirat, openat, readlinkat, renameat, statat, symlinkat,
     unlinkat,
 };
 use rustix::io::Errno;
@@ -136,37 +136,37 @@ impl Directory {
         Ok(Some(Snapshot { bytes, stat }))
     }
 
-    /// Writes a file that was not there before, which only its owner can read.
-    pub(crate) fn write_new(&self, name: &OsStr, bytes: &[u8]) -> Result<()> {
-        let flags = NEW_DESCRIPTOR | OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-        let written = openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)
-            .map_err(std::io::Error::from)
-            .map(File::from)
-            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-        written.with_context(|| self.unwritable(name))
-    }
-
-    /// Gives a new file the owner and the permissions of the one that it replaces.
-    pub(crate) fn set_attributes(&self, name: &OsStr, owner: &Stat, mode: u32) -> Result<()> {
-        let change = || -> rustix::io::Result<()> {
-            let fd = openat(&self.fd, name, NEW_DESCRIPTOR | OFlags::RDONLY, Mode::empty())?;
-            let own = fstat(&fd)?;
-            // Only root can change the owner, and only root needs to.
-            if geteuid().is_root() && (own.st_uid, own.st_gid) != (owner.st_uid, owner.st_gid) {
-                let (user, group) = (Uid::from_raw(owner.st_uid), Gid::from_raw(owner.st_gid));
-                fchown(&fd, Some(user), Some(group))?;
+    /// Writes a file that was not there before, which only its owner can read; then gives it the
+    /// owner and the permissions of another.
+    pub(crate) fn write_new(
+        &self,
+        name: &OsStr,
+        bytes: &[u8],
+        attributes: Option<(&Stat, u32)>,
+    ) -> Result<()> {
+        let write = || -> std::io::Result<()> {
+            let flags = NEW_DESCRIPTOR | OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+            let mut file = File::from(openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)?);
+            file.write_all(bytes)?;
+            if let Some((owner, mode)) = attributes {
+                let own = fstat(&file)?;
+                // Only root can change the owner, and only root needs to.
+                if geteuid().is_root() && (own.st_uid, own.st_gid) != (owner.st_uid, owner.st_gid) {
+                    let (user, group) = (Uid::from_raw(owner.st_uid), Gid::from_raw(owner.st_gid));
+                    fchown(&file, Some(user), Some(group))?;
+                }
+                fchmod(&file, Mode::from_raw_mode(mode & 0o777))?;
             }
-            fchmod(&fd, Mode::from_raw_mode(mode & 0o777))?;
-            fsync(&fd)
+            file.sync_all()
         };
-        change().with_context(|| self.unwritable(name))
+        write().with_context(|| self.unwritable(name))
     }
 
-    /// Makes a hard link to a file, in another directory. Returns whether the name was free.
-    pub(crate) fn link_to(&self, name: &OsStr, other: &Self, second: &OsStr) -> Result<bool> {
-        match linkat(&self.fd, name, &other.fd, second, AtFlags::empty()) {
+    /// Makes a second name for a file. Returns whether that name was free.
+    pub(crate) fn link(&self, name: &OsStr, second: &OsStr) -> Result<bool> {
+        match linkat(&self.fd, name, &self.fd, second, AtFlags::empty()) {
             Err(Errno::EXIST) => Ok(false),
-            linked => linked.map(|()| true).with_context(|| other.unwritable(second)),
+            linked => linked.map(|()| true).with_context(|| self.unwritable(second)),
         }
     }
 

@@ -98,20 +98,18 @@ impl Git {
         finish(self.command_here(arguments), input, PATIENT)
     }
 
-    /// Changes the configuration file of that name in a directory. Git reads no other file and
-    /// looks for no repository, whatever the directory belongs to. `shown` is what messages name.
+    /// Changes a configuration file. Git reads no other one and looks for no repository. `shown` is
+    /// what messages name.
     ///
     /// # Errors
     /// If git did not do it: its own words.
     pub(crate) fn edit(
         &self,
-        directory: &Directory,
-        name: &OsStr,
+        path: &Path,
         arguments: &[&str],
         shown: &Path,
     ) -> Result<(), Failure> {
-        let command = self.config_of(&in_directory(name), arguments);
-        let said = finish_in(Some(directory), command, b"", QUICK)?;
+        let said = finish(self.config_of(path.as_os_str(), arguments), b"", QUICK)?;
         if said.succeeded { Ok(()) } else { Err(refused(shown, &said)) }
     }
 

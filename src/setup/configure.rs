@@ -82,7 +82,7 @@ fn write<'w>(
         }
         let is_first = !copy.lines()?.iter().any(is_ours);
         missing.iter().try_for_each(|wanted| append(copy, wanted))?;
-        note.changes(copy.before.as_deref(), copy.bytes()?.as_deref(), is_first)?;
+        note.changes(copy.before.as_deref(), copy.file.bytes()?.as_deref(), is_first)?;
         setup.save(&note);
         Ok(missing)
     })

@@ -108,7 +108,7 @@ impl Fixer<'_> {
         let mut note = self.setup.notes.load(&file.path(), Some(&self.top.path))?;
         let is_first = note.helpers.is_empty();
         note.helpers.extend(helpers);
-        note.changes(Some(cleared), copy.bytes()?.as_deref(), is_first)?;
+        note.changes(Some(cleared), copy.file.bytes()?.as_deref(), is_first)?;
         self.setup.save(&note);
         self.has_noted = true;
         Ok(())
@@ -145,7 +145,7 @@ fn apply(copy: &WorkingCopy<'_>, fixes: &[Fix]) -> Result<Vec<u8>> {
             copy.edit(&["--replace-all", key, cleared, &with_any_user(cleared)])?;
         }
     }
-    let cleared = copy.bytes()?.unwrap_or_default();
+    let cleared = copy.file.bytes()?.unwrap_or_default();
     for fix in fixes {
         let Fix::RemoveHelper { key, value } = fix else { continue };
         let values = copy.values(key)?;

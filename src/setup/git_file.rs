@@ -1,8 +1,9 @@
-//! One configuration file of git, changed by one rename. git edits a private copy beside the file;
-//! a hard link to the copy takes git's own lock, `<file>.lock`, and renaming the lock publishes it.
-//! The lock is held for two system calls, so a killed setup leaves the old file or the new one. If
-//! it also leaves the lock, the next setup recognises it as a link to an abandoned copy. Among each
-//! other setups take turns by a lock of the kernel, which ends with its process.
+//! One configuration file of git, changed by one rename. git edits a private copy elsewhere, because
+//! it goes by paths, which the owner of a directory can lead anywhere. The result is written beside
+//! the file; a hard link to that takes git's own lock, `<file>.lock`, and renaming the lock publishes
+//! it. The lock is held for two system calls, so a killed setup leaves the old file or the new one.
+//! If it also leaves the lock, the next setup recognises it as a link to what was written beside the
+//! file. Among each other setups take turns by a lock of the kernel, which ends with its process.
 
 #![expect(
     clippy::disallowed_methods,
@@ -11,24 +12,30 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Context as _, Error, Result};
+use anyhow::{Context as _, Error, Result, bail};
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::word;
 use git_credential_gastown::time::{Timestamp, spoken};
 use rustix::fs::Stat;
 use rustix::process::geteuid;
+use tempfile::TempDir;
 
 use super::failure;
 use crate::clock;
 use crate::files::{Directory, resolve, same};
 use crate::git::Git;
 
-/// How the name of the private directory that holds a copy begins.
-const COPY: &str = ".gastown-setup-";
+/// How the name of what is written beside a file begins: this, a number of 16 digits, the name.
+const RESULT: &str = ".gastown-setup-";
+/// How the name of the private directory of a copy begins.
+const COPY: &str = "gastown-setup-";
+/// No setup takes so long, in seconds.
+const OLDEST_COPY: i64 = 3600;
 /// How long to wait for a git that changes the file, and for other setups.
 const PATIENCE: Duration = Duration::from_secs(3);
 const PATIENCE_WITH_SETUPS: Duration = Duration::from_secs(30);
@@ -95,19 +102,8 @@ impl GitFile {
             self.check_links(stat.as_ref())?;
             let mut copy = WorkingCopy::new(self, before, git)?;
             let outcome = edit(&mut copy)?;
-            let after = copy.bytes()?;
-            if after == copy.before {
-                return Ok(outcome);
-            }
-            if after.is_none() {
-                // The lock has to be a link to something.
-                copy.replace(Some(b""))?;
-            }
-            let owner = stat.map_or_else(|| self.directory.stat(), Ok)?;
-            let mode = stat.map_or(new_mode, |stat| stat.st_mode);
-            let work = &copy.copy.directory;
-            work.set_attributes(&self.name, &owner, mode)?;
-            if self.publish(work, stat.as_ref(), after.is_some())? {
+            let after = copy.file.bytes()?;
+            if after == copy.before || self.publish(stat.as_ref(), after.as_deref(), new_mode)? {
                 return Ok(outcome);
             }
         }
@@ -116,10 +112,23 @@ impl GitFile {
     }
 
     /// Returns whether the file was still what had been copied; otherwise it is left alone.
-    fn publish(&self, work: &Directory, before: Option<&Stat>, stays: bool) -> Result<bool> {
+    fn publish(&self, before: Option<&Stat>, after: Option<&[u8]>, mode: u32) -> Result<bool> {
+        let mut result = OsString::from(format!("{RESULT}{:016x}-", fastrand::u64(..)));
+        result.push(&self.name);
+        let owner = before.map_or_else(|| self.directory.stat(), |stat| Ok(*stat))?;
+        let mode = before.map_or(mode, |stat| stat.st_mode);
+        // Where the file is to go, the lock still has to be a link to something.
+        let bytes = after.unwrap_or_default();
+        let written = self.directory.write_new(&result, bytes, Some((&owner, mode)));
+        let written = written.with_context(|| format!("cannot change {:?}", self.path()));
+        let published = written.and_then(|()| self.swap(&result, before, after.is_some()));
+        self.directory.remove(&result)?;
+        published
+    }
+
+    fn swap(&self, result: &OsStr, before: Option<&Stat>, stays: bool) -> Result<bool> {
         let lock = lock_of(&self.name);
-        let take = || Ok(work.link_to(&self.name, &self.directory, &lock)?.then_some(()));
-        if wait(PATIENCE, take)?.is_none() {
+        if wait(PATIENCE, || Ok(self.directory.link(result, &lock)?.then_some(())))?.is_none() {
             return Err(self.locked(&lock));
         }
         let now = self.directory.stat_of(&self.name);
@@ -155,26 +164,40 @@ impl GitFile {
         Err(failure(what, &format!("{advice} {}", word(&self.path().to_string_lossy()))).into())
     }
 
-    /// Removes the copies that killed setups of this user left here, and their locks. Best effort.
+    /// Removes what killed setups of this user left here, and their locks. Best effort.
     fn remove_leftovers(&self) {
-        let names = self.directory.names().unwrap_or_default();
-        let is_copy = |name: &&OsString| name.as_encoded_bytes().starts_with(COPY.as_bytes());
-        for name in names.iter().filter(is_copy) {
-            let Ok(work) = self.directory.enter(name) else { continue };
-            if work.stat().map_or(true, |stat| stat.st_uid != geteuid().as_raw()) {
+        for result in self.directory.names().unwrap_or_default() {
+            let name = result.as_encoded_bytes().strip_prefix(RESULT.as_bytes());
+            let (Some(name), Some(stat)) =
+                (name.and_then(|name| name.get(17..)), self.directory.stat_of(&result))
+            else {
                 continue;
-            }
-            for file in work.names().unwrap_or_default() {
-                let lock = lock_of(&file);
-                let held = self.directory.stat_of(&lock);
-                if let (Some(copy), Some(held)) = (work.stat_of(&file), held)
-                    && same(&copy, &held)
-                {
+            };
+            let user = geteuid();
+            if user.is_root() || stat.st_uid == user.as_raw() {
+                let lock = lock_of(OsStr::from_bytes(name));
+                if self.directory.stat_of(&lock).is_some_and(|held| same(&stat, &held)) {
                     let _ = self.directory.remove(&lock);
                 }
-                let _ = work.remove(&file);
+                let _ = self.directory.remove(&result);
             }
-            self.directory.remove_emptied(name);
+        }
+    }
+}
+
+/// Removes the copies of setups of this user that were killed. Best effort.
+fn remove_old_copies(temporary: &Directory) {
+    let names = temporary.names().unwrap_or_default();
+    let is_copy = |name: &&OsString| name.as_encoded_bytes().starts_with(COPY.as_bytes());
+    let oldest = clock::now().millis() / 1000 - OLDEST_COPY;
+    for name in names.iter().filter(is_copy) {
+        let Ok(copy) = temporary.enter(name) else { continue };
+        let is_old = |stat: Stat| stat.st_uid == geteuid().as_raw() && stat.st_mtime < oldest;
+        if copy.stat().is_ok_and(is_old) {
+            for file in copy.names().unwrap_or_default() {
+                let _ = copy.remove(file);
+            }
+            temporary.remove_emptied(name);
         }
     }
 }
@@ -205,35 +228,39 @@ fn version(stat: &Stat) -> impl PartialEq + use<> {
 pub(super) struct WorkingCopy<'a> {
     git: &'a Git,
     original: &'a GitFile,
-    copy: GitFile,
+    pub file: GitFile,
     /// What was copied; `None` if there is no such file.
     pub before: Option<Vec<u8>>,
+    place: TempDir,
 }
 
 impl<'a> WorkingCopy<'a> {
     fn new(original: &'a GitFile, before: Option<Vec<u8>>, git: &'a Git) -> Result<Self> {
-        let context = || format!("cannot change {:?}", original.path());
-        let name = OsString::from(format!("{COPY}{:016x}", fastrand::u64(..)));
-        let directory = original.directory.make_private(&name).with_context(context)?;
-        let copy = GitFile { directory, name: original.name.clone() };
-        let copy = Self { git, original, copy, before };
-        copy.replace(copy.before.as_deref()).with_context(context)?;
+        let place = tempfile::Builder::new().prefix(COPY).tempdir();
+        let place = place.context("there is no place for temporary files, see TMPDIR")?;
+        let directory = Directory::open(place.path())?;
+        let above = directory.parent()?;
+        remove_old_copies(&above);
+        let (own, above) = (directory.stat()?, above.stat()?);
+        let is_safe = above.st_mode & 0o022 == 0 || above.st_mode & 0o1000 != 0;
+        if own.st_uid != geteuid().as_raw() || own.st_mode & 0o077 != 0 || !is_safe {
+            bail!("others can change {:?}, set TMPDIR to another directory", directory.path);
+        }
+        let file = GitFile { directory, name: "config".into() };
+        let copy = Self { git, original, file, before, place };
+        copy.replace(copy.before.as_deref())?;
         Ok(copy)
-    }
-
-    pub(super) fn bytes(&self) -> Result<Option<Vec<u8>>> {
-        self.copy.bytes()
     }
 
     /// Gives it another content, or has the file removed.
     pub(super) fn replace(&self, bytes: Option<&[u8]>) -> Result<()> {
-        let GitFile { directory, name } = &self.copy;
+        let GitFile { directory, name } = &self.file;
         directory.remove(name)?;
-        bytes.map_or(Ok(()), |bytes| directory.write_new(name, bytes))
+        bytes.map_or(Ok(()), |bytes| directory.write_new(name, bytes, None))
     }
 
     pub(super) fn lines(&self) -> Result<Vec<Line>> {
-        self.copy.lines(self.git)
+        self.file.lines(self.git)
     }
 
     /// The values of a key, in the order of the file.
@@ -244,18 +271,7 @@ impl<'a> WorkingCopy<'a> {
 
     /// Changes it as `git config` does.
     pub(super) fn edit(&self, arguments: &[&str]) -> Result<()> {
-        let GitFile { directory, name } = &self.copy;
-        Ok(self.git.edit(directory, name, arguments, &self.original.path())?)
-    }
-}
-
-impl Drop for WorkingCopy<'_> {
-    fn drop(&mut self) {
-        let GitFile { directory, name } = &self.copy;
-        for name in [name, &lock_of(name)] {
-            let _ = directory.remove(name);
-        }
-        let name = directory.path.file_name().unwrap_or_default();
-        self.original.directory.remove_emptied(name);
+        let path = self.place.path().join(&self.file.name);
+        Ok(self.git.edit(&path, arguments, &self.original.path())?)
     }
 }

@@ -126,7 +126,7 @@ impl Notes {
         let save = || {
             let directory = self.open(true)?.context("it is not there")?;
             directory.remove(unfinished(&name))?;
-            directory.write_new(&unfinished(&name), &bytes)?;
+            directory.write_new(&unfinished(&name), &bytes, None)?;
             directory.rename(unfinished(&name), &name)
         };
         // An undo of another file may remove the directory once.
