@@ -4,7 +4,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the one place that runs git")]
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -123,18 +123,13 @@ impl Git {
         finish(command, bytes, QUICK)?.lines().map_err(|said| refused(path, &said))
     }
 
-    /// Every line of the file of that name in a directory, with what it includes.
+    /// Every line of a configuration file, with what it includes.
     ///
     /// # Errors
     /// If git cannot read it.
-    pub(crate) fn lines_with_includes(
-        &self,
-        directory: &Directory,
-        name: &OsStr,
-    ) -> Result<Vec<Line>, Failure> {
-        let command = self.config_of(&in_directory(name), &[&["--includes"], LISTING].concat());
-        let said = finish_in(Some(directory), command, b"", QUICK)?;
-        said.lines().map_err(|said| refused(&directory.path.join(name), &said))
+    pub(crate) fn lines_with_includes(&self, path: &Path) -> Result<Vec<Line>, Failure> {
+        let command = self.config_of(path.as_os_str(), &[&["--includes"], LISTING].concat());
+        finish(command, b"", QUICK)?.lines().map_err(|said| refused(path, &said))
     }
 
     /// Every line that is in effect in a repository, whoever owns it; or outside of all.
@@ -238,11 +233,6 @@ fn without(command: &mut Command, names: &[&str]) {
     for name in names {
         command.env_remove(name);
     }
-}
-
-/// A name may begin with a dash.
-fn in_directory(name: &OsStr) -> OsString {
-    Path::new(".").join(name).into()
 }
 
 fn refused(path: &Path, said: &Said) -> Failure {

@@ -57,9 +57,7 @@ impl Target {
         let git = &setup.git;
         let (mut lines, scopes): (_, &[&str]) = match self.scope {
             Scope::File if self.file.bytes()?.is_none() => return Ok(Vec::new()),
-            Scope::File => {
-                return Ok(git.lines_with_includes(&self.file.directory, &self.file.name)?);
-            }
+            Scope::File => return Ok(git.lines_with_includes(&self.file.path())?),
             Scope::System => (git.lines_for(None)?, &["system"]),
             Scope::Global => (git.lines_for(None)?, &["system", "global"]),
             Scope::Local => (git.effective_lines()?, &["system", "global", "local"]),
