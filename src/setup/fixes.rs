@@ -11,125 +11,113 @@ use super::git_file::{GitFile, WorkingCopy};
 use super::target::{Target, check_includes};
 use super::view::{Fix, Repository, View, credential};
 use super::{Report, Setup};
-use crate::files::Directory;
 
-pub(super) struct Fixer<'a> {
-    pub setup: &'a Setup<'a>,
-    pub target: &'a Target,
-    /// The directory that is migrated.
-    pub top: &'a Directory,
-    pub report: &'a mut Report,
-    /// How many files.
-    pub changed: usize,
-    pub has_noted: bool,
+/// Returns how many files were changed.
+pub(super) fn fix(
+    setup: &Setup<'_>,
+    target: &Target,
+    top: &Path,
+    repository: &Repository,
+    report: &mut Report,
+) -> Result<usize> {
+    for (file, _) in &repository.files {
+        check_includes(setup, file)?;
+    }
+    let view = View::new(setup, target, Some(repository))?;
+    let mut changed = 0;
+    for (file, _) in &repository.files {
+        match fix_file(&view, top, file, report) {
+            Ok(has_changed) => changed += usize::from(has_changed),
+            Err(error) => report.leave(&file.path(), &error),
+        }
+    }
+    view.report_elsewhere(report);
+    Ok(changed)
 }
 
-impl Fixer<'_> {
-    /// What git reads outside of all repositories.
-    pub(super) fn report_elsewhere(&mut self) -> Result<()> {
-        View::new(self.setup, self.target, None)?.report_elsewhere(self.report);
-        Ok(())
+fn fix_file(view: &View<'_>, top: &Path, file: &GitFile, report: &mut Report) -> Result<bool> {
+    let setup = view.setup;
+    let _turn = (!setup.options.dry_run).then(|| file.take_turn()).transpose()?;
+    let shown = file.path();
+    let (mut fixes, problems) = view.plan(&shown, &file.lines(&setup.git)?);
+    for problem in problems {
+        report.fail(format_args!("{shown:?}: {problem}"));
     }
-
-    pub(super) fn fix(&mut self, repository: &Repository) -> Result<()> {
-        for (file, _) in &repository.files {
-            check_includes(self.setup, file)?;
-        }
-        let view = View::new(self.setup, self.target, Some(repository))?;
-        for (file, _) in &repository.files {
-            if let Err(error) = self.file(file, &view) {
-                self.report.leave(&file.path(), &error);
+    if fixes.is_empty() {
+        return Ok(false);
+    }
+    if !setup.options.dry_run {
+        fixes = file.change(&setup.git, setup.new_mode, |copy| {
+            let (fixes, _) = view.plan(&shown, &copy.lines()?);
+            let cleared = apply(copy, &fixes)?;
+            let (left, _) = view.plan(&shown, &copy.lines()?);
+            if !left.is_empty() {
+                bail!("git did not change {shown:?} as it was told to; nothing was changed");
             }
-        }
-        view.report_elsewhere(self.report);
-        Ok(())
+            note(setup, top, copy, file, &fixes, &cleared)?;
+            Ok(fixes)
+        })?;
     }
-
-    fn file(&mut self, file: &GitFile, view: &View<'_>) -> Result<()> {
-        let setup = self.setup;
-        let _turn = (!setup.options.dry_run).then(|| file.take_turn()).transpose()?;
-        let shown = file.path();
-        let (mut fixes, problems) = view.plan(&shown, &file.lines(&setup.git)?);
-        for problem in problems {
-            self.report.fail(format_args!("{shown:?}: {problem}"));
-        }
-        if fixes.is_empty() {
-            return Ok(());
-        }
-        if !setup.options.dry_run {
-            fixes = file.change(&setup.git, setup.new_mode, |copy| {
-                let (fixes, _) = view.plan(&shown, &copy.lines()?);
-                let cleared = apply(copy, &fixes)?;
-                let (left, _) = view.plan(&shown, &copy.lines()?);
-                if !left.is_empty() {
-                    bail!("git did not change {shown:?} as it was told to; nothing was changed");
-                }
-                self.note(copy, file, &fixes, &cleared)?;
-                Ok(fixes)
-            })?;
-        }
-        self.changed += usize::from(!fixes.is_empty());
-        let shown = shown.display();
-        for fix in fixes {
-            match fix {
-                Fix::ClearUrl { key, cleared } => self
-                    .report
-                    .say(format_args!("`{shown}`: took the token out of {key}, leaving {cleared}")),
-                Fix::RemoveHelper { key, value } => {
-                    self.report.say(format_args!("`{shown}`: removed {key} = {value}"));
-                    if let Some(store) = token_file(&value) {
-                        self.report.say(format_args!(
-                            "  old tokens are still in `{store}`; if it is yours, look at it and \
-                             delete it"
-                        ));
-                    }
+    let has_changed = !fixes.is_empty();
+    let shown = shown.display();
+    for fix in fixes {
+        match fix {
+            Fix::ClearUrl { key, cleared } => report
+                .say(format_args!("`{shown}`: took the token out of {key}, leaving {cleared}")),
+            Fix::RemoveHelper { key, value } => {
+                report.say(format_args!("`{shown}`: removed {key} = {value}"));
+                if let Some(store) = token_file(&value) {
+                    report.say(format_args!(
+                        "  old tokens are still in `{store}`; if it is yours, look at it and \
+                         delete it"
+                    ));
                 }
             }
         }
-        Ok(())
     }
+    Ok(has_changed)
+}
 
-    /// Notes the helpers, so that undo can put them back, and no token.
-    fn note(
-        &mut self,
-        copy: &WorkingCopy<'_>,
-        file: &GitFile,
-        fixes: &[Fix],
-        cleared: &[u8],
-    ) -> Result<()> {
-        let removed = |fix: &Fix| match fix {
-            Fix::RemoveHelper { key, value } => Some((key.clone(), value.clone())),
-            Fix::ClearUrl { .. } => None,
-        };
-        let helpers: Vec<_> = fixes.iter().filter_map(removed).collect();
-        if helpers.is_empty() {
-            return Ok(());
-        }
-        let mut note = self.setup.notes.load(&file.path(), Some(&self.top.path))?;
-        let is_first = note.helpers.is_empty();
-        note.helpers.extend(helpers);
-        note.changes(Some(cleared), copy.file.bytes()?.as_deref(), is_first)?;
-        self.setup.save(&note);
-        self.has_noted = true;
-        Ok(())
+/// Notes the helpers, so that undo can put them back, and no token.
+fn note(
+    setup: &Setup<'_>,
+    top: &Path,
+    copy: &WorkingCopy<'_>,
+    file: &GitFile,
+    fixes: &[Fix],
+    cleared: &[u8],
+) -> Result<()> {
+    let removed = |fix: &Fix| match fix {
+        Fix::RemoveHelper { key, value } => Some((key.clone(), value.clone())),
+        Fix::ClearUrl { .. } => None,
+    };
+    let helpers: Vec<_> = fixes.iter().filter_map(removed).collect();
+    if helpers.is_empty() {
+        return Ok(());
     }
+    let mut note = setup.notes.load(&file.path(), Some(top))?;
+    let is_first = note.helpers.is_empty();
+    note.helpers.extend(helpers);
+    note.changes(Some(cleared), copy.file.bytes()?.as_deref(), is_first)?;
+    setup.save(&note);
+    Ok(())
+}
 
-    /// Only reported: it is versioned, and the next checkout would bring the URL back.
-    pub(super) fn report_modules(&mut self, file: &GitFile) {
-        let path = file.path();
-        let lines = file.lines(&self.setup.git).unwrap_or_default();
-        for line in lines.iter().filter(|line| line.is("submodule", "url")) {
-            if let Some(embedded) = credential(self.setup, &line.value) {
-                self.report.fail(format_args!(
-                    "`{}`: {} carries a token and is versioned; run: git config --file {} {} {}, \
-                     then commit it",
-                    path.display(),
-                    line.key,
-                    word(&path.to_string_lossy()),
-                    word(&line.key),
-                    word(&embedded.cleared)
-                ));
-            }
+/// Only reported: it is versioned, and the next checkout would bring the URL back.
+pub(super) fn report_modules(setup: &Setup<'_>, file: &GitFile, report: &mut Report) {
+    let path = file.path();
+    let lines = file.lines(&setup.git).unwrap_or_default();
+    for line in lines.iter().filter(|line| line.is("submodule", "url")) {
+        if let Some(embedded) = credential(setup, &line.value) {
+            report.fail(format_args!(
+                "`{}`: {} carries a token and is versioned; run: git config --file {} {} {}, \
+                 then commit it",
+                path.display(),
+                line.key,
+                word(&path.to_string_lossy()),
+                word(&line.key),
+                word(&embedded.cleared)
+            ));
         }
     }
 }

@@ -48,10 +48,6 @@ pub(super) struct GitFile {
     pub name: OsString,
 }
 
-/// While it is held, no other setup changes files in that directory. Empty on a file system
-/// without locks, where only git's lock keeps setups apart.
-pub(super) struct Turn(Option<OwnedFd>);
-
 impl GitFile {
     /// Follows links, as git does, which changes the file that they lead to.
     pub(super) fn open(path: &Path) -> Result<Self> {
@@ -72,17 +68,16 @@ impl GitFile {
         Ok(git.lines_in(&self.bytes()?.unwrap_or_default(), &self.path())?)
     }
 
-    /// Waits for other setups, then removes what killed ones left here.
-    pub(super) fn take_turn(&self) -> Result<Turn> {
-        let turn = wait(PATIENCE_WITH_SETUPS, || match self.directory.try_lock() {
-            Ok(lock) => Ok(lock.map(|lock| Turn(Some(lock)))),
-            Err(_) => Ok(Some(Turn(None))),
-        })?;
-        let turn = turn.ok_or_else(|| {
+    /// Waits for other setups, then removes what killed ones left here. While the lock is held, no
+    /// other changes files in that directory; `None` on a file system without locks, where only
+    /// git's lock keeps setups apart.
+    pub(super) fn take_turn(&self) -> Result<Option<OwnedFd>> {
+        let take = || Ok(self.directory.try_lock().map_or(Some(None), |lock| lock.map(Some)));
+        let Some(turn) = wait(PATIENCE_WITH_SETUPS, take)? else {
             let what = format!("another setup changes files in {:?}", self.directory.path);
-            failure(what, "run the command again when it has ended")
-        })?;
-        if turn.0.is_some() {
+            return Err(failure(what, "run the command again when it has ended").into());
+        };
+        if turn.is_some() {
             self.remove_leftovers();
         }
         Ok(turn)

@@ -12,10 +12,11 @@ use git_credential_gastown::helper_line::word;
 use rustix::fs::Stat;
 use rustix::process::geteuid;
 
-use super::fixes::Fixer;
+use super::fixes::{fix, report_modules};
 use super::git_file::GitFile;
+use super::note::Note;
 use super::target::{Target, check_includes, global_file};
-use super::view::Repository;
+use super::view::{Repository, View};
 use super::{Report, Setup, failure};
 use crate::files::{Directory, Entry, resolve, same};
 use crate::git::Repository as GitDirectory;
@@ -26,8 +27,13 @@ const NO_REPOSITORY: [&str; 7] = ["hooks", "info", "lfs", "logs", "objects", "re
 const DEEPEST: usize = 200;
 
 struct Walk<'a> {
-    fixer: Fixer<'a>,
+    setup: &'a Setup<'a>,
+    target: &'a Target,
+    top: &'a Directory,
+    report: &'a mut Report,
     seen: Vec<Stat>,
+    /// How many files.
+    changed: usize,
 }
 
 pub(super) fn run(
@@ -47,17 +53,16 @@ pub(super) fn run(
     {
         check_includes(setup, &global)?;
     }
-    let fixer = Fixer { setup, target, top: &top, report, changed: 0, has_noted: false };
-    let mut walk = Walk { fixer, seen: Vec::new() };
-    walk.fixer.report_elsewhere()?;
+    View::new(setup, target, None)?.report_elsewhere(report);
+    let mut walk = Walk { setup, target, top: &top, report, seen: Vec::new(), changed: 0 };
     walk.look_above()?;
     walk.visit(&top, 0);
-    let Walk { fixer: Fixer { report, changed, has_noted, .. }, seen, .. } = walk;
-    let (looked_at, top) = (seen.len(), &top.path);
+    let (looked_at, changed, top) = (walk.seen.len(), walk.changed, &top.path);
     report.say(format_args!(
         "looked at {looked_at} repositories below {top:?}, changed {changed} files"
     ));
-    if has_noted {
+    let is_noted = |note: Result<Note>| note.is_ok_and(|note| note.migrated.as_ref() == Some(top));
+    if setup.notes.all().unwrap_or_default().into_iter().any(is_noted) {
         report.say(format_args!(
             "put removed helpers back with: git credential-gastown setup --undo --migrate {}",
             word(&top.to_string_lossy())
@@ -69,7 +74,7 @@ pub(super) fn run(
 impl Walk<'_> {
     /// The repository that the directory lies in.
     fn look_above(&mut self) -> Result<()> {
-        let mut place = self.fixer.top.clone();
+        let mut place = self.top.clone();
         while !is_of_repository(&place) {
             let above = place.parent()?;
             if above.is(&place.stat()?) {
@@ -77,7 +82,7 @@ impl Walk<'_> {
             }
             place = above;
         }
-        if !place.is(&self.fixer.top.stat()?) {
+        if !place.is(&self.top.stat()?) {
             self.look_at(&place);
         }
         Ok(())
@@ -93,14 +98,14 @@ impl Walk<'_> {
                 if directory.entry(name) == Entry::Directory {
                     match directory.enter(name) {
                         Ok(inner) => self.visit(&inner, depth + 1),
-                        Err(error) => self.fixer.report.leave(&directory.path, &error),
+                        Err(error) => self.report.leave(&directory.path, &error),
                     }
                 }
             }
             Ok(())
         };
         if let Err(error) = visit_inner() {
-            self.fixer.report.leave(&directory.path, &error);
+            self.report.leave(&directory.path, &error);
         }
     }
 
@@ -114,11 +119,12 @@ impl Walk<'_> {
             _ => Ok(()),
         };
         if let Err(error) = looked {
-            self.fixer.report.leave(&directory.path, &error);
+            self.report.leave(&directory.path, &error);
         }
         if directory.entry(".gitmodules") == Entry::File {
             let name = OsString::from(".gitmodules");
-            self.fixer.report_modules(&GitFile { directory: directory.clone(), name });
+            let modules = GitFile { directory: directory.clone(), name };
+            report_modules(self.setup, &modules, self.report);
         }
     }
 
@@ -137,7 +143,7 @@ impl Walk<'_> {
             return Ok(());
         }
         if let Some(named) = self.worktree_of(own)?
-            && !named.path.starts_with(&self.fixer.top.path)
+            && !named.path.starts_with(&self.top.path)
             && !worktree.is_some_and(|here| named.stat().is_ok_and(|named| here.is(&named)))
         {
             return Err(elsewhere(&own.path, "belongs to a worktree in", &named.path));
@@ -188,7 +194,7 @@ impl Walk<'_> {
             }
         }
         // Below the directory given, the walk finds it.
-        match own.path.starts_with(&self.fixer.top.path) {
+        match own.path.starts_with(&self.top.path) {
             true => Ok(()),
             false => Err(elsewhere(&path, "is not named back by", &own.path)),
         }
@@ -212,22 +218,24 @@ impl Walk<'_> {
             }
         }
         self.check_owner(own, common)?;
-        self.fixer.fix(&Repository { directory, files })
+        let repository = Repository { directory, files };
+        self.changed += fix(self.setup, self.target, &self.top.path, &repository, self.report)?;
+        Ok(())
     }
 
     /// As root, only changes repositories of root and of the caller of `sudo`, unless told.
     fn check_owner(&self, own: &Directory, common: &Directory) -> Result<()> {
-        let sudo_user = self.fixer.setup.surroundings.sudo_user;
+        let sudo_user = self.setup.surroundings.sudo_user;
         let is_trusted = |owner: u32| owner == 0 || sudo_user == Some(owner);
         let owners = [own.stat()?.st_uid, common.stat()?.st_uid];
         let stranger = owners.into_iter().find(|owner| !is_trusted(*owner));
-        let is_root = geteuid().is_root() && !self.fixer.setup.options.any_owner;
+        let is_root = geteuid().is_root() && !self.setup.options.any_owner;
         let Some(owner) = stranger.filter(|_| is_root) else { return Ok(()) };
         let what = format!("{:?} belongs to user {owner}", own.path);
         let advice = format!(
             "as that user, or with --any-owner, run: git credential-gastown setup{} --migrate {}",
-            self.fixer.target.flag(),
-            word(&self.fixer.top.path.to_string_lossy())
+            self.target.flag(),
+            word(&self.top.path.to_string_lossy())
         );
         Err(failure(what, &advice).into())
     }
@@ -236,7 +244,7 @@ impl Walk<'_> {
     /// directory.
     fn worktree_of(&self, own: &Directory) -> Result<Option<Directory>> {
         let file = GitFile { directory: own.clone(), name: "config".into() };
-        let lines = file.lines(&self.fixer.setup.git)?;
+        let lines = file.lines(&self.setup.git)?;
         let named = lines.iter().rfind(|line| line.is("core", "worktree"));
         Ok(named.and_then(|line| Directory::open(&own.path.join(&line.value)).ok()))
     }

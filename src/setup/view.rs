@@ -39,7 +39,7 @@ pub(super) enum Fix {
 
 /// What is in effect in a repository, or outside of all.
 pub(super) struct View<'a> {
-    setup: &'a Setup<'a>,
+    pub setup: &'a Setup<'a>,
     repository: Option<&'a Repository>,
     lines: Vec<Line>,
     /// In a dry run: git would ask this helper after setup.
