@@ -87,9 +87,9 @@ pub(crate) fn run(context: &Context<'_>, flags: &Flags, options: &Options) -> Re
     let mask = umask(Mode::RWXG | Mode::RWXO).as_raw_mode();
     let surroundings = Surroundings::from_process();
     surroundings.tokens.iter().for_each(|(_, token)| context.messages.remember(token));
+    let notes = Notes::new(surroundings.notes.clone());
     let git = Git::find(&surroundings)?;
     let hosts = context.settings.hosts.clone();
-    let notes = Notes::new(surroundings.notes.clone());
     let new_mode = 0o600 | (0o666 & !mask);
     let setup = Setup { context, flags, options, surroundings, git, notes, hosts, new_mode };
     if options.target.print_env {
