@@ -117,8 +117,9 @@ impl GitFile {
         let written = self.directory.write_new(&result, bytes, Some((&owner, mode)));
         let written = written.with_context(|| format!("cannot change {:?}", self.path()));
         let published = written.and_then(|()| self.swap(&result, before, after.is_some()));
-        self.directory.remove(&result)?;
-        published
+        let removed = self.directory.remove(&result);
+        // Why it was not published is what counts.
+        published.and_then(|published| removed.map(|()| published))
     }
 
     fn swap(&self, result: &OsStr, before: Option<&Stat>, stays: bool) -> Result<bool> {

@@ -241,6 +241,32 @@ fn as_another_user(scene: &Scene, arguments: &[&str]) -> Ran {
 }
 
 #[test]
+fn read_only_file_system_is_named_with_the_file() {
+    let scene = Scene::alone(&Git::newest());
+    fs::create_dir(scene.path("fixed")).unwrap();
+    let fixed = scene.path("fixed");
+    let fixed = fixed.to_str().unwrap();
+    let script = format!(
+        "mount -t tmpfs -o ro none {fixed} && {HELPER} setup --file {fixed}/config; echo rc $?"
+    );
+    let mut unshare = scene.home.command("unshare");
+    let ran = Ran::run(
+        {
+            unshare.args(["--mount", "sh", "-c", &script]);
+            unshare
+        },
+        b"",
+    );
+    if !ran.stdout.contains("rc 1") || !ran.stderr.contains("setup-failed") {
+        assert!(ran.stderr.contains("unshare") || ran.stderr.contains("mount"), "{ran:?}");
+        crate::town::skip("nothing can be mounted");
+        return;
+    }
+    assert!(ran.stderr.contains("cannot change") && ran.stderr.contains("config\""), "{ran:?}");
+    assert!(ran.stderr.contains("Read-only file system"), "{ran:?}");
+}
+
+#[test]
 fn who_may_not_write_the_systems_file_migrates_where_it_is_set_up() {
     if !rustix::process::geteuid().is_root() {
         crate::town::skip("only root can become another user");
