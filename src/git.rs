@@ -54,6 +54,13 @@ pub(crate) struct Git {
     directory: Option<PathBuf>,
 }
 
+/// A directory that git keeps a repository in.
+pub(crate) enum Repository {
+    Whole(Directory),
+    /// What it keeps for one of its worktrees, in `worktrees/<name>`.
+    OfWorktree(Directory),
+}
+
 /// What it said. Its output may hold a secret.
 pub(crate) struct Said {
     pub succeeded: bool,
@@ -68,12 +75,10 @@ impl Git {
         let directory = surroundings.directory.clone();
         match surroundings.find("git") {
             Some(path) => Ok(Self { path, directory }),
-            None => Err(Failure::new(
-                Name::SetupFailed,
-                Retry::WhenMended,
-                "git was not found on PATH",
-                "install git, or add its directory to PATH",
-            )),
+            None => {
+                let advice = "install git, or add its directory to PATH";
+                Err(failure("git was not found on PATH".to_owned(), advice))
+            }
         }
     }
 
@@ -102,25 +107,18 @@ impl Git {
         finish(command, input, PATIENT)
     }
 
-    /// Changes the configuration file of that name in a directory. Git reads no other file and
-    /// looks for no repository, whatever the directory belongs to. `shown` is what messages name.
+    /// Changes a configuration file. Git reads no other one and looks for no repository. `shown` is
+    /// what messages name.
     ///
     /// # Errors
     /// If git did not do it: its own words.
-    pub(crate) fn edit<A: AsRef<OsStr>>(
+    pub(crate) fn edit(
         &self,
-        directory: &Directory,
-        name: &OsStr,
-        arguments: &[A],
+        path: &Path,
+        arguments: &[&str],
         shown: &Path,
     ) -> Result<(), Failure> {
-        // A name may begin with a dash.
-        let name = Path::new(".").join(name);
-        let mut words = vec![OsStr::new("config"), OsStr::new("--file"), name.as_os_str()];
-        words.extend(arguments.iter().map(AsRef::as_ref));
-        let mut command = self.plain_command(&words);
-        alone(&mut command);
-        let said = finish_in(Some(directory), command, b"", QUICK)?;
+        let said = finish(self.config_of(path.as_os_str(), arguments), b"", QUICK)?;
         if said.succeeded { Ok(()) } else { Err(refused(shown, &said)) }
     }
 
@@ -129,52 +127,45 @@ impl Git {
     /// # Errors
     /// If git cannot read it.
     pub(crate) fn lines_in(&self, bytes: &[u8], path: &Path) -> Result<Vec<Line>, Failure> {
-        let mut command =
-            self.plain_command(&[&["config", "--file", "-", "--no-includes"], LISTING].concat());
-        alone(&mut command);
-        let said = finish(command, bytes, QUICK)?;
-        if said.succeeded { Ok(read_listing(&said.stdout)) } else { Err(refused(path, &said)) }
+        // Relative includes of a file that comes through a pipe cannot be found.
+        let command = self.config_of("-".as_ref(), &[&["--no-includes"], LISTING].concat());
+        finish(command, bytes, QUICK)?.lines().map_err(|said| refused(path, &said))
     }
 
-    /// Every line of the file of that name in a directory, with what it includes.
+    /// Every line of a configuration file, with what it includes.
     ///
     /// # Errors
     /// If git cannot read it.
-    pub(crate) fn lines_with_includes(
-        &self,
-        directory: &Directory,
-        name: &OsStr,
-    ) -> Result<Vec<Line>, Failure> {
-        let name = Path::new(".").join(name);
-        let file = [OsStr::new("config"), OsStr::new("--file"), name.as_os_str()];
-        let includes = ["--includes"].iter().chain(LISTING).map(OsStr::new);
-        let mut command = self.plain_command(&file.into_iter().chain(includes).collect::<Vec<_>>());
-        alone(&mut command);
-        let said = finish_in(Some(directory), command, b"", QUICK)?;
-        let path = directory.path.join(name);
-        if said.succeeded { Ok(read_listing(&said.stdout)) } else { Err(refused(&path, &said)) }
+    pub(crate) fn lines_with_includes(&self, path: &Path) -> Result<Vec<Line>, Failure> {
+        let command = self.config_of(path.as_os_str(), &[&["--includes"], LISTING].concat());
+        finish(command, b"", QUICK)?.lines().map_err(|said| refused(path, &said))
     }
 
-    /// Every line that is in effect in the repository with that directory, whoever owns it; or
-    /// outside of all repositories.
+    /// Every line that is in effect in a repository, whoever owns it; or outside of all.
     ///
     /// # Errors
-    /// If git cannot read it.
-    pub(crate) fn lines_for(&self, repository: Option<&Directory>) -> Result<Vec<Line>, Failure> {
-        let mut command = self.plain_command(&[&["config"], LISTING].concat());
-        command.env("GIT_DIR", if repository.is_some() { "." } else { "/dev/null" });
-        let said = finish_in(repository, command, b"", QUICK)?;
-        if said.succeeded { Ok(read_listing(&said.stdout)) } else { Err(unreadable(&said)) }
-    }
-
-    /// Whether git takes the directory for that of a repository.
-    ///
-    /// # Errors
-    /// If git cannot be run.
-    pub(crate) fn knows(&self, repository: &Directory) -> Result<bool, Failure> {
-        let mut command = self.plain_command(&["rev-parse", "--git-common-dir"]);
-        command.env("GIT_DIR", ".");
-        Ok(finish_in(Some(repository), command, b"", QUICK)?.succeeded)
+    /// If git cannot read it, or takes it for no repository.
+    pub(crate) fn lines_for(&self, repository: Option<&Repository>) -> Result<Vec<Line>, Failure> {
+        let run = |words: &[&str]| {
+            let mut command = self.plain_command(words);
+            command.env("GIT_DIR", if repository.is_some() { "." } else { "/dev/null" });
+            match repository {
+                // A file `commondir` could lead anywhere.
+                Some(Repository::Whole(_)) => command.env("GIT_COMMON_DIR", "."),
+                Some(Repository::OfWorktree(_)) => command.env("GIT_COMMON_DIR", "../.."),
+                None => &mut command,
+            };
+            finish_in(repository.map(Repository::own), command, b"", QUICK)
+        };
+        if let Some(repository) = repository
+            && !run(&["rev-parse", "--git-common-dir"])?.succeeded
+        {
+            let path = &repository.own().path;
+            let what = format!("git takes {path:?} for no repository");
+            let path = word(&path.to_string_lossy());
+            return Err(failure(what, &format!("to see why, run: git --git-dir {path} rev-parse")));
+        }
+        run(&[&["config"], LISTING].concat())?.lines().map_err(|said| unreadable(&said))
     }
 
     /// Every line that is in effect where this process runs.
@@ -182,8 +173,17 @@ impl Git {
     /// # Errors
     /// If git cannot read it.
     pub(crate) fn effective_lines(&self) -> Result<Vec<Line>, Failure> {
-        let said = self.run(&[&["config"], LISTING].concat())?;
-        if said.succeeded { Ok(read_listing(&said.stdout)) } else { Err(unreadable(&said)) }
+        self.run(&[&["config"], LISTING].concat())?.lines().map_err(|said| unreadable(&said))
+    }
+
+    /// `git config` for that file and no other: not even one of the user's that is broken.
+    fn config_of(&self, file: &OsStr, arguments: &[&str]) -> Command {
+        let mut command = self.plain_command(&[OsStr::new("config"), "--file".as_ref(), file]);
+        command.args(arguments);
+        command.env("GIT_DIR", "/dev/null").env("GIT_CONFIG_GLOBAL", "/dev/null");
+        command.env("GIT_CONFIG_NOSYSTEM", "1");
+        without(&mut command, &["GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS"]);
+        command
     }
 
     /// The same, for commands that can do without.
@@ -227,7 +227,19 @@ impl Git {
     }
 }
 
+impl Repository {
+    pub(crate) fn own(&self) -> &Directory {
+        let (Self::Whole(own) | Self::OfWorktree(own)) = self;
+        own
+    }
+}
+
 impl Said {
+    /// What a listing tells.
+    fn lines(self) -> Result<Vec<Line>, Self> {
+        if self.succeeded { Ok(read_listing(&self.stdout)) } else { Err(self) }
+    }
+
     /// The line that says what went wrong.
     pub(crate) fn complaint(&self) -> &str {
         let mut lines = self.stderr.lines();
@@ -243,22 +255,19 @@ fn without(command: &mut Command, names: &[&str]) {
     }
 }
 
-/// Has git read the named file and no other: not even one of the user's that is broken.
-fn alone(command: &mut Command) {
-    command.env("GIT_DIR", "/dev/null").env("GIT_CONFIG_GLOBAL", "/dev/null");
-    command.env("GIT_CONFIG_NOSYSTEM", "1");
-    without(command, &["GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS"]);
-}
-
 fn refused(path: &Path, said: &Said) -> Failure {
     let what = format!("git cannot read or change {path:?}: {}", said.complaint());
-    let advice = format!("correct it: git config --file {} --edit", word(&path.to_string_lossy()));
-    Failure::new(Name::SetupFailed, Retry::WhenMended, what, &advice)
+    let file = word(&path.to_string_lossy());
+    failure(what, &format!("to correct it, run: git config --file {file} --edit"))
 }
 
 fn unreadable(said: &Said) -> Failure {
     let what = format!("git cannot read its configuration: {}", said.complaint());
-    Failure::new(Name::SetupFailed, Retry::WhenMended, what, "correct the file that it names")
+    failure(what, "correct the file that it names")
+}
+
+fn failure(what: String, advice: &str) -> Failure {
+    Failure::new(Name::SetupFailed, Retry::WhenMended, what, advice)
 }
 
 fn finish(command: Command, input: &[u8], limit: Duration) -> Result<Said, Failure> {

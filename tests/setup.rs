@@ -63,6 +63,16 @@ impl Scene {
         self.home.helper(&[&["setup"], arguments].concat(), "")
     }
 
+    /// Runs what a message says, as somebody would who has this program on `PATH`.
+    fn paste(&self, advice: &str) -> Ran {
+        let mut shell = self.home.command("sh");
+        let program = Path::new(HELPER).parent().expect("a directory").display();
+        let advice = advice.trim_end_matches(" [setup-failed]");
+        let script = format!("PATH={program}:$PATH; GIT_EDITOR=true; export GIT_EDITOR; {advice}");
+        shell.args(["-c", &script]);
+        Ran::run(shell, b"")
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }

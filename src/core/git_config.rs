@@ -58,20 +58,9 @@ pub fn read_listing(bytes: &[u8]) -> Vec<Line> {
     fields.chunks(3).filter_map(line).collect()
 }
 
-/// The helpers that git asks for a host, in order.
+/// The helpers that git asks for a host, in order, without those for a part of it.
 pub fn helpers_for<'a>(lines: impl IntoIterator<Item = &'a Line>, host: &Host) -> Vec<&'a Line> {
-    let mut chain = Vec::new();
-    for line in lines {
-        let counts = line.subsection().is_none_or(|pattern| matches(pattern, host));
-        if !line.is_helper() || !counts {
-            continue;
-        }
-        match line.value.as_str() {
-            "" => chain.clear(),
-            _ => chain.push(line),
-        }
-    }
-    chain
+    helpers_on(lines, host, Some("/"))
 }
 
 /// The helpers that git asks for a URL with that path on a host, in order; for whatever URL on the

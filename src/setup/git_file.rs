@@ -1,48 +1,51 @@
-//! One configuration file of git, changed by one rename. git edits a private copy beside the file;
-//! a hard link to the copy takes git's own lock, `<file>.lock`, and renaming the lock publishes it.
-//! The lock is held for two system calls, so a killed setup leaves the old file or the new one. If
-//! it also leaves the lock, the next setup recognises it as a link to an abandoned copy.
+//! One configuration file of git, changed by one rename. git edits a private copy elsewhere, because
+//! it goes by paths, which the owner of a directory can lead anywhere. The result is written beside
+//! the file; a hard link to that takes git's own lock, `<file>.lock`, and renaming the lock publishes
+//! it. The lock is held for two system calls, so a killed setup leaves the old file or the new one.
+//! If it also leaves the lock, the next setup recognises it as a link to what was written beside the
+//! file. Among each other setups take turns by a lock of the kernel, which ends with its process.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "waiting for git's lock has nothing to do with git's patience"
+    reason = "waiting for other programs' locks has nothing to do with git's patience"
 )]
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Error, Result, bail};
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::word;
 use git_credential_gastown::time::{Timestamp, spoken};
 use rustix::fs::Stat;
 use rustix::process::geteuid;
+use tempfile::TempDir;
 
 use super::failure;
 use crate::clock;
-use crate::files::{Directory, Snapshot, resolve, same};
+use crate::files::{Directory, resolve, same};
 use crate::git::Git;
 
-/// How the name of the private directory that holds a copy begins.
-const COPY: &str = ".gastown-setup-";
-/// How long to wait while another process holds git's lock.
+/// How the name of what is written beside a file begins: this, a number of 16 digits, the name.
+const RESULT: &str = ".gastown-setup-";
+/// How the name of the private directory of a copy begins.
+const COPY: &str = "gastown-setup-";
+/// No setup takes so long, in seconds.
+const OLDEST_COPY: i64 = 3600;
+/// How long to wait for a git that changes the file, and for other setups.
 const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE_WITH_SETUPS: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 /// How often to start again because the file was changed meanwhile.
-const ATTEMPTS: usize = 400;
+const ATTEMPTS: usize = 100;
 
 pub(super) struct GitFile {
     pub directory: Directory,
     pub name: OsString,
-}
-
-/// How the file is to be changed.
-pub(super) struct Change<'a> {
-    pub git: &'a Git,
-    /// The permissions of a file that was not there.
-    pub new_mode: u32,
 }
 
 impl GitFile {
@@ -56,50 +59,47 @@ impl GitFile {
         self.directory.path.join(&self.name)
     }
 
-    pub(super) fn read(&self) -> Result<Option<Snapshot>> {
-        self.directory.read(&self.name)
+    pub(super) fn bytes(&self) -> Result<Option<Vec<u8>>> {
+        Ok(self.directory.read(&self.name)?.map(|found| found.bytes))
     }
 
     /// Without what it includes.
     pub(super) fn lines(&self, git: &Git) -> Result<Vec<Line>> {
-        let snapshot = self.read()?;
-        let bytes = snapshot.map(|snapshot| snapshot.bytes).unwrap_or_default();
-        Ok(git.lines_in(&bytes, &self.path())?)
+        Ok(git.lines_in(&self.bytes()?.unwrap_or_default(), &self.path())?)
     }
 
-    /// Calls `edit` with a copy and `note` with the content before and after, then publishes the
-    /// copy. Starts again if the file was changed meanwhile. `None` if `edit` changed nothing. On
-    /// error the file is as it was.
+    /// Waits for other setups, then removes what killed ones left here. While the lock is held, no
+    /// other changes files in that directory; `None` on a file system without locks, where only
+    /// git's lock keeps setups apart.
+    pub(super) fn take_turn(&self) -> Result<Option<OwnedFd>> {
+        let take = || Ok(self.directory.try_lock().map_or(Some(None), |lock| lock.map(Some)));
+        let Some(turn) = wait(PATIENCE_WITH_SETUPS, take)? else {
+            let what = format!("another setup changes files in {:?}", self.directory.path);
+            return Err(failure(what, "run the command again when it has ended").into());
+        };
+        if turn.is_some() {
+            self.remove_leftovers();
+        }
+        Ok(turn)
+    }
+
+    /// Has `edit` change a copy, and publishes that if its content is another. Starts again if the
+    /// file was changed meanwhile. On error the file is as it was.
     pub(super) fn change<T>(
         &self,
-        change: &Change<'_>,
+        git: &Git,
+        new_mode: u32,
         mut edit: impl FnMut(&mut WorkingCopy<'_>) -> Result<T>,
-        mut note: impl FnMut(Option<&[u8]>, Option<&[u8]>, &T) -> Result<()>,
-    ) -> Result<Option<T>> {
-        self.remove_leftovers();
+    ) -> Result<T> {
         for _ in 0..ATTEMPTS {
-            let before = self.read()?;
-            let before_bytes = before.as_ref().map(|before| &*before.bytes);
-            self.check_links(before.as_ref())?;
-            let Some(mut copy) = WorkingCopy::new(self, before_bytes, change.git)? else {
-                continue;
-            };
+            let found = self.directory.read(&self.name)?;
+            let (before, stat) = found.map(|found| (found.bytes, found.stat)).unzip();
+            self.check_links(stat.as_ref())?;
+            let mut copy = WorkingCopy::new(self, before, git)?;
             let outcome = edit(&mut copy)?;
-            let after = copy.bytes()?;
-            if after.as_deref() == before_bytes {
-                return Ok(None);
-            }
-            note(before_bytes, after.as_deref(), &outcome)?;
-            if after.is_none() {
-                // The lock has to be a link to something.
-                copy.replace(Some(b""))?;
-            }
-            let directory = self.directory.stat()?;
-            let owner = before.as_ref().map_or(&directory, |before| &before.stat);
-            let mode = before.as_ref().map_or(change.new_mode, |before| before.stat.st_mode);
-            copy.work.copy_attributes(&self.name, owner, Some(mode))?;
-            if self.publish(&copy, before.as_ref().map(|it| &it.stat), after.is_some())? {
-                return Ok(Some(outcome));
+            let after = copy.file.bytes()?;
+            if after == copy.before || self.publish(stat.as_ref(), after.as_deref(), new_mode)? {
+                return Ok(outcome);
             }
         }
         let what = format!("other programs keep changing {:?}", self.path());
@@ -107,154 +107,167 @@ impl GitFile {
     }
 
     /// Returns whether the file was still what had been copied; otherwise it is left alone.
-    fn publish(&self, copy: &WorkingCopy<'_>, before: Option<&Stat>, stays: bool) -> Result<bool> {
-        let lock = lock_of(&self.name);
-        let mut waited = Duration::ZERO;
-        while !copy.work.link_to(&self.name, &self.directory, &lock)? {
-            if waited >= PATIENCE {
-                return Err(self.locked(&lock));
-            }
-            self.remove_leftovers();
-            std::thread::sleep(PAUSE);
-            waited += PAUSE;
-        }
-        let is_same = match (before, self.directory.stat_of(&self.name)) {
-            (Some(before), Some(now)) => unchanged(before, &now),
-            (before, now) => before.is_none() && now.is_none(),
-        };
-        if !is_same {
-            self.directory.remove(&lock)?;
-            return Ok(false);
-        }
-        let published = match stays {
-            true => self.directory.rename(&lock, &self.name),
-            false => self.directory.remove(&self.name).and_then(|()| self.directory.remove(&lock)),
-        };
-        if published.is_err() {
-            self.directory.remove(&lock)?;
-        }
-        published.map(|()| true)
+    fn publish(&self, before: Option<&Stat>, after: Option<&[u8]>, mode: u32) -> Result<bool> {
+        let mut result = OsString::from(format!("{RESULT}{:016x}-", fastrand::u64(..)));
+        result.push(&self.name);
+        let owner = before.map_or_else(|| self.directory.stat(), |stat| Ok(*stat))?;
+        let mode = before.map_or(mode, |stat| stat.st_mode);
+        // Where the file is to go, the lock still has to be a link to something.
+        let bytes = after.unwrap_or_default();
+        let written = self.directory.write_new(&result, bytes, Some((&owner, mode)));
+        let written = written.with_context(|| format!("cannot change {:?}", self.path()));
+        let published = written.and_then(|()| self.swap(&result, before, after.is_some()));
+        let removed = self.directory.remove(&result);
+        // Why it was not published is what counts.
+        published.and_then(|published| removed.map(|()| published))
     }
 
-    fn locked(&self, lock: &OsStr) -> anyhow::Error {
+    fn swap(&self, result: &OsStr, before: Option<&Stat>, stays: bool) -> Result<bool> {
+        let lock = lock_of(&self.name);
+        if wait(PATIENCE, || Ok(self.directory.link(result, &lock)?.then_some(())))?.is_none() {
+            return Err(self.locked(&lock));
+        }
+        let now = self.directory.stat_of(&self.name);
+        let published = if before.map(version) != now.as_ref().map(version) {
+            Ok(false)
+        } else if stays {
+            self.directory.rename(&lock, &self.name).map(|()| true)
+        } else {
+            let removed = self.directory.remove(&self.name);
+            removed.and_then(|()| self.directory.remove(&lock)).map(|()| true)
+        };
+        if !matches!(published, Ok(true)) {
+            self.directory.remove(&lock)?;
+        }
+        published
+    }
+
+    fn locked(&self, lock: &OsStr) -> Error {
         let path = self.directory.path.join(lock);
         let since = self.directory.stat_of(lock).map_or(0, |stat| stat.st_mtime);
         let age = clock::now().since(Timestamp::from_millis(since.saturating_mul(1000)));
         let what = format!("{:?} is locked by {path:?}, which is {} old", self.path(), spoken(age));
-        let advice = "run the command again when that git has ended; if none is running, remove \
-                      the lock: rm";
+        let advice = "run the command again when that git has ended; if none is running, run: rm";
         failure(what, &format!("{advice} {}", word(&path.to_string_lossy()))).into()
     }
 
     /// Another user's file with several names may be one that was linked here to be changed.
-    fn check_links(&self, before: Option<&Snapshot>) -> Result<()> {
-        let Some(Snapshot { stat, .. }) = before else { return Ok(()) };
-        if stat.st_nlink > 1 && stat.st_uid != geteuid().as_raw() {
-            let what = format!("{:?} of user {} has other names", self.path(), stat.st_uid);
-            return Err(failure(what, "run the command as that user").into());
-        }
-        Ok(())
+    fn check_links(&self, stat: Option<&Stat>) -> Result<()> {
+        let is_foreign = |stat: &&Stat| stat.st_nlink > 1 && stat.st_uid != geteuid().as_raw();
+        let Some(stat) = stat.filter(is_foreign) else { return Ok(()) };
+        let what = format!("{:?} of user {} has other names", self.path(), stat.st_uid);
+        let advice = "run the command as that user; to look at it, run: ls -l";
+        Err(failure(what, &format!("{advice} {}", word(&self.path().to_string_lossy()))).into())
     }
 
-    /// Removes the copies that killed setups left here, and their locks.
-    pub(super) fn remove_leftovers(&self) {
-        let names = self.directory.names().unwrap_or_default();
-        let is_copy = |name: &&OsString| name.as_encoded_bytes().starts_with(COPY.as_bytes());
-        for name in names.iter().filter(is_copy) {
-            let Ok(work) = self.directory.enter(name) else { continue };
-            let is_ours = work.stat().is_ok_and(|stat| stat.st_uid == geteuid().as_raw());
-            // The lock ends with the process that made the copy.
-            let Some(_lock) = is_ours.then(|| work.try_lock().ok()).flatten().flatten() else {
+    /// Removes what killed setups of this user left here, and their locks. Best effort.
+    fn remove_leftovers(&self) {
+        for result in self.directory.names().unwrap_or_default() {
+            let name = result.as_encoded_bytes().strip_prefix(RESULT.as_bytes());
+            let (Some(name), Some(stat)) =
+                (name.and_then(|name| name.get(17..)), self.directory.stat_of(&result))
+            else {
                 continue;
             };
-            for file in work.names().unwrap_or_default() {
-                let lock = lock_of(&file);
-                if let (Some(copy), Some(held)) =
-                    (work.stat_of(&file), self.directory.stat_of(&lock))
-                    && same(&copy, &held)
-                {
+            let user = geteuid();
+            if user.is_root() || stat.st_uid == user.as_raw() {
+                let lock = lock_of(OsStr::from_bytes(name));
+                if self.directory.stat_of(&lock).is_some_and(|held| same(&stat, &held)) {
                     let _ = self.directory.remove(&lock);
                 }
-                let _ = work.remove(&file);
+                let _ = self.directory.remove(&result);
             }
-            self.directory.remove_emptied(name);
         }
     }
 }
 
-/// git's own name for the lock of a file.
-fn lock_of(name: &OsStr) -> OsString {
-    let mut lock = name.to_owned();
-    lock.push(".lock");
-    lock
+/// Removes the copies of setups of this user that were killed. Best effort.
+fn remove_old_copies(temporary: &Directory) {
+    let names = temporary.names().unwrap_or_default();
+    let is_copy = |name: &&OsString| name.as_encoded_bytes().starts_with(COPY.as_bytes());
+    let oldest = clock::now().millis() / 1000 - OLDEST_COPY;
+    for name in names.iter().filter(is_copy) {
+        let Ok(copy) = temporary.enter(name) else { continue };
+        let is_old = |stat: Stat| stat.st_uid == geteuid().as_raw() && stat.st_mtime < oldest;
+        if copy.stat().is_ok_and(is_old) {
+            for file in copy.names().unwrap_or_default() {
+                let _ = copy.remove(file);
+            }
+            temporary.remove_emptied(name);
+        }
+    }
 }
 
-fn unchanged(before: &Stat, now: &Stat) -> bool {
-    let content = |stat: &Stat| {
-        let changed = (stat.st_mtime, stat.st_mtime_nsec, stat.st_ctime, stat.st_ctime_nsec);
-        (stat.st_dev, stat.st_ino, stat.st_size, changed)
-    };
-    content(before) == content(now)
+/// Tries until it gets something, or for long enough.
+fn wait<T>(limit: Duration, attempt: impl Fn() -> Result<Option<T>>) -> Result<Option<T>> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match attempt()? {
+            None if waited < limit => sleep(PAUSE),
+            outcome => return Ok(outcome),
+        }
+        waited += PAUSE;
+    }
+}
+
+fn lock_of(name: &OsStr) -> OsString {
+    [name, OsStr::new(".lock")].into_iter().collect()
+}
+
+/// What differs once a file was changed or replaced.
+fn version(stat: &Stat) -> impl PartialEq + use<> {
+    let changed = (stat.st_mtime, stat.st_mtime_nsec, stat.st_ctime, stat.st_ctime_nsec);
+    (stat.st_dev, stat.st_ino, stat.st_size, changed)
 }
 
 /// A copy of a configuration file in a private directory; removed when dropped.
 pub(super) struct WorkingCopy<'a> {
-    file: &'a GitFile,
     git: &'a Git,
-    work: Directory,
-    work_name: OsString,
-    /// `None` where the file system has no locks: leftovers are not removed there.
-    _lock: Option<OwnedFd>,
+    original: &'a GitFile,
+    pub file: GitFile,
+    /// What was copied; `None` if there is no such file.
+    pub before: Option<Vec<u8>>,
+    place: TempDir,
 }
 
 impl<'a> WorkingCopy<'a> {
-    /// `None` if another setup removed the directory before it was locked.
-    fn new(file: &'a GitFile, bytes: Option<&[u8]>, git: &'a Git) -> Result<Option<Self>> {
-        let context = || format!("cannot change {:?}", file.path());
-        let work_name = OsString::from(format!("{COPY}{:016x}", fastrand::u64(..)));
-        file.directory.make(&work_name).with_context(context)?;
-        let Ok(work) = file.directory.enter(&work_name) else { return Ok(None) };
-        let stat = work.stat()?;
-        if stat.st_uid != geteuid().as_raw() || stat.st_mode & 0o077 != 0 {
-            bail!("{:?} was made by somebody else", work.path);
+    fn new(original: &'a GitFile, before: Option<Vec<u8>>, git: &'a Git) -> Result<Self> {
+        let place = tempfile::Builder::new().prefix(COPY).tempdir();
+        let place = place.context("there is no place for temporary files, see TMPDIR")?;
+        let directory = Directory::open(place.path())?;
+        let above = directory.parent()?;
+        remove_old_copies(&above);
+        let (own, above) = (directory.stat()?, above.stat()?);
+        let is_safe = above.st_mode & 0o022 == 0 || above.st_mode & 0o1000 != 0;
+        if own.st_uid != geteuid().as_raw() || own.st_mode & 0o077 != 0 || !is_safe {
+            bail!("others can change {:?}, set TMPDIR to another directory", directory.path);
         }
-        let alive = work.try_lock();
-        if matches!(alive, Ok(None)) {
-            return Ok(None);
-        }
-        let mut copy = Self { file, git, work, work_name, _lock: alive.ok().flatten() };
-        match copy.replace(bytes) {
-            Err(_) if file.directory.stat_of(&copy.work_name).is_none() => Ok(None),
-            written => written.map(|()| Some(copy)).with_context(context),
-        }
-    }
-
-    pub(super) fn bytes(&self) -> Result<Option<Vec<u8>>> {
-        Ok(self.work.read(&self.file.name)?.map(|snapshot| snapshot.bytes))
+        let file = GitFile { directory, name: "config".into() };
+        let copy = Self { git, original, file, before, place };
+        copy.replace(copy.before.as_deref())?;
+        Ok(copy)
     }
 
     /// Gives it another content, or has the file removed.
-    pub(super) fn replace(&mut self, bytes: Option<&[u8]>) -> Result<()> {
-        self.work.remove(&self.file.name)?;
-        bytes.map_or(Ok(()), |bytes| self.work.write_new(&self.file.name, bytes))
+    pub(super) fn replace(&self, bytes: Option<&[u8]>) -> Result<()> {
+        let GitFile { directory, name } = &self.file;
+        directory.remove(name)?;
+        bytes.map_or(Ok(()), |bytes| directory.write_new(name, bytes, None))
     }
 
     pub(super) fn lines(&self) -> Result<Vec<Line>> {
-        let bytes = self.bytes()?.unwrap_or_default();
-        Ok(self.git.lines_in(&bytes, &self.file.path())?)
+        self.file.lines(self.git)
+    }
+
+    /// The values of a key, in the order of the file.
+    pub(super) fn values(&self, key: &str) -> Result<Vec<String>> {
+        let lines = self.lines()?.into_iter().filter(|line| line.key == key);
+        Ok(lines.map(|line| line.value).collect())
     }
 
     /// Changes it as `git config` does.
-    pub(super) fn edit<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Result<()> {
-        Ok(self.git.edit(&self.work, &self.file.name, arguments, &self.file.path())?)
-    }
-}
-
-impl Drop for WorkingCopy<'_> {
-    fn drop(&mut self) {
-        for name in [self.file.name.clone(), lock_of(&self.file.name)] {
-            let _ = self.work.remove(&name);
-        }
-        self.file.directory.remove_emptied(&self.work_name);
+    pub(super) fn edit(&self, arguments: &[&str]) -> Result<()> {
+        let path = self.place.path().join(&self.file.name);
+        Ok(self.git.edit(&path, arguments, &self.original.path())?)
     }
 }

@@ -1,7 +1,7 @@
 //! The helper lines: what ours say for each host, how they get into a file and out of it again,
 //! and the same as environment variables (`--print-env`).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::ValueEnum as _;
@@ -15,6 +15,7 @@ use super::{Setup, failure};
 use crate::config::{Origin, Setting};
 
 /// A host, and the line that has git ask this helper for it.
+#[derive(PartialEq, Eq)]
 pub(super) struct HostLine {
     pub host: Host,
     pub line: String,
@@ -22,11 +23,18 @@ pub(super) struct HostLine {
 
 /// The lines for all hosts.
 pub(super) fn wanted(setup: &Setup<'_>) -> Result<Vec<HostLine>, Failure> {
-    check_flags(setup)?;
+    let settings = &setup.context.settings;
+    let unusable = |what: String, advice| {
+        Err(Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice))
+    };
+    let wrong = [fault_of(&settings.api_url), fault_of(&settings.town), fault_of(&settings.rig)];
+    if let Some(what) = wrong.into_iter().flatten().next() {
+        // It would be wrong for every git from here on.
+        return unusable(what, "correct the flag; nothing was written");
+    }
     if setup.hosts.is_empty() {
-        let what = "there is no git host to set up";
-        let advice = "name one with --host, as --host github.com";
-        return Err(Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice));
+        let what = "there is no git host to set up".to_owned();
+        return unusable(what, "name one with --host, as --host github.com");
     }
     let program = word(&setup.program()?.to_string_lossy())?;
     let line = |host: &Host| {
@@ -57,8 +65,8 @@ impl HostLine {
 fn flags(setup: &Setup<'_>, host: &Host) -> Vec<(&'static str, String)> {
     let flags = setup.flags;
     let path = |value: &Option<PathBuf>| {
-        let absolute = |path: &PathBuf| setup.surroundings.absolute(path);
-        value.as_ref().map(|path| absolute(path).to_string_lossy().into_owned())
+        let absolute = setup.surroundings.absolute(value.as_ref()?);
+        Some(absolute.to_string_lossy().into_owned())
     };
     let on_failure = flags.on_failure.and_then(|what| what.to_possible_value());
     // The helper answers only for hosts on its list; GitLab's is served because of its token.
@@ -76,19 +84,6 @@ fn flags(setup: &Setup<'_>, host: &Host) -> Vec<(&'static str, String)> {
     values.into_iter().filter_map(|(flag, value)| Some((flag, value?))).collect()
 }
 
-/// A flag that is wrong now would be wrong for every git from here on.
-fn check_flags(setup: &Setup<'_>) -> Result<(), Failure> {
-    let settings = &setup.context.settings;
-    let wrong = [fault_of(&settings.api_url), fault_of(&settings.town), fault_of(&settings.rig)];
-    match wrong.into_iter().flatten().next() {
-        None => Ok(()),
-        Some(what) => {
-            let advice = "correct the flag; nothing was written";
-            Err(Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice))
-        }
-    }
-}
-
 fn fault_of<T>(setting: &Setting<T>) -> Option<String> {
     match setting {
         Setting::Wrong { origin: Origin::Flag(name), why } => Some(format!("{name} is {why}")),
@@ -103,6 +98,10 @@ fn word(text: &str) -> Result<String, Failure> {
     })
 }
 
+pub(super) fn is_ours(line: &Line) -> bool {
+    line.is_helper() && kind(&line.value) == Kind::Ours
+}
+
 /// Adds our lines after all others of that key. The empty one makes git forget those.
 pub(super) fn append(copy: &WorkingCopy<'_>, wanted: &HostLine) -> Result<()> {
     let key = wanted.key();
@@ -112,38 +111,22 @@ pub(super) fn append(copy: &WorkingCopy<'_>, wanted: &HostLine) -> Result<()> {
     copy.edit(&["--add", &key, &wanted.line])
 }
 
-/// Removes ours. Returns whether there were any.
-pub(super) fn remove(copy: &WorkingCopy<'_>, key: &str) -> Result<bool> {
-    let values = values(copy, key)?;
+/// Removes ours. Other lines of that key are written again only where git could not tell an empty
+/// one of theirs from ours.
+pub(super) fn remove(copy: &WorkingCopy<'_>, key: &str) -> Result<()> {
+    let mut values = copy.values(key)?;
     let rest = without_ours(&values);
     if rest.len() == values.len() {
-        return Ok(false);
+        return Ok(());
     }
-    let empty = |values: &[String]| values.iter().filter(|value| value.is_empty()).count();
-    if rest.is_empty() {
+    if rest.iter().any(String::is_empty) {
         copy.edit(&["--unset-all", key])?;
-    } else if empty(&rest) == 0 || empty(&rest) == empty(&values) {
-        // Line by line where git can tell the lines apart, so that comments stay.
-        let mut ours: Vec<_> = values.iter().filter(|value| kind(value) == Kind::Ours).collect();
-        ours.sort();
-        ours.dedup();
-        for value in ours {
-            copy.edit(&["--fixed-value", "--unset-all", key, value])?;
-        }
-        if empty(&rest) != empty(&values) {
-            copy.edit(&["--unset-all", key, "^$"])?;
-        }
-    } else {
-        copy.edit(&["--unset-all", key])?;
-        rest.iter().try_for_each(|value| copy.edit(&["--add", key, value]))?;
+        return rest.iter().try_for_each(|value| copy.edit(&["--add", key, value]));
     }
-    Ok(true)
-}
-
-/// In the order of the file.
-pub(super) fn values(copy: &WorkingCopy<'_>, key: &str) -> Result<Vec<String>> {
-    let lines = copy.lines()?.into_iter().filter(|line| line.key == key);
-    Ok(lines.map(|line| line.value).collect())
+    values.retain(|value| !rest.contains(value));
+    values.sort();
+    values.dedup();
+    values.iter().try_for_each(|value| copy.edit(&["--fixed-value", "--unset-all", key, value]))
 }
 
 /// The values without ours, and without the empty one directly before each of ours.
@@ -184,27 +167,4 @@ pub(super) fn exports(setup: &Setup<'_>) -> Result<String, Failure> {
 
 fn export(name: &str, value: &str) -> String {
     format!("export {name}='{}'\n", value.replace('\'', r"'\''"))
-}
-
-/// Whether a path is this program's, wherever that lies.
-pub(super) fn is_program(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name == git_credential_gastown::helper_line::PROGRAM)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ours_goes_with_the_empty_line_before_it_and_nothing_else() {
-        let rest = |values: &[&str]| {
-            let values: Vec<_> = values.iter().map(|value| (*value).to_owned()).collect();
-            without_ours(&values).join(",")
-        };
-        assert_eq!(rest(&["", "gastown"]), "");
-        assert_eq!(rest(&["store", "", "/x/git-credential-gastown --rig r"]), "store");
-        assert_eq!(rest(&["", "cache", "", "gastown", "store"]), ",cache,store");
-        assert_eq!(rest(&["gastown", "store"]), "store");
-        assert_eq!(rest(&["", "store"]), ",store");
-    }
 }

@@ -1,30 +1,39 @@
-//! `--migrate`: goes through the repositories of a directory, one after the other, and on past one
-//! that cannot be changed. Notes the helpers that it removes, and no token.
+//! `--migrate`: finds the repositories in a directory, ordinary and bare ones, their worktrees and
+//! submodules, and goes on past one that cannot be changed. Every directory is opened from its
+//! parent, and no link is followed. Outside the directory only two things count: the repository that
+//! the directory lies in, and that of a worktree or submodule whose files name each other.
 
-use std::cell::OnceCell;
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Error, Result, bail};
-use git_credential_gastown::failure::Failure;
-use git_credential_gastown::git_config::Line;
+use anyhow::{Context as _, Error, Result, bail, ensure};
 use git_credential_gastown::helper_line::word;
+use rustix::fs::Stat;
 use rustix::process::geteuid;
 
-use super::fixes::{Fix, View, apply, credential, say};
-use super::git_file::{GitFile, WorkingCopy};
-use super::note::Notes;
-use super::repositories::{Found, Repository, Walk};
-use super::target::{Scope, Target, check_includes, global_file};
+use super::fixes::{fix, report_modules};
+use super::git_file::GitFile;
+use super::note::Note;
+use super::target::{Target, check_includes, global_file};
+use super::view::{Repository, View};
 use super::{Report, Setup, failure};
-use crate::files::Directory;
+use crate::files::{Directory, Entry, resolve, same};
+use crate::git::Repository as GitDirectory;
 
-struct Migration<'a> {
+/// Directories inside a repository's own that hold no repository.
+const NO_REPOSITORY: [&str; 7] = ["hooks", "info", "lfs", "logs", "objects", "refs", "worktrees"];
+/// One descriptor is open for each level.
+const DEEPEST: usize = 200;
+
+struct Walk<'a> {
     setup: &'a Setup<'a>,
     target: &'a Target,
-    /// The directory given, for notes and messages.
-    path: &'a Path,
-    /// Opened, and locked, when there is something to note.
-    notes: OnceCell<Option<Notes>>,
+    top: &'a Directory,
+    report: &'a mut Report,
+    seen: Vec<Stat>,
+    /// How many files.
+    changed: usize,
 }
 
 pub(super) fn run(
@@ -38,170 +47,236 @@ pub(super) fn run(
         return Err(failure(what, "name one that holds repositories with --migrate").into());
     }
     let top = Directory::open(path)?;
-    let global = global_file(setup).ok().map(|path| setup.absolute(&path));
-    let global = global.and_then(|path| GitFile::open(&path).ok());
-    if let Some(global) = global.filter(|global| global.read().is_ok()) {
+    let global = global_file(setup).ok().map(|path| setup.surroundings.absolute(&path));
+    if let Some(global) = global.and_then(|path| GitFile::open(&path).ok())
+        && global.bytes().is_ok()
+    {
         check_includes(setup, &global)?;
     }
-    let migration = Migration { setup, target, path: &top.path, notes: OnceCell::new() };
-    let (mut all, mut changed) = (0, 0);
-    migration.view(None)?.report_elsewhere(report);
-    Walk::new(&setup.git, &top, |found| {
-        match found {
-            Found::Repository(repository) => {
-                all += repository.files.len();
-                match migration.repository(repository, report) {
-                    Ok(count) => changed += count,
-                    Err(error) => report.fail(left_alone(error)),
-                }
-            }
-            Found::Modules(file) => migration.module_list(file, report),
-            Found::Problem(what) => report.fail(format!("left alone: {what}")),
-        }
-        Ok(())
-    })
-    .run(&top)?;
-    let did = setup.tense("changed", "would change");
-    report.say(format!("looked at {all} git configurations below {:?}, {did} {changed}", top.path));
-    if migration.notes.get().is_some() {
-        let (program, path) = (setup.own_command(), word(&top.path.to_string_lossy()));
-        report
-            .say(format!("put removed helpers back with: {program} setup --undo --migrate {path}"));
+    View::new(setup, target, None)?.report_elsewhere(report);
+    let mut walk = Walk { setup, target, top: &top, report, seen: Vec::new(), changed: 0 };
+    walk.look_above()?;
+    walk.visit(&top, 0);
+    let (looked_at, changed, top) = (walk.seen.len(), walk.changed, &top.path);
+    report.say(format_args!(
+        "looked at {looked_at} repositories below {top:?}, changed {changed} files"
+    ));
+    let is_noted = |note: Result<Note>| note.is_ok_and(|note| note.migrated.as_ref() == Some(top));
+    if setup.notes.all().unwrap_or_default().into_iter().any(is_noted) {
+        report.say(format_args!(
+            "put removed helpers back with: git credential-gastown setup --undo --migrate {}",
+            word(&top.to_string_lossy())
+        ));
     }
     Ok(())
 }
 
-fn left_alone(error: Error) -> String {
-    match error.is::<Failure>() {
-        true => error.to_string(),
-        false => format!("left alone: {error:#}"),
+impl Walk<'_> {
+    /// The repository that the directory lies in.
+    fn look_above(&mut self) -> Result<()> {
+        let mut place = self.top.clone();
+        while !is_of_repository(&place) {
+            let above = place.parent()?;
+            if above.is(&place.stat()?) {
+                return Ok(());
+            }
+            place = above;
+        }
+        if !place.is(&self.top.stat()?) {
+            self.look_at(&place);
+        }
+        Ok(())
     }
-}
 
-impl Migration<'_> {
-    /// How many files were changed.
-    fn repository(&self, repository: &Repository, report: &mut Report) -> Result<usize> {
-        self.check_owner(repository)?;
-        for file in &repository.files {
-            check_includes(self.setup, file)?;
+    fn visit(&mut self, directory: &Directory, depth: usize) {
+        self.look_at(directory);
+        let mut visit_inner = || {
+            ensure!(depth < DEEPEST, "{:?} is too deep to look into", directory.path);
+            let is_idle = |name: &&OsString| NO_REPOSITORY.iter().any(|idle| *name == idle);
+            let is_repository = is_repository(directory);
+            for name in directory.names()?.iter().filter(|name| !(is_repository && is_idle(name))) {
+                if directory.entry(name) == Entry::Directory {
+                    match directory.enter(name) {
+                        Ok(inner) => self.visit(&inner, depth + 1),
+                        Err(error) => self.report.leave(&directory.path, &error),
+                    }
+                }
+            }
+            Ok(())
+        };
+        if let Err(error) = visit_inner() {
+            self.report.leave(&directory.path, &error);
         }
-        if !self.setup.git.knows(&repository.directory)? {
-            bail!("git takes {:?} for no repository", repository.directory.path);
+    }
+
+    fn look_at(&mut self, directory: &Directory) {
+        let looked = match directory.entry(".git") {
+            Entry::Directory => {
+                directory.enter(".git").and_then(|own| self.repository(&own, Some(directory)))
+            }
+            Entry::File => self.linked_from(directory),
+            _ if is_repository(directory) => self.repository(directory, None),
+            _ => Ok(()),
+        };
+        if let Err(error) = looked {
+            self.report.leave(&directory.path, &error);
         }
-        let view = self.view(Some(repository))?;
-        let mut changed = 0;
-        for file in &repository.files {
-            match self.file(file, &view, report) {
-                Ok(count) => changed += usize::from(count > 0),
-                Err(error) => report.fail(left_alone(error)),
+        if directory.entry(".gitmodules") == Entry::File {
+            let name = OsString::from(".gitmodules");
+            let modules = GitFile { directory: directory.clone(), name };
+            report_modules(self.setup, &modules, self.report);
+        }
+    }
+
+    /// Whether this is the first look at a git directory. The walk comes to some by several ways.
+    fn is_new(&mut self, own: &Directory) -> Result<bool> {
+        let stat = own.stat()?;
+        let is_new = !self.seen.iter().any(|seen| same(seen, &stat));
+        self.seen.extend(is_new.then_some(stat));
+        Ok(is_new)
+    }
+
+    /// A repository that lies here, with what it keeps for its worktrees. A worktree that it names
+    /// itself has to be this one or in the directory given.
+    fn repository(&mut self, own: &Directory, worktree: Option<&Directory>) -> Result<()> {
+        if !self.is_new(own)? {
+            return Ok(());
+        }
+        if let Some(named) = self.worktree_of(own)?
+            && !named.path.starts_with(&self.top.path)
+            && !worktree.is_some_and(|here| named.stat().is_ok_and(|named| here.is(&named)))
+        {
+            return Err(elsewhere(&own.path, "belongs to a worktree in", &named.path));
+        }
+        self.fix(GitDirectory::Whole(own.clone()), own)?;
+        if own.entry("worktrees") == Entry::Directory {
+            let worktrees = own.enter("worktrees")?;
+            for name in worktrees.names()? {
+                if worktrees.entry(&name) == Entry::Directory {
+                    self.worktree(worktrees.enter(&name)?, own)?;
+                }
             }
         }
-        view.report_elsewhere(report);
-        Ok(changed)
+        Ok(())
     }
 
-    fn view<'r>(&'r self, repository: Option<&'r Repository>) -> Result<View<'r>> {
-        let setup = self.setup;
-        let mut lines = setup.git.lines_for(repository.map(|repository| &repository.directory))?;
-        if matches!(self.target.scope, Scope::System) {
-            // For every user: the configuration of this one does not count.
-            lines.retain(|line| !["global", "command"].contains(&line.scope.as_str()));
+    fn worktree(&mut self, own: Directory, common: &Directory) -> Result<()> {
+        match self.is_new(&own)? {
+            true => self.fix(GitDirectory::OfWorktree(own), common),
+            false => Ok(()),
         }
-        let will_ask = setup.options.dry_run && !matches!(self.target.scope, Scope::File);
-        Ok(View { setup, lines, repository, will_ask })
+    }
+
+    /// The repository that the file `.git` of a worktree or submodule names, if that names it back.
+    /// Files of that look could be part of a clone, and name any repository.
+    fn linked_from(&mut self, worktree: &Directory) -> Result<()> {
+        let path = worktree.path.join(".git");
+        let Some(named) = pointed_to(worktree, ".git", b"gitdir: ") else { return Ok(()) };
+        let own =
+            Directory::open(&named).with_context(|| format!("{path:?} names no repository"))?;
+        if own.entry("commondir") == Entry::Nothing {
+            let named = self.worktree_of(&own)?.map(|named| named.stat()).transpose()?;
+            if named.is_some_and(|named| worktree.is(&named)) {
+                return self.repository(&own, Some(worktree));
+            }
+        } else {
+            let (parent, link) = (own.parent()?, worktree.stat_of(".git"));
+            let common = parent.parent()?;
+            if parent.path.ends_with("worktrees")
+                && is_repository(&common)
+                && names(&own, "commondir", Some(common.stat()?))
+                && names(&own, "gitdir", link)
+            {
+                if self.is_new(&common)? {
+                    self.fix(GitDirectory::Whole(common.clone()), &common)?;
+                }
+                return self.worktree(own, &common);
+            }
+        }
+        // Below the directory given, the walk finds it.
+        match own.path.starts_with(&self.top.path) {
+            true => Ok(()),
+            false => Err(elsewhere(&path, "is not named back by", &own.path)),
+        }
+    }
+
+    fn fix(&mut self, directory: GitDirectory, common: &Directory) -> Result<()> {
+        let (own, shared) = match &directory {
+            GitDirectory::Whole(own) => (own, "config"),
+            GitDirectory::OfWorktree(own) => (own, "../../config"),
+        };
+        let mut files = Vec::new();
+        for (place, name, origin) in
+            [(common, "config", shared), (own, "config.worktree", "config.worktree")]
+        {
+            match place.entry(name) {
+                Entry::File => {
+                    files.push((GitFile { directory: place.clone(), name: name.into() }, origin));
+                }
+                Entry::Nothing => {}
+                _ => bail!("{:?} is not a regular file", place.path.join(name)),
+            }
+        }
+        self.check_owner(own, common)?;
+        let repository = Repository { directory, files };
+        self.changed += fix(self.setup, self.target, &self.top.path, &repository, self.report)?;
+        Ok(())
     }
 
     /// As root, only changes repositories of root and of the caller of `sudo`, unless told.
-    fn check_owner(&self, repository: &Repository) -> Result<()> {
-        let setup = self.setup;
-        let is_trusted = |owner: u32| {
-            owner == 0 || setup.surroundings.sudo_user.is_some_and(|user| user == owner)
-        };
-        if setup.options.any_owner || !geteuid().is_root() {
-            return Ok(());
-        }
-        let owners = repository.files.iter().filter_map(|file| file.directory.stat().ok());
-        let owners = owners.chain(repository.directory.stat()).map(|stat| stat.st_uid);
-        let Some(owner) = owners.into_iter().find(|owner| !is_trusted(*owner)) else {
-            return Ok(());
-        };
-        let path = &repository.directory.path;
-        let (program, directory) = (setup.own_command(), word(&self.path.to_string_lossy()));
-        let what = format!("{path:?} belongs to user {owner}");
+    fn check_owner(&self, own: &Directory, common: &Directory) -> Result<()> {
+        let sudo_user = self.setup.surroundings.sudo_user;
+        let is_trusted = |owner: u32| owner == 0 || sudo_user == Some(owner);
+        let owners = [own.stat()?.st_uid, common.stat()?.st_uid];
+        let stranger = owners.into_iter().find(|owner| !is_trusted(*owner));
+        let is_root = geteuid().is_root() && !self.setup.options.any_owner;
+        let Some(owner) = stranger.filter(|_| is_root) else { return Ok(()) };
+        let what = format!("{:?} belongs to user {owner}", own.path);
         let advice = format!(
-            "run this as that user: {program} setup --migrate {directory}; or add --any-owner"
+            "as that user, or with --any-owner, run: git credential-gastown setup{} --migrate {}",
+            self.target.flag(),
+            word(&self.top.path.to_string_lossy())
         );
         Err(failure(what, &advice).into())
     }
 
-    fn file(&self, file: &GitFile, view: &View<'_>, report: &mut Report) -> Result<usize> {
-        let setup = self.setup;
-        let plan = |lines: &[Line]| view.plan(file, lines);
-        let (fixes, problems) = plan(&file.lines(&setup.git)?);
-        problems.into_iter().for_each(|problem| report.fail(problem));
-        let done = if fixes.is_empty() || setup.options.dry_run {
-            fixes
-        } else {
-            let edit = |copy: &mut WorkingCopy<'_>| {
-                let (fixes, _) = plan(&copy.lines()?);
-                let cleared = apply(copy, &fixes)?;
-                let (left, _) = plan(&copy.lines()?);
-                if !left.is_empty() {
-                    let path = file.path();
-                    bail!("git did not change {path:?} as it was told to; nothing was changed");
-                }
-                Ok((fixes, cleared))
-            };
-            let done = file.change(&setup.change(), edit, |_, after, (fixes, cleared)| {
-                self.note(file, fixes, cleared, after)
-            })?;
-            done.map(|(fixes, _)| fixes).unwrap_or_default()
-        };
-        done.iter().for_each(|fix| say(setup, file, fix, report));
-        Ok(done.len())
+    /// What `core.worktree` names, if it is there. A submodule that was removed leaves its git
+    /// directory.
+    fn worktree_of(&self, own: &Directory) -> Result<Option<Directory>> {
+        let file = GitFile { directory: own.clone(), name: "config".into() };
+        let lines = file.lines(&self.setup.git)?;
+        let named = lines.iter().rfind(|line| line.is("core", "worktree"));
+        Ok(named.and_then(|line| Directory::open(&own.path.join(&line.value)).ok()))
     }
+}
 
-    /// Only reported: it is versioned, and the next checkout would bring the URL back.
-    fn module_list(&self, file: &GitFile, report: &mut Report) {
-        let path = file.path();
-        let lines = file.lines(&self.setup.git).unwrap_or_default();
-        for line in lines.iter().filter(|line| line.is("submodule", "url")) {
-            if let Some(embedded) = credential(self.setup, &line.value) {
-                report.fail(format!(
-                    "`{}`: {} carries a token and is versioned; run: git config --file {} {} {}, \
-                     then commit it",
-                    path.display(),
-                    line.key,
-                    word(&path.to_string_lossy()),
-                    word(&line.key),
-                    word(&embedded.cleared)
-                ));
-            }
-        }
-    }
+/// What would be changed outside the directory that was given.
+fn elsewhere(path: &Path, why: &str, other: &Path) -> Error {
+    let what = format!("left alone: {path:?} {why} {other:?}, which is not in that directory");
+    let other = word(&other.to_string_lossy());
+    failure(what, &format!("if it should be, run: git credential-gastown setup --migrate {other}"))
+        .into()
+}
 
-    /// Notes the helpers, so that undo can put them back, and no token.
-    fn note(
-        &self,
-        file: &GitFile,
-        fixes: &[Fix],
-        cleared: &[u8],
-        after: Option<&[u8]>,
-    ) -> Result<()> {
-        let is_helper = |fix: &Fix| matches!(fix, Fix::RemoveHelper { .. });
-        if !fixes.iter().any(is_helper) {
-            return Ok(());
-        }
-        let Some(notes) = self.notes.get_or_init(|| self.setup.notes()) else { return Ok(()) };
-        let mut note = notes.load(&file.path(), Some(self.path))?;
-        let is_first = note.helpers.is_empty();
-        for fix in fixes {
-            if let Fix::RemoveHelper { key, value } = fix {
-                note.helpers.push((key.clone(), value.clone()));
-            }
-        }
-        note.changes(Some(cleared), after, is_first)?;
-        self.setup.save(notes, &note);
-        Ok(())
-    }
+fn is_of_repository(directory: &Directory) -> bool {
+    is_repository(directory) || matches!(directory.entry(".git"), Entry::File | Entry::Directory)
+}
+
+/// A repository's own directory, as git tells one.
+fn is_repository(directory: &Directory) -> bool {
+    ["HEAD", "objects", "refs"].iter().all(|name| directory.entry(name) != Entry::Nothing)
+}
+
+/// Whether a file of one line names that very file or directory.
+fn names(directory: &Directory, file: &str, wanted: Option<Stat>) -> bool {
+    let named = pointed_to(directory, file, b"").and_then(|path| resolve(&path).ok());
+    let found = named.and_then(|(place, name)| place.stat_of(&name));
+    found.zip(wanted).is_some_and(|(found, wanted)| same(&found, &wanted))
+}
+
+/// The path in a file of one line, as seen from that file.
+fn pointed_to(directory: &Directory, file: &str, prefix: &[u8]) -> Option<PathBuf> {
+    let bytes = directory.read(file).ok()??.bytes;
+    let target = bytes.trim_ascii_end().strip_prefix(prefix)?;
+    Some(directory.path.join(OsStr::from_bytes(target)))
 }

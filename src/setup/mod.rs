@@ -2,12 +2,13 @@
 //! written. Changes git's configuration through git alone, and nothing that it did not write, but
 //! for what `--migrate` is asked for.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Error, Result};
 use git_credential_gastown::failure::{Failure, Name, Retry};
-use git_credential_gastown::helper_line::{PROGRAM, quoted, word};
+use git_credential_gastown::helper_line::word;
 use git_credential_gastown::host::Host;
 use rustix::fs::Mode;
 use rustix::io::Errno;
@@ -18,7 +19,6 @@ use crate::cli::{Flags, Setup as Options};
 use crate::commands::{answers_a_terminal, write_answer};
 use crate::config::Surroundings;
 use crate::git::Git;
-use git_file::Change;
 use note::{Note, Notes};
 use target::Target;
 
@@ -26,12 +26,11 @@ mod configure;
 mod fixes;
 mod git_file;
 mod lines;
-mod link;
 mod migrate;
 mod note;
-mod repositories;
 mod target;
 mod undo;
+mod view;
 
 /// What every part of setting up works with.
 struct Setup<'a> {
@@ -40,6 +39,7 @@ struct Setup<'a> {
     options: &'a Options,
     surroundings: Surroundings,
     git: Git,
+    notes: Notes,
     hosts: Vec<Host>,
     /// The permissions of a new file under the user's umask.
     new_mode: u32,
@@ -53,48 +53,62 @@ struct Report {
 }
 
 impl Report {
-    fn say(&mut self, line: impl Into<String>) {
-        self.lines.push(line.into());
+    fn say(&mut self, line: impl fmt::Display) {
+        self.lines.push(line.to_string());
     }
 
     /// The same line is reported once.
-    fn fail(&mut self, line: impl Into<String>) {
+    fn fail(&mut self, line: impl fmt::Display) {
         self.has_failed = true;
-        let line = format!("FAILED: {}", line.into());
+        let line = format!("FAILED: {line}");
         if !self.lines.contains(&line) {
             self.lines.push(line);
+        }
+    }
+
+    /// Something in a directory that is migrated.
+    fn leave(&mut self, path: &Path, why: &Error) {
+        let path = word(&path.to_string_lossy());
+        match why.is::<Failure>() {
+            true => self.fail(why),
+            false => {
+                self.fail(format_args!("left alone: {why:#}; to look at it, run: ls -ld {path}"))
+            }
         }
     }
 }
 
 pub(crate) fn run(context: &Context<'_>, flags: &Flags, options: &Options) -> Result<ExitCode> {
-    for warning in &context.settings.warnings {
-        context.messages.warning(warning);
+    // Every start of a shell prints the environment: nobody reads warnings there.
+    if !options.target.print_env || answers_a_terminal() {
+        context.warn_of_settings();
     }
     // New files are private at first, and always usable by this process.
     let mask = umask(Mode::RWXG | Mode::RWXO).as_raw_mode();
     let surroundings = Surroundings::from_process();
     surroundings.tokens.iter().for_each(|(_, token)| context.messages.remember(token));
+    let notes = Notes::new(surroundings.notes.clone());
     let git = Git::find(&surroundings)?;
     let hosts = context.settings.listed_hosts.clone();
     let new_mode = 0o600 | (0o666 & !mask);
-    let setup = Setup { context, flags, options, surroundings, git, hosts, new_mode };
+    let setup = Setup { context, flags, options, surroundings, git, notes, hosts, new_mode };
     if options.target.print_env {
         write_answer(lines::exports(&setup)?.as_bytes())?;
         if answers_a_terminal() {
-            context.messages.hint(format_args!(
-                "for the shell: eval \"$({} setup --print-env)\"; the empty values make git forget \
-                 helpers that would answer first with a stale token",
-                setup.own_command()
-            ));
+            context.messages.hint(
+                "for the shell: eval \"$(git credential-gastown setup --print-env)\"; the empty \
+                 values make git forget helpers that would answer first with a stale token",
+            );
         }
         return Ok(ExitCode::SUCCESS);
     }
     let mut report = Report::default();
-    let outcome = if options.undo {
-        undo::run(&setup, &mut report)
-    } else {
-        configure_and_migrate(&setup, &mut report)
+    if options.dry_run {
+        report.say("dry run: nothing is changed; without --dry-run:");
+    }
+    let outcome = match options.undo {
+        true => undo::run(&setup, &mut report),
+        false => configure_and_migrate(&setup, &mut report),
     };
     let clean = report.lines.iter().map(|line| context.messages.clean(line) + "\n");
     // What was done is told even if the rest could not be.
@@ -113,79 +127,29 @@ fn configure_and_migrate(setup: &Setup<'_>, report: &mut Report) -> Result<()> {
     if let Some(directory) = &setup.options.migrate {
         migrate::run(setup, &target, &setup.surroundings.absolute(directory), report)?;
     }
-    let program = setup.own_command();
-    let undo = setup.undo_words();
-    report.say(format!("check it with: {program} doctor; take it back with: {program} {undo}"));
+    report.say(format_args!(
+        "check it with: git credential-gastown doctor; take it back with: git credential-gastown \
+         setup --undo{}",
+        target.flag()
+    ));
     Ok(())
 }
 
 impl Setup<'_> {
-    /// `would write` instead of `wrote`.
-    fn tense<'t>(&self, done: &'t str, planned: &'t str) -> &'t str {
-        if self.options.dry_run { planned } else { done }
-    }
-
     fn program(&self) -> Result<PathBuf, Failure> {
         let lack =
             || failure("this program's own path is unknown".to_owned(), "call it by its path");
         self.surroundings.program().ok_or_else(lack)
     }
 
-    /// How to call this program, so that the shell finds it.
-    fn own_command(&self) -> String {
-        let on_path = self.surroundings.find(PROGRAM);
-        match self.surroundings.program() {
-            Some(own) if on_path.as_ref() != Some(&own) => {
-                quoted(&own.to_string_lossy()).unwrap_or_else(|| PROGRAM.to_owned())
-            }
-            _ => "git credential-gastown".to_owned(),
-        }
-    }
-
-    fn undo_words(&self) -> String {
-        let target = &self.options.target;
-        match &target.file {
-            Some(file) => {
-                let file = self.surroundings.absolute(file).to_string_lossy().into_owned();
-                format!("setup --undo --file {}", word(&file))
-            }
-            None if target.system => "setup --undo --system".to_owned(),
-            None if target.local => "setup --undo --local".to_owned(),
-            None => "setup --undo --global".to_owned(),
-        }
-    }
-
-    fn change(&self) -> Change<'_> {
-        Change { git: &self.git, new_mode: self.new_mode }
-    }
-
-    /// `None`, and a warning, where nothing can be noted.
-    fn notes(&self) -> Option<Notes> {
-        let Some(path) = &self.surroundings.notes else {
-            self.warn_unnoted("HOME is unset");
-            return None;
-        };
-        Notes::open(path, true).unwrap_or_else(|reason| {
-            self.warn_unnoted(&format!("{reason:#}"));
-            None
-        })
-    }
-
     /// Best effort: without a note, undo removes our lines.
-    fn save(&self, notes: &Notes, note: &Note) {
-        if let Err(reason) = notes.save(note) {
-            self.warn_unnoted(&format!("{reason:#}"));
+    fn save(&self, note: &Note) {
+        if let Err(reason) = self.notes.save(note) {
+            self.context.messages.warning(format_args!(
+                "nothing was noted for --undo, which will only remove the lines of this helper: \
+                 {reason:#}"
+            ));
         }
-    }
-
-    fn warn_unnoted(&self, why: &str) {
-        self.context.messages.warning(format_args!(
-            "nothing was noted for --undo, which will only remove the lines of this helper: {why}"
-        ));
-    }
-
-    fn absolute(&self, path: &Path) -> PathBuf {
-        self.surroundings.absolute(path)
     }
 }
 

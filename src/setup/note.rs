@@ -1,13 +1,9 @@
 //! The undo notes: what setup changed in a file, so that it can be undone to the byte. Private, and
 //! without a copy of what did not change. A note is written before its file, so a killed setup can
-//! be undone.
-
-#![expect(clippy::disallowed_methods, reason = "waiting for another setup")]
+//! be undone. Setups that take turns at a file take turns at its notes.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use git_credential_gastown::failure::Failure;
@@ -22,14 +18,9 @@ use super::failure;
 use crate::files::{Directory, Entry};
 
 const VERSION: u32 = 2;
-const UNFINISHED: &str = ".new-";
-/// How long to wait for another setup; a stopped one does not block others for ever.
-const LONGEST_WAIT: Duration = Duration::from_secs(15);
-const PAUSE: Duration = Duration::from_millis(10);
 
 /// What was changed in one file.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Note {
     version: u32,
     /// Of the note itself.
@@ -43,8 +34,6 @@ pub(super) struct Note {
     /// From each content that the file may have to the one before the first change. Empty once
     /// another program has changed the file between two changes of ours.
     patches: Vec<Patch>,
-    /// The keys whose lines are ours.
-    pub keys: Vec<String>,
     /// Other helpers that were removed: key and value.
     pub helpers: Vec<(String, String)>,
     /// The links that were made.
@@ -52,20 +41,6 @@ pub(super) struct Note {
 }
 
 impl Note {
-    fn new(file: &Path, migrated: Option<&Path>) -> Self {
-        Self {
-            version: VERSION,
-            path: PathBuf::new(),
-            file: file.to_owned(),
-            migrated: migrated.map(Path::to_owned),
-            was_there: false,
-            patches: Vec::new(),
-            keys: Vec::new(),
-            helpers: Vec::new(),
-            links: Vec::new(),
-        }
-    }
-
     /// Records a change that is about to be made. `is_first` if nothing of ours is in the file.
     pub(super) fn changes(
         &mut self,
@@ -79,8 +54,8 @@ impl Note {
         self.was_there = origin.is_some();
         let origin = origin.unwrap_or_default();
         // A kill leaves the content before or after the change; a killed undo, the first one.
-        for content in [Some(&*origin), before, after] {
-            self.patches.push(Patch::back(content.unwrap_or_default(), &origin));
+        for content in [&*origin, before.unwrap_or_default(), after.unwrap_or_default()] {
+            self.patches.push(Patch::back(content, &origin));
         }
         Ok(())
     }
@@ -90,21 +65,8 @@ impl Note {
     pub(super) fn origin(&self, now: Option<&[u8]>) -> Result<Option<Option<Vec<u8>>>> {
         let now = now.unwrap_or_default();
         let Some(way) = self.patches.iter().find(|way| way.is_for(now)) else { return Ok(None) };
-        match way.apply(now) {
-            Some(origin) => Ok(Some(self.was_there.then_some(origin))),
-            None => Err(damaged(&self.path, "is damaged").into()),
-        }
-    }
-
-    /// Whether it tells of anything.
-    pub(super) fn has_changes(&self) -> bool {
-        !self.patches.is_empty() || !self.keys.is_empty() || !self.links.is_empty()
-    }
-
-    pub(super) fn add_key(&mut self, key: String) {
-        if !self.keys.contains(&key) {
-            self.keys.push(key);
-        }
+        let origin = way.apply(now).ok_or_else(|| damaged(&self.path, "is damaged"))?;
+        Ok(Some(self.was_there.then_some(origin)))
     }
 
     fn file_name(&self) -> OsString {
@@ -117,158 +79,111 @@ fn file_name(file: &Path, is_migration: bool) -> OsString {
     format!("{}.json", stem(&[kind, &file.to_string_lossy()])).into()
 }
 
+fn unfinished(name: &OsStr) -> OsString {
+    [name, OsStr::new(".new")].into_iter().collect()
+}
+
 fn damaged(path: &Path, why: &str) -> Failure {
     let shown = word(&path.to_string_lossy());
     let advice = format!("put it aside, then run this again: mv {shown} {shown}.damaged");
     failure(format!("the undo note {path:?} {why}"), &advice)
 }
 
-/// The directory of the notes, locked against other setups of this user.
+/// The directory of the notes, which need not be there.
 pub(super) struct Notes {
-    directory: Directory,
-    _lock: Option<OwnedFd>,
+    path: Option<PathBuf>,
 }
 
 impl Notes {
-    /// Waits for other setups of this user. `None` if there are no notes and `is_to_make` is false.
-    pub(super) fn open(path: &Path, is_to_make: bool) -> Result<Option<Self>> {
-        let mut waited = Duration::ZERO;
-        loop {
-            let Some(directory) = open(path, is_to_make)? else { return Ok(None) };
-            let turn = match directory.try_lock() {
-                Ok(None) if waited < LONGEST_WAIT => {
-                    std::thread::sleep(PAUSE);
-                    waited += PAUSE;
-                    continue;
-                }
-                turn => turn.ok().flatten(),
-            };
-            // The setup that held the lock may have removed the directory.
-            let found = open(path, false)?.and_then(|found| found.stat().ok());
-            if found.is_some_and(|found| directory.is(&found)) {
-                return Ok(Some(Self { directory, _lock: turn }));
-            }
-        }
+    pub(super) fn new(path: Option<PathBuf>) -> Self {
+        Self { path }
     }
 
-    /// What is known of a file; nothing so far, if there is no note.
+    /// What is known of a file; nothing, if there is no note or no place for notes.
     pub(super) fn load(&self, file: &Path, migrated: Option<&Path>) -> Result<Note> {
-        let note = self.read(&file_name(file, migrated.is_some()))?;
-        Ok(note.unwrap_or_else(|| Note::new(file, migrated)))
+        let directory = self.open(false).ok().flatten();
+        let name = file_name(file, migrated.is_some());
+        let note = directory.and_then(|directory| read(&directory, &name).transpose());
+        Ok(note.transpose()?.unwrap_or_else(|| Note {
+            version: VERSION,
+            file: file.to_owned(),
+            migrated: migrated.map(Path::to_owned),
+            ..Note::default()
+        }))
     }
 
     /// Each note, or why it cannot be used.
     pub(super) fn all(&self) -> Result<Vec<Result<Note>>> {
-        let mut names = self.directory.names()?;
+        let Some(directory) = self.open(false)? else { return Ok(Vec::new()) };
+        let mut names = directory.names()?;
         names.retain(|name| name.as_encoded_bytes().ends_with(b".json"));
-        Ok(names.iter().filter_map(|name| self.read(name).transpose()).collect())
-    }
-
-    fn read(&self, name: &OsStr) -> Result<Option<Note>> {
-        let path = self.directory.path.join(name);
-        let Some(found) = self.directory.read(name)? else { return Ok(None) };
-        if !is_private(&found.stat) {
-            return Err(damaged(&path, "could have been written by others").into());
-        }
-        let note = serde_json::from_slice::<Note>(&found.bytes).ok();
-        let is_sound = |note: &Note| note.version == VERSION && note.file_name() == name;
-        let note = note.filter(is_sound).ok_or_else(|| damaged(&path, "is damaged"))?;
-        Ok(Some(Note { path, ..note }))
+        Ok(names.iter().filter_map(|name| read(&directory, name).transpose()).collect())
     }
 
     pub(super) fn save(&self, note: &Note) -> Result<()> {
-        self.remove_unfinished()?;
         let bytes = serde_json::to_vec_pretty(note).context("its path is not text")?;
-        let unfinished = OsString::from(format!("{UNFINISHED}{:016x}", fastrand::u64(..)));
-        self.directory.write_new(&unfinished, &bytes)?;
-        self.directory.rename(&unfinished, &note.file_name())
+        let name = note.file_name();
+        let save = || {
+            let directory = self.open(true)?.context("it is not there")?;
+            directory.remove(unfinished(&name))?;
+            directory.write_new(&unfinished(&name), &bytes, None)?;
+            directory.rename(unfinished(&name), &name)
+        };
+        // An undo of another file may remove the directory once.
+        save().or_else(|_| save())
     }
 
-    fn remove_unfinished(&self) -> Result<()> {
-        let names = self.directory.names()?.into_iter();
-        let is_unfinished =
-            |name: &OsString| name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes());
-        names.filter(is_unfinished).try_for_each(|name| self.directory.remove(&name))
-    }
-
+    /// Removes directories, too, unless something else is in them.
     pub(super) fn remove(&self, note: &Note) -> Result<()> {
-        self.remove_unfinished()?;
-        self.directory.remove(&note.file_name())?;
-        // What is not empty stays.
-        let mut place = self.directory.parent()?;
-        let mut path = &*self.directory.path;
+        let Ok(Some(mut directory)) = self.open(false) else { return Ok(()) };
+        for name in [unfinished(&note.file_name()), note.file_name()] {
+            directory.remove(&name)?;
+        }
         for _ in 0..2 {
-            let Some(name) = path.file_name() else { break };
-            place.remove_emptied(name);
-            place = place.parent()?;
-            path = path.parent().unwrap_or(path);
+            let parent = directory.parent()?;
+            directory.path.file_name().iter().for_each(|name| parent.remove_emptied(name));
+            directory = parent;
         }
         Ok(())
     }
+
+    /// Makes missing directories only in one that belongs to this user, for example never as root
+    /// in another user's home.
+    fn open(&self, is_to_make: bool) -> Result<Option<Directory>> {
+        let path = self.path.as_deref().context("HOME is unset")?;
+        let there = path.ancestors().find(|path| path.symlink_metadata().is_ok());
+        let there = there.unwrap_or(Path::new("/"));
+        if there != path && !is_to_make {
+            return Ok(None);
+        }
+        let mut directory = Directory::open(there)?;
+        for name in path.strip_prefix(there).unwrap_or(path) {
+            if directory.stat()?.st_uid != geteuid().as_raw() {
+                bail!("{:?} belongs to another user", directory.path);
+            }
+            let made = directory.make_private(name);
+            let is_there = directory.entry(name) == Entry::Directory;
+            directory = if is_there { directory.enter(name)? } else { made? };
+        }
+        if !is_private(&directory.stat()?) {
+            bail!("others can write to {:?}", directory.path);
+        }
+        Ok(Some(directory))
+    }
 }
 
-/// Makes missing directories only in one that belongs to this user, for example never as root in
-/// another user's home.
-fn open(path: &Path, is_to_make: bool) -> Result<Option<Directory>> {
-    let there = path.ancestors().find(|path| path.symlink_metadata().is_ok());
-    let there = there.unwrap_or(Path::new("/"));
-    if there != path && !is_to_make {
-        return Ok(None);
+fn read(directory: &Directory, name: &OsStr) -> Result<Option<Note>> {
+    let path = directory.path.join(name);
+    let Some(found) = directory.read(name)? else { return Ok(None) };
+    if !is_private(&found.stat) {
+        return Err(damaged(&path, "could have been written by others").into());
     }
-    let mut directory = Directory::open(there)?;
-    for name in path.strip_prefix(there).unwrap_or(path) {
-        if directory.stat()?.st_uid != geteuid().as_raw() {
-            bail!("{:?} belongs to another user", directory.path);
-        }
-        if directory.entry(name) == Entry::Nothing
-            && let Err(error) = directory.make(name)
-            && directory.entry(name) != Entry::Directory
-        {
-            return Err(error);
-        }
-        directory = directory.enter(name)?;
-    }
-    if !is_private(&directory.stat()?) {
-        bail!("others can write to {:?}", directory.path);
-    }
-    Ok(Some(directory))
+    let note = serde_json::from_slice::<Note>(&found.bytes).ok();
+    let is_sound = |note: &Note| note.version == VERSION && note.file_name() == name;
+    let note = note.filter(is_sound).ok_or_else(|| damaged(&path, "is damaged"))?;
+    Ok(Some(Note { path, ..note }))
 }
 
 fn is_private(stat: &Stat) -> bool {
     stat.st_uid == geteuid().as_raw() && stat.st_mode & 0o022 == 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_content_that_a_kill_can_leave_leads_to_the_first() {
-        let mut note = Note::new(Path::new("/f"), None);
-        note.changes(None, Some(b"one"), true).unwrap();
-        note.changes(Some(b"one"), Some(b"two"), false).unwrap();
-        for content in [None, Some(&b"one"[..]), Some(b"two")] {
-            assert_eq!(note.origin(content).unwrap(), Some(None), "{content:?}");
-        }
-        assert_eq!(note.origin(Some(b"three")).unwrap(), None);
-        note.changes(Some(b"three"), Some(b"four"), false).unwrap();
-        assert_eq!(note.origin(Some(b"four")).unwrap(), None, "somebody else changed it");
-        note.changes(Some(b"five"), Some(b"six"), true).unwrap();
-        assert_eq!(note.origin(Some(b"six")).unwrap(), Some(Some(b"five".to_vec())));
-    }
-
-    #[test]
-    fn notes_that_others_can_write_are_not_believed() {
-        let home = tempfile::tempdir().unwrap();
-        let path = home.path().join("config/setup");
-        assert!(Notes::open(&path, false).unwrap().is_none());
-        let notes = Notes::open(&path, true).unwrap().unwrap();
-        let note = Note::new(Path::new("/f"), None);
-        notes.save(&note).unwrap();
-        assert_eq!(notes.load(Path::new("/f"), None).unwrap().file, Path::new("/f"));
-        drop(notes);
-        let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
-        std::fs::set_permissions(&path, open).unwrap();
-        assert!(Notes::open(&path, true).is_err());
-    }
 }

@@ -1,6 +1,5 @@
 //! Which file of git's setup writes to, and which lines are then in effect for those who read it.
 
-use std::collections::VecDeque;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
@@ -10,10 +9,11 @@ use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::word;
 
 use super::git_file::GitFile;
+use super::lines::HostLine;
 use super::{Setup, failure};
 
-/// git follows no more of them.
-const MOST_INCLUDES: usize = 10;
+/// git follows no more includes inside each other.
+const DEEPEST_INCLUDE: usize = 10;
 
 pub(super) enum Scope {
     System,
@@ -39,22 +39,41 @@ impl Target {
             None if options.local => (local_file(setup)?, Scope::Local),
             None => (global_file(setup)?, Scope::Global),
         };
-        Ok(Self { file: GitFile::open(&setup.absolute(&path))?, scope })
+        Ok(Self { file: GitFile::open(&setup.surroundings.absolute(&path))?, scope })
+    }
+
+    /// How to name it on a command line, in whatever directory.
+    pub(super) fn flag(&self) -> String {
+        match self.scope {
+            Scope::System => " --system".to_owned(),
+            Scope::Global => " --global".to_owned(),
+            Scope::Local | Scope::File => {
+                format!(" --file {}", word(&self.file.path().to_string_lossy()))
+            }
+        }
     }
 
     pub(super) fn lines_in_effect(&self, setup: &Setup<'_>) -> Result<Vec<Line>> {
         let git = &setup.git;
         let (mut lines, scopes): (_, &[&str]) = match self.scope {
-            Scope::File if self.file.read()?.is_none() => return Ok(Vec::new()),
-            Scope::File => {
-                return Ok(git.lines_with_includes(&self.file.directory, &self.file.name)?);
-            }
+            Scope::File if self.file.bytes()?.is_none() => return Ok(Vec::new()),
+            Scope::File => return Ok(git.lines_with_includes(&self.file.path())?),
             Scope::System => (git.lines_for(None)?, &["system"]),
             Scope::Global => (git.lines_for(None)?, &["system", "global"]),
             Scope::Local => (git.effective_lines()?, &["system", "global", "local"]),
         };
         lines.retain(|line| scopes.contains(&line.scope.as_str()));
         Ok(lines)
+    }
+
+    /// The lines that git would not heed yet.
+    pub(super) fn missing<'w>(
+        &self,
+        setup: &Setup<'_>,
+        wanted: &'w [HostLine],
+    ) -> Result<Vec<&'w HostLine>> {
+        let lines = self.lines_in_effect(setup)?;
+        Ok(wanted.iter().filter(|wanted| wanted.origin_in(&lines).is_none()).collect())
     }
 }
 
@@ -86,36 +105,32 @@ fn local_file(setup: &Setup<'_>) -> Result<PathBuf, Failure> {
 
 /// Fails if the file includes a pipe or the like, at which git would wait for ever.
 pub(super) fn check_includes(setup: &Setup<'_>, file: &GitFile) -> Result<()> {
-    let mut waiting = VecDeque::from([(file.path(), file.lines(&setup.git)?)]);
-    let mut seen = 0;
-    while let Some((path, lines)) = waiting.pop_front() {
-        for line in lines.iter().filter(|line| is_include(line)) {
-            let Some(included) = included(setup, &path, &line.value) else { continue };
-            let Ok(kind) = included.metadata().map(|metadata| metadata.file_type()) else {
-                continue;
-            };
-            let is_device = kind.is_char_device() && included != Path::new("/dev/null");
-            if kind.is_fifo() || kind.is_socket() || is_device {
-                let what = format!("{path:?} includes {included:?}, which is not a regular file");
-                let shown = word(&path.to_string_lossy());
-                let advice = format!("take that line out: git config --file {shown} --edit");
-                return Err(failure(what, &advice).into());
-            }
-            seen += 1;
-            if seen <= MOST_INCLUDES
-                && let Ok(included) = GitFile::open(&included)
-                    // git itself reports a file that it cannot read.
-                && let Ok(lines) = included.lines(&setup.git)
-            {
-                waiting.push_back((included.path(), lines));
-            }
+    check_includes_below(setup, file, 0)
+}
+
+fn check_includes_below(setup: &Setup<'_>, file: &GitFile, depth: usize) -> Result<()> {
+    let path = file.path();
+    let lines = file.lines(&setup.git)?;
+    let includes = |line: &&Line| line.is("include", "path") || line.is("includeif", "path");
+    for line in lines.iter().filter(includes) {
+        let Some(included) = included(setup, &path, &line.value) else { continue };
+        let Ok(kind) = included.metadata().map(|found| found.file_type()) else { continue };
+        let is_device = kind.is_char_device() && included != Path::new("/dev/null");
+        if kind.is_fifo() || kind.is_socket() || is_device {
+            let what = format!("{path:?} includes {included:?}, which is not a regular file");
+            let shown = word(&path.to_string_lossy());
+            let advice = format!("to take that line out, run: git config --file {shown} --edit");
+            return Err(failure(what, &advice).into());
+        }
+        // git itself reports a file that it cannot read.
+        if depth < DEEPEST_INCLUDE
+            && let Ok(file) = GitFile::open(&included)
+            && file.lines(&setup.git).is_ok()
+        {
+            check_includes_below(setup, &file, depth + 1)?;
         }
     }
     Ok(())
-}
-
-fn is_include(line: &Line) -> bool {
-    line.is("include", "path") || line.is("includeif", "path")
 }
 
 /// Relative to the home directory or to the including file, as in git.

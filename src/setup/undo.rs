@@ -1,209 +1,142 @@
 //! `setup --undo`: makes a file what it was, to the byte where nobody else has changed it since;
 //! otherwise takes out our lines and leaves the rest. With `--migrate`, puts the helpers back that
-//! were removed from repositories.
+//! were removed from repositories. Tokens are not restored.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use git_credential_gastown::git_config::Line;
-use git_credential_gastown::helper_line::{Kind, kind};
 
+use super::configure::remove_link;
 use super::git_file::{GitFile, WorkingCopy};
-use super::note::{Note, Notes};
+use super::note::Note;
 use super::target::Target;
-use super::{Report, Setup, lines, link, named};
+use super::{Report, Setup, lines, named};
 
 pub(super) fn run(setup: &Setup<'_>, report: &mut Report) -> Result<()> {
-    let path = setup.surroundings.notes.as_deref();
-    let notes = path.and_then(|path| Notes::open(path, false).transpose()).transpose();
-    let notes = notes.unwrap_or_else(|reason| {
-        setup.context.messages.warning(format_args!(
-            "no undo note is used, only the lines of this helper are removed: {reason:#}"
-        ));
-        None
-    });
-    let directory = setup.options.migrate.as_deref().map(|path| setup.absolute(path));
-    let directory = directory.map(|path| path.canonicalize().unwrap_or(path));
-    match &directory {
-        Some(directory) => undo_migration(setup, notes.as_ref(), directory, report)?,
-        None => undo_setup(setup, notes.as_ref(), report)?,
+    let said = report.lines.len();
+    let migrated = setup.options.migrate.as_ref().map(|path| setup.surroundings.absolute(path));
+    let migrated = migrated.map(|path| path.canonicalize().unwrap_or(path));
+    if setup.options.target.is_named() && migrated.is_none() {
+        undo(setup, &Target::of(setup)?.file.path(), None, report)?;
+    } else {
+        for (path, migrated) in noted(setup, migrated.as_deref(), report) {
+            if let Err(error) = undo(setup, &path, migrated.as_deref(), report) {
+                report.fail(named(error));
+            }
+        }
     }
-    if report.lines.is_empty() {
+    if let Some(directory) = &setup.options.gh_shim {
+        remove_link(setup, &setup.surroundings.absolute(directory).join("gh"), report)?;
+    }
+    if report.lines.len() == said {
         report.say("nothing to undo");
     }
     Ok(())
 }
 
-/// Undoes the file named, or else the usual one and all that are on note.
-fn undo_setup(setup: &Setup<'_>, notes: Option<&Notes>, report: &mut Report) -> Result<()> {
-    let is_named = setup.options.target.is_named();
-    let usual = Target::of(setup).map(|target| target.file);
-    let mut paths = match &usual {
-        Ok(file) => vec![file.path()],
-        Err(_) => Vec::new(),
-    };
-    if is_named {
-        usual?;
-    } else {
-        for note in all(notes, report)?.iter().filter(|note| note.migrated.is_none()) {
-            paths.push(note.file.clone());
-        }
-    }
-    paths.sort();
-    paths.dedup();
-    for path in paths {
-        let note = match notes.map(|notes| notes.load(&path, None)).transpose() {
-            Ok(note) => note,
-            Err(reason) => {
-                report.fail(named(reason).to_string());
-                continue;
-            }
-        };
-        let undone = undo(setup, &path, note.as_ref(), report);
-        let is_noted = note.as_ref().is_some_and(Note::has_changes);
-        match (undone, notes.zip(note)) {
-            // The usual file may be one that setup never wrote to, for example a device.
-            (Err(_), _) if !is_named && !is_noted => {}
-            (Err(error), _) if is_named => return Err(error),
-            (Err(error), _) => report.fail(named(error).to_string()),
-            (Ok(()), Some((notes, note))) if !setup.options.dry_run => notes.remove(&note)?,
-            (Ok(()), _) => {}
-        }
-    }
-    if let Some(directory) = &setup.options.gh_shim {
-        link::remove_from(setup, directory, report)?;
-    }
-    Ok(())
-}
-
-/// The usable notes; reports the others.
-fn all(notes: Option<&Notes>, report: &mut Report) -> Result<Vec<Note>> {
-    let mut usable = Vec::new();
-    for note in notes.map_or_else(|| Ok(Vec::new()), Notes::all)? {
-        match note {
-            Ok(note) => usable.push(note),
-            Err(reason) => report.fail(named(reason).to_string()),
-        }
-    }
-    Ok(usable)
-}
-
-fn undo(setup: &Setup<'_>, path: &Path, note: Option<&Note>, report: &mut Report) -> Result<()> {
-    if path.parent().is_some_and(Path::is_dir) {
-        let file = GitFile::open(path)?;
-        if !setup.options.dry_run {
-            file.remove_leftovers();
-        }
-        if file.read()?.is_some() {
-            undo_lines(setup, &file, note, report)?;
-        }
-    }
-    for link in note.iter().flat_map(|note| &note.links) {
-        link::remove(setup, link, report)?;
-    }
-    Ok(())
-}
-
-fn undo_lines(
+/// The files that the notes tell of: those that were migrated in a directory; else those that were
+/// to have git ask this helper, and the usual one.
+fn noted(
     setup: &Setup<'_>,
-    file: &GitFile,
-    note: Option<&Note>,
+    directory: Option<&Path>,
     report: &mut Report,
-) -> Result<()> {
-    let path = file.path();
-    let now = file.read()?.map(|snapshot| snapshot.bytes);
-    let keys = keys(note, &file.lines(&setup.git)?);
-    let origin = note.map(|note| note.origin(now.as_deref())).transpose()?.flatten();
-    if !setup.options.dry_run {
-        let take_out = |copy: &mut WorkingCopy<'_>| {
-            let now = copy.bytes()?;
-            match note.map(|note| note.origin(now.as_deref())).transpose()?.flatten() {
-                Some(origin) => copy.replace(origin.as_deref()),
-                None => keys.iter().try_for_each(|key| lines::remove(copy, key).map(drop)),
-            }
-        };
-        if file.change(&setup.change(), take_out, |_, _, ()| Ok(()))?.is_none() {
-            return Ok(());
-        }
-    }
-    let shown = path.display();
-    match origin {
-        Some(Some(_)) => {
-            let did = setup.tense("is as it was before", "would be as it was before");
-            report.say(format!("`{shown}` {did}"));
-        }
-        Some(None) => {
-            let did = setup.tense("removed", "would remove");
-            report.say(format!("{did} `{shown}`, which was not there before"));
-        }
-        None => {
-            let did = setup.tense("took", "would take");
-            for key in &keys {
-                report.say(format!("{did} the lines of this helper for {key} out of `{shown}`"));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The keys whose values name this helper; only those on note, if the note has keys.
-fn keys(note: Option<&Note>, lines: &[Line]) -> Vec<String> {
-    let noted =
-        |key: &String| note.is_none_or(|note| note.keys.is_empty() || note.keys.contains(key));
-    let ours = lines.iter().filter(|line| line.is_helper() && kind(&line.value) == Kind::Ours);
-    let mut keys: Vec<_> = ours.map(|line| line.key.clone()).filter(noted).collect();
-    keys.sort();
-    keys.dedup();
-    keys
-}
-
-/// Puts the helpers back that were removed below the directory. Tokens are not restored.
-fn undo_migration(
-    setup: &Setup<'_>,
-    notes: Option<&Notes>,
-    directory: &Path,
-    report: &mut Report,
-) -> Result<()> {
-    let is_below = |note: &Note| {
-        let migrated = note.migrated.as_ref();
-        migrated.is_some_and(|migrated| {
+) -> BTreeSet<(PathBuf, Option<PathBuf>)> {
+    let notes = setup.notes.all().unwrap_or_else(|reason| {
+        setup.context.messages.warning(format_args!(
+            "no undo note is used, only the lines of this helper are removed: {reason:#}"
+        ));
+        Vec::new()
+    });
+    let is_meant = |note: &Note| match (directory, &note.migrated) {
+        (Some(directory), Some(migrated)) => {
             migrated.starts_with(directory) || note.file.starts_with(directory)
-        })
-    };
-    for note in all(notes, report)?.into_iter().filter(is_below) {
-        if note.file.parent().is_some_and(Path::is_dir)
-            && let Err(error) = put_back(setup, &note, report)
-        {
-            report.fail(named(error).to_string());
-            continue;
         }
-        if let Some(notes) = notes.filter(|_| !setup.options.dry_run) {
-            notes.remove(&note)?;
+        (directory, migrated) => directory.is_none() && migrated.is_none(),
+    };
+    let mut noted = BTreeSet::new();
+    for note in notes {
+        match note {
+            Ok(note) if is_meant(&note) => noted.extend([(note.file, note.migrated)]),
+            Ok(_) => {}
+            Err(reason) => report.fail(named(reason)),
+        }
+    }
+    // It need not be one that setup can change, for example a device.
+    let usual = Target::of(setup).ok().filter(|_| directory.is_none());
+    let usual = usual.filter(|target| target.file.bytes().is_ok());
+    noted.extend(usual.map(|target| (target.file.path(), None)));
+    noted
+}
+
+fn undo(
+    setup: &Setup<'_>,
+    path: &Path,
+    migrated: Option<&Path>,
+    report: &mut Report,
+) -> Result<()> {
+    let dry_run = setup.options.dry_run;
+    let file = path.parent().is_some_and(Path::is_dir).then(|| GitFile::open(path)).transpose()?;
+    let _turn = file.as_ref().filter(|_| !dry_run).map(GitFile::take_turn).transpose()?;
+    let note = setup.notes.load(path, migrated)?;
+    if let Some(file) = file {
+        undo_lines(setup, &file, &note, report)?;
+    }
+    for link in &note.links {
+        remove_link(setup, link, report)?;
+    }
+    if dry_run { Ok(()) } else { setup.notes.remove(&note) }
+}
+
+fn undo_lines(setup: &Setup<'_>, file: &GitFile, note: &Note, report: &mut Report) -> Result<()> {
+    let Some(now) = file.bytes()? else { return Ok(()) };
+    let origin = note.origin(Some(&now))?;
+    let ours = file.lines(&setup.git)?.into_iter().filter(lines::is_ours);
+    let ours = ours.filter(|_| note.migrated.is_none());
+    let keys: BTreeSet<_> = ours.map(|line| line.key).collect();
+    let has_changed = match &origin {
+        Some(origin) => origin.as_ref() != Some(&now),
+        None => !keys.is_empty() || !note.helpers.is_empty(),
+    };
+    if !has_changed {
+        return Ok(());
+    }
+    if !setup.options.dry_run {
+        file.change(&setup.git, setup.new_mode, |copy| {
+            match note.origin(copy.before.as_deref())? {
+                Some(origin) => copy.replace(origin.as_deref()),
+                None => take_back(copy, &keys, note),
+            }
+        })?;
+    }
+    let shown = file.path();
+    let shown = shown.display();
+    if note.migrated.is_some() {
+        for (key, value) in &note.helpers {
+            report.say(format_args!("`{shown}`: put back {key} = {value}"));
+        }
+        return Ok(());
+    }
+    match origin {
+        Some(Some(_)) => report.say(format_args!("`{shown}` is as it was before")),
+        Some(None) => report.say(format_args!("removed `{shown}`, which was not there before")),
+        None => {
+            for key in &keys {
+                let did = "took the lines of this helper for";
+                report.say(format_args!("{did} {key} out of `{shown}`"));
+            }
         }
     }
     Ok(())
 }
 
-fn put_back(setup: &Setup<'_>, note: &Note, report: &mut Report) -> Result<()> {
-    let file = GitFile::open(&note.file)?;
-    if !setup.options.dry_run && file.read()?.is_some() {
-        let add = |copy: &mut WorkingCopy<'_>| {
-            let now = copy.bytes()?;
-            if let Some(Some(origin)) = note.origin(now.as_deref())? {
-                return copy.replace(Some(&origin));
-            }
-            for (key, value) in &note.helpers {
-                if !lines::values(copy, key)?.contains(value) {
-                    copy.edit(&["--add", key, value])?;
-                }
-            }
-            Ok(())
-        };
-        file.change(&setup.change(), add, |_, _, ()| Ok(()))?;
-    }
-    let did = setup.tense("put back", "would put back");
+/// Somebody else has changed the file: removes our lines, and puts back what we removed.
+fn take_back(copy: &WorkingCopy<'_>, keys: &BTreeSet<String>, note: &Note) -> Result<()> {
+    keys.iter().try_for_each(|key| lines::remove(copy, key))?;
     for (key, value) in &note.helpers {
-        report.say(format!("`{}`: {did} {key} = {value}", note.file.display()));
+        if !copy.values(key)?.contains(value) {
+            copy.edit(&["--add", key, value])?;
+        }
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ fn start(scene: &Scene, arguments: &[&str]) -> Child {
 fn remains(scene: &Scene) -> Vec<PathBuf> {
     let is_left = |path: &Path| {
         let path = path.to_string_lossy();
-        path.contains(".gastown-setup-") || path.ends_with(".lock") || path.contains(".new-")
+        path.contains(".gastown-setup-") || path.ends_with(".lock") || path.ends_with(".new")
     };
     scene.snapshot().into_iter().map(|(path, _)| path).filter(|path| is_left(path)).collect()
 }
@@ -174,6 +174,7 @@ fn setup_killed_at_any_system_call_leaves_the_old_file_or_the_new_one() {
 #[test]
 fn lock_of_a_killed_setup_is_removed_by_undo_too() {
     if !can_kill() {
+        crate::town::skip("no strace");
         return;
     }
     let mut locks = 0;
@@ -196,6 +197,36 @@ fn undo_killed_at_any_system_call_leaves_the_old_file_or_the_new_one() {
         scene.setup(&["--undo"]).assert_ok();
         assert_eq!(scene.read(".gitconfig"), MINE);
     });
+}
+
+#[test]
+fn migration_killed_while_it_writes_leaves_the_old_file_or_the_new_one() {
+    if !can_kill() {
+        crate::town::skip("no strace");
+        return;
+    }
+    let config = "rigs/one/.git/config";
+    let after = "[remote \"origin\"]\n\turl = https://git.example/a.git\n";
+    let before = after.replace("//", "//x:ghs_sentinel@") + "[credential]\n\thelper = store\n";
+    for calls in ["?link,?linkat", "?rename,?renameat,?renameat2", "?unlink,?unlinkat,?rmdir"] {
+        for number in 1.. {
+            let scene = Scene::alone(&Git::newest());
+            scene.home.git(&["init", "--quiet", "rigs/one"]).assert_ok();
+            let own = scene.read(config);
+            scene.write(config, &(own.clone() + &before));
+            let killed = killed_at(&scene, calls, number, &["--migrate", "rigs"]);
+            let text = scene.read(config);
+            assert!([&before, after].contains(&text.strip_prefix(&own).unwrap()), "{text}");
+            scene.setup(&["--migrate", "rigs"]).assert_ok();
+            assert_eq!(scene.read(config), own.clone() + after, "{calls} {number}");
+            assert_eq!(remains(&scene), Vec::<PathBuf>::new(), "{calls} {number}");
+            scene.setup(&["--undo", "--migrate", "rigs"]).assert_ok();
+            assert_eq!(scene.read(config), own + &before.replace("x:ghs_sentinel@", ""));
+            if !killed {
+                break;
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! What is written where, and that doing it again changes nothing.
+
 use super::*;
 
 #[test]
@@ -13,21 +15,14 @@ fn a_push_works_after_setup_and_nothing_else() {
 }
 
 #[test]
-fn without_hosts_named_those_of_github_are_set_up() {
-    let mut scene = Scene::new(&Git::newest());
-    scene.home.unset("GASTOWN_GIT_HOSTS");
-    scene.setup(&[]).assert_ok();
-    let text = scene.read(".gitconfig");
-    for host in ["https://github.com", "https://gist.github.com"] {
-        assert!(text.contains(&format!("[credential \"{host}\"]")), "{text}");
-    }
-}
-
-#[test]
-fn a_second_setup_changes_nothing() {
+fn hosts_of_github_are_set_up_unless_others_are_named_and_a_second_setup_changes_nothing() {
     for git in Git::all() {
-        let scene = Scene::new(&git);
+        let mut scene = Scene::alone(&git);
+        scene.home.unset("GASTOWN_GIT_HOSTS");
         scene.setup(&[]).assert_ok();
+        for host in ["https://github.com", "https://gist.github.com"] {
+            assert!(scene.read(".gitconfig").contains(&format!("[credential \"{host}\"]")));
+        }
         let once = scene.snapshot();
         let again = scene.setup(&[]);
         assert!(again.assert_ok().stdout.contains("already set up by"), "{again:?}");
@@ -57,8 +52,8 @@ fn a_dry_run_writes_nothing_and_says_what_it_would() {
     let before = scene.snapshot();
     let bin = scene.path("");
     let ran = scene.setup(&["--dry-run", "--gh-shim", bin.to_str().unwrap(), "--migrate", "."]);
-    assert!(ran.assert_ok().stdout.contains("would write"), "{ran:?}");
-    assert!(ran.stdout.contains("would make the link"), "{ran:?}");
+    assert!(ran.assert_ok().stdout.starts_with("dry run: nothing is changed"), "{ran:?}");
+    assert!(ran.stdout.contains("wrote") && ran.stdout.contains("made the link"), "{ran:?}");
     assert_eq!(scene.snapshot(), before);
     assert!(!scene.path("gh").is_symlink());
 }
@@ -91,22 +86,9 @@ fn other_flags_replace_the_line_and_are_handed_to_the_helper() {
         }
         let host = scene.host();
         let cache = "a cache's \"place\" $HOME";
-        scene
-            .setup(&[
-                "--api-url",
-                &url,
-                "--town",
-                "town-1",
-                "--rig",
-                "rig-1",
-                "--host",
-                &host,
-                "--cache-dir",
-                cache,
-                "--on-failure",
-                "next",
-            ])
-            .assert_ok();
+        let flags = ["--api-url", &url, "--town", "town-1", "--rig", "rig-1", "--host", &host];
+        let more = ["--cache-dir", cache, "--on-failure", "next"];
+        scene.setup(&[&flags[..], &more].concat()).assert_ok();
         let lines = scene.helpers(&["--global"]);
         assert_eq!((lines.len(), lines[0].as_str()), (2, ""), "{lines:?}");
         assert!(lines[1].contains("--on-failure next"), "{lines:?}");
@@ -130,18 +112,6 @@ fn a_program_in_a_directory_with_spaces_is_called() {
         assert!(scene.helpers(&[])[1].ends_with(r"/a\ b\'c/git-credential-gastown"));
         scene.clone_and_push();
     }
-}
-
-#[test]
-fn the_path_on_path_is_written_and_not_where_it_leads() {
-    let mut scene = Scene::new(&Git::newest());
-    fs::create_dir(scene.path("bin")).unwrap();
-    let program = scene.path("bin/git-credential-gastown");
-    symlink(HELPER, &program).unwrap();
-    let path = format!("{}:/usr/bin:/bin", scene.path("bin").display());
-    scene.home.set("PATH", &path);
-    scene.setup(&[]).assert_ok();
-    assert_eq!(scene.helpers(&[])[1], program.to_str().unwrap());
 }
 
 #[test]
@@ -171,15 +141,18 @@ fn each_place_is_written_to_and_no_other() {
 }
 
 #[test]
-fn a_store_helper_behind_ours_is_put_before_it() {
+fn store_helper_behind_ours_is_put_before_it() {
     for git in Git::all() {
-        let scene = Scene::new(&git);
-        scene.setup(&[]).assert_ok();
-        scene.home.git(&["config", "--global", "credential.helper", "store"]).assert_ok();
-        scene.setup(&[]).assert_ok();
-        let text = scene.read(".gitconfig");
-        assert!(text.ends_with(&scene.added(HELPER)), "{text}");
-        assert_eq!(scene.helpers(&["--global"]).len(), 2);
+        for part in ["", "/acme"] {
+            let scene = Scene::alone(&git);
+            scene.setup(&[]).assert_ok();
+            let key = format!("credential.{}{part}.helper", scene.host());
+            scene.home.git(&["config", "--global", "--add", &key, "store"]).assert_ok();
+            scene.setup(&[]).assert_ok();
+            let text = scene.read(".gitconfig");
+            assert!(text.ends_with(&scene.added(HELPER)) || part.is_empty(), "{text}");
+            assert_eq!(scene.helpers(&["--global"]).last().unwrap(), HELPER, "{text}");
+        }
     }
 }
 
@@ -261,22 +234,38 @@ fn every_host_that_the_settings_serve_is_set_up() {
     }
 }
 
-#[test]
-fn store_helper_for_a_part_of_the_host_is_put_before_ours() {
-    let scene = Scene::alone(&Git::newest());
-    scene.setup(&[]).assert_ok();
-    let key = format!("credential.{}/acme.helper", scene.host());
-    scene.home.git(&["config", "--global", &key, "store"]).assert_ok();
-    scene.setup(&[]).assert_ok();
-    assert!(scene.read(".gitconfig").ends_with(&scene.added(HELPER)));
-}
-
 /// Everything in the home belongs to a user who may write nothing else.
 fn as_another_user(scene: &Scene, arguments: &[&str]) -> Ran {
     let mut setup = scene.home.command(HELPER);
     setup.arg("setup").args(arguments);
     std::os::unix::process::CommandExt::uid(&mut setup, 4711);
     Ran::run(setup, b"")
+}
+
+#[test]
+fn read_only_file_system_is_named_with_the_file() {
+    let scene = Scene::alone(&Git::newest());
+    fs::create_dir(scene.path("fixed")).unwrap();
+    let fixed = scene.path("fixed");
+    let fixed = fixed.to_str().unwrap();
+    let script = format!(
+        "mount -t tmpfs -o ro none {fixed} && {HELPER} setup --file {fixed}/config; echo rc $?"
+    );
+    let mut unshare = scene.home.command("unshare");
+    let ran = Ran::run(
+        {
+            unshare.args(["--mount", "sh", "-c", &script]);
+            unshare
+        },
+        b"",
+    );
+    if !ran.stdout.contains("rc 1") || !ran.stderr.contains("setup-failed") {
+        assert!(ran.stderr.contains("unshare") || ran.stderr.contains("mount"), "{ran:?}");
+        crate::town::skip("nothing can be mounted");
+        return;
+    }
+    assert!(ran.stderr.contains("cannot change") && ran.stderr.contains("config\""), "{ran:?}");
+    assert!(ran.stderr.contains("Read-only file system"), "{ran:?}");
 }
 
 #[test]

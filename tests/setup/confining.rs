@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::process::geteuid;
 
 use super::*;
@@ -31,10 +32,11 @@ fn is_clear(config: &Path) -> bool {
 }
 
 fn is_root() -> bool {
-    if !geteuid().is_root() {
+    let is_root = geteuid().is_root();
+    if !is_root {
         crate::town::skip("only root can give files away");
     }
-    geteuid().is_root()
+    is_root
 }
 
 fn give_away(directory: &Path) {
@@ -70,6 +72,22 @@ fn root_refuses_repositories_of_other_users_unless_told() {
     assert_eq!(fs::metadata(&config).unwrap().uid(), STRANGER);
 }
 
+/// Has the name of whatever setup makes in a directory lead elsewhere, and back, as fast as can be.
+fn exchange_what_setup_makes(directory: &Path, target: &Path, done: &AtomicBool) {
+    let link = directory.join("leads-elsewhere");
+    let _ = symlink(target, &link);
+    while !done.load(Ordering::Relaxed) {
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+        let made = entries.map(|entry| entry.path());
+        for path in made.filter(|path| path.to_string_lossy().contains(".gastown-setup-")) {
+            while !done.load(Ordering::Relaxed)
+                && renameat_with(CWD, &path, CWD, &link, RenameFlags::EXCHANGE).is_ok()
+            {
+            }
+        }
+    }
+}
+
 #[test]
 fn root_changes_no_file_that_an_owner_swaps_in() {
     if !is_root() {
@@ -91,6 +109,9 @@ fn root_changes_no_file_that_an_owner_swaps_in() {
         let (git, done) = (scene.path(&directory).join(".git"), AtomicBool::new(false));
         std::thread::scope(|scope| {
             scope.spawn(|| {
+                if round % 2 == 1 {
+                    return exchange_what_setup_makes(&git, &scene.path("victim"), &done);
+                }
                 let aside = |path: &Path| path.with_extension("aside");
                 for path in [&config, &git].into_iter().cycle() {
                     if done.load(Ordering::Relaxed) {
@@ -116,8 +137,11 @@ fn root_changes_no_file_that_an_owner_swaps_in() {
         assert_eq!((after.uid(), after.ino()), (before.uid(), before.ino()), "{round}");
         let names: Vec<_> = fs::read_dir(scene.path("victim")).unwrap().collect();
         assert_eq!(names.len(), 2, "nothing was made there: {names:?}");
-        scene.setup(&["--migrate", "rigs", "--any-owner"]).assert_ok();
-        assert!(is_clear(&config), "{round}");
+        // Their own file may be a link to another by now.
+        if !config.is_symlink() {
+            scene.setup(&["--migrate", &directory, "--any-owner"]).assert_ok();
+            assert!(is_clear(&config), "{round}");
+        }
     }
 }
 
@@ -142,8 +166,7 @@ fn tracked_files_that_look_like_a_repository_lead_nowhere() {
                 scene.write(&format!("rigs/clone/{directory}/commondir"), target);
             }
             let ran = scene.setup(&["--migrate", "rigs"]);
-            assert!(ran.assert_fails().stdout.contains("left alone"), "{ran:?}");
-            assert!(!ran.stdout.contains("rm "), "{ran:?}");
+            assert!(ran.stdout.contains("changed 0") && !ran.stdout.contains("rm "), "{ran:?}");
             let after: Vec<_> =
                 ["outside/.git/config", "config", ".gitconfig"].map(|name| scene.read(name)).into();
             assert_eq!(after, before);
@@ -158,13 +181,13 @@ fn tracked_files_do_not_lead_to_a_repository_above_the_directory() {
         scene.home.git(&["init", "--quiet", "--bare", "above"]).assert_ok();
         let url = format!("https://x:ghs_sentinel@{}/a.git", host_name(&scene));
         scene.home.git_in("above", &["remote", "add", "origin", &url]).assert_ok();
-        scene.home.git(&["init", "--quiet", "above/clone"]).assert_ok();
+        let top = directory.strip_suffix("/x").unwrap_or(directory);
+        scene.home.git(&["init", "--quiet", top]).assert_ok();
         fs::create_dir_all(scene.path(directory)).unwrap();
         scene.write(&format!("{directory}/HEAD"), "ref: refs/heads/main\n");
         scene.write(&format!("{directory}/commondir"), "../..\n");
-        let top = directory.strip_suffix("/x").unwrap_or(directory);
         let ran = scene.setup(&["--migrate", top]);
-        assert!(ran.assert_fails().stdout.contains("does not lie in"), "{ran:?}");
+        assert!(ran.stdout.contains("changed 0"), "{ran:?}");
         assert!(scene.read("above/config").contains("ghs_sentinel"), "{ran:?}");
     }
 }
@@ -178,7 +201,7 @@ fn worktree_and_submodule_files_that_are_not_named_back_lead_nowhere() {
     let git = scene.path("outside/.git");
     scene.write("rigs/clone/.git", &format!("gitdir: {}\n", git.display()));
     let ran = scene.setup(&["--migrate", "rigs"]);
-    assert!(ran.assert_fails().stdout.contains("does not name it back"), "{ran:?}");
+    assert!(ran.assert_fails().stdout.contains("is not named back by"), "{ran:?}");
     assert_eq!(fs::read_to_string(&outside).unwrap(), before);
 }
 
@@ -257,15 +280,7 @@ fn pipes_cost_no_time() {
     let scene = Scene::alone(&Git::newest());
     scene.setup(&[]).assert_ok();
     let pipe = |path: &str| {
-        let mut mkfifo = scene.home.command("mkfifo");
-        Ran::run(
-            {
-                mkfifo.arg(path);
-                mkfifo
-            },
-            b"",
-        )
-        .assert_ok();
+        scene.paste(&format!("mkfifo {path}")).assert_ok();
     };
     for name in ["one", "two", "three"] {
         repository(&scene, &format!("rigs/{name}"));

@@ -1,3 +1,5 @@
+//! For agents with other homes.
+
 use super::*;
 
 /// The variables that a shell holds after evaluating what was printed.
@@ -40,4 +42,13 @@ fn what_the_environment_sets_already_stays_and_is_not_repeated() {
     assert_eq!(scene.home.git(&["config", "user.name"]).stdout, "somebody\n");
     let again = scene.setup(&["--print-env"]);
     assert_eq!(again.assert_ok().stdout, "export GIT_CONFIG_COUNT='3'\n");
+}
+
+#[test]
+fn nothing_but_the_environment_is_printed_where_a_shell_starts() {
+    let mut scene = Scene::alone(&Git::newest());
+    scene.home.set("GASTOWN_CACHE_DIR", "not/absolute");
+    let printed = scene.setup(&["--print-env"]);
+    assert_eq!(printed.assert_ok().stderr, "", "{printed:?}");
+    assert!(scene.setup(&["--dry-run"]).stderr.contains("warning"), "elsewhere it is told");
 }

@@ -1,9 +1,12 @@
+//! The link `gh`.
+
 use super::*;
 
 #[test]
-fn the_link_is_made_once_and_undone() {
-    let scene = Scene::new(&Git::newest());
+fn the_link_is_made_once_in_the_place_of_an_older_one_and_undone() {
+    let scene = Scene::alone(&Git::newest());
     fs::create_dir(scene.path("bin")).unwrap();
+    symlink("/gone/git-credential-gastown", scene.path("bin/gh")).unwrap();
     scene.setup(&["--gh-shim", "bin"]).assert_ok();
     assert_eq!(fs::read_link(scene.path("bin/gh")).unwrap(), Path::new(HELPER));
     let again = scene.setup(&["--gh-shim", "bin"]);
@@ -13,16 +16,8 @@ fn the_link_is_made_once_and_undone() {
 }
 
 #[test]
-fn an_older_link_of_ours_is_renewed() {
-    let scene = Scene::new(&Git::newest());
-    symlink("/gone/git-credential-gastown", scene.path("gh")).unwrap();
-    scene.setup(&["--gh-shim", "."]).assert_ok();
-    assert_eq!(fs::read_link(scene.path("gh")).unwrap(), Path::new(HELPER));
-}
-
-#[test]
 fn what_is_not_ours_is_neither_replaced_nor_removed() {
-    let scene = Scene::new(&Git::newest());
+    let scene = Scene::alone(&Git::newest());
     for directory in ["file", "link"] {
         fs::create_dir(scene.path(directory)).unwrap();
     }

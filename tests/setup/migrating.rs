@@ -1,4 +1,4 @@
-use std::os::unix::fs::{MetadataExt as _, chown};
+//! Repositories cloned the old way.
 
 use super::*;
 
@@ -135,73 +135,6 @@ fn links_are_not_followed_and_other_hosts_are_left_alone() {
 }
 
 #[test]
-fn an_empty_line_that_would_hide_this_helper_goes_with_the_store() {
-    let scene = Scene::new(&Git::newest());
-    scene.home.git(&["init", "--quiet", "rigs/one"]).assert_ok();
-    let in_one = |arguments: &[&str]| {
-        scene.home.git_in("rigs/one", arguments).assert_ok();
-    };
-    in_one(&["config", "--add", "credential.helper", ""]);
-    in_one(&["config", "--add", "credential.helper", "store"]);
-    in_one(&["config", "--add", "credential.https://gitlab.example.helper", "store"]);
-    scene.setup(&["--migrate", "rigs"]).assert_ok();
-    let listed = scene.home.git_in("rigs/one", &["config", "--local", "--get-regexp", "helper"]);
-    assert_eq!(listed.stdout, "credential.https://gitlab.example.helper store\n");
-}
-
-#[test]
-fn one_that_cannot_be_changed_is_told_and_the_others_are() {
-    let scene = Scene::new(&Git::newest());
-    let url = scene.town().github.url_with(REPOSITORY, "ghs_sentinel");
-    for name in ["a", "b", "c"] {
-        let directory = format!("rigs/{name}");
-        scene.home.git(&["init", "--quiet", &directory]).assert_ok();
-        scene.home.git_in(&directory, &["remote", "add", "origin", &url]).assert_ok();
-    }
-    // Somebody else is writing it, as far as git can tell.
-    scene.write("rigs/b/.git/config.lock", "");
-    let ran = scene.setup(&["--migrate", "rigs"]);
-    assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stdout.contains("/rigs/b/.git/config.lock\", which is"), "{ran:?}");
-    assert!(ran.stdout.contains("changed 2"), "{ran:?}");
-    assert!(!format!("{ran:?}").contains("ghs_sentinel"), "{ran:?}");
-    for (name, is_clear) in [("a", true), ("b", false), ("c", true)] {
-        let config = scene.read(&format!("rigs/{name}/.git/config"));
-        assert_eq!(!config.contains("ghs_sentinel"), is_clear, "{name}");
-    }
-}
-
-#[test]
-fn a_token_in_a_rewriting_rule_is_told_and_not_shown() {
-    let scene = Scene::new(&Git::newest());
-    scene.home.git(&["init", "--quiet", "rigs/one"]).assert_ok();
-    let key = format!("url.http://x:ghs_sentinel@{}/.insteadOf", scene.town().github.host());
-    let value = format!("http://{}/", scene.town().github.host());
-    scene.home.git_in("rigs/one", &["config", &key, &value]).assert_ok();
-    let ran = scene.setup(&["--migrate", "rigs"]);
-    assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stdout.contains("insteadof") && ran.stdout.contains("--edit"), "{ran:?}");
-    assert!(!format!("{ran:?}").contains("ghs_sentinel"), "{ran:?}");
-}
-
-#[test]
-fn root_does_not_take_over_what_it_mends() {
-    let scene = Scene::new(&Git::newest());
-    let url = scene.town().github.url_with(REPOSITORY, "ghs_sentinel");
-    scene.home.git(&["init", "--quiet", "rigs/one"]).assert_ok();
-    scene.home.git_in("rigs/one", &["remote", "add", "origin", &url]).assert_ok();
-    let config = scene.path("rigs/one/.git/config");
-    if chown(&config, Some(4711), Some(4711)).is_err() {
-        crate::town::skip("only root can give a file away");
-        return;
-    }
-    scene.setup(&["--migrate", "rigs"]).assert_ok();
-    assert!(!scene.read("rigs/one/.git/config").contains("ghs_sentinel"));
-    let owner = fs::metadata(&config).unwrap();
-    assert_eq!((owner.uid(), owner.gid()), (4711, 4711));
-}
-
-#[test]
 fn advice_about_a_hostile_repository_does_what_it_says_and_nothing_else() {
     let scene = Scene::new(&Git::newest());
     scene.home.git(&["init", "--quiet", "hostile"]).assert_ok();
@@ -211,9 +144,7 @@ fn advice_about_a_hostile_repository_does_what_it_says_and_nothing_else() {
     let ran = scene.setup(&["--migrate", "hostile"]);
     let (_, advice) = ran.assert_fails().stdout.split_once("run: ").expect("advice");
     let (advice, _) = advice.split_once(", then commit it").expect("advice");
-    let mut shell = scene.home.command("sh");
-    shell.args(["-c", advice]);
-    Ran::run(shell, b"").assert_ok();
+    scene.paste(advice).assert_ok();
     assert!(!scene.path("pwned").exists(), "{advice}");
     assert!(!scene.read("hostile/.gitmodules").contains("ghs_a"), "{advice}");
 }
@@ -266,17 +197,23 @@ fn token_stays_where_git_would_not_ask_this_helper() {
             assert!(ran.assert_fails().stdout.contains(why), "{ran:?}");
             assert!(!format!("{ran:?}").contains(token), "{ran:?}");
             assert!(scene.read("rigs/one/.git/config").contains(token), "{ran:?}");
+            let line = ran.stdout.lines().find(|line| line.contains("FAILED"));
+            line.and_then(|line| line.split_once("run: "))
+                .map_or("", |(_, advice)| advice)
+                .to_owned()
         };
         one(&scene, &[("remote.origin.url", gitlab), ("remote.other.url", ours)]);
         stays(&scene, &["--file", "mine", "--migrate", "rigs"], "ghs_sentinel");
         stays(&scene, &["--file", "mine", "--migrate", "rigs"], "glpat-sentinel");
-
+        scene.setup(&["--undo"]).assert_ok();
         let local = [("credential.helper", ""), ("credential.helper", "cache")];
-        one(&scene, &local);
-        stays(&scene, &["--migrate", "rigs"], "ghs_sentinel");
-        scene.home.git_in("rigs/one", &["config", "--unset-all", "credential.helper"]).assert_ok();
-        scene.home.git_in("rigs/one", &["config", "--unset", "include.path"]);
-
+        for helper in &local {
+            one(&scene, std::slice::from_ref(helper));
+            stays(&scene, &["--migrate", "rigs"], "ghs_sentinel");
+        }
+        // What the repository says goes before what the user says, so that is where to change it.
+        let advice = stays(&scene, &["--migrate", "rigs"], "ghs_sentinel");
+        scene.paste(&advice).assert_ok();
         scene.setup(&["--migrate", "rigs"]).assert_ok();
         let config = scene.read("rigs/one/.git/config");
         assert!(!config.contains("sentinel"), "setup serves GitLab now: {config}");
@@ -303,6 +240,9 @@ fn every_form_of_store_is_removed_for_parts_of_the_host_too() {
             ("credential.https://git.example.helper", "!git credential-store"),
             ("credential.helper", "/usr/lib/git-core/git-credential-store"),
             ("credential.https://elsewhere.example/acme.helper", "store"),
+            // It would hide this helper once those after it are gone.
+            ("credential.https://git.example/other.helper", ""),
+            ("credential.https://git.example/other.helper", "store"),
         ],
     );
     scene.setup(&["--migrate", "rigs"]).assert_ok();
@@ -315,12 +255,13 @@ fn token_in_another_file_or_in_a_name_is_told_and_said_to_be_nowhere_else() {
     let scene = Scene::alone(&Git::newest());
     let key = "url.https://x:ghs_sentinel@git.example/.insteadOf";
     scene.home.git(&["config", "--global", key, "https://git.example/"]).assert_ok();
-    one(&scene, &[("include.path", "../../../included")]);
+    one(&scene, &[("include.path", "../../../included"), (key, "https://git.example/")]);
     scene.write("included", "[lfs]\n\turl = https://x:ghs_sentinel@git.example/a\n");
     let ran = scene.setup(&["--migrate", "rigs"]);
     let said = &ran.assert_fails().stdout;
     assert!(said.contains("/.gitconfig`: url.https://git.example/.insteadof carries"), "{ran:?}");
     assert!(said.contains("/included`: lfs.url carries a token"), "{ran:?}");
+    assert!(said.contains("/config\": url.https://git.example/.insteadof carries"), "{ran:?}");
     assert!(!said.contains("took") && !format!("{ran:?}").contains("ghs_sentinel"), "{ran:?}");
 }
 
@@ -368,6 +309,45 @@ fn undone_migration_brings_the_helpers_back_and_no_token() {
             let text = String::from_utf8_lossy(&text);
             assert!(!text.contains("ghs_sentinel"), "{path:?}");
         }
+    }
+}
+
+#[test]
+fn one_failure_stops_no_other_and_each_names_a_command_that_works_where_it_is_pasted() {
+    let mut scene = Scene::alone(&Git::newest());
+    scene.home.set("GIT_CONFIG_COUNT", "1");
+    scene.home.set("GIT_CONFIG_KEY_0", "lfs.url");
+    scene.home.set("GIT_CONFIG_VALUE_0", "https://x:ghs_sentinel@git.example/a");
+    let included = "[include]\n\tpath = /dev/zero\n";
+    one(&scene, &[("include.path", "../../../included"), ("credential.helper", "")]);
+    scene.write("included", "[lfs]\n\turl = https://x:ghs_sentinel@git.example/a\n");
+    for name in ["pipe", "broken", "lost", "locked", "linked", "usual"] {
+        scene.home.git(&["init", "--quiet", &format!("rigs/{name}")]).assert_ok();
+    }
+    let url = "https://x:ghs_sentinel@git.example/a.git";
+    for name in ["locked", "usual"] {
+        let add = ["remote", "add", "origin", url];
+        scene.home.git_in(format!("rigs/{name}"), &add).assert_ok();
+    }
+    scene.write("rigs/pipe/.git/config", included);
+    scene.write("rigs/broken/.git/HEAD", "");
+    scene.write("rigs/locked/.git/config.lock", "");
+    fs::remove_dir_all(scene.path("rigs/lost/.git")).unwrap();
+    scene.write("rigs/lost/.git", "gitdir: /nowhere\n");
+    fs::rename(scene.path("rigs/linked/.git/config"), scene.path("elsewhere")).unwrap();
+    symlink(scene.path("elsewhere"), scene.path("rigs/linked/.git/config")).unwrap();
+    scene.write("rigs/.gitmodules", &format!("[submodule \"x\"]\n\turl = {url}\n"));
+    let ran = scene.setup(&["--migrate", "rigs"]);
+    assert!(!format!("{:?}", ran.assert_fails()).contains("ghs_sentinel"), "{ran:?}");
+    assert!(ran.stdout.contains("changed 1 files"), "those that can be changed are: {ran:?}");
+    assert!(scene.read("rigs/locked/.git/config").contains("ghs_sentinel"));
+    let failures: Vec<_> = ran.stdout.lines().filter(|line| line.starts_with("FAILED")).collect();
+    assert_eq!(failures.len(), 8, "{ran:?}");
+    for line in failures {
+        let (_, advice) = line.rsplit_once("run: ").unwrap_or_else(|| panic!("{line}"));
+        let pasted = scene.paste(advice.split_once(", then").map_or(advice, |(first, _)| first));
+        // What is asked is why git takes this for no repository.
+        assert!(pasted.code == 0 || line.contains("to see why"), "{line}\n{pasted:?}");
     }
 }
 

@@ -1,3 +1,5 @@
+//! What undo restores, to the byte.
+
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
@@ -87,20 +89,6 @@ fn without_a_place_named_every_place_is_undone_and_a_dry_run_undoes_none() {
 }
 
 #[test]
-fn the_note_holds_no_secret_of_the_file_and_is_private() {
-    let scene = Scene::new(&Git::newest());
-    let secret = "AUTHORIZATION: basic c2VudGluZWw=";
-    scene.write(".gitconfig", &format!("[http]\n\textraHeader = \"{secret}\"\n"));
-    scene.setup(&[]).assert_ok();
-    let notes: Vec<_> = fs::read_dir(scene.path(".config/gastown/setup")).unwrap().collect();
-    assert_eq!(notes.len(), 1);
-    let note = notes[0].as_ref().unwrap();
-    let text = fs::read_to_string(note.path()).unwrap();
-    assert!(!text.contains("c2VudGluZWw"), "{text}");
-    assert_eq!(note.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-}
-
-#[test]
 fn damaged_note_is_an_error_that_says_how_to_go_on() {
     let scene = Scene::alone(&Git::newest());
     scene.write(".gitconfig", MINE);
@@ -128,11 +116,22 @@ fn damaged_note_is_an_error_that_says_how_to_go_on() {
     fs::write(&note, "{").unwrap();
     let refused = scene.setup(&["--undo"]);
     let (_, advice) = refused.stdout.split_once("run this again: ").expect("advice");
-    let mut shell = scene.home.command("sh");
-    shell.args(["-c", advice.lines().next().unwrap().trim_end_matches(" [setup-failed]")]);
-    Ran::run(shell, b"").assert_ok();
+    scene.paste(advice.lines().next().unwrap()).assert_ok();
     scene.setup(&["--undo"]).assert_ok();
     assert!(!scene.read(".gitconfig").contains(HELPER));
+}
+
+#[test]
+fn note_that_others_can_write_is_not_used() {
+    let scene = Scene::alone(&Git::newest());
+    scene.write(".gitconfig", MINE);
+    scene.setup(&[]).assert_ok();
+    let open = fs::Permissions::from_mode(0o777);
+    fs::set_permissions(scene.path(".config/gastown/setup"), open).unwrap();
+    let ran = scene.setup(&["--undo"]);
+    assert!(ran.assert_ok().stderr.contains("others can write to"), "{ran:?}");
+    // git ends the last line, which only the note knows was not ended.
+    assert_eq!(scene.read(".gitconfig"), MINE.to_owned() + "\n");
 }
 
 #[test]
@@ -163,7 +162,7 @@ fn occupied_gh_changes_nothing_and_what_was_set_up_before_can_be_undone() {
 }
 
 #[test]
-fn the_note_holds_no_secret_between_two_changes() {
+fn note_is_private_and_holds_no_secret_of_the_file() {
     let mut scene = Scene::alone(&Git::newest());
     scene.home.set("GASTOWN_GIT_HOSTS", "one.example,two.example");
     let mine = "[credential \"https://one.example\"]\n\tusername = x\n[http]\n\textraHeader = \
@@ -176,6 +175,7 @@ fn the_note_holds_no_secret_between_two_changes() {
         assert!(!text.contains(secret), "{text}");
     }
     assert!(text.len() < 2500, "{text}");
+    assert_eq!(note.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     scene.setup(&["--undo"]).assert_ok();
     assert_eq!(scene.read(".gitconfig"), mine);
 }
