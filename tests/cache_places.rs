@@ -2,12 +2,13 @@
 //! it. A cache that cannot be used costs calls and a warning, never an answer.
 
 use std::fs::{self, File, Permissions};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use rustix::process::geteuid;
 
+use crate::scene::names;
 use crate::town::home::aged;
 use crate::town::{Expiry, Home, Rig, Town};
 use crate::transcript::*;
@@ -20,12 +21,6 @@ fn make(directory: &Path, mode: u32) {
 /// The private place under the temporary directory that an agent without any other has.
 fn last_place(home: &Home) -> PathBuf {
     home.path().with_file_name("tmp").join(format!("gastown-{}", geteuid().as_raw()))
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).into_iter().flatten();
-    let name = |it: fs::DirEntry| it.file_name().to_string_lossy().into_owned();
-    entries.map(|it| name(it.expect("readable"))).collect()
 }
 
 #[test]
@@ -58,7 +53,7 @@ fn the_cache_is_where_flag_environment_or_desktop_say() {
 /// Makes a directory one that cannot be used.
 type Spoil = fn(&Path);
 
-const UNUSABLE: [(&str, Spoil); 5] = [
+const UNUSABLE: [(&str, Spoil); 6] = [
     ("below a file", |cache| {
         let above = cache.parent().expect("a directory lies in another");
         fs::create_dir_all(above.parent().expect("as above")).expect("ours");
@@ -74,6 +69,13 @@ const UNUSABLE: [(&str, Spoil); 5] = [
         let elsewhere = cache.with_file_name("elsewhere");
         make(&elsewhere, 0o700);
         symlink(&elsewhere, cache).expect("ours");
+    }),
+    ("another user's", |cache| {
+        make(cache, 0o700);
+        if chown(cache, Some(1234), None).is_err() {
+            crate::town::skip("only root can make a directory that is somebody else's");
+            make(cache, 0o755);
+        }
     }),
 ];
 
@@ -269,7 +271,7 @@ fn root_leaves_nothing_in_another_users_home() {
     }
     let town = Town::start();
     let home = agent(&town);
-    std::os::unix::fs::chown(home.path(), Some(1234), Some(1234)).expect("root may");
+    chown(home.path(), Some(1234), Some(1234)).expect("root may");
     for _ in 0..2 {
         assert_silently(&get(&home, &town), &credential(&town.worker.token_for("rig-1")));
     }
@@ -279,7 +281,7 @@ fn root_leaves_nothing_in_another_users_home() {
     make(&home.path().join(".cache"), 0o700);
     make(&home.cache(), 0o700);
     for path in [home.path().join(".cache"), home.cache()] {
-        std::os::unix::fs::chown(path, Some(1234), Some(1234)).expect("root may");
+        chown(path, Some(1234), Some(1234)).expect("root may");
     }
     assert_silently(&get(&home, &town), &credential(&town.worker.token_for("rig-1")));
     assert_eq!(names(&home.cache()), Vec::<String>::new());
@@ -293,7 +295,7 @@ fn fallback_directory_of_another_user_causes_no_warning_while_it_is_not_needed()
     let town = Town::start();
     let home = agent(&town);
     make(&last_place(&home), 0o700);
-    std::os::unix::fs::chown(last_place(&home), Some(1234), Some(1234)).expect("root may");
+    chown(last_place(&home), Some(1234), Some(1234)).expect("root may");
     assert_silently(&get(&home, &town), &credential(&town.worker.token_for("rig-1")));
     assert_silently(&get(&home, &town), &credential(&town.worker.token_for("rig-1")));
 }

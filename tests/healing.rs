@@ -1,14 +1,11 @@
 //! A token that dies before its time costs one more round trip, not a failed command (git ≥ 2.46);
 //! with an older git it costs one failed command that says so.
 
-use std::path::Path;
-use std::thread;
 use std::time::Duration;
 
-use crate::town::{Git, Home, Rig, Town, Verdict};
-use crate::transcript::{HELPER, agent};
+use crate::town::{Git, Home, Ran, Rig, Town, Verdict};
+use crate::transcript::*;
 
-const REPOSITORY: &str = "acme/app";
 /// Older than any replication lag.
 const A_WHILE: Duration = Duration::from_secs(120);
 
@@ -31,8 +28,7 @@ fn older_gits() -> Vec<Git> {
 /// A town with a repository, and an agent that has cloned it with a token that is a while old now.
 fn settled(git: &Git) -> (Town, Home) {
     let (town, home) = arrived(git);
-    town.let_pass(A_WHILE);
-    home.age_cache(A_WHILE);
+    let_pass(&town, &home, A_WHILE);
     (town, home)
 }
 
@@ -40,35 +36,36 @@ fn settled(git: &Git) -> (Town, Home) {
 fn arrived(git: &Git) -> (Town, Home) {
     let town = Town::start();
     town.github.create_repository(REPOSITORY);
-    let mut home = Home::new(Path::new(HELPER), git);
-    home.as_agent(&town);
-    home.configure_helper(&town);
-    home.git(&["clone", "--quiet", &town.github.url(REPOSITORY), "app"]).assert_ok();
+    let home = cloned(&town, git);
     town.worker.forget_calls();
     town.github.forget_requests();
     (town, home)
 }
 
+/// Too large for one request, see `push`.
 fn large_file() -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(3);
-    std::iter::repeat_with(|| random.u8(..)).take(3 << 20).collect()
+    std::iter::repeat_with(|| random.u8(..)).take(256 << 10).collect()
 }
 
-fn push(home: &Home) -> crate::town::Ran {
+fn push(home: &Home) -> Ran {
     home.git_in("app", &["-c", "http.postBuffer=65536", "push", "origin", "HEAD"])
 }
 
-fn request(town: &Town, more: &str) -> String {
-    format!("protocol=http\nhost={}\n{more}\n", town.github.host())
+/// An ask of a client that keeps state, with these lines more.
+fn ask(home: &Home, town: &Town, more: &str) -> Ran {
+    let host = town.github.host();
+    let text = format!("capability[]=state\nprotocol=http\nhost={host}\n{more}\n");
+    home.helper(&["get"], &text)
 }
 
-fn password(answer: &str) -> &str {
-    let line = answer.lines().find_map(|line| line.strip_prefix("password="));
-    line.unwrap_or_else(|| panic!("no password in {answer:?}"))
+/// What such a client says next.
+fn state(ran: &Ran) -> String {
+    format!("state[]={}\n", value(ran, "state[]").expect("a state"))
 }
 
-fn state(answer: &str) -> &str {
-    answer.lines().find(|line| line.starts_with("state[]=")).expect("a state")
+fn refused(ran: &Ran) -> String {
+    format!("{}username=x-access-token\n", state(ran))
 }
 
 #[test]
@@ -79,7 +76,7 @@ fn a_push_with_a_token_revoked_before_it_heals_with_one_call() {
             home.commit("app", "file", &content);
             town.github.revoke_all();
             push(&home).assert_ok();
-            assert_eq!(town.worker.git_token_calls(), 1);
+            assert_eq!(calls(&town).0, 1);
             assert_eq!(town.github.refused_tokens(), 1);
         }
     }
@@ -93,7 +90,7 @@ fn a_push_whose_token_is_revoked_between_info_refs_and_the_post_heals_with_one_c
             home.commit("app", "file", &content);
             town.github.revoke_after_info_refs();
             push(&home).assert_ok();
-            assert_eq!(town.worker.git_token_calls(), 1);
+            assert_eq!(calls(&town).0, 1);
         }
     }
 }
@@ -104,35 +101,10 @@ fn fetch_and_clone_heal_too() {
         let (town, home) = settled(&git);
         town.github.revoke_all();
         home.git_in("app", &["fetch", "origin"]).assert_ok();
-        town.let_pass(A_WHILE);
-        home.age_cache(A_WHILE);
+        let_pass(&town, &home, A_WHILE);
         town.github.revoke_all();
         home.git(&["clone", "--quiet", &town.github.url(REPOSITORY), "again"]).assert_ok();
-        assert_eq!(town.worker.git_token_calls(), 2);
-    }
-}
-
-#[test]
-fn twelve_parallel_pushes_with_one_revoked_token_heal_with_one_call() {
-    for git in healing_gits() {
-        let (town, home) = settled(&git);
-        for index in 0..12 {
-            let directory = format!("app-{index}");
-            home.git(&["clone", "--quiet", &town.github.url(REPOSITORY), &directory]).assert_ok();
-            home.commit(&directory, "file", directory.as_bytes());
-        }
-        town.github.revoke_all();
-        town.worker.forget_calls();
-        thread::scope(|scope| {
-            for index in 0..12 {
-                let home = &home;
-                scope.spawn(move || {
-                    let branch = format!("HEAD:refs/heads/branch-{index}");
-                    home.git_in(format!("app-{index}"), &["push", "origin", &branch]).assert_ok();
-                });
-            }
-        });
-        assert_eq!(town.worker.git_token_calls(), 1);
+        assert_eq!(calls(&town).0, 2);
     }
 }
 
@@ -165,7 +137,7 @@ fn a_worker_stuck_on_a_dead_token_fails_the_push_and_says_why() {
         assert!(first.stderr.contains("[token-rejected]"), "{first:?}");
         assert!(first.took < Duration::from_secs(30));
         assert!(town.github.requests().len() <= 6, "{:?}", town.github.requests());
-        assert!(town.worker.git_token_calls() <= 3);
+        assert!(calls(&town).0 <= 3);
 
         town.worker.forget_calls();
         for _ in 0..3 {
@@ -173,7 +145,7 @@ fn a_worker_stuck_on_a_dead_token_fails_the_push_and_says_why() {
             next.assert_fails();
             assert!(next.stderr.contains("[token-rejected]"), "{next:?}");
         }
-        assert!(town.worker.git_token_calls() <= 1, "no more than once a minute");
+        assert!(calls(&town).0 <= 1, "no more than once a minute");
         assert!(!first.stderr.contains(&stuck));
 
         // Once the worker hands out another token, a minute later at the latest, all is well.
@@ -190,11 +162,8 @@ fn a_token_that_github_knows_only_later_is_handed_out_twice_and_minted_once() {
         let town = Town::start();
         town.github.create_repository(REPOSITORY);
         town.github.set_replication_lag(Duration::from_millis(1200));
-        let mut home = Home::new(Path::new(HELPER), &git);
-        home.as_agent(&town);
-        home.configure_helper(&town);
-        home.git(&["clone", "--quiet", &town.github.url(REPOSITORY), "app"]).assert_ok();
-        assert_eq!((town.worker.git_token_calls(), town.worker.minted()), (1, 1));
+        cloned(&town, &git);
+        assert_eq!((calls(&town).0, town.worker.minted()), (1, 1));
         let lagging = town.github.requests();
         assert!(lagging.iter().any(|request| request.verdict == Verdict::Lagging));
     }
@@ -227,7 +196,7 @@ fn with_a_git_that_cannot_heal_one_push_fails_and_says_so_and_the_next_succeeds(
         assert!(first.stderr.contains(advice), "{first:?}");
         assert!(first.stderr.contains("[token-rejected]"), "{first:?}");
         push(&home).assert_ok();
-        assert_eq!(town.worker.git_token_calls(), 1);
+        assert_eq!(calls(&town).0, 1);
     }
 }
 
@@ -244,11 +213,10 @@ fn large_files_are_pushed_with_a_valid_and_with_a_revoked_token() {
         home.git_in("app", &["add", ".gitattributes"]).assert_ok();
         home.commit("app", "first.bin", &large_file());
         push(&home).assert_ok();
-        assert!(town.worker.git_token_calls() <= 2);
+        assert!(calls(&town).0 <= 2);
 
         town.worker.forget_calls();
-        town.let_pass(A_WHILE);
-        home.age_cache(A_WHILE);
+        let_pass(&town, &home, A_WHILE);
         home.commit("app", "second.bin", b"second");
         town.github.revoke_all();
         let second = push(&home);
@@ -258,7 +226,7 @@ fn large_files_are_pushed_with_a_valid_and_with_a_revoked_token() {
         } else {
             second.assert_ok();
         }
-        assert!(town.worker.git_token_calls() <= 2);
+        assert!(calls(&town).0 <= 2);
     }
 }
 
@@ -274,67 +242,46 @@ fn git_lfs_alone_heals_whatever_its_version() {
         home.commit("app", "only.bin", &large_file());
         town.github.revoke_all();
         home.git_in("app", &["lfs", "push", "origin", "HEAD"]).assert_ok();
-        assert!(town.worker.git_token_calls() <= 2);
+        assert!(calls(&town).0 <= 2);
     }
 }
 
 #[test]
 fn git_lfs_may_send_our_state_on_every_ask_and_costs_one_call_a_minute() {
     let (town, home) = settled(&Git::newest());
-    let ask = |more: &str| {
-        let text = request(&town, &format!("capability[]=state\n{more}"));
-        home.helper(&["get"], &text).assert_ok().stdout.clone()
-    };
-    let first = ask("");
-    assert!(!first.contains("continue=1"), "it is not git's own transport that asks");
+    let first = ask(&home, &town, "");
+    assert_eq!(value(&first, "continue"), None, "it is not git's own transport that asks");
     for _ in 0..5 {
-        let next = ask(&format!("{}\n", state(&first)));
-        assert_eq!(password(&next), password(&first));
-        assert!(!next.contains("continue=1"), "{next}");
+        let next = ask(&home, &town, &state(&first));
+        assert_eq!((token(&next), value(&next, "continue")), (token(&first), None));
     }
-    assert_eq!(town.worker.git_token_calls(), 1);
+    assert_eq!(calls(&town).0, 1);
     home.age_cache(A_WHILE);
-    ask(&format!("{}\n", state(&first)));
-    assert_eq!(town.worker.git_token_calls(), 2);
+    ask(&home, &town, &state(&first)).assert_ok();
+    assert_eq!(calls(&town).0, 2);
 }
 
 #[test]
 fn a_token_that_another_process_has_renewed_is_handed_out_without_a_call() {
     let (town, home) = settled(&Git::newest());
-    let ask = |more: &str| {
-        let text = request(&town, &format!("capability[]=state\n{more}"));
-        home.helper(&["get"], &text).assert_ok().stdout.clone()
-    };
-    let old = ask("");
+    let old = ask(&home, &town, "");
     town.github.revoke_all();
-    let refused = format!("{}\nusername=x-access-token\n", state(&old));
-    let new = ask(&refused);
-    assert_ne!(password(&new), password(&old));
-    assert_eq!(town.worker.git_token_calls(), 1);
-    assert_eq!(password(&ask(&refused)), password(&new));
-    assert_eq!(town.worker.git_token_calls(), 1);
+    let new = ask(&home, &town, &refused(&old));
+    assert_ne!(token(&new), token(&old));
+    assert_eq!(token(&ask(&home, &town, &refused(&old))), token(&new));
+    assert_eq!(calls(&town).0, 1);
 }
 
 #[test]
 fn other_helpers_states_are_ignored() {
     let (town, home) = settled(&Git::newest());
-    let text = request(&town, "capability[]=state\nstate[]=other:1\nusername=x-access-token\n");
+    let host = town.github.host();
+    let text = format!(
+        "capability[]=state\nprotocol=http\nhost={host}\nstate[]=other:1\nusername=x-access-token\n\n"
+    );
     let answer = home.helper_of_transport(&["get"], &text);
-    assert!(answer.assert_ok().stdout.contains("continue=1\n"));
-    assert_eq!(town.worker.git_token_calls(), 0);
-}
-
-#[test]
-fn a_long_lived_token_that_is_refused_gives_way_to_the_workers() {
-    let (town, mut home) = settled(&Git::newest());
-    home.set("GITHUB_CLI_PAT", "ghp_revoked");
-    let first = home.helper(&["get"], &request(&town, "capability[]=state\n"));
-    assert_eq!(password(&first.stdout), "ghp_revoked");
-    let refused =
-        format!("capability[]=state\n{}\nusername=x-access-token\n", state(&first.stdout));
-    let second = home.helper(&["get"], &request(&town, &refused));
-    assert_ne!(password(&second.assert_ok().stdout), "ghp_revoked");
-    assert!(second.stderr.contains(" rejected GITHUB_CLI_PAT; replace"), "{second:?}");
+    assert_eq!(value(answer.assert_ok(), "continue"), Some("1"));
+    assert_eq!(calls(&town).0, 0);
 }
 
 #[test]
@@ -343,15 +290,11 @@ fn one_line_tells_of_a_refused_long_lived_token_and_of_the_snapshot_in_its_place
     let mut home = agent(&town);
     home.set("GITHUB_CLI_PAT", "ghp_revoked").set("GIT_TOKEN", "ghs_snapshot");
     town.worker.go_down();
-    let first = home.helper(&["get"], &request(&town, "capability[]=state\n"));
-    let refused =
-        format!("capability[]=state\n{}\nusername=x-access-token\n", state(&first.stdout));
-    let second = home.helper(&["get"], &request(&town, &refused));
-    assert_eq!(password(&second.assert_ok().stdout), "ghs_snapshot");
-    assert_eq!(second.stderr.lines().count(), 1, "{second:?}");
-    for part in ["rejected GITHUB_CLI_PAT", "[worker-unreachable]", "using GIT_TOKEN"] {
-        assert!(second.stderr.contains(part), "{part}: {second:?}");
-    }
+    let first = ask(&home, &town, "");
+    let second = ask(&home, &town, &refused(&first));
+    assert_eq!(token(&second), "ghs_snapshot");
+    let parts = ["rejected GITHUB_CLI_PAT; replace", "[worker-unreachable]", "using GIT_TOKEN"];
+    assert_warns(&second, &parts);
 }
 
 #[test]
@@ -359,11 +302,12 @@ fn a_rig_with_another_token_is_not_touched_by_a_refusal() {
     let (town, mut home) = settled(&Git::newest());
     town.worker.add_rig("rig-2", Rig::Installation);
     home.set("GASTOWN_RIG_ID", "rig-2");
-    let other = home.helper(&["get"], &request(&town, "")).assert_ok().stdout.clone();
+    let other = token(&get(&home, &town));
     home.set("GASTOWN_RIG_ID", "rig-1");
-    let erased = request(&town, &format!("password={}\n", password(&other)));
+    let host = town.github.host();
+    let erased = format!("protocol=http\nhost={host}\npassword={other}\n\n");
     home.helper(&["erase"], &erased).assert_ok();
     town.worker.forget_calls();
-    home.helper(&["get"], &request(&town, "")).assert_ok();
-    assert_eq!(town.worker.git_token_calls(), 0);
+    token(&get(&home, &town));
+    assert_eq!(calls(&town).0, 0);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::scene::*;
+use crate::scene::*;
 use crate::town::clock::{millis, real_now, rfc3339};
 use crate::town::{Expiry, Options, RIG};
 
@@ -210,6 +210,7 @@ fn a_token_is_erased_while_somebody_waits_for_the_worker() {
         scene.town.worker.await_git_token_calls(1);
         scene.erase(&old).assert_proper().within(..2 * SECOND);
         assert!(scene.record("host").is_some());
+        assert_eq!(scene.calls(), 1);
         scene.town.worker.release();
     });
 }

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::network::{Authority, tls_before_worker};
-use super::scene::*;
+use crate::scene::*;
 use crate::town::{Ran, skip};
 
 use Reply::{Addresses, Code, Silence, Truncated};

@@ -207,8 +207,19 @@ impl Worker {
     /// Waits until that many calls for a git token have arrived, answered or not.
     #[track_caller]
     pub fn await_git_token_calls(&self, count: usize) {
+        self.await_calls(count, || self.git_token_calls());
+    }
+
+    /// Waits until that many calls have been answered.
+    #[track_caller]
+    pub fn await_answers(&self, count: usize) {
+        self.await_calls(count, || self.calls().iter().filter(|it| it.status.is_some()).count());
+    }
+
+    #[track_caller]
+    fn await_calls(&self, count: usize, arrived: impl Fn() -> usize) {
         let deadline = Instant::now() + PATIENCE;
-        while self.git_token_calls() < count {
+        while arrived() < count {
             assert!(Instant::now() < deadline, "{count} calls expected, got {:?}", self.calls());
             thread::sleep(Duration::from_millis(2));
         }
