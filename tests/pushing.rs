@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::scene::at_once;
 use crate::town::{Git, Home, Options, Ran, Town};
 use crate::transcript::*;
 
@@ -145,29 +146,29 @@ fn sixteen_pushes_at_once_cost_one_call_after_an_hour_and_one_after_a_revocation
 #[test]
 fn a_worker_that_is_down_is_not_noticed_while_the_token_is_good() {
     for git in Git::all() {
-        for minutes in [0, 10, 20] {
+        at_once(&[0, 10, 20], |minutes| {
             let town = town();
-            let home = agent_after(&town, &git, minutes * MINUTE);
+            let home = agent_after(&town, &git, MINUTE * *minutes);
             town.worker.go_down();
             assert_silently(&push(&home, "down"), "");
             assert_arrived(&home, &town);
-        }
+        });
     }
 }
 
 #[test]
 fn a_worker_that_is_down_costs_one_warning_near_the_end_of_the_token() {
     for git in Git::all() {
-        for minutes in [26, 40, 58] {
+        at_once(&[26, 40, 58], |minutes| {
             let town = town();
-            let home = agent_after(&town, &git, minutes * MINUTE);
+            let home = agent_after(&town, &git, MINUTE * *minutes);
             town.worker.go_down();
             let ran = push(&home, "down");
             assert_warns(ran.assert_ok(), &["warning: ", "[worker-unreachable]"]);
             assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
             assert_arrived(&home, &town);
             assert_eq!(town.github.refused_tokens(), 0);
-        }
+        });
     }
 }
 

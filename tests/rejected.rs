@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use crate::scene::at_once;
 use crate::town::{Git, Home, RIG, Ran, Town};
 use crate::transcript::*;
 
@@ -96,8 +97,19 @@ fn after_five_seconds_of_refusals_every_ask_succeeds() {
     }
 }
 
+/// An hour of each. The program pauses whenever a token seconds old is refused, so they run side by
+/// side.
 #[test]
-fn repository_that_always_refuses_causes_at_most_20_calls_an_hour_and_breaks_no_other_ask() {
+fn refusals_cost_at_most_20_calls_an_hour_and_break_no_other_ask() {
+    let hours: [fn(); 3] = [
+        repository_that_always_refuses,
+        worker_that_mints_at_every_call,
+        hints_and_refusals_together,
+    ];
+    at_once(&hours, |hour| hour());
+}
+
+fn repository_that_always_refuses() {
     let (town, home) = settled();
     let (good, bad) = (Client::new(&home, &town), Client::new(&home, &town).refusing());
     for step in 0..1000 {
@@ -109,8 +121,7 @@ fn repository_that_always_refuses_causes_at_most_20_calls_an_hour_and_breaks_no_
     assert!(calls <= 20, "{calls} calls");
 }
 
-#[test]
-fn worker_that_mints_at_every_call_is_asked_at_most_20_times_an_hour() {
+fn worker_that_mints_at_every_call() {
     let (town, home) = settled();
     let bad = Client::new(&home, &town).refusing();
     for _ in 0..100 {
@@ -202,10 +213,10 @@ fn long_lived_token_that_is_the_only_source_is_handed_out_again() {
 
 #[test]
 fn clone_with_a_dead_extra_header_leaves_other_clones_working() {
-    for git in Git::all() {
+    at_once(&Git::all(), |git| {
         let town = Town::start();
         town.github.create_repository(REPOSITORY);
-        let home = cloned(&town, &git);
+        let home = cloned(&town, git);
         home.git(&["clone", "--quiet", &town.github.url(REPOSITORY), "good"]).assert_ok();
         let key = format!("http.http://{}/.extraheader", town.github.host());
         home.git_in("app", &["config", &key, "Authorization: Basic ZGVhZDpkZWFk"]).assert_ok();
@@ -218,7 +229,7 @@ fn clone_with_a_dead_extra_header_leaves_other_clones_working() {
         }
         let (calls, _) = calls(&town);
         assert!(calls <= 20, "{calls} calls with git {}", git.version);
-    }
+    });
 }
 
 #[test]
@@ -313,11 +324,11 @@ fn fill_and_reject(home: &Home, town: &Town, times: usize) -> Vec<Ran> {
 
 #[test]
 fn process_that_goes_on_to_reject_is_ended_whatever_sources_there_are() {
-    for git in Git::all() {
+    at_once(&Git::all(), |git| {
         for (pat, has_worker) in [(None, true), (Some("ghp_mine"), true), (Some("ghp_mine"), false)]
         {
             let town = Town::start();
-            let mut home = configured(&town, &git);
+            let mut home = configured(&town, git);
             if let Some(pat) = pat {
                 home.set("GITHUB_CLI_PAT", pat);
             }
@@ -333,7 +344,7 @@ fn process_that_goes_on_to_reject_is_ended_whatever_sources_there_are() {
             assert!(last.stderr.contains("[token-rejected]"), "{last:?}");
             assert!(calls(&town).0 <= 3, "{:?}", calls(&town));
         }
-    }
+    });
 }
 
 #[test]
@@ -369,8 +380,7 @@ fn tokens_that_are_revoked_one_after_the_other_heal_each_time() {
     assert_eq!(calls(&town).0, 6);
 }
 
-#[test]
-fn hints_and_refusals_together_cost_at_most_20_calls_an_hour() {
+fn hints_and_refusals_together() {
     let (town, home) = settled();
     let client = Client::new(&home, &town);
     for _ in 0..150 {
