@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use rustix::process::geteuid;
@@ -16,11 +16,6 @@ use crate::transcript::*;
 fn make(directory: &Path, mode: u32) {
     fs::create_dir_all(directory).expect("the home is writable");
     fs::set_permissions(directory, Permissions::from_mode(mode)).expect("it is ours");
-}
-
-/// The private place under the temporary directory that an agent without any other has.
-fn last_place(home: &Home) -> PathBuf {
-    home.path().with_file_name("tmp").join(format!("gastown-{}", geteuid().as_raw()))
 }
 
 #[test]
@@ -47,7 +42,7 @@ fn the_cache_is_where_flag_environment_or_desktop_say() {
     home.helper(&["get", "--cache-dir", &flag.to_string_lossy()], &request(&town)).assert_ok();
     assert!(!names(&flag).is_empty());
     assert_eq!(calls(&town), (5, 0), "each place is a cache of its own");
-    assert!(names(&last_place(&home)).is_empty());
+    assert!(names(&home.last_place()).is_empty());
 }
 
 /// Makes a directory one that cannot be used.
@@ -92,7 +87,7 @@ fn an_unusable_place_is_replaced_by_a_private_one_with_a_warning() {
         let ran = get(&home, &town);
         let token = token(&ran);
         assert_warns(&ran, &["warning: ", "[cache-unusable]", &*cache.to_string_lossy()]);
-        let place = last_place(&home);
+        let place = home.last_place();
         assert_eq!(fs::metadata(&place).expect("made").mode() & 0o7777, 0o700, "{what}");
         let added = home.everything().into_iter().filter(|path| !before.contains(path));
         assert!(added.into_iter().all(|path| path.starts_with(&place)), "{what}: used after all");
@@ -109,7 +104,7 @@ fn without_any_place_each_ask_costs_a_call_and_gets_its_answer() {
         let mut home = agent(&town);
         let place = home.path().join("file/cache");
         fs::write(home.path().join("file"), "").expect("the home is writable");
-        spoil(&last_place(&home));
+        spoil(&home.last_place());
         let before = home.everything();
         home.set("GASTOWN_CACHE_DIR", &place.to_string_lossy());
         for round in 1..=2 {
@@ -294,8 +289,8 @@ fn fallback_directory_of_another_user_causes_no_warning_while_it_is_not_needed()
     }
     let town = Town::start();
     let home = agent(&town);
-    make(&last_place(&home), 0o700);
-    chown(last_place(&home), Some(1234), Some(1234)).expect("root may");
+    make(&home.last_place(), 0o700);
+    chown(home.last_place(), Some(1234), Some(1234)).expect("root may");
     assert_silently(&get(&home, &town), &credential(&town.worker.token_for("rig-1")));
     assert_silently(&get(&home, &town), &credential(&town.worker.token_for("rig-1")));
 }

@@ -65,7 +65,7 @@ impl Scene {
     pub(crate) fn let_pass(&self, time: Duration) {
         self.town.let_pass(time);
         self.home.age_cache(time);
-        age_cache(&self.last_place(), time);
+        age_cache(&self.home.last_place(), time);
     }
 
     /// Makes the cache as if the clock had been set back by that much since it was written.
@@ -154,13 +154,7 @@ impl Scene {
     }
 
     pub(crate) fn cache(&self) -> PathBuf {
-        self.home.path().join(".cache/gastown")
-    }
-
-    /// The place of the cache that is used when no other can be.
-    pub(crate) fn last_place(&self) -> PathBuf {
-        let user = rustix::process::geteuid().as_raw();
-        self.home.path().with_file_name("tmp").join(format!("gastown-{user}"))
+        self.home.cache()
     }
 
     pub(crate) fn names(&self) -> Vec<String> {

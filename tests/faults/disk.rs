@@ -63,8 +63,11 @@ fn a_disk_that_takes_nothing_costs_a_warning_and_the_next_place_is_used() {
         assert!(!after.iter().any(|name| name.starts_with(".new-")), "{what}: {after:?}");
         // What was there is there, and what is new is in the other place.
         assert_eq!(token_in(&scene.home.path().join("after")), Some(old), "{what}");
-        assert_eq!(token_in(&scene.last_place()), Some(token), "{what}");
-        assert_eq!(fs::metadata(scene.last_place()).expect("it is there").mode() & 0o777, 0o700);
+        assert_eq!(token_in(&scene.home.last_place()), Some(token), "{what}");
+        assert_eq!(
+            fs::metadata(scene.home.last_place()).expect("it is there").mode() & 0o777,
+            0o700
+        );
     }
 }
 
@@ -96,7 +99,7 @@ fn a_refused_token_on_a_disk_that_takes_nothing_gives_way_to_another() {
         ran.mentions(".cache/gastown");
         assert!(!ran.0.stderr.contains("URL"), "{what}: blamed on something else\n{ran:?}");
         assert_eq!(scene.calls(), 1, "{what}");
-        assert_eq!(token_in(&scene.last_place()), Some(scene.current()), "{what}");
+        assert_eq!(token_in(&scene.home.last_place()), Some(scene.current()), "{what}");
     }
 }
 

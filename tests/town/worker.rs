@@ -24,7 +24,6 @@ pub struct Call {
     pub status: Option<u16>,
     /// The hash of the bearer token, if there was one.
     pub bearer: Option<String>,
-    pub when: Instant,
 }
 
 pub struct Worker {
@@ -241,7 +240,7 @@ impl Shared {
         let route = Route::of(&peek_request_line(&stream)?);
         let kind = CallKind::from(&route);
         // On record before anything is said: a caller may not live to hear it.
-        let call = Call { kind, status: None, bearer: None, when: Instant::now() };
+        let call = Call { kind, status: None, bearer: None };
         let call = Arc::new(Mutex::new(call));
         lock(&self.calls).push(Arc::clone(&call));
         let script = self.plan.take(kind);
