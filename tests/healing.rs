@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::client::{Client, refused, state};
 use crate::town::{Git, Home, Ran, Rig, Town, Verdict};
 use crate::transcript::*;
 
@@ -50,22 +51,6 @@ fn large_file() -> Vec<u8> {
 
 fn push(home: &Home) -> Ran {
     home.git_in("app", &["-c", "http.postBuffer=65536", "push", "origin", "HEAD"])
-}
-
-/// An ask of a client that keeps state, with these lines more.
-fn ask(home: &Home, town: &Town, more: &str) -> Ran {
-    let host = town.github.host();
-    let text = format!("capability[]=state\nprotocol=http\nhost={host}\n{more}\n");
-    home.helper(&["get"], &text)
-}
-
-/// What such a client says next.
-fn state(ran: &Ran) -> String {
-    format!("state[]={}\n", value(ran, "state[]").expect("a state"))
-}
-
-fn refused(ran: &Ran) -> String {
-    format!("{}username=x-access-token\n", state(ran))
 }
 
 #[test]
@@ -249,26 +234,26 @@ fn git_lfs_alone_heals_whatever_its_version() {
 #[test]
 fn git_lfs_may_send_our_state_on_every_ask_and_costs_one_call_a_minute() {
     let (town, home) = settled(&Git::newest());
-    let first = ask(&home, &town, "");
+    let first = Client::new(&home, &town).helper("get", "");
     assert_eq!(value(&first, "continue"), None, "it is not git's own transport that asks");
     for _ in 0..5 {
-        let next = ask(&home, &town, &state(&first));
+        let next = Client::new(&home, &town).helper("get", &state(&first));
         assert_eq!((token(&next), value(&next, "continue")), (token(&first), None));
     }
     assert_eq!(calls(&town).0, 1);
     home.age_cache(A_WHILE);
-    ask(&home, &town, &state(&first)).assert_ok();
+    Client::new(&home, &town).helper("get", &state(&first)).assert_ok();
     assert_eq!(calls(&town).0, 2);
 }
 
 #[test]
 fn a_token_that_another_process_has_renewed_is_handed_out_without_a_call() {
     let (town, home) = settled(&Git::newest());
-    let old = ask(&home, &town, "");
+    let old = Client::new(&home, &town).helper("get", "");
     town.github.revoke_all();
-    let new = ask(&home, &town, &refused(&old));
+    let new = Client::new(&home, &town).helper("get", &refused(&old));
     assert_ne!(token(&new), token(&old));
-    assert_eq!(token(&ask(&home, &town, &refused(&old))), token(&new));
+    assert_eq!(token(&Client::new(&home, &town).helper("get", &refused(&old))), token(&new));
     assert_eq!(calls(&town).0, 1);
 }
 
@@ -276,9 +261,8 @@ fn a_token_that_another_process_has_renewed_is_handed_out_without_a_call() {
 fn other_helpers_states_are_ignored() {
     let (town, home) = settled(&Git::newest());
     let host = town.github.host();
-    let text = format!(
-        "capability[]=state\nprotocol=http\nhost={host}\nstate[]=other:1\nusername=x-access-token\n\n"
-    );
+    let other = "state[]=other:1\nusername=x-access-token\n";
+    let text = format!("capability[]=state\nprotocol=http\nhost={host}\n{other}\n");
     let answer = home.helper_of_transport(&["get"], &text);
     assert_eq!(value(answer.assert_ok(), "continue"), Some("1"));
     assert_eq!(calls(&town).0, 0);
@@ -290,8 +274,8 @@ fn one_line_tells_of_a_refused_long_lived_token_and_of_the_snapshot_in_its_place
     let mut home = agent(&town);
     home.set("GITHUB_CLI_PAT", "ghp_revoked").set("GIT_TOKEN", "ghs_snapshot");
     town.worker.go_down();
-    let first = ask(&home, &town, "");
-    let second = ask(&home, &town, &refused(&first));
+    let first = Client::new(&home, &town).helper("get", "");
+    let second = Client::new(&home, &town).helper("get", &refused(&first));
     assert_eq!(token(&second), "ghs_snapshot");
     let parts = ["rejected GITHUB_CLI_PAT; replace", "[worker-unreachable]", "using GIT_TOKEN"];
     assert_warns(&second, &parts);

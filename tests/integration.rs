@@ -13,6 +13,8 @@ mod asking;
 mod cache;
 /// Where the cache is, and what is swept out of it.
 mod cache_places;
+/// A client that keeps state, without git.
+mod client;
 /// Real clients other than git, fetched or built once.
 mod clients;
 /// What people, scripts and agents type.

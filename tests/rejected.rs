@@ -1,77 +1,12 @@
 //! A 401 is evidence about one token at one host at one moment: it has the worker asked, and takes
 //! a live token from nobody but the command that was refused.
 
-use std::cell::Cell;
 use std::time::Duration;
 
+use crate::client::{Client, End, refused, state};
 use crate::scene::at_once;
 use crate::town::{Git, Home, RIG, Ran, Town};
 use crate::transcript::*;
-
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    Accepted,
-    /// Both tokens were refused.
-    Refused,
-    /// The helper said that there is no other token.
-    Quit,
-    /// It got no token at all.
-    Nothing,
-}
-
-/// What git 2.46 and newer do with a helper in one command, without git: a host accepts or not.
-struct Client<'a> {
-    home: &'a Home,
-    host: String,
-    refuses: Cell<bool>,
-}
-
-impl<'a> Client<'a> {
-    fn new(home: &'a Home, town: &Town) -> Self {
-        Self { home, host: town.github.host(), refuses: Cell::new(false) }
-    }
-
-    fn at(self, host: &str) -> Self {
-        Self { host: host.to_owned(), ..self }
-    }
-
-    fn refusing(self) -> Self {
-        self.refuses.set(true);
-        self
-    }
-
-    fn helper(&self, operation: &str, more: &str) -> Ran {
-        let text = format!("capability[]=state\nprotocol=http\nhost={}\n{more}\n", self.host);
-        self.home.helper(&[operation], &text)
-    }
-
-    fn command(&self) -> End {
-        let first = self.helper("get", "");
-        let Some(token) = value(&first, "password") else { return End::Nothing };
-        let state = format!("state[]={}\nusername=x-access-token\n", state(&first));
-        if !self.refuses.get() {
-            self.helper("store", &format!("{state}password={token}\n")).assert_ok();
-            return End::Accepted;
-        }
-        let second = self.helper("get", &state);
-        match value(&second, "password") {
-            None => {
-                assert!(second.stderr.contains("[token-rejected]"), "{second:?}");
-                assert_eq!((second.code, &*second.stdout), (1, "quit=1\n"), "{second:?}");
-                End::Quit
-            }
-            Some(token) => {
-                self.helper("erase", &format!("{state}password={token}\n")).assert_ok();
-                End::Refused
-            }
-        }
-    }
-}
-
-fn state(ran: &Ran) -> &str {
-    value(ran, "state[]").expect("a state")
-}
 
 /// A town and an agent with a token that GitHub must know everywhere by now.
 fn settled() -> (Town, Home) {
@@ -370,8 +305,7 @@ fn tokens_that_are_revoked_one_after_the_other_heal_each_time() {
         let old = town.worker.token_for(RIG);
         town.worker.forget(RIG);
         let first = bad.helper("get", "");
-        let again =
-            bad.helper("get", &format!("state[]={}\nusername=x-access-token\n", state(&first)));
+        let again = bad.helper("get", &refused(&first));
         let new = value(&again, "password").map(str::to_owned);
         assert!(new.as_ref().is_some_and(|new| *new != old), "round {round}\n{again:?}");
         let stored = format!("username=x-access-token\npassword={}\n", new.unwrap_or_default());
@@ -386,7 +320,7 @@ fn hints_and_refusals_together() {
     for _ in 0..150 {
         // As git-lfs: state with every further ask, refused or not, and then a rejection.
         let first = client.helper("get", "");
-        let hint = format!("state[]={}\n", state(&first));
+        let hint = state(&first);
         let second = client.helper("get", &hint);
         let erased = format!("{hint}username=x-access-token\npassword={}\n", token(&second));
         client.helper("erase", &erased).assert_ok();
