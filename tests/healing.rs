@@ -54,15 +54,19 @@ fn push(home: &Home) -> Ran {
 }
 
 #[test]
-fn a_push_with_a_token_revoked_before_it_heals_with_one_call() {
+fn a_push_with_a_token_revoked_before_it_heals_with_one_call_and_the_trace_says_so() {
     for git in healing_gits() {
         for content in [b"small".to_vec(), large_file()] {
-            let (town, home) = settled(&git);
+            let (town, mut home) = settled(&git);
             home.commit("app", "file", &content);
             town.github.revoke_all();
+            let trace = home.path().join("trace");
+            home.set("GASTOWN_TRACE", &trace.to_string_lossy());
             push(&home).assert_ok();
             assert_eq!(calls(&town).0, 1);
             assert_eq!(town.github.refused_tokens(), 1);
+            let trace = std::fs::read_to_string(trace).expect("it was written");
+            assert!(trace.contains("healed: "), "{trace}");
         }
     }
 }
@@ -90,20 +94,6 @@ fn fetch_and_clone_heal_too() {
         town.github.revoke_all();
         home.git(&["clone", "--quiet", &town.github.url(REPOSITORY), "again"]).assert_ok();
         assert_eq!(calls(&town).0, 2);
-    }
-}
-
-#[test]
-fn a_healed_push_is_told_in_the_trace() {
-    for git in healing_gits() {
-        let (town, mut home) = settled(&git);
-        home.commit("app", "file", b"content");
-        town.github.revoke_all();
-        let trace = home.path().join("trace");
-        home.set("GASTOWN_TRACE", trace.to_str().unwrap());
-        push(&home).assert_ok();
-        let trace = std::fs::read_to_string(trace).unwrap();
-        assert!(trace.contains("healed: "), "{trace}");
     }
 }
 

@@ -141,6 +141,9 @@ fn sixteen_pushes_at_once_cost_one_call_after_an_hour_and_one_after_a_revocation
             assert_eq!(calls(&town), (2, 0), "{}", git.version);
         }
     }
+    if !Git::newest().heals() {
+        crate::town::skip("the revocation, as no git on PATH heals");
+    }
 }
 
 #[test]
