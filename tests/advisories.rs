@@ -5,6 +5,7 @@
 use std::fs;
 
 use crate::town::Script;
+use crate::transcript::HOUR;
 use scene::{assert_only_lines_of_ours, cached, cached_scene};
 
 mod gits;
@@ -238,7 +239,7 @@ fn gcm_ntlm_unknown_keys_in_and_line_ends_out() {
         let scene = cached_scene();
         let body = format!("{{\"success\":true,\"data\":{{\"token\":\"{token}\"}}}}");
         scene.town.worker.answer_with(Script::status(200, &[], &body));
-        scene.home.age_cache(std::time::Duration::from_secs(3600));
+        scene.home.age_cache(HOUR);
         let ran = scene.get().0;
         assert_eq!((ran.code, &*ran.stdout), (1, "quit=1\n"), "{ran:?}");
         assert!(ran.stderr.contains("[bad-answer]"), "{ran:?}");

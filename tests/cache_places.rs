@@ -148,10 +148,8 @@ fn busy_agent(town: &Town) -> Home {
         town.worker.add_rig(rig, Rig::Installation);
         home.set("GASTOWN_RIG_ID", rig);
         let secret = token(&get(&home, town));
-        let refused = format!(
-            "{}password={secret}\n\n",
-            request(town).trim_end_matches('\n').to_owned() + "\n"
-        );
+        let host = town.github.host();
+        let refused = format!("protocol=http\nhost={host}\npassword={secret}\n\n");
         home.helper(&["erase"], &refused).assert_ok();
     }
     town.worker.add_rig("rig-4", Rig::NoToken);

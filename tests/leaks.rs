@@ -9,7 +9,6 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
@@ -17,9 +16,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use crate::scene::at_once;
 use crate::town::script::Override;
 use crate::town::{CallKind, Git, Home, Ran, Rig, Script, Town};
-use crate::transcript::HELPER;
-
-const HOUR: Duration = Duration::from_secs(3600);
+use crate::transcript::{HELPER, HOUR};
 
 /// What git and scripts run, with what they give it. `OURS`, `FOREIGN` and `TOKEN` are filled in.
 const COMMANDS: [(&[&str], &str); 16] = [

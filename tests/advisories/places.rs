@@ -4,15 +4,14 @@ use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown, symlink};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use rustix::process::geteuid;
 
 use super::scene::cached_scene;
 use crate::scene::{HELPER, Seen};
 use crate::town::{Ran, Town};
+use crate::transcript::HOUR;
 
-const HOUR: Duration = Duration::from_secs(3600);
 /// Whoever this is, it is neither root nor us.
 const NOBODY: u32 = 65_534;
 

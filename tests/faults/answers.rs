@@ -228,6 +228,7 @@ fn a_failure_that_passes_at_once_is_not_noticed() {
     }
 }
 
+/// GHSA-9857-6mw7-fq2m: a client that follows a redirect carries its credential along.
 #[test]
 fn a_redirect_is_refused_and_never_followed() {
     for status in [301, 302, 303, 307, 308] {
