@@ -5,7 +5,8 @@
 use std::fs;
 
 use crate::town::Script;
-use scene::{Scene, assert_only_lines_of_ours};
+use crate::transcript::HOUR;
+use scene::{assert_only_lines_of_ours, cached, cached_scene};
 
 mod gits;
 mod places;
@@ -14,7 +15,7 @@ mod scene;
 /// A URL with `%0a` makes an old git send a line of the attacker's.
 #[test]
 fn cve_2020_5260_an_injected_line() {
-    let scene = Scene::new();
+    let scene = cached_scene();
     for request in [
         "protocol=http\nhost=evil.example\nhost=HOST\n\n",
         "protocol=http\nhost=HOST\nhost=evil.example\n\n",
@@ -25,17 +26,21 @@ fn cve_2020_5260_an_injected_line() {
         "protocol=http\nhost=HOST\npassword=a\npassword=TOKEN\n\n",
         "url=http://evil.example%0ahost=HOST/\n\n",
         "url=http://HOST/\nhost=evil.example\n\n",
+        "host=evil.example\nurl=http://HOST/\n\n",
+        "url=http://HOST/\nprotocol=https\n\n",
+        "url=http://alice@HOST/\nusername=bob\n\n",
+        "protocol=http\nhost=HOST\nnonsense\n\n",
         "url=http://HOST/%0ahost=evil.example\n\n",
         "url=http://HOST/\nurl=http://evil.example/\n\n",
     ] {
-        scene.assert_nothing_comes_of(&request.replace("TOKEN", &scene.token));
+        scene.assert_nothing_comes_of(&request.replace("TOKEN", &cached(&scene)));
     }
 }
 
 /// Helpers took a blank or missing host for "any", and for all on erase.
 #[test]
 fn cve_2020_11008_a_blank_host() {
-    let scene = Scene::new();
+    let scene = cached_scene();
     for request in [
         "",
         "\n",
@@ -51,14 +56,14 @@ fn cve_2020_11008_a_blank_host() {
         "url=HOST/acme/app.git\n\n",
         "url=\n\n",
     ] {
-        scene.assert_nothing_comes_of(&request.replace("TOKEN", &scene.token));
+        scene.assert_nothing_comes_of(&request.replace("TOKEN", &cached(&scene)));
     }
 }
 
 /// A bare carriage return is a line end to some readers.
 #[test]
 fn cve_2024_50338_a_bare_carriage_return() {
-    let scene = Scene::new();
+    let scene = cached_scene();
     for request in [
         "protocol=http\nhost=evil.example\rhost=HOST\n\n",
         "protocol=http\nhost=HOST\rhost=evil.example\n\n",
@@ -66,6 +71,11 @@ fn cve_2024_50338_a_bare_carriage_return() {
         "protocol=http\nhost=HOST\r\r\n\n",
         "protocol=http\nhost=HOST\npath=a\rpassword=b\n\n",
         "protocol=http\nhost=HOST\nwwwauth[]=Basic\rhost=evil.example\n\n",
+        "protocol=http\nhost=HOST\nfuture=a\rb\n\n",
+        "protocol=http\nhost=HOST\nfuture=\0\n\n",
+        "protocol=http\nhost=HOST\nusername=\u{1b}[31m\n\n",
+        "protocol=http\nhost=HOST\npath=a\tb\n\n",
+        "protocol=http\nhost=HOST\u{7f}\n\n",
         "protocol=http\nhost=HOST\0\n\n",
         "protocol=http\nhost=HOST\0.evil.example\n\n",
         "protocol=http\nhost=HOST\x0bhost=evil.example\n\n",
@@ -80,7 +90,7 @@ fn cve_2024_50338_a_bare_carriage_return() {
 /// Readers that know Unicode end lines at U+0085, U+2028 and U+2029 too.
 #[test]
 fn cve_2025_23040_a_line_end_of_unicode() {
-    let scene = Scene::new();
+    let scene = cached_scene();
     for end in ["\u{85}", "\u{2028}", "\u{2029}", "%e2%80%a8", "\u{1e}"] {
         for request in [
             format!("protocol=http\nhost=evil.example{end}host=HOST\n\n"),
@@ -93,14 +103,14 @@ fn cve_2025_23040_a_line_end_of_unicode() {
     }
     // In a value that is not ours to read it is a byte like any other.
     let answer = scene.ask("get", "protocol=http\nhost=HOST\npath=a\u{2028}host=evil.example\n\n");
-    assert_eq!(answer.password(), Some(&*scene.token));
+    assert_eq!(answer.password(), Some(&*cached(&scene)));
 }
 
 /// Control characters in what a person is shown steer the terminal or forge a line; here from the
 /// request, from the worker and from the settings, on stderr and in the trace.
 #[test]
 fn cve_2024_50349_control_characters_in_what_is_shown() {
-    let mut scene = Scene::new();
+    let mut scene = cached_scene();
     let forged = "\n2026-01-01T00:00:00Z forged \u{1b}[31m\u{9b}2J\u{2028}\u{202e}\r\u{7}";
     let trace = scene.home.path().join("trace");
     let error = Script::error(500, forged);
@@ -117,18 +127,18 @@ fn cve_2024_50349_control_characters_in_what_is_shown() {
                 "GASTOWN_GIT_HOSTS",
                 &format!("http://HOST,{forged}").replace("HOST", &scene.town.github.host()),
             );
-            scene.get().assert_says_only_lines_of_ours();
+            assert_only_lines_of_ours(&scene.get().0.stderr);
             for host in ["evil\u{2028}2026-01-01T00:00:00Z", "evil\u{9b}31m", "\u{202e}moc.live"] {
                 let request = format!("protocol=https\nhost={host}\nusername=\u{202e}\n\n");
-                scene.ask("get", &request).assert_says_only_lines_of_ours();
+                assert_only_lines_of_ours(&scene.ask("get", &request).0.stderr);
             }
             let secret = format!("protocol=http\nhost=HOST\npassword={forged}\n\n");
-            scene.ask("erase", &secret).assert_says_only_lines_of_ours();
+            assert_only_lines_of_ours(&scene.ask("erase", &secret).0.stderr);
         }
     }
     for name in ["GASTOWN_TOWN_ID", "GASTOWN_API_URL", "GASTOWN_ON_FAILURE", "GITHUB_CLI_PAT"] {
         scene.home.set(name, forged);
-        scene.get().assert_says_only_lines_of_ours();
+        assert_only_lines_of_ours(&scene.get().0.stderr);
         scene.home.unset(name);
     }
     assert_only_lines_of_ours(&fs::read_to_string(trace).expect("it was written"));
@@ -137,7 +147,7 @@ fn cve_2024_50349_control_characters_in_what_is_shown() {
 /// `.lfsconfig` named a URL whose encoded line ends git-lfs put into its request.
 #[test]
 fn cve_2024_53263_what_git_lfs_sent_for_a_hostile_lfsconfig() {
-    let scene = Scene::new();
+    let scene = cached_scene();
     for request in [
         "protocol=http\nhost=evil.example\nhost=HOST\npath=acme/app.git/info/lfs\n\n",
         "protocol=http\nhost=evil.example\rhost=HOST\npath=acme/app.git/info/lfs\n\n",
@@ -153,7 +163,7 @@ fn cve_2024_53263_what_git_lfs_sent_for_a_hostile_lfsconfig() {
 /// that ended like it did.
 #[test]
 fn cve_2024_53858_and_53859_another_host() {
-    let mut scene = Scene::new();
+    let mut scene = cached_scene();
     for (name, value) in [
         ("CODESPACES", "true"),
         ("GH_ENTERPRISE_TOKEN", "ghs_enterprise"),
@@ -193,7 +203,7 @@ fn cve_2024_53858_and_53859_another_host() {
 /// Fields longer than a buffer overran it.
 #[test]
 fn cve_2025_48386_fields_that_are_too_long() {
-    let mut scene = Scene::new();
+    let mut scene = cached_scene();
     let long = "x".repeat(70_000);
     for key in ["protocol", "host", "path", "username", "password", "future", "state[]"] {
         scene.assert_nothing_comes_of(&format!("protocol=http\nhost=HOST\n{key}={long}\n\n"));
@@ -212,24 +222,24 @@ fn cve_2025_48386_fields_that_are_too_long() {
         scene.home.set("GASTOWN_TOWN_ID", id).set("GASTOWN_RIG_ID", id);
         scene.get().0.assert_fails();
     }
-    let everything = scene.everything().into_iter();
+    let everything = scene.home.everything().into_iter();
     assert_eq!(everything.filter(|path| path.ends_with("gastown")).count(), 1);
 }
 
 /// A new key of git's (`ntlm`) broke helpers; and values must never hold a line end on the way out.
 #[test]
 fn gcm_ntlm_unknown_keys_in_and_line_ends_out() {
-    let scene = Scene::new();
+    let scene = cached_scene();
     let future = "ntlm=suppress\nntlm=allow\nnew[]=1\nnew[]=2\n=\n";
     let answer = scene.ask("get", &format!("protocol=http\nhost=HOST\n{future}\n"));
-    assert_eq!(answer.password(), Some(&*scene.token));
+    assert_eq!(answer.password(), Some(&*cached(&scene)));
     for token in
         ["ghs_a\\nhost=evil.example", "ghs_a\\r", "ghs_a\\u0000", "ghs a", "", "ghs_\\u2028"]
     {
-        let scene = Scene::new();
+        let scene = cached_scene();
         let body = format!("{{\"success\":true,\"data\":{{\"token\":\"{token}\"}}}}");
         scene.town.worker.answer_with(Script::status(200, &[], &body));
-        scene.home.age_cache(std::time::Duration::from_secs(3600));
+        scene.home.age_cache(HOUR);
         let ran = scene.get().0;
         assert_eq!((ran.code, &*ran.stdout), (1, "quit=1\n"), "{ran:?}");
         assert!(ran.stderr.contains("[bad-answer]"), "{ran:?}");

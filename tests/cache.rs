@@ -1,12 +1,10 @@
 //! What the cache keeps, and for whom: each API URL, town, rig and host apart, private from the
 //! first byte on, one small file each and nothing else beside it. What is not certainly ours is a
-//! miss, and is replaced.
+//! miss, and is replaced: see `faults/disk.rs` and `faults/strangers.rs`.
 
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
-
-use rustix::process::geteuid;
 
 use crate::town::{Home, RIG, Ran, Rig, TOWN, Town};
 use crate::transcript::*;
@@ -32,13 +30,16 @@ fn files_are_private_whatever_the_umask() {
         let mut home = agent(&town);
         home.set("GASTOWN_CONTAINER_TOKEN", &town.worker.container_token_issued(9 * HOUR));
         let mut shell = home.command("sh");
+        let trace = home.path().join("trace");
         shell.args(["-c", &format!("umask {umask}; exec {HELPER} get")]);
+        shell.env("GASTOWN_TRACE", &trace);
         let ran = Ran::run(shell, request(&town).as_bytes());
         assert_silently(&ran, &credential(&town.worker.token_for(RIG)));
         assert_silently(&get(&home, &town), &ran.stdout);
         assert_eq!(calls(&town).0, 1, "umask {umask}");
         assert_eq!(mode(&home.cache()), 0o700, "umask {umask}");
         let files = home.cache_files();
+        assert_eq!(mode(&trace) & 0o7177, 0, "umask {umask}");
         assert!(files.len() >= 3, "a token, a container token, a lock: {files:?}");
         assert!(files.iter().all(|file| mode(file) == 0o600), "umask {umask}: {files:?}");
     }
@@ -99,118 +100,6 @@ fn many_answers_leave_no_more_behind_than_one() {
         get(&home, &town).assert_ok();
     }
     assert_eq!(home.everything(), before, "no temporary file, no second entry");
-}
-
-/// Spoils the entry, and says how its next reader takes it.
-type Damage = fn(&Path);
-
-/// A writer that broke off, a disk that lies, a version to come: nobody's fault.
-const ACCIDENTS: [(&str, Damage); 6] = [
-    ("empty", |entry| fs::write(entry, "").expect("ours")),
-    ("truncated", |entry| {
-        let length = fs::metadata(entry).expect("there").len();
-        File::options()
-            .write(true)
-            .open(entry)
-            .and_then(|it| it.set_len(length - 1))
-            .expect("ours");
-    }),
-    ("garbage", |entry| fs::write(entry, b"\x7fELF\0\xff\xfe").expect("ours")),
-    ("another JSON", |entry| fs::write(entry, r#"{"token":"ghs_mine"}"#).expect("ours")),
-    ("of another version", |entry| replace(entry, r#""version":1"#, r#""version":99"#)),
-    ("about another rig", |entry| replace(entry, r#""rig":"rig-1""#, r#""rig":"rig-2""#)),
-];
-
-/// What nobody's program would leave there.
-const SUSPECTS: [(&str, Damage); 5] = [
-    ("a link", |entry| {
-        let elsewhere = entry.with_file_name("elsewhere");
-        fs::rename(entry, &elsewhere).and_then(|()| symlink(&elsewhere, entry)).expect("ours");
-    }),
-    ("a FIFO", |entry| {
-        fs::remove_file(entry).expect("ours");
-        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
-        rustix::fs::mkfifoat(rustix::fs::CWD, entry, mode).expect("ours");
-    }),
-    ("open to others", |entry| {
-        fs::set_permissions(entry, Permissions::from_mode(0o644)).expect("ours");
-    }),
-    ("writable for others", |entry| {
-        fs::set_permissions(entry, Permissions::from_mode(0o602)).expect("ours");
-    }),
-    ("oversized", |entry| {
-        let mut text = fs::read(entry).expect("ours");
-        text.resize(10 << 20, b' ');
-        fs::write(entry, text).expect("ours");
-    }),
-];
-
-fn replace(path: &Path, from: &str, to: &str) {
-    let text = fs::read_to_string(path).expect("ours");
-    assert!(text.contains(from), "{from} is not in {text}");
-    fs::write(path, text.replace(from, to)).expect("ours");
-}
-
-/// That a damaged entry is a miss, costs one call, and is whole again.
-#[track_caller]
-fn assert_is_replaced(what: &str, damage: impl Fn(&Path), is_told: bool) {
-    let town = Town::start();
-    let home = agent(&town);
-    let token = token(&get(&home, &town));
-    let entry = entry(&home);
-    damage(&entry);
-    let ran = get(&home, &town);
-    assert_eq!((ran.code, &*ran.stdout), (0, &*credential(&token)), "{what}\n{ran:?}");
-    if is_told {
-        assert_warns(&ran, &["warning: ", "[cache-unusable]", &*entry.to_string_lossy()]);
-    } else {
-        assert_eq!(ran.stderr, "", "{what}");
-    }
-    assert_eq!(calls(&town), (2, 0), "{what} is a miss");
-    assert!(fs::symlink_metadata(&entry).expect("there").is_file(), "{what}");
-    assert_eq!(mode(&entry), 0o600, "{what}");
-    assert_silently(&get(&home, &town), &credential(&token));
-    assert_eq!(calls(&town), (2, 0), "{what} is replaced");
-}
-
-#[test]
-fn a_damaged_entry_is_a_miss_and_is_replaced() {
-    for (what, damage) in ACCIDENTS {
-        assert_is_replaced(what, damage, false);
-    }
-}
-
-#[test]
-fn a_suspicious_entry_is_a_miss_and_is_replaced_with_a_warning() {
-    for (what, damage) in SUSPECTS {
-        assert_is_replaced(what, damage, true);
-    }
-}
-
-#[test]
-fn another_users_entry_is_a_miss_and_is_replaced_with_a_warning() {
-    if !geteuid().is_root() {
-        // Nobody else can give a file away, so nobody else can make one.
-        crate::town::skip("only root can make a file that belongs to somebody else");
-        return;
-    }
-    let give_away = |entry: &Path| chown(entry, Some(65_534), None).expect("root may");
-    assert_is_replaced("another user's", give_away, true);
-}
-
-#[test]
-fn a_directory_in_place_of_an_entry_costs_calls_and_warnings_but_no_answer() {
-    let town = Town::start();
-    let home = agent(&town);
-    let token = token(&get(&home, &town));
-    let entry = entry(&home);
-    fs::remove_file(&entry).and_then(|()| fs::create_dir(&entry)).expect("ours");
-    fs::write(entry.join("precious"), "").expect("ours");
-    let ran = get(&home, &town);
-    assert_eq!((ran.code, &*ran.stdout), (0, &*credential(&token)), "{ran:?}");
-    assert!(ran.stderr.contains("[cache-unusable]"), "{ran:?}");
-    assert!(entry.join("precious").exists());
-    assert_eq!(calls(&town), (2, 0));
 }
 
 #[test]

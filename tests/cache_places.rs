@@ -2,12 +2,13 @@
 //! it. A cache that cannot be used costs calls and a warning, never an answer.
 
 use std::fs::{self, File, Permissions};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::path::Path;
 use std::time::SystemTime;
 
 use rustix::process::geteuid;
 
+use crate::scene::names;
 use crate::town::home::aged;
 use crate::town::{Expiry, Home, Rig, Town};
 use crate::transcript::*;
@@ -15,17 +16,6 @@ use crate::transcript::*;
 fn make(directory: &Path, mode: u32) {
     fs::create_dir_all(directory).expect("the home is writable");
     fs::set_permissions(directory, Permissions::from_mode(mode)).expect("it is ours");
-}
-
-/// The private place under the temporary directory that an agent without any other has.
-fn last_place(home: &Home) -> PathBuf {
-    home.path().with_file_name("tmp").join(format!("gastown-{}", geteuid().as_raw()))
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).into_iter().flatten();
-    let name = |it: fs::DirEntry| it.file_name().to_string_lossy().into_owned();
-    entries.map(|it| name(it.expect("readable"))).collect()
 }
 
 #[test]
@@ -52,13 +42,13 @@ fn the_cache_is_where_flag_environment_or_desktop_say() {
     home.helper(&["get", "--cache-dir", &flag.to_string_lossy()], &request(&town)).assert_ok();
     assert!(!names(&flag).is_empty());
     assert_eq!(calls(&town), (5, 0), "each place is a cache of its own");
-    assert!(names(&last_place(&home)).is_empty());
+    assert!(names(&home.last_place()).is_empty());
 }
 
 /// Makes a directory one that cannot be used.
 type Spoil = fn(&Path);
 
-const UNUSABLE: [(&str, Spoil); 5] = [
+const UNUSABLE: [(&str, Spoil); 6] = [
     ("below a file", |cache| {
         let above = cache.parent().expect("a directory lies in another");
         fs::create_dir_all(above.parent().expect("as above")).expect("ours");
@@ -75,6 +65,13 @@ const UNUSABLE: [(&str, Spoil); 5] = [
         make(&elsewhere, 0o700);
         symlink(&elsewhere, cache).expect("ours");
     }),
+    ("another user's", |cache| {
+        make(cache, 0o700);
+        if chown(cache, Some(1234), None).is_err() {
+            crate::town::skip("only root can make a directory that is somebody else's");
+            make(cache, 0o755);
+        }
+    }),
 ];
 
 #[test]
@@ -90,7 +87,7 @@ fn an_unusable_place_is_replaced_by_a_private_one_with_a_warning() {
         let ran = get(&home, &town);
         let token = token(&ran);
         assert_warns(&ran, &["warning: ", "[cache-unusable]", &*cache.to_string_lossy()]);
-        let place = last_place(&home);
+        let place = home.last_place();
         assert_eq!(fs::metadata(&place).expect("made").mode() & 0o7777, 0o700, "{what}");
         let added = home.everything().into_iter().filter(|path| !before.contains(path));
         assert!(added.into_iter().all(|path| path.starts_with(&place)), "{what}: used after all");
@@ -107,7 +104,7 @@ fn without_any_place_each_ask_costs_a_call_and_gets_its_answer() {
         let mut home = agent(&town);
         let place = home.path().join("file/cache");
         fs::write(home.path().join("file"), "").expect("the home is writable");
-        spoil(&last_place(&home));
+        spoil(&home.last_place());
         let before = home.everything();
         home.set("GASTOWN_CACHE_DIR", &place.to_string_lossy());
         for round in 1..=2 {
@@ -151,10 +148,8 @@ fn busy_agent(town: &Town) -> Home {
         town.worker.add_rig(rig, Rig::Installation);
         home.set("GASTOWN_RIG_ID", rig);
         let secret = token(&get(&home, town));
-        let refused = format!(
-            "{}password={secret}\n\n",
-            request(town).trim_end_matches('\n').to_owned() + "\n"
-        );
+        let host = town.github.host();
+        let refused = format!("protocol=http\nhost={host}\npassword={secret}\n\n");
         home.helper(&["erase"], &refused).assert_ok();
     }
     town.worker.add_rig("rig-4", Rig::NoToken);
@@ -269,7 +264,7 @@ fn root_leaves_nothing_in_another_users_home() {
     }
     let town = Town::start();
     let home = agent(&town);
-    std::os::unix::fs::chown(home.path(), Some(1234), Some(1234)).expect("root may");
+    chown(home.path(), Some(1234), Some(1234)).expect("root may");
     for _ in 0..2 {
         assert_silently(&get(&home, &town), &credential(&town.worker.token_for("rig-1")));
     }
@@ -279,7 +274,7 @@ fn root_leaves_nothing_in_another_users_home() {
     make(&home.path().join(".cache"), 0o700);
     make(&home.cache(), 0o700);
     for path in [home.path().join(".cache"), home.cache()] {
-        std::os::unix::fs::chown(path, Some(1234), Some(1234)).expect("root may");
+        chown(path, Some(1234), Some(1234)).expect("root may");
     }
     assert_silently(&get(&home, &town), &credential(&town.worker.token_for("rig-1")));
     assert_eq!(names(&home.cache()), Vec::<String>::new());
@@ -292,8 +287,8 @@ fn fallback_directory_of_another_user_causes_no_warning_while_it_is_not_needed()
     }
     let town = Town::start();
     let home = agent(&town);
-    make(&last_place(&home), 0o700);
-    std::os::unix::fs::chown(last_place(&home), Some(1234), Some(1234)).expect("root may");
+    make(&home.last_place(), 0o700);
+    chown(home.last_place(), Some(1234), Some(1234)).expect("root may");
     assert_silently(&get(&home, &town), &credential(&town.worker.token_for("rig-1")));
     assert_silently(&get(&home, &town), &credential(&town.worker.token_for("rig-1")));
 }

@@ -1,14 +1,12 @@
 //! A token that dies before its time costs one more round trip, not a failed command (git ≥ 2.46);
 //! with an older git it costs one failed command that says so.
 
-use std::path::Path;
-use std::thread;
 use std::time::Duration;
 
-use crate::town::{Git, Home, Rig, Town, Verdict};
-use crate::transcript::{HELPER, agent};
+use crate::client::{Client, refused, state};
+use crate::town::{Git, Home, Ran, Rig, Town, Verdict};
+use crate::transcript::*;
 
-const REPOSITORY: &str = "acme/app";
 /// Older than any replication lag.
 const A_WHILE: Duration = Duration::from_secs(120);
 
@@ -31,8 +29,7 @@ fn older_gits() -> Vec<Git> {
 /// A town with a repository, and an agent that has cloned it with a token that is a while old now.
 fn settled(git: &Git) -> (Town, Home) {
     let (town, home) = arrived(git);
-    town.let_pass(A_WHILE);
-    home.age_cache(A_WHILE);
+    let_pass(&town, &home, A_WHILE);
     (town, home)
 }
 
@@ -40,47 +37,36 @@ fn settled(git: &Git) -> (Town, Home) {
 fn arrived(git: &Git) -> (Town, Home) {
     let town = Town::start();
     town.github.create_repository(REPOSITORY);
-    let mut home = Home::new(Path::new(HELPER), git);
-    home.as_agent(&town);
-    home.configure_helper(&town);
-    home.git(&["clone", "--quiet", &town.github.url(REPOSITORY), "app"]).assert_ok();
+    let home = cloned(&town, git);
     town.worker.forget_calls();
     town.github.forget_requests();
     (town, home)
 }
 
+/// Too large for one request, see `push`.
 fn large_file() -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(3);
-    std::iter::repeat_with(|| random.u8(..)).take(3 << 20).collect()
+    std::iter::repeat_with(|| random.u8(..)).take(256 << 10).collect()
 }
 
-fn push(home: &Home) -> crate::town::Ran {
+fn push(home: &Home) -> Ran {
     home.git_in("app", &["-c", "http.postBuffer=65536", "push", "origin", "HEAD"])
 }
 
-fn request(town: &Town, more: &str) -> String {
-    format!("protocol=http\nhost={}\n{more}\n", town.github.host())
-}
-
-fn password(answer: &str) -> &str {
-    let line = answer.lines().find_map(|line| line.strip_prefix("password="));
-    line.unwrap_or_else(|| panic!("no password in {answer:?}"))
-}
-
-fn state(answer: &str) -> &str {
-    answer.lines().find(|line| line.starts_with("state[]=")).expect("a state")
-}
-
 #[test]
-fn a_push_with_a_token_revoked_before_it_heals_with_one_call() {
+fn a_push_with_a_token_revoked_before_it_heals_with_one_call_and_the_trace_says_so() {
     for git in healing_gits() {
         for content in [b"small".to_vec(), large_file()] {
-            let (town, home) = settled(&git);
+            let (town, mut home) = settled(&git);
             home.commit("app", "file", &content);
             town.github.revoke_all();
+            let trace = home.path().join("trace");
+            home.set("GASTOWN_TRACE", &trace.to_string_lossy());
             push(&home).assert_ok();
-            assert_eq!(town.worker.git_token_calls(), 1);
+            assert_eq!(calls(&town).0, 1);
             assert_eq!(town.github.refused_tokens(), 1);
+            let trace = std::fs::read_to_string(trace).expect("it was written");
+            assert!(trace.contains("healed: "), "{trace}");
         }
     }
 }
@@ -93,7 +79,7 @@ fn a_push_whose_token_is_revoked_between_info_refs_and_the_post_heals_with_one_c
             home.commit("app", "file", &content);
             town.github.revoke_after_info_refs();
             push(&home).assert_ok();
-            assert_eq!(town.worker.git_token_calls(), 1);
+            assert_eq!(calls(&town).0, 1);
         }
     }
 }
@@ -104,49 +90,10 @@ fn fetch_and_clone_heal_too() {
         let (town, home) = settled(&git);
         town.github.revoke_all();
         home.git_in("app", &["fetch", "origin"]).assert_ok();
-        town.let_pass(A_WHILE);
-        home.age_cache(A_WHILE);
+        let_pass(&town, &home, A_WHILE);
         town.github.revoke_all();
         home.git(&["clone", "--quiet", &town.github.url(REPOSITORY), "again"]).assert_ok();
-        assert_eq!(town.worker.git_token_calls(), 2);
-    }
-}
-
-#[test]
-fn twelve_parallel_pushes_with_one_revoked_token_heal_with_one_call() {
-    for git in healing_gits() {
-        let (town, home) = settled(&git);
-        for index in 0..12 {
-            let directory = format!("app-{index}");
-            home.git(&["clone", "--quiet", &town.github.url(REPOSITORY), &directory]).assert_ok();
-            home.commit(&directory, "file", directory.as_bytes());
-        }
-        town.github.revoke_all();
-        town.worker.forget_calls();
-        thread::scope(|scope| {
-            for index in 0..12 {
-                let home = &home;
-                scope.spawn(move || {
-                    let branch = format!("HEAD:refs/heads/branch-{index}");
-                    home.git_in(format!("app-{index}"), &["push", "origin", &branch]).assert_ok();
-                });
-            }
-        });
-        assert_eq!(town.worker.git_token_calls(), 1);
-    }
-}
-
-#[test]
-fn a_healed_push_is_told_in_the_trace() {
-    for git in healing_gits() {
-        let (town, mut home) = settled(&git);
-        home.commit("app", "file", b"content");
-        town.github.revoke_all();
-        let trace = home.path().join("trace");
-        home.set("GASTOWN_TRACE", trace.to_str().unwrap());
-        push(&home).assert_ok();
-        let trace = std::fs::read_to_string(trace).unwrap();
-        assert!(trace.contains("healed: "), "{trace}");
+        assert_eq!(calls(&town).0, 2);
     }
 }
 
@@ -165,7 +112,7 @@ fn a_worker_stuck_on_a_dead_token_fails_the_push_and_says_why() {
         assert!(first.stderr.contains("[token-rejected]"), "{first:?}");
         assert!(first.took < Duration::from_secs(30));
         assert!(town.github.requests().len() <= 6, "{:?}", town.github.requests());
-        assert!(town.worker.git_token_calls() <= 3);
+        assert!(calls(&town).0 <= 3);
 
         town.worker.forget_calls();
         for _ in 0..3 {
@@ -173,7 +120,7 @@ fn a_worker_stuck_on_a_dead_token_fails_the_push_and_says_why() {
             next.assert_fails();
             assert!(next.stderr.contains("[token-rejected]"), "{next:?}");
         }
-        assert!(town.worker.git_token_calls() <= 1, "no more than once a minute");
+        assert!(calls(&town).0 <= 1, "no more than once a minute");
         assert!(!first.stderr.contains(&stuck));
 
         // Once the worker hands out another token, a minute later at the latest, all is well.
@@ -190,11 +137,8 @@ fn a_token_that_github_knows_only_later_is_handed_out_twice_and_minted_once() {
         let town = Town::start();
         town.github.create_repository(REPOSITORY);
         town.github.set_replication_lag(Duration::from_millis(1200));
-        let mut home = Home::new(Path::new(HELPER), &git);
-        home.as_agent(&town);
-        home.configure_helper(&town);
-        home.git(&["clone", "--quiet", &town.github.url(REPOSITORY), "app"]).assert_ok();
-        assert_eq!((town.worker.git_token_calls(), town.worker.minted()), (1, 1));
+        cloned(&town, &git);
+        assert_eq!((calls(&town).0, town.worker.minted()), (1, 1));
         let lagging = town.github.requests();
         assert!(lagging.iter().any(|request| request.verdict == Verdict::Lagging));
     }
@@ -227,7 +171,7 @@ fn with_a_git_that_cannot_heal_one_push_fails_and_says_so_and_the_next_succeeds(
         assert!(first.stderr.contains(advice), "{first:?}");
         assert!(first.stderr.contains("[token-rejected]"), "{first:?}");
         push(&home).assert_ok();
-        assert_eq!(town.worker.git_token_calls(), 1);
+        assert_eq!(calls(&town).0, 1);
     }
 }
 
@@ -244,11 +188,10 @@ fn large_files_are_pushed_with_a_valid_and_with_a_revoked_token() {
         home.git_in("app", &["add", ".gitattributes"]).assert_ok();
         home.commit("app", "first.bin", &large_file());
         push(&home).assert_ok();
-        assert!(town.worker.git_token_calls() <= 2);
+        assert!(calls(&town).0 <= 2);
 
         town.worker.forget_calls();
-        town.let_pass(A_WHILE);
-        home.age_cache(A_WHILE);
+        let_pass(&town, &home, A_WHILE);
         home.commit("app", "second.bin", b"second");
         town.github.revoke_all();
         let second = push(&home);
@@ -258,7 +201,7 @@ fn large_files_are_pushed_with_a_valid_and_with_a_revoked_token() {
         } else {
             second.assert_ok();
         }
-        assert!(town.worker.git_token_calls() <= 2);
+        assert!(calls(&town).0 <= 2);
     }
 }
 
@@ -274,67 +217,45 @@ fn git_lfs_alone_heals_whatever_its_version() {
         home.commit("app", "only.bin", &large_file());
         town.github.revoke_all();
         home.git_in("app", &["lfs", "push", "origin", "HEAD"]).assert_ok();
-        assert!(town.worker.git_token_calls() <= 2);
+        assert!(calls(&town).0 <= 2);
     }
 }
 
 #[test]
 fn git_lfs_may_send_our_state_on_every_ask_and_costs_one_call_a_minute() {
     let (town, home) = settled(&Git::newest());
-    let ask = |more: &str| {
-        let text = request(&town, &format!("capability[]=state\n{more}"));
-        home.helper(&["get"], &text).assert_ok().stdout.clone()
-    };
-    let first = ask("");
-    assert!(!first.contains("continue=1"), "it is not git's own transport that asks");
+    let first = Client::new(&home, &town).helper("get", "");
+    assert_eq!(value(&first, "continue"), None, "it is not git's own transport that asks");
     for _ in 0..5 {
-        let next = ask(&format!("{}\n", state(&first)));
-        assert_eq!(password(&next), password(&first));
-        assert!(!next.contains("continue=1"), "{next}");
+        let next = Client::new(&home, &town).helper("get", &state(&first));
+        assert_eq!((token(&next), value(&next, "continue")), (token(&first), None));
     }
-    assert_eq!(town.worker.git_token_calls(), 1);
+    assert_eq!(calls(&town).0, 1);
     home.age_cache(A_WHILE);
-    ask(&format!("{}\n", state(&first)));
-    assert_eq!(town.worker.git_token_calls(), 2);
+    Client::new(&home, &town).helper("get", &state(&first)).assert_ok();
+    assert_eq!(calls(&town).0, 2);
 }
 
 #[test]
 fn a_token_that_another_process_has_renewed_is_handed_out_without_a_call() {
     let (town, home) = settled(&Git::newest());
-    let ask = |more: &str| {
-        let text = request(&town, &format!("capability[]=state\n{more}"));
-        home.helper(&["get"], &text).assert_ok().stdout.clone()
-    };
-    let old = ask("");
+    let old = Client::new(&home, &town).helper("get", "");
     town.github.revoke_all();
-    let refused = format!("{}\nusername=x-access-token\n", state(&old));
-    let new = ask(&refused);
-    assert_ne!(password(&new), password(&old));
-    assert_eq!(town.worker.git_token_calls(), 1);
-    assert_eq!(password(&ask(&refused)), password(&new));
-    assert_eq!(town.worker.git_token_calls(), 1);
+    let new = Client::new(&home, &town).helper("get", &refused(&old));
+    assert_ne!(token(&new), token(&old));
+    assert_eq!(token(&Client::new(&home, &town).helper("get", &refused(&old))), token(&new));
+    assert_eq!(calls(&town).0, 1);
 }
 
 #[test]
 fn other_helpers_states_are_ignored() {
     let (town, home) = settled(&Git::newest());
-    let text = request(&town, "capability[]=state\nstate[]=other:1\nusername=x-access-token\n");
+    let host = town.github.host();
+    let other = "state[]=other:1\nusername=x-access-token\n";
+    let text = format!("capability[]=state\nprotocol=http\nhost={host}\n{other}\n");
     let answer = home.helper_of_transport(&["get"], &text);
-    assert!(answer.assert_ok().stdout.contains("continue=1\n"));
-    assert_eq!(town.worker.git_token_calls(), 0);
-}
-
-#[test]
-fn a_long_lived_token_that_is_refused_gives_way_to_the_workers() {
-    let (town, mut home) = settled(&Git::newest());
-    home.set("GITHUB_CLI_PAT", "ghp_revoked");
-    let first = home.helper(&["get"], &request(&town, "capability[]=state\n"));
-    assert_eq!(password(&first.stdout), "ghp_revoked");
-    let refused =
-        format!("capability[]=state\n{}\nusername=x-access-token\n", state(&first.stdout));
-    let second = home.helper(&["get"], &request(&town, &refused));
-    assert_ne!(password(&second.assert_ok().stdout), "ghp_revoked");
-    assert!(second.stderr.contains(" rejected GITHUB_CLI_PAT; replace"), "{second:?}");
+    assert_eq!(value(answer.assert_ok(), "continue"), Some("1"));
+    assert_eq!(calls(&town).0, 0);
 }
 
 #[test]
@@ -343,15 +264,11 @@ fn one_line_tells_of_a_refused_long_lived_token_and_of_the_snapshot_in_its_place
     let mut home = agent(&town);
     home.set("GITHUB_CLI_PAT", "ghp_revoked").set("GIT_TOKEN", "ghs_snapshot");
     town.worker.go_down();
-    let first = home.helper(&["get"], &request(&town, "capability[]=state\n"));
-    let refused =
-        format!("capability[]=state\n{}\nusername=x-access-token\n", state(&first.stdout));
-    let second = home.helper(&["get"], &request(&town, &refused));
-    assert_eq!(password(&second.assert_ok().stdout), "ghs_snapshot");
-    assert_eq!(second.stderr.lines().count(), 1, "{second:?}");
-    for part in ["rejected GITHUB_CLI_PAT", "[worker-unreachable]", "using GIT_TOKEN"] {
-        assert!(second.stderr.contains(part), "{part}: {second:?}");
-    }
+    let first = Client::new(&home, &town).helper("get", "");
+    let second = Client::new(&home, &town).helper("get", &refused(&first));
+    assert_eq!(token(&second), "ghs_snapshot");
+    let parts = ["rejected GITHUB_CLI_PAT; replace", "[worker-unreachable]", "using GIT_TOKEN"];
+    assert_warns(&second, &parts);
 }
 
 #[test]
@@ -359,11 +276,12 @@ fn a_rig_with_another_token_is_not_touched_by_a_refusal() {
     let (town, mut home) = settled(&Git::newest());
     town.worker.add_rig("rig-2", Rig::Installation);
     home.set("GASTOWN_RIG_ID", "rig-2");
-    let other = home.helper(&["get"], &request(&town, "")).assert_ok().stdout.clone();
+    let other = token(&get(&home, &town));
     home.set("GASTOWN_RIG_ID", "rig-1");
-    let erased = request(&town, &format!("password={}\n", password(&other)));
+    let host = town.github.host();
+    let erased = format!("protocol=http\nhost={host}\npassword={other}\n\n");
     home.helper(&["erase"], &erased).assert_ok();
     town.worker.forget_calls();
-    home.helper(&["get"], &request(&town, "")).assert_ok();
-    assert_eq!(town.worker.git_token_calls(), 0);
+    token(&get(&home, &town));
+    assert_eq!(calls(&town).0, 0);
 }

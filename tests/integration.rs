@@ -13,6 +13,8 @@ mod asking;
 mod cache;
 /// Where the cache is, and what is swept out of it.
 mod cache_places;
+/// A client that keeps state, without git.
+mod client;
 /// Real clients other than git, fetched or built once.
 mod clients;
 /// What people, scripts and agents type.
@@ -29,8 +31,6 @@ mod expiry;
 mod faults;
 /// A token that dies before its time costs one more round trip.
 mod healing;
-/// However many wake at once, one asks the worker.
-mod herd;
 /// What `install.sh` builds, on which machine.
 mod install;
 /// Each secret is where it belongs, and nowhere else.
@@ -53,14 +53,14 @@ mod properties;
 mod protocol;
 /// Whenever an agent's git asks, it gets a token that works.
 mod pushing;
-/// Every error of the worker: its name, how often it is asked, what is remembered.
-mod refusals;
 /// A refusal by a git host takes nothing from anybody else.
 mod rejected;
 /// Whose token it is, and never another rig's.
 mod rig;
 /// A fleet in virtual time, beside the other ways.
 mod scale;
+/// An agent in a town, and what its helper may say.
+mod scene;
 /// A token reaches the hosts that are listed, and no other.
 mod scope;
 /// Flags before environment before config file before defaults.

@@ -9,24 +9,24 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
+use crate::scene::at_once;
 use crate::town::script::Override;
 use crate::town::{CallKind, Git, Home, Ran, Rig, Script, Town};
-use crate::transcript::HELPER;
-
-const HOUR: Duration = Duration::from_secs(3600);
+use crate::transcript::{HELPER, HOUR};
 
 /// What git and scripts run, with what they give it. `OURS`, `FOREIGN` and `TOKEN` are filled in.
-const COMMANDS: [(&[&str], &str); 14] = [
+const COMMANDS: [(&[&str], &str); 16] = [
     (&["get"], "OURS\n"),
     (&["get", "-v"], "capability[]=state\nOURS\n"),
     (&["get", "-v"], "OURSusername=me\npassword=TOKEN\n\n"),
     (&["get", "-v"], "protocol=https\nhost=gitlab.com\n\n"),
     (&["get", "-v"], "url=https://me:TOKEN@evil.example/TOKEN\n\n"),
+    (&["get", "-v"], "protocol=https\nhost=a\nTOKEN\npassword=TOKEN\npassword=TOKEN\n\n"),
+    (&["get", "-v"], "url=TOKEN\n\n"),
     (&["store", "-v"], "OURSusername=x-access-token\npassword=TOKEN\n\n"),
     (&["erase", "-v"], "OURSusername=x-access-token\npassword=TOKEN\n\n"),
     (&["erase", "-v"], "OURSauthtype=Basic\ncredential=CREDENTIAL\n\n"),
@@ -67,6 +67,9 @@ const UNREAD: [&str; 2] = ["https_proxy", "GASTOWN_UNHEARD_OF"];
 /// What only a client knows: another helper's password.
 const FOREIGN: &str = "Ys19-another-helper-46pGn";
 
+/// What only the worker knows: somebody else's token.
+const OF_WORKER: &str = "ghs_Qe47.of-the-worker-30tYn";
+
 struct Scene {
     town: Town,
     home: Home,
@@ -75,6 +78,8 @@ struct Scene {
     secrets: Vec<String>,
     /// The container tokens, whole.
     bearers: [String; 2],
+    /// How often everything was run.
+    rounds: usize,
 }
 
 impl Scene {
@@ -98,7 +103,7 @@ impl Scene {
         home.set("GASTOWN_CONTAINER_TOKEN", &bearers[0]);
         home.set("GASTOWN_CONTAINER_TOKEN_FILE", &file.to_string_lossy());
         secrets.extend(bearers.iter().map(|jwt| signature(jwt)));
-        Self { town, home, own_files: vec![file], secrets, bearers }
+        Self { town, home, own_files: vec![file], secrets, bearers, rounds: 0 }
     }
 
     /// Whatever the worker has handed out since.
@@ -118,21 +123,23 @@ impl Scene {
         parts.filter(|part| part.len() > 40 && !part.starts_with("eyJ")).collect()
     }
 
-    /// Runs every command, tracing to stderr and to a file, and searches all that is left.
+    /// Runs every command, tracing to stderr and to a file, and searches all that is left. Which of
+    /// the two is told of the foreign token changes from command to command, and from call to call.
     #[track_caller]
     fn assert_tight(&mut self, what: &str) {
         let trace = self.home.path().join("trace");
-        for (arguments, input) in COMMANDS {
-            for to in ["", &*trace.to_string_lossy()] {
-                for token in [FOREIGN.to_owned(), self.latest_token()] {
-                    self.home.set("GASTOWN_TRACE", to);
-                    let credential = STANDARD.encode(format!("x-access-token:{token}"));
-                    let ours = format!("protocol=http\nhost={}\n", self.town.github.host());
-                    let input = input.replace("CREDENTIAL", &credential);
-                    let input = input.replace("OURS", &ours).replace("TOKEN", &token);
-                    let ran = self.home.helper(arguments, &input);
-                    self.assert_said_nothing(&ran, what);
-                }
+        self.rounds += 1;
+        for (number, (arguments, input)) in COMMANDS.into_iter().enumerate() {
+            let mut tokens = [FOREIGN.to_owned(), self.latest_token()];
+            tokens.rotate_left((self.rounds + number) % 2);
+            for (to, token) in ["", &*trace.to_string_lossy()].into_iter().zip(tokens) {
+                self.home.set("GASTOWN_TRACE", to);
+                let credential = STANDARD.encode(format!("x-access-token:{token}"));
+                let ours = format!("protocol=http\nhost={}\n", self.town.github.host());
+                let input = input.replace("CREDENTIAL", &credential);
+                let input = input.replace("OURS", &ours).replace("TOKEN", &token);
+                let ran = self.home.helper(arguments, &input);
+                self.assert_said_nothing(&ran, what);
             }
         }
         self.home.set("GASTOWN_TRACE", "");
@@ -210,8 +217,8 @@ fn below(directory: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn no_secret_leaks_while_all_goes_well() {
-    for short_tokens in [false, true] {
-        let mut scene = Scene::new(short_tokens);
+    at_once(&[false, true], |short_tokens| {
+        let mut scene = Scene::new(*short_tokens);
         scene.assert_tight("with an empty cache");
         scene.assert_tight("with a cached token");
         scene.home.age_cache(HOUR);
@@ -222,20 +229,34 @@ fn no_secret_leaks_while_all_goes_well() {
         scene.home.age_cache(HOUR);
         scene.assert_tight("with a container token to renew");
         assert_eq!(scene.renewals().len(), 1, "it was renewed");
-    }
+    });
 }
 
 #[test]
 fn no_secret_leaks_when_the_worker_fails_and_repeats_them_all() {
-    let read = ENVIRONMENT.iter().filter(|(name, ..)| !UNREAD.contains(name));
-    let values: Vec<_> =
-        read.map(|(_, value, _)| *value).chain(["Rt64-proxy-word-58vCy"]).collect();
-    for number in 0..FAILURES {
-        let mut scene = Scene::new(false);
-        let said = format!("no: {} {}", values.join(" "), scene.bearers.join(" "));
-        let (what, script) = failure(number, &said);
-        scene.town.worker.answer_with(script);
-        scene.assert_tight(what);
+    let cases = |has_snapshot| (0..FAILURES).map(move |number| (number, has_snapshot));
+    let cases: Vec<_> = cases(true).chain(cases(false)).collect();
+    for some in cases.chunks(4) {
+        at_once(some, |(number, has_snapshot)| {
+            let mut scene = Scene::new(false);
+            if !has_snapshot {
+                scene.home.unset("GIT_TOKEN").unset("GITHUB_TOKEN");
+            }
+            let read = ENVIRONMENT.iter().filter(|(name, ..)| {
+                let is_snapshot = ["GIT_TOKEN", "GITHUB_TOKEN"].contains(name);
+                !UNREAD.contains(name) && (*has_snapshot || !is_snapshot)
+            });
+            let values: Vec<_> = read.map(|(_, value, _)| *value).collect();
+            let said = format!(
+                "no: {} Rt64-proxy-word-58vCy {} {OF_WORKER}",
+                values.join(" "),
+                scene.bearers.join(" ")
+            );
+            scene.secrets.push(OF_WORKER.trim_start_matches("ghs_").to_owned());
+            let (what, script) = failure(*number, &said);
+            scene.town.worker.answer_with(script);
+            scene.assert_tight(what);
+        });
     }
     let mut scene = Scene::new(false);
     scene.town.worker.go_down();
@@ -270,19 +291,24 @@ fn failure(number: usize, said: &str) -> (&'static str, Override) {
 #[test]
 fn no_secret_leaks_when_settings_are_wrong() {
     let secret = "Kc72-in-the-wrong-place-05wHb";
-    for name in [
-        "GASTOWN_API_URL",
-        "GASTOWN_TOWN_ID",
-        "GASTOWN_RIG_ID",
-        "GASTOWN_CONTAINER_TOKEN",
-        "HTTPS_PROXY",
-        "GITHUB_CLI_PAT",
-    ] {
+    let in_url = &*format!("https://me:{secret}@ worker.example/");
+    let settings = [
+        [("GASTOWN_API_URL", in_url), ("GASTOWN_RIG_ID", "rig-1")],
+        [("GASTOWN_TOWN_ID", in_url), ("GASTOWN_RIG_ID", "rig-1")],
+        [("GASTOWN_RIG_ID", in_url), ("GASTOWN_TOWN_ID", "town-1")],
+        [("GASTOWN_CONTAINER_TOKEN", in_url), ("GASTOWN_RIG_ID", "rig-1")],
+        [("HTTPS_PROXY", in_url), ("GASTOWN_API_URL", "https://worker.example")],
+        [("HTTPS_PROXY", &format!("{secret}://x")), ("GASTOWN_API_URL", "https://worker.example")],
+        [("GITHUB_CLI_PAT", in_url), ("GASTOWN_RIG_ID", "rig-1")],
+    ];
+    at_once(&settings, |settings| {
         let mut scene = Scene::new(false);
         scene.secrets.push(secret.to_owned());
-        scene.home.set(name, &format!("https://me:{secret}@ worker.example/"));
-        scene.assert_tight(name);
-    }
+        for (name, value) in settings {
+            scene.home.set(name, value);
+        }
+        scene.assert_tight(settings[0].0);
+    });
     let mut scene = Scene::new(false);
     let config = scene.home.path().join("config.json");
     scene.home.set("GASTOWN_CONFIG", &config.to_string_lossy());

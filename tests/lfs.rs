@@ -1,10 +1,17 @@
 //! git-lfs asks on its own account, through `git credential fill`, many times in one command and
 //! in parallel. A token that dies meanwhile must cost it little and never the command; a token
 //! that stays dead must end the command.
+//!
+//! The cases are pairwise. A test is one way for a token to die, and takes every version of git-lfs
+//! in one of the four `WAYS`, another one for each version and shifted by one from test to test. So
+//! each version meets each death and each way, each death meets both values of every setting, and
+//! so does each pair of settings.
 
 mod scene;
 
-use self::scene::{Cost, Scene, WAYS, Way};
+use std::thread;
+
+use self::scene::{Cost, Scene, WAYS};
 use crate::clients::git_lfs::GitLfs;
 use crate::town::lfs::Moment;
 use crate::town::{Git, Ran};
@@ -22,95 +29,84 @@ fn assert_cheap(ran: &Ran, cost: Cost, case: &str) {
     assert!(cost.worker_calls <= 2, "{case}, {cost:?}\n{ran:?}");
 }
 
-fn each_git_lfs(mut check: impl FnMut(&Git, &GitLfs, Way, &str)) {
-    for git_lfs in GitLfs::all() {
-        each_way(&Git::newest(), &git_lfs, &mut check);
-    }
-}
-
-fn each_way(git: &Git, git_lfs: &GitLfs, check: &mut impl FnMut(&Git, &GitLfs, Way, &str)) {
-    for way in WAYS {
-        let case = format!("git {}, git-lfs {}, {way:?}", git.version, git_lfs.version);
-        check(git, git_lfs, way, &case);
-    }
+/// Checks every version of git-lfs side by side, the first of them in the way of that number.
+fn each_git_lfs(git: &Git, first_way: usize, check: impl Fn(&Scene, &str) + Sync) {
+    thread::scope(|scope| {
+        for (number, git_lfs) in GitLfs::all().into_iter().enumerate() {
+            let (way, check) = (WAYS[(first_way + number) % WAYS.len()], &check);
+            scope.spawn(move || {
+                let case = format!("git {}, git-lfs {}, {way:?}", git.version, git_lfs.version);
+                check(&Scene::new(git, &git_lfs, way), &case);
+            });
+        }
+    });
 }
 
 /// Pushes and pulls with a token that dies as `kill` arranges.
-fn assert_heals(kill: impl Fn(&Scene)) {
-    each_git_lfs(|git, git_lfs, way, case| {
-        let scene = Scene::new(git, git_lfs, way);
-        kill(&scene);
+fn assert_heals(first_way: usize, kill: impl Fn(&Scene) + Sync) {
+    each_git_lfs(&Git::newest(), first_way, |scene, case| {
+        kill(scene);
         let (pushed, cost) = scene.measured(Scene::push);
         assert_eq!(pushed.code, 0, "{case}, {cost:?}\n{pushed:?}");
         assert_cheap(&pushed, cost, case);
         scene.assert_everything_is_stored();
+        scene.assert_its_moment_came();
 
         scene.clone_without_objects();
-        kill(&scene);
+        kill(scene);
         let (pulled, cost) = scene.measured(Scene::pull);
         assert_eq!(pulled.code, 0, "{case}, {cost:?}\n{pulled:?}");
         assert_cheap(&pulled, cost, case);
         scene.assert_everything_was_pulled();
+        scene.assert_its_moment_came();
         scene.assert_no_token_went_elsewhere();
     });
 }
 
-fn assert_lives(git: &Git, git_lfs: &GitLfs, way: Way, case: &str) {
-    let scene = Scene::new(git, git_lfs, way);
-    let (pushed, cost_of_push) = scene.measured(Scene::push);
-    scene.clone_without_objects();
-    let (pulled, cost_of_pull) = scene.measured(Scene::pull);
-    for (ran, cost) in [(pushed, cost_of_push), (pulled, cost_of_pull)] {
-        assert_eq!((ran.code, cost.refused), (0, 0), "{case}\n{ran:?}");
-        assert!(cost.worker_calls <= 1, "{case}, {cost:?}\n{ran:?}");
-        assert!(!ran.stderr.contains("git-credential-gastown"), "{case}\n{ran:?}");
-    }
-    scene.assert_everything_was_pulled();
-    scene.assert_no_token_went_elsewhere();
-}
-
+/// With every git: one that passes on no state is not the one that tells of refusals.
 #[test]
 fn live_token_is_never_taken_for_refused() {
-    each_git_lfs(assert_lives);
-}
-
-#[test]
-fn live_token_is_never_taken_for_refused_with_a_git_that_passes_on_no_state() {
-    for git in Git::all().iter().filter(|git| !git.heals()) {
-        for git_lfs in GitLfs::all() {
-            each_way(git, &git_lfs, &mut assert_lives);
-        }
+    for git in Git::all() {
+        each_git_lfs(&git, 0, |scene, case| {
+            let (pushed, cost_of_push) = scene.measured(Scene::push);
+            scene.clone_without_objects();
+            let (pulled, cost_of_pull) = scene.measured(Scene::pull);
+            for (ran, cost) in [(pushed, cost_of_push), (pulled, cost_of_pull)] {
+                assert_eq!((ran.code, cost.refused), (0, 0), "{case}\n{ran:?}");
+                assert!(cost.worker_calls <= 1, "{case}, {cost:?}\n{ran:?}");
+                assert!(!ran.stderr.contains("git-credential-gastown"), "{case}\n{ran:?}");
+            }
+            scene.assert_everything_was_pulled();
+            scene.assert_no_token_went_elsewhere();
+        });
     }
 }
 
 #[test]
 fn token_revoked_after_the_first_batch_heals_with_every_git_lfs() {
-    assert_heals(|scene| scene.revoke_at(Moment::Batches(1)));
+    assert_heals(1, |scene| scene.revoke_at(Moment::Batches(1)));
 }
 
 #[test]
 fn token_revoked_in_the_middle_of_a_batch_heals_with_every_git_lfs() {
-    assert_heals(|scene| scene.revoke_at(Moment::Transfers(50)));
+    assert_heals(2, |scene| scene.revoke_at(Moment::Transfers(50)));
 }
 
 #[test]
 fn token_expired_in_the_middle_of_a_batch_heals_with_every_git_lfs() {
-    assert_heals(|scene| scene.expire_at(Moment::Transfers(50)));
+    assert_heals(3, |scene| scene.expire_at(Moment::Transfers(50)));
 }
 
 /// With a worker that has no other token, every command fails soon and says why, whatever the
 /// versions; and all is well a while after the worker is.
-fn assert_ends(kill: impl Fn(&Scene)) {
+fn assert_ends(first_way: usize, kill: impl Fn(&Scene) + Sync) {
     for git in Git::all() {
-        for git_lfs in GitLfs::all() {
-            let way = if git.heals() { WAYS[0] } else { WAYS[2] };
-            let case = format!("git {}, git-lfs {}, {way:?}", git.version, git_lfs.version);
-            let scene = Scene::new(&git, &git_lfs, way);
+        each_git_lfs(&git, first_way, |scene, case| {
             scene.worker_is_stuck();
-            kill(&scene);
+            kill(scene);
             let (failed, cost) = scene.measured(Scene::push);
             assert_ne!(failed.code, 0, "{case}, {cost:?}\n{failed:?}");
-            assert_cheap(&failed, cost, &case);
+            assert_cheap(&failed, cost, case);
             assert!(failed.stderr.contains("[token-rejected]"), "{case}\n{failed:?}");
 
             scene.worker_is_well();
@@ -118,16 +114,16 @@ fn assert_ends(kill: impl Fn(&Scene)) {
             let (pushed, cost) = scene.measured(Scene::push);
             assert_eq!(pushed.code, 0, "{case}, {cost:?}\n{pushed:?}");
             scene.assert_everything_is_stored();
-        }
+        });
     }
 }
 
 #[test]
 fn token_that_stays_dead_before_a_push_ends_it_with_every_git_lfs() {
-    assert_ends(|scene| scene.town.github.revoke_all());
+    assert_ends(0, |scene| scene.town.github.revoke_all());
 }
 
 #[test]
 fn token_that_stays_dead_in_the_middle_of_a_batch_ends_the_push_with_every_git_lfs() {
-    assert_ends(|scene| scene.revoke_at(Moment::Transfers(50)));
+    assert_ends(1, |scene| scene.revoke_at(Moment::Transfers(50)));
 }

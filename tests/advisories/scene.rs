@@ -1,111 +1,31 @@
-//! An agent whose every mistake would cost a token: one is cached, more are in the environment, and
-//! a second town stands for the attacker's host. Owns what "nothing came out" means.
+//! What the attacks need beside the agent: an attacker's town, git asking the program for every host,
+//! and what "nothing came out" means.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use crate::scene::Scene;
+use crate::town::{Git, Town};
+use crate::transcript::{HELPER, REPOSITORY};
 
-use crate::town::{Git, Home, Ran, Town};
-pub(super) use crate::transcript::HELPER;
-
-/// Every operation that reads a request.
-const OPERATIONS: [&str; 3] = ["get", "store", "erase"];
-
-pub(super) struct Scene {
-    pub(super) town: Town,
-    pub(super) home: Home,
-    /// The one in the cache.
-    pub(super) token: String,
+/// With a fresh token in the cache, which every mistake would cost.
+pub(super) fn cached_scene() -> Scene {
+    Scene::with_git(&Git::newest())
 }
 
-impl Scene {
-    pub(super) fn new() -> Self {
-        Self::with(&Git::newest())
-    }
-
-    pub(super) fn with(git: &Git) -> Self {
-        let town = Town::start();
-        let mut home = Home::new(Path::new(HELPER), git);
-        home.as_agent(&town);
-        let mut scene = Self { town, home, token: String::new() };
-        scene.token = scene.get().password().expect("an honest request is answered").to_owned();
-        scene.town.worker.forget_calls();
-        scene
-    }
-
-    /// An honest request.
-    pub(super) fn get(&self) -> Outcome {
-        self.ask("get", "protocol=http\nhost=HOST\n\n")
-    }
-
-    /// In a request `HOST` stands for the host that is ours.
-    pub(super) fn ask(&self, operation: &str, request: &str) -> Outcome {
-        let request = request.replace("HOST", &self.town.github.host());
-        Outcome(self.home.helper(&[operation], &request))
-    }
-
-    /// That no operation answers, complains, calls or writes; and that the cached token stays.
-    #[track_caller]
-    pub(super) fn assert_nothing_comes_of(&self, request: &str) {
-        let before = self.everything();
-        for operation in OPERATIONS {
-            let Outcome(ran) = self.ask(operation, request);
-            assert_eq!((ran.code, &*ran.stdout, &*ran.stderr), (0, "", ""), "{ran:?}");
-        }
-        assert_eq!(self.everything(), before, "{request:?} left something behind");
-        let cached = self.get();
-        assert_eq!(cached.password(), Some(&*self.token), "{request:?} cost the cached token");
-        assert_eq!(self.town.worker.calls().len(), 0, "{request:?} caused a call");
-    }
-
-    /// The program as git's only helper for every host, as a careless configuration has it.
-    pub(super) fn help_everywhere(&self) {
-        self.home.git(&["config", "--global", "credential.helper", HELPER]).assert_ok();
-    }
-
-    /// A repository, and a clone of it in `app`.
-    pub(super) fn clone_app(&self) {
-        self.town.github.create_repository("acme/app");
-        self.home.git(&["clone", "--quiet", &self.url(), "app"]).assert_ok();
-    }
-
-    pub(super) fn url(&self) -> String {
-        self.town.github.url("acme/app")
-    }
-
-    pub(super) fn cache(&self) -> PathBuf {
-        self.home.path().join(".cache/gastown")
-    }
-
-    /// Every file and directory that the program can have made.
-    pub(super) fn everything(&self) -> Vec<PathBuf> {
-        below(self.home.path().parent().expect("the home lies in a directory of its own"))
-    }
+/// The same with a careless configuration: the program is git's helper for every host.
+pub(super) fn careless_scene(git: &Git) -> Scene {
+    let scene = Scene::with_git(git);
+    scene.home.git(&["config", "--global", "credential.helper", HELPER]).assert_ok();
+    scene
 }
 
-fn below(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).into_iter().flatten();
-    let mut paths: Vec<_> = entries.map(|it| it.expect("readable").path()).collect();
-    paths.sort();
-    let inside: Vec<_> =
-        paths.iter().filter(|it| !it.is_symlink()).flat_map(|it| below(it)).collect();
-    paths.extend(inside);
-    paths
+/// A repository, and a clone of it in `app`.
+pub(super) fn clone_app(scene: &Scene) {
+    scene.town.github.create_repository(REPOSITORY);
+    let url = scene.town.github.url(REPOSITORY);
+    scene.home.git(&["clone", "--quiet", &url, "app"]).assert_ok();
 }
 
-/// A transcript, and what git would make of it.
-pub(super) struct Outcome(pub(super) Ran);
-
-impl Outcome {
-    pub(super) fn password(&self) -> Option<&str> {
-        self.0.stdout.lines().find_map(|line| line.strip_prefix("password="))
-    }
-
-    /// That all that was said is lines of ours, and that nothing in them steers a terminal.
-    #[track_caller]
-    pub(super) fn assert_says_only_lines_of_ours(&self) {
-        let Self(ran) = self;
-        assert_only_lines_of_ours(&ran.stderr);
-    }
+pub(super) fn cached(scene: &Scene) -> String {
+    scene.cached_token().expect("it is cached")
 }
 
 /// Lines that begin with our name, or in a trace with the time and our name; and no character that

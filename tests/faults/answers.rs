@@ -6,7 +6,7 @@ use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
-use super::scene::*;
+use crate::scene::*;
 use crate::town::{Script, Town};
 
 /// What is wrong with the worker, the name that the failure has to have, and how many calls a
@@ -34,9 +34,27 @@ fn grants(town: &Town, token: Value) {
     town.worker.answer_with(Script::json(200, &answer));
 }
 
-const REFUSALS: [Fault; 16] = [
+const REFUSALS: [Fault; 21] = [
     ("refused connections", |town| town.worker.go_down(), "worker-unreachable", 0),
     ("401", |town| fails(town, 401, "Invalid token signature"), "container-token-rejected", 1),
+    (
+        "401 for its claims",
+        |town| fails(town, 401, "Invalid token payload"),
+        "container-token-rejected",
+        1,
+    ),
+    (
+        "401 for its form",
+        |town| fails(town, 401, "Token validation failed"),
+        "container-token-rejected",
+        1,
+    ),
+    (
+        "401 without one",
+        |town| fails(town, 401, "Authentication required"),
+        "container-token-rejected",
+        1,
+    ),
     ("401 in no words", |town| says(town, 401, &[], ""), "container-token-rejected", 1),
     ("403", |town| fails(town, 403, "Cross-town access denied"), "cross-town", 1),
     ("403 of a firewall", |town| says(town, 403, &[], "<h1>No</h1>"), "worker-error", 1),
@@ -48,23 +66,39 @@ const REFUSALS: [Fault; 16] = [
         1,
     ),
     ("404 of another server", |town| says(town, 404, &[], "Not Found"), "worker-error", 1),
+    ("418", |town| says(town, 418, &[], "<html>"), "worker-error", 1),
     ("400", |town| fails(town, 400, "Bad request"), "worker-error", 1),
     ("429", |town| says(town, 429, &[("Retry-After", "120")], ""), "rate-limited", 1),
     ("500", |town| fails(town, 500, "Internal server error"), "worker-error", 2),
     ("502 of a proxy", |town| says(town, 502, &[], "<h1>Bad Gateway</h1>"), "worker-error", 2),
+    ("503", |town| says(town, 503, &[], "<html>"), "worker-error", 2),
     ("503, later", |town| says(town, 503, &[("Retry-After", "30")], ""), "worker-error", 1),
     ("a reset", |town| town.worker.answer_with(Script::Reset), "worker-unreachable", 2),
     ("a hang-up", |town| raw(town, b""), "worker-unreachable", 2),
     ("a failure as a success", |town| fails(town, 200, "Oops"), "bad-answer", 2),
 ];
 
-const NONSENSE: [Fault; 22] = [
+const NONSENSE: [Fault; 26] = [
     ("a login page", |town| says(town, 200, &[], "<!doctype html><title>Hi"), "bad-answer", 2),
     ("null", |town| says(town, 200, &[], "null"), "bad-answer", 2),
     ("an empty list", |town| says(town, 200, &[], "[]"), "bad-answer", 2),
     ("nothing", |town| says(town, 200, &[], ""), "bad-answer", 2),
     ("half of it", |town| says(town, 200, &[], r#"{"success":true,"data":"#), "bad-answer", 2),
     ("no content", |town| raw(town, b"HTTP/1.1 204 No Content\r\n\r\n"), "bad-answer", 2),
+    ("no token", |town| says(town, 200, &[], r#"{"success":true}"#), "bad-answer", 2),
+    (
+        "no token in it",
+        |town| says(town, 200, &[], r#"{"success":true,"data":{}}"#),
+        "bad-answer",
+        2,
+    ),
+    (
+        "a failure with a token",
+        |town| says(town, 200, &[], r#"{"success":false,"data":{"token":"ghs_a"}}"#),
+        "bad-answer",
+        2,
+    ),
+    ("a blank", |town| grants(town, json!("ghs_a b")), "bad-answer", 2),
     ("an empty token", |town| grants(town, json!("")), "bad-answer", 2),
     ("a number", |town| grants(town, json!(17)), "bad-answer", 2),
     ("a line more", |town| grants(town, json!("ghs_a\nquit=1\nurl=evil")), "bad-answer", 2),
@@ -108,8 +142,10 @@ const NONSENSE: [Fault; 22] = [
     ("a header without end", |town| endless(town, "HTTP/1.1 200 \r\nX: "), "worker-unreachable", 2),
 ];
 
-fn faults() -> Vec<Fault> {
-    REFUSALS.into_iter().chain(NONSENSE).collect()
+/// A few at a time: each of them mostly waits before its second attempt.
+fn each_fault(check: impl Fn(&Fault) + Sync) {
+    let faults: Vec<_> = REFUSALS.into_iter().chain(NONSENSE).collect();
+    faults.chunks(6).for_each(|some| at_once(some, &check));
 }
 
 /// The scene after a fault has befallen the worker.
@@ -121,7 +157,7 @@ fn struck(age: std::time::Duration, fault: &Fault) -> (Scene, String) {
 
 #[test]
 fn a_token_with_life_to_spare_is_served_in_silence_whatever_the_worker_does() {
-    for fault @ (what, ..) in &faults() {
+    each_fault(|fault @ (what, ..)| {
         let (scene, old) = struck(SOON, fault);
         let before = scene.record("token");
         scene.get().answers(&old);
@@ -130,12 +166,12 @@ fn a_token_with_life_to_spare_is_served_in_silence_whatever_the_worker_does() {
         assert!(scene.record("failure").is_some(), "{what}: it is on record");
         scene.get().answers(&old);
         assert_eq!((scene.calls(), scene.record("token")), (calls, before), "{what}");
-    }
+    });
 }
 
 #[test]
 fn a_token_near_its_end_is_served_with_one_warning_whatever_the_worker_does() {
-    for fault @ (what, _, name, calls) in &faults() {
+    each_fault(|fault @ (what, _, name, calls)| {
         let (scene, old) = struck(DUE, fault);
         let before = scene.record("token");
         scene.get().warns(&old, name);
@@ -143,15 +179,15 @@ fn a_token_near_its_end_is_served_with_one_warning_whatever_the_worker_does() {
         // The failure on record answers for the next one.
         scene.get().warns(&old, name).mentions("will be tried again in");
         assert_eq!((scene.calls(), scene.record("token")), (*calls, before), "{what}");
-    }
+    });
 }
 
 #[test]
 fn without_a_usable_token_there_is_one_clear_message_whatever_the_worker_does() {
-    for fault @ (what, _, name, calls) in &faults() {
+    each_fault(|fault @ (what, _, name, calls)| {
         let (scene, _) = struck(DEAD, fault);
         let ran = scene.get();
-        ran.quits(name).mentions("tried: ").mentions("cache (died ");
+        ran.quits(name).mentions("; tried: ").mentions("cache (died ").mentions("worker (");
         assert!(ran.names_place(), "{what}: it tells whom it is about\n{ran:?}");
         assert_eq!(scene.calls(), *calls, "{what}");
         let failure = scene.record("failure").expect("it is on record");
@@ -159,26 +195,29 @@ fn without_a_usable_token_there_is_one_clear_message_whatever_the_worker_does() 
         scene.get().quits(name).mentions("will be tried again in").within(..2 * SECOND);
         assert_eq!(scene.calls(), *calls, "{what}: nobody asks again at once");
         assert_eq!(scene.record("failure"), Some(failure), "{what}");
-    }
+    });
 }
 
 #[test]
 fn a_fresh_token_is_served_without_a_look_at_the_worker_or_at_a_lock() {
-    for fault in &faults() {
+    each_fault(|fault| {
         let (scene, old) = struck(FRESH, fault);
         let lock = scene.path_of(".lock").expect("it was taken");
         std::fs::remove_file(lock).expect("the cache is ours");
         let before = scene.names();
         scene.get().answers(&old);
         assert_eq!((scene.calls(), scene.names()), (0, before));
-    }
+    });
 }
 
 #[test]
 fn a_failure_that_passes_at_once_is_not_noticed() {
-    let passing =
-        [Script::error(500, "Internal server error"), Script::Reset, Script::Raw(b"junk".to_vec())];
-    for script in passing {
+    for script in [
+        Script::error(500, "Internal server error"),
+        Script::Reset,
+        Script::Raw(b"junk".to_vec()),
+        Script::status(200, &[], "<html>"),
+    ] {
         let (scene, old) = Scene::with_token(DEAD);
         scene.town.worker.answer_with(script.next(1));
         let ran = scene.get();
@@ -189,9 +228,10 @@ fn a_failure_that_passes_at_once_is_not_noticed() {
     }
 }
 
+/// GHSA-9857-6mw7-fq2m: a client that follows a redirect carries its credential along.
 #[test]
 fn a_redirect_is_refused_and_never_followed() {
-    for status in [301, 302, 307, 308] {
+    for status in [301, 302, 303, 307, 308] {
         let (scene, _) = Scene::with_token(DEAD);
         let elsewhere = TcpListener::bind("127.0.0.1:0").expect("a free port");
         elsewhere.set_nonblocking(true).expect("a socket can be told");
@@ -206,11 +246,30 @@ fn a_redirect_is_refused_and_never_followed() {
 
 #[test]
 fn an_answer_without_end_costs_no_memory() {
-    for (_, endless, ..) in &NONSENSE[18..] {
+    for (_, endless, ..) in &NONSENSE[22..] {
         let (scene, _) = Scene::with_token(DEAD);
         endless(&scene.town);
         // In KiB; a Rust program with its libraries takes a tenth of that.
         let ran = scene.shell("ulimit -v 131072; exec \"$HELPER\" get");
         assert_eq!((ran.assert_proper().0.code, &*ran.0.stdout), (1, "quit=1\n"), "{ran:?}");
     }
+}
+
+#[test]
+fn the_longest_token_that_is_believed_is_handed_out() {
+    let scene = Scene::new();
+    let longest = "x".repeat(8192);
+    grants(&scene.town, json!(longest));
+    scene.get().answers(&longest);
+}
+
+#[test]
+fn the_worker_cannot_put_words_into_a_persons_terminal() {
+    let scene = Scene::new();
+    let words = format!("Rig\n\u{1b}[2Jfatal: all is well\r\u{202e}{}", "long ".repeat(1000));
+    fails(&scene.town, 404, &words);
+    let ran = scene.get();
+    ran.quits("worker-error");
+    let steers = |it: char| it.is_control() || it == '\u{202e}';
+    assert!(!ran.0.stderr.trim_end_matches('\n').contains(steers), "{ran:?}");
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::scene::*;
+use crate::scene::*;
 use crate::town::{Expiry, Options, RIG, Ran, Script, Verdict};
 
 const LASTS: Duration = Duration::from_secs(12);

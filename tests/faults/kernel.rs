@@ -5,7 +5,7 @@
 use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
 
-use super::scene::*;
+use crate::scene::*;
 
 /// `FAULT` tells which call fails, and how.
 const LIBRARY: &str = r#"

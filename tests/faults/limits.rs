@@ -5,7 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::scene::*;
+use crate::scene::*;
 
 #[test]
 fn a_limit_of_file_size_costs_the_cache_and_not_the_answer() {

@@ -1,12 +1,14 @@
 //! A worker that keeps its callers waiting: how long it is waited for depends on what the cached
 //! token is still good for, and 20 seconds end everything. The cases wait side by side.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::fs;
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketAddrV4, SocketType, bind, listen, socket};
 
-use super::scene::*;
+use super::network::Authority;
+use crate::scene::*;
 use crate::town::Script;
 
 const DRIP: Duration = Duration::from_millis(500);
@@ -62,7 +64,17 @@ fn drip(bytes: &[u8]) -> Script {
 }
 
 #[test]
-fn without_a_token_no_kind_of_delay_holds_a_process_for_longer_than_its_time() {
+fn no_delay_holds_a_process_for_longer_than_its_time() {
+    let delays: [fn(); 4] = [
+        without_a_token_each_kind_of_delay_is_borne_for_so_long,
+        with_a_token_silence_is_borne_for_as_long_as_the_token_allows,
+        a_name_server_that_says_nothing_is_not_waited_for_without_end,
+        the_time_runs_from_the_end_of_the_request,
+    ];
+    at_once(&delays, |delay| delay());
+}
+
+fn without_a_token_each_kind_of_delay_is_borne_for_so_long() {
     at_once(&DELAYS, |(what, delay, phase)| {
         let mut scene = Scene::new();
         let _listener = delay(&mut scene);
@@ -75,12 +87,10 @@ fn without_a_token_no_kind_of_delay_holds_a_process_for_longer_than_its_time() {
     });
 }
 
-#[test]
-fn a_usable_token_is_waited_with_for_as_long_as_it_can_bear() {
-    let silence = |scene: &Scene| scene.town.worker.answer_with(Script::Silence);
+fn with_a_token_silence_is_borne_for_as_long_as_the_token_allows() {
     at_once(&[SOON, DUE, DEAD], |age| {
         let (scene, old) = Scene::with_token(*age);
-        silence(&scene);
+        scene.town.worker.answer_with(Script::Silence);
         let ran = scene.get();
         match *age {
             SOON => ran.answers(&old).within(3 * SECOND..7 * SECOND),
@@ -92,8 +102,42 @@ fn a_usable_token_is_waited_with_for_as_long_as_it_can_bear() {
     });
 }
 
+fn the_time_runs_from_the_end_of_the_request() {
+    let (scene, _) = Scene::with_token(DEAD);
+    let request = scene.request();
+    // One second more than a process has.
+    let late = scene.shell(&format!("{{ sleep 21; printf '%s' '{request}'; }} | \"$HELPER\" get"));
+    late.answers(&scene.current());
+    assert_eq!(scene.record("failure"), None);
+}
+
+fn a_name_server_that_says_nothing_is_not_waited_for_without_end() {
+    let Ok(silent) = UdpSocket::bind("127.0.0.153:53") else {
+        return crate::town::skip("only root may play the name server, and nobody else may be it");
+    };
+    let mut scene = Scene::new();
+    Authority::new(&mut scene);
+    scene.home.set("GASTOWN_API_URL", "https://worker.example.test");
+    let script = "mount --bind resolv.conf \"$(readlink -f /etc/resolv.conf)\"
+        exec \"$HELPER\" get";
+    let resolver = scene.home.path().join("resolv.conf");
+    fs::write(resolver, "nameserver 127.0.0.153\n").expect("the home is writable");
+    let Some(ran) = scene.mounting_shell(script) else { return };
+    silent.set_read_timeout(Some(SECOND)).expect("a socket can be told");
+    silent.recv(&mut [0; 512]).expect("it was asked, and said nothing");
+    ran.quits("timeout").mentions("looking up its name").within(6 * SECOND..20 * SECOND);
+}
+
 #[test]
 fn sixty_processes_on_a_silent_worker_share_one_process_patience() {
+    let herds: [fn(); 2] = [
+        sixty_without_a_token_share_one_process_patience,
+        sixty_with_a_token_near_its_end_do_not_wait_in_turn,
+    ];
+    at_once(&herds, |herd| herd());
+}
+
+fn sixty_without_a_token_share_one_process_patience() {
     let (scene, _) = Scene::with_token(DEAD);
     scene.town.worker.answer_with(Script::Silence);
     let herd = scene.herd(60);
@@ -108,8 +152,7 @@ fn sixty_processes_on_a_silent_worker_share_one_process_patience() {
     assert!(scene.calls() <= 2);
 }
 
-#[test]
-fn sixty_processes_with_a_token_near_its_end_do_not_wait_for_a_silent_worker_in_turn() {
+fn sixty_with_a_token_near_its_end_do_not_wait_in_turn() {
     let (scene, old) = Scene::with_token(DUE);
     scene.town.worker.answer_with(Script::Silence);
     for ran in scene.herd(60) {

@@ -3,18 +3,19 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 
-use super::scene::*;
+use crate::scene::*;
 
 /// Puts something else in the place of an entry.
 type Swap = fn(&Path);
 
-const STRANGERS: [(&str, Swap); 6] = [
+const STRANGERS: [(&str, Swap); 8] = [
     ("a directory", |entry| {
         fs::remove_file(entry).and_then(|()| fs::create_dir(entry)).expect("the cache is ours");
+        fs::write(entry.join("precious"), "").expect("the cache is ours");
     }),
     ("a pipe that nobody writes to", |entry| {
         fs::remove_file(entry).expect("the cache is ours");
@@ -28,10 +29,14 @@ const STRANGERS: [(&str, Swap); 6] = [
         fs::rename(entry, &elsewhere).and_then(|()| symlink(&elsewhere, entry)).expect("ours");
     }),
     ("10 MiB", |entry| fs::write(entry, vec![b' '; 10 << 20]).expect("the cache is ours")),
-    ("a file that others can read", |entry| {
-        fs::set_permissions(entry, Permissions::from_mode(0o644)).expect("the cache is ours");
-    }),
+    ("a file that others can read", |entry| set_mode(entry, 0o644)),
+    ("a file that the group can read", |entry| set_mode(entry, 0o640)),
+    ("a file that others can write", |entry| set_mode(entry, 0o602)),
 ];
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).expect("the cache is ours");
+}
 
 fn assert_is_passed_by(what: &str, swap: impl Fn(&Path)) {
     let (scene, _) = Scene::with_token(FRESH);
@@ -48,8 +53,11 @@ fn assert_is_passed_by(what: &str, swap: impl Fn(&Path)) {
     let calls = if stays { 2 } else { 1 };
     assert_eq!((next.token(), scene.calls()), (token.clone(), calls), "{what}");
     assert_eq!(next.0.stderr.is_empty(), !stays, "{what}\n{next:?}");
+    assert_eq!(stays, entry.join("precious").exists(), "{what}");
     assert_eq!(stays, what == "a directory");
     if !stays {
+        let mode = fs::symlink_metadata(&entry).expect("it is there").permissions().mode();
+        assert_eq!(mode, 0o100_600, "{what}: a file of ours");
         assert_eq!(scene.cached_token(), Some(token), "{what}");
     }
 }
@@ -70,48 +78,30 @@ fn another_users_file_is_passed_by_with_a_warning() {
 }
 
 #[test]
-fn a_directory_that_is_anothers_or_open_to_others_is_not_used() {
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        crate::town::skip("only root can make a directory that is somebody else's");
-    }
-    let open: [(&str, Swap); 3] = [
-        ("open to others", |it| {
-            fs::set_permissions(it, Permissions::from_mode(0o755)).expect("ours")
-        }),
-        ("a link", |it| {
-            let elsewhere = it.with_file_name("elsewhere");
-            fs::rename(it, &elsewhere).and_then(|()| symlink(&elsewhere, it)).expect("ours");
-        }),
-        ("another's", |it| chown(it, Some(54_321), None).expect("root may")),
-    ];
-    for (what, spoil) in &open[..if is_root { 3 } else { 2 }] {
-        let (scene, _) = Scene::with_token(DEAD);
-        spoil(&scene.cache());
-        let before = scene.names();
-        let token = scene.current();
-        scene.get().warns(&token, "cache-unusable").mentions(".cache/gastown");
-        assert_eq!(scene.names(), before, "{what}: nothing is written there");
-        scene.get().token();
-        assert_eq!(scene.calls(), 1, "{what}: there is another place");
-        assert!(!names(&scene.last_place()).is_empty(), "{what}");
-    }
-}
-
-#[test]
 fn a_lock_that_cannot_be_opened_costs_a_warning_and_another_place() {
-    let strangers: [(&str, Swap); 2] = [
+    let strangers: [(&str, Swap); 4] = [
         ("a directory", |lock| fs::create_dir(lock).expect("the cache is ours")),
         ("a link", |lock| symlink("/dev/null", lock).expect("the cache is ours")),
+        // The file is truncated once it is held: it must not be another name of what is needed.
+        ("a link to a file", |lock| symlink(precious(lock), lock).expect("the cache is ours")),
+        ("a file's other name", |lock| {
+            fs::hard_link(precious(lock), lock).expect("the cache is ours");
+        }),
     ];
     for (what, swap) in strangers {
         let (scene, _) = Scene::with_token(DEAD);
         let lock = scene.path_of(".lock").expect("it was taken");
+        fs::write(precious(&lock), "content").expect("the cache is ours");
         fs::remove_file(&lock).expect("the cache is ours");
         swap(&lock);
         let token = scene.current();
         scene.get().warns(&token, "cache-unusable").mentions(&lock.to_string_lossy());
         scene.get().answers(&token);
         assert_eq!(scene.calls(), 1, "{what}");
+        assert_eq!(fs::read_to_string(precious(&lock)).expect("it is there"), "content", "{what}");
     }
+}
+
+fn precious(lock: &Path) -> PathBuf {
+    lock.with_file_name("precious")
 }

@@ -1,4 +1,4 @@
-//! A clone with 250 large files that git-lfs has not pushed yet, in one of the ways in which
+//! A clone with large files that git-lfs has not pushed yet, in one of the ways in which
 //! git-lfs can be set up. Owns the two commands that are watched and what they cost.
 
 use std::fs;
@@ -8,14 +8,12 @@ use std::time::Duration;
 use crate::clients::git_lfs::GitLfs;
 use crate::town::lfs::Moment;
 use crate::town::{Git, Home, RIG, Ran, Town, home};
-use crate::transcript::{HELPER, REPOSITORY};
+use crate::transcript::{HELPER, HOUR, MINUTE, REPOSITORY, let_pass};
 
-/// More than two batches of a hundred.
-pub(super) const OBJECTS: usize = 250;
+/// More than one batch, which is a hundred.
+pub(super) const OBJECTS: usize = 110;
 /// Older than any replication lag.
-const A_WHILE: Duration = Duration::from_secs(120);
-/// How long a token can live at most.
-const A_LIFE: Duration = Duration::from_secs(3600);
+const A_WHILE: Duration = MINUTE.saturating_mul(2);
 
 /// How git-lfs is set up.
 #[derive(Clone, Copy, Debug)]
@@ -28,10 +26,10 @@ pub(super) struct Way {
     pub(super) cached: bool,
 }
 
-/// Each pair of settings, and what is special: git-lfs asks for each object, with a user name.
-pub(super) const WAYS: [Way; 5] = [
+/// Each pair of values of two settings, once; one of them is what is special: git-lfs asks for each
+/// object, with a user name.
+pub(super) const WAYS: [Way; 4] = [
     Way { stored_elsewhere: false, user_in_url: false, cached: true },
-    Way { stored_elsewhere: false, user_in_url: true, cached: true },
     Way { stored_elsewhere: false, user_in_url: true, cached: false },
     Way { stored_elsewhere: true, user_in_url: false, cached: false },
     Way { stored_elsewhere: true, user_in_url: true, cached: true },
@@ -86,8 +84,7 @@ impl Scene {
 
     /// Tokens get too old for replication lag to explain a refusal.
     pub(super) fn let_a_while_pass(&self) {
-        self.town.let_pass(A_WHILE);
-        self.home.age_cache(A_WHILE);
+        let_pass(&self.town, &self.home, A_WHILE);
     }
 
     /// The objects alone: git itself asks nothing.
@@ -103,7 +100,6 @@ impl Scene {
     pub(super) fn clone_without_objects(&self) {
         let push = ["push", "--quiet", "--no-verify", "origin", "HEAD"];
         self.home.git_in("app", &push).assert_ok();
-        let _ = fs::remove_dir_all(self.home.path().join("again"));
         let mut clone = self.home.command("git");
         clone.args(["clone", "--quiet", &self.url, "again"]).env("GIT_LFS_SKIP_SMUDGE", "1");
         Ran::run(clone, b"").assert_ok();
@@ -141,10 +137,16 @@ impl Scene {
     pub(super) fn expire_at(&self, moment: Moment) {
         let (clock, cache) = (self.town.clock.clone(), self.home.cache());
         let pass = move || {
-            clock.let_pass(A_LIFE);
-            home::age_cache(&cache, A_LIFE);
+            clock.let_pass(HOUR);
+            home::age_cache(&cache, HOUR);
         };
         self.town.github.lfs().at(moment, Box::new(pass));
+    }
+
+    /// That a token which was to die in the middle of a command did.
+    #[track_caller]
+    pub(super) fn assert_its_moment_came(&self) {
+        assert!(!self.town.github.lfs().awaits_a_moment());
     }
 
     #[track_caller]

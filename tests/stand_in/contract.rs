@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 
 use super::{ask, container_token_path, failure, git_token, git_token_path, post, send};
 use crate::town::{Expiry, Options, RIG, Rig, Town, Verdict};
-
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
+use crate::transcript::{HOUR, MINUTE};
 
 #[test]
 fn every_refusal_is_worded_as_in_the_contract() {

@@ -156,6 +156,12 @@ impl Home {
         self.path().join(".cache/gastown")
     }
 
+    /// The private place of the cache among the temporary files, for when no other can be used.
+    pub fn last_place(&self) -> PathBuf {
+        let user = rustix::process::geteuid().as_raw();
+        self.path().with_file_name("tmp").join(format!("gastown-{user}"))
+    }
+
     /// Every file of the helper's cache.
     pub fn cache_files(&self) -> Vec<PathBuf> {
         let everything = below(&self.cache()).into_iter();

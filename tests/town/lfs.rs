@@ -56,6 +56,11 @@ impl Lfs {
         lock(&self.objects.traps).push((moment, action));
     }
 
+    /// Whether there is something that has not happened yet.
+    pub fn awaits_a_moment(&self) -> bool {
+        !lock(&self.objects.traps).is_empty()
+    }
+
     pub fn stored(&self) -> usize {
         lock(&self.objects.contents).len()
     }

@@ -22,6 +22,7 @@ pub mod http;
 pub mod jwt;
 pub mod lfs;
 pub mod lfs_storage;
+pub mod name_server;
 pub mod ran;
 pub mod registry;
 pub mod script;

@@ -95,11 +95,6 @@ impl Override {
     pub fn next(self, times: usize) -> Self {
         Self { times: Some(times), ..self }
     }
-
-    #[must_use]
-    pub fn only(self, kind: CallKind) -> Self {
-        Self { only: Some(kind), ..self }
-    }
 }
 
 impl From<Script> for Override {

@@ -24,7 +24,6 @@ pub struct Call {
     pub status: Option<u16>,
     /// The hash of the bearer token, if there was one.
     pub bearer: Option<String>,
-    pub when: Instant,
 }
 
 pub struct Worker {
@@ -207,8 +206,19 @@ impl Worker {
     /// Waits until that many calls for a git token have arrived, answered or not.
     #[track_caller]
     pub fn await_git_token_calls(&self, count: usize) {
+        self.await_calls(count, || self.git_token_calls());
+    }
+
+    /// Waits until that many calls have been answered.
+    #[track_caller]
+    pub fn await_answers(&self, count: usize) {
+        self.await_calls(count, || self.calls().iter().filter(|it| it.status.is_some()).count());
+    }
+
+    #[track_caller]
+    fn await_calls(&self, count: usize, arrived: impl Fn() -> usize) {
         let deadline = Instant::now() + PATIENCE;
-        while self.git_token_calls() < count {
+        while arrived() < count {
             assert!(Instant::now() < deadline, "{count} calls expected, got {:?}", self.calls());
             thread::sleep(Duration::from_millis(2));
         }
@@ -230,7 +240,7 @@ impl Shared {
         let route = Route::of(&peek_request_line(&stream)?);
         let kind = CallKind::from(&route);
         // On record before anything is said: a caller may not live to hear it.
-        let call = Call { kind, status: None, bearer: None, when: Instant::now() };
+        let call = Call { kind, status: None, bearer: None };
         let call = Arc::new(Mutex::new(call));
         lock(&self.calls).push(Arc::clone(&call));
         let script = self.plan.take(kind);
