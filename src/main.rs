@@ -1,7 +1,6 @@
 //! `git-credential-gastown`: settings → command → one answer or one error → exit code.
 //! This is the shell around the pure core in `lib.rs`.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -48,11 +47,7 @@ const FAILED: u8 = 1;
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> ExitCode {
-    messages::tame_panics();
-    survive_panic(program)
-}
-
-fn program() -> ExitCode {
+    messages::exit_on_panic(FAILED);
     keep_memory_private();
     survive_size_limit();
     let messages = Messages::new(clock::now);
@@ -145,12 +140,6 @@ impl<'a> Context<'a> {
     }
 }
 
-/// An answer is written whole or not at all, and files that are still being written are removed
-/// on the way up.
-fn survive_panic(program: impl FnOnce() -> ExitCode) -> ExitCode {
-    catch_unwind(AssertUnwindSafe(program)).unwrap_or_else(|_| ExitCode::from(FAILED))
-}
-
 /// No core dump, which would hold the token; and no other process of the same user may look into
 /// our memory while we run. A program that we become is as it would be without us.
 fn keep_memory_private() {
@@ -165,17 +154,4 @@ fn survive_size_limit() {
     let seen = Arc::new(AtomicBool::new(false));
     // On error, go on without it.
     let _ = signal_hook::flag::register(SIGXFSZ, seen);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_panic_is_a_failure_like_any_other() {
-        let told = |code: ExitCode| format!("{code:?}");
-        let code = survive_panic(|| panic!("as it must not be"));
-        assert_eq!(told(code), told(ExitCode::from(FAILED)));
-        assert_eq!(told(survive_panic(|| ExitCode::from(7))), told(ExitCode::from(7)));
-    }
 }

@@ -124,14 +124,16 @@ impl Messages {
     }
 }
 
-/// Has a panic say where it happened and nothing else: its message may repeat a secret, and so may
-/// a backtrace.
-pub(crate) fn tame_panics() {
-    std::panic::set_hook(Box::new(|panic| {
+/// Makes a panic, in any thread, say where it happened and end the program with this exit code. Its
+/// message and a backtrace may repeat a secret, so neither is shown.
+pub(crate) fn exit_on_panic(code: u8) {
+    #[expect(clippy::exit, reason = "after a panic nothing of this process can be relied on")]
+    std::panic::set_hook(Box::new(move |panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let place = one_line(&place);
         let line = format!("{PROGRAM}: internal error at {place}; please report this line");
         write_line(std::io::stderr(), &line);
+        std::process::exit(code.into());
     }));
 }
 
@@ -173,27 +175,24 @@ mod tests {
     #[test]
     #[ignore = "panics; the test below runs it in a process of its own"]
     fn panicking() {
-        tame_panics();
+        exit_on_panic(7);
         let panic = || panic!("ghs_sentinel\nforged");
-        assert!(std::thread::spawn(panic).join().is_err());
-        panic();
+        let _ = std::thread::spawn(panic).join();
+        unreachable!("the panic has ended the process");
     }
 
     #[test]
-    fn a_panic_says_where_it_happened_and_nothing_else() {
+    fn a_panic_says_where_it_happened_and_ends_the_program() {
         let name = "messages::tests::panicking";
         let mut test = Command::new(std::env::current_exe().unwrap());
         test.args(["--ignored", "--exact", "--nocapture", name]).env("RUST_BACKTRACE", "full");
         let output = test.output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(stderr.lines().count(), 2, "one line for each panic: {stderr}");
-        for line in stderr.lines() {
-            let place = concat!("git-credential-gastown: internal error at ", file!(), ":");
-            assert!(
-                line.starts_with(place) && line.ends_with("; please report this line"),
-                "{line}"
-            );
-        }
+        assert_eq!(output.status.code(), Some(7));
+        let line = stderr.trim_end_matches('\n');
+        let place = concat!("git-credential-gastown: internal error at ", file!(), ":");
+        assert!(line.starts_with(place) && line.ends_with("; please report this line"), "{line}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
         assert!(!String::from_utf8(output.stdout).unwrap().contains("sentinel"));
     }
 }

@@ -129,7 +129,10 @@ fn read_input(
 ) -> std::io::Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(CHUNK));
     let mut chunk = Zeroizing::new([0; CHUNK]);
-    while bytes.len() <= LONGEST_REQUEST && !is_complete(&bytes) {
+    // Where the last line begins: what is before it has been looked at.
+    let mut line = 0;
+    while bytes.len() <= LONGEST_REQUEST && !is_complete(&bytes[line..]) {
+        line = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         match input.read(chunk.as_mut_slice()) {
             Ok(0) => break,
             Ok(count) => bytes.extend_from_slice(&chunk[..count]),
