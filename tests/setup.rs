@@ -92,9 +92,15 @@ impl Scene {
         listed.stdout.lines().map(str::to_owned).collect()
     }
 
+    /// The helper line that setup writes. It names the host, which a variable has named here.
+    fn line(&self) -> String {
+        format!("{HELPER} --host {}", self.host())
+    }
+
     /// The lines that a first setup adds to a file without a section for the host.
-    fn added(&self, line: &str) -> String {
-        format!("[credential \"{}\"]\n\thelper = \n\thelper = {line}\n", self.host())
+    fn added(&self) -> String {
+        let (host, line) = (self.host(), self.line());
+        format!("[credential \"{host}\"]\n\thelper = \n\thelper = {line}\n")
     }
 
     fn clone_and_push(&self) {

@@ -58,8 +58,7 @@ impl GitConfig {
 
     /// The flags that git gives this helper for a host.
     pub(crate) fn flags(&self, host: &Host) -> Flags {
-        let chain = helpers_for(&self.lines, host);
-        chain.into_iter().find(|line| is_ours(line)).map(flags_in).unwrap_or_default()
+        flags_for(&self.lines, host)
     }
 
     /// The URLs of the repository's remotes, in the order that `gh` prefers them.
@@ -95,8 +94,14 @@ fn is_ours(line: &Line) -> bool {
     line.is_helper() && kind(&line.value) == Kind::Ours
 }
 
-/// What is not for us to read sets nothing.
-fn flags_in(line: &Line) -> Flags {
+/// The flags of the helper line of ours that counts for a host.
+pub(crate) fn flags_for(lines: &[Line], host: &Host) -> Flags {
+    let chain = helpers_for(lines, host);
+    chain.into_iter().find(|line| is_ours(line)).map(flags_in).unwrap_or_default()
+}
+
+/// The flags of one helper line of ours; none if they cannot be read.
+pub(crate) fn flags_in(line: &Line) -> Flags {
     let words = command(&line.value);
     // `git credential-gastown …` has the name in two words.
     let name_ends = if words.first().is_some_and(|word| word.ends_with("git")) { 2 } else { 1 };

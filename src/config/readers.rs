@@ -80,10 +80,15 @@ pub(super) fn hosts(
     served.extend(then.iter().filter(|host| !first.contains(host)).cloned());
     let origin = match (&given.flags.host[..], of_git) {
         ([_, ..], _) => Some(Origin::Flag("--host")),
-        (_, [_, ..]) if is_default => Some(Origin::HelperLine("--host")),
+        (_, [_, ..]) if is_default => Some(Origin::HelperLine("the host")),
         _ => list.origin().cloned(),
     };
     (served, listed, origin)
+}
+
+/// Whether a host is served where no list of hosts is set.
+pub(crate) fn is_default_host(host: &Host) -> bool {
+    DEFAULT_HOSTS.iter().any(|name| Host::listed(name).as_ref() == Ok(host))
 }
 
 /// Only what may be a name: everything else of a URL may hold a secret.

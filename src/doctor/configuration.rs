@@ -1,13 +1,15 @@
 //! git's configuration, as far as it decides whether this helper is asked: the helpers of each
 //! host, tokens in URLs, headers, rewritten URLs, fixed user names, and the remotes.
 
+use git_credential_gastown::failure::Name;
 use git_credential_gastown::git_config::{Line, concerns, helpers_on};
 use git_credential_gastown::helper_line::{Kind, PROGRAM, command, kind, word};
+use git_credential_gastown::host::Host;
 use git_credential_gastown::redact::{clean, helper as helper_name};
 use git_credential_gastown::remote_url::{credential_in, host_of};
 
 use super::{Examination, Finding, Status};
-use crate::config::is_executable;
+use crate::config::{flags_in, is_executable};
 
 const SET_UP: &str = "git credential-gastown setup";
 const MIGRATE: &str = "git credential-gastown setup --migrate .";
@@ -33,7 +35,8 @@ fn helpers(examination: &Examination<'_>) -> Vec<Finding> {
     let others = examination.context.settings.hosts.iter().filter(|host| Some(*host) != main);
     for host in main.into_iter().chain(others) {
         let path = url.as_ref().and_then(|url| url.strip_prefix(&host.to_string()));
-        for finding in of_chain(examination, &helpers_on(examination.lines(), host, path)) {
+        let chain = helpers_on(examination.lines(), host, path);
+        for finding in of_chain(examination, host, &chain) {
             // A push from here goes to the first host; the others are only to be looked at.
             let worst = if Some(host) == main { Status::Fail } else { Status::Warn };
             let status = finding.status.max(worst);
@@ -50,7 +53,7 @@ fn helpers(examination: &Examination<'_>) -> Vec<Finding> {
     causes.into_iter().map(told).collect()
 }
 
-fn of_chain(examination: &Examination<'_>, chain: &[&Line]) -> Vec<Finding> {
+fn of_chain(examination: &Examination<'_>, host: &Host, chain: &[&Line]) -> Vec<Finding> {
     const CHECK: &str = "helpers";
     let Some(ours) = chain.iter().position(|line| kind(&line.value) == Kind::Ours) else {
         let asked = chain.first().map(|first| format!("{}, and not this helper", named(first)));
@@ -60,6 +63,12 @@ fn of_chain(examination: &Examination<'_>, chain: &[&Line]) -> Vec<Finding> {
     let finding = |(index, line): (usize, &&Line)| {
         let helper = named(line);
         match (kind(&line.value), index < ours) {
+            (Kind::Ours, _) if !is_served_to_git(examination, host, line) => {
+                let what =
+                    format!("git asks {helper}, which the list of hosts keeps from answering");
+                let fix = format!("git credential-gastown setup --host {host}");
+                Finding::fail(CHECK, what, fix).named(Name::ConfigMissing)
+            }
             (Kind::Ours, _) if is_there(examination, line) => {
                 // Without the key, which differs by host.
                 let (helper, origin) = (helper_name(&line.value), &line.origin);
@@ -81,6 +90,14 @@ fn of_chain(examination: &Examination<'_>, chain: &[&Line]) -> Vec<Finding> {
         }
     };
     chain.iter().enumerate().map(finding).collect()
+}
+
+/// Whether the helper answers for a host when git runs that line: git tells it of no other line.
+fn is_served_to_git(examination: &Examination<'_>, host: &Host, line: &Line) -> bool {
+    let flags = flags_in(line);
+    let is_it = |entry: &String| Host::listed(entry).as_ref() == Ok(host);
+    let listed = &examination.context.settings.listed_hosts;
+    if flags.host.is_empty() { listed.contains(host) } else { flags.host.iter().any(is_it) }
 }
 
 /// A helper and where its line is.

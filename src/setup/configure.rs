@@ -14,10 +14,10 @@ use super::{Report, Setup, failure};
 use crate::files::{Directory, Entry};
 
 pub(super) fn run(setup: &Setup<'_>, target: &Target, report: &mut Report) -> Result<()> {
-    let wanted = wanted(setup)?;
     let link = Link::plan(setup)?;
     check_includes(setup, &target.file)?;
     let _turn = (!setup.options.dry_run).then(|| target.file.take_turn()).transpose()?;
+    let wanted = wanted(setup, &target.lines_in_effect(setup)?)?;
     let mut written = target.missing(setup, &wanted)?;
     if !setup.options.dry_run && (!written.is_empty() || link.is_some()) {
         written = match write(setup, target, link.as_ref(), &wanted) {

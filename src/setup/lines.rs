@@ -4,7 +4,6 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::ValueEnum as _;
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::git_config::{Line, helpers_for, helpers_on};
 use git_credential_gastown::helper_line::{Kind, kind, quoted};
@@ -12,7 +11,8 @@ use git_credential_gastown::host::{Host, Kind as HostKind};
 
 use super::git_file::WorkingCopy;
 use super::{Setup, failure};
-use crate::config::{Origin, Setting};
+use crate::cli::Flags;
+use crate::config::{Origin, Setting, flags_for, is_default_host};
 
 /// A host, and the line that has git ask this helper for it.
 #[derive(PartialEq, Eq)]
@@ -21,8 +21,8 @@ pub(super) struct HostLine {
     pub line: String,
 }
 
-/// The lines for all hosts.
-pub(super) fn wanted(setup: &Setup<'_>) -> Result<Vec<HostLine>, Failure> {
+/// The lines for all hosts. Flags of the lines that are there already stay, unless given anew.
+pub(super) fn wanted(setup: &Setup<'_>, present: &[Line]) -> Result<Vec<HostLine>, Failure> {
     let settings = &setup.context.settings;
     let unusable = |what: String, advice| {
         Err(Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice))
@@ -39,7 +39,7 @@ pub(super) fn wanted(setup: &Setup<'_>) -> Result<Vec<HostLine>, Failure> {
     let program = word(&setup.program()?.to_string_lossy())?;
     let line = |host: &Host| {
         let mut words = vec![program.clone()];
-        for (flag, value) in flags(setup, host) {
+        for (flag, value) in flags(setup, host, flags_for(present, host)) {
             words.extend([flag.to_owned(), word(&value)?]);
         }
         Ok(HostLine { host: host.clone(), line: words.join(" ") })
@@ -61,25 +61,27 @@ impl HostLine {
     }
 }
 
-/// The flags given, as they can stand for any directory that git runs in.
-fn flags(setup: &Setup<'_>, host: &Host) -> Vec<(&'static str, String)> {
-    let flags = setup.flags;
-    let path = |value: &Option<PathBuf>| {
-        let absolute = setup.surroundings.absolute(value.as_ref()?);
+/// The flags given, else those that were there, as they can stand for any directory that git runs in.
+fn flags(setup: &Setup<'_>, host: &Host, kept: Flags) -> Vec<(&'static str, String)> {
+    let given = setup.flags;
+    let text = |given: &Option<String>, kept| given.clone().or(kept);
+    let path = |given: &Option<PathBuf>, kept: Option<PathBuf>| {
+        let absolute = setup.surroundings.absolute(given.as_ref().or(kept.as_ref())?);
         Some(absolute.to_string_lossy().into_owned())
     };
-    let on_failure = flags.on_failure.and_then(|what| what.to_possible_value());
-    // The helper answers only for hosts on its list; GitLab's is served because of its token.
-    let is_listed = !flags.host.is_empty() && setup.context.settings.kind(host) == HostKind::GitHub;
+    let on_failure = given.on_failure.or(kept.on_failure);
+    // git runs the line where no variable may name the host. GitLab's is served by its token.
+    let is_default = given.host.is_empty() && kept.host.is_empty() && is_default_host(host);
+    let is_named = !is_default && setup.context.settings.kind(host) == HostKind::GitHub;
     let values = [
-        ("--api-url", flags.api_url.clone()),
-        ("--town", flags.town.clone()),
-        ("--rig", flags.rig.clone()),
-        ("--workspace", path(&flags.workspace)),
-        ("--host", is_listed.then(|| host.to_string())),
-        ("--cache-dir", path(&flags.cache_dir)),
-        ("--config", path(&flags.config)),
-        ("--on-failure", on_failure.map(|what| what.get_name().to_owned())),
+        ("--api-url", text(&given.api_url, kept.api_url)),
+        ("--town", text(&given.town, kept.town)),
+        ("--rig", text(&given.rig, kept.rig)),
+        ("--workspace", path(&given.workspace, kept.workspace)),
+        ("--host", is_named.then(|| host.to_string())),
+        ("--cache-dir", path(&given.cache_dir, kept.cache_dir)),
+        ("--config", path(&given.config, kept.config)),
+        ("--on-failure", on_failure.map(|what| what.as_str().to_owned())),
     ];
     values.into_iter().filter_map(|(flag, value)| Some((flag, value?))).collect()
 }
@@ -149,7 +151,7 @@ pub(super) fn exports(setup: &Setup<'_>) -> Result<String, Failure> {
     let mut lines = setup.git.lines_for(None)?;
     lines.retain(|line| line.scope == "command");
     let mut pairs: Vec<(String, String)> = Vec::new();
-    for wanted in wanted(setup)? {
+    for wanted in wanted(setup, &lines)? {
         let chain = helpers_for(&lines, &wanted.host);
         if chain.len() != 1 || chain[0].value != wanted.line {
             pairs.extend([(wanted.key(), String::new()), (wanted.key(), wanted.line)]);

@@ -7,6 +7,8 @@ fn each_line_that_gets_in_the_way_is_told_and_the_fix_removes_it() {
         // Where only a person can take a token out.
         scene.home.set("GIT_EDITOR", "sed -i /sentinel/d");
         let host = scene.town.github.host();
+        // What a fix adds goes behind it, unless nothing is to be added.
+        scene.shell("git credential-gastown setup");
         let included = scene.path("included");
         fs::write(&included, "").unwrap();
         let include = ["config", "--global", "include.path", included.to_str().unwrap()];
@@ -105,4 +107,12 @@ fn a_remote_elsewhere_is_told_with_how_to_serve_its_host() {
     scene.git(&["remote", "add", "other", "https://gitlab.example/acme/app.git"]);
     let fix = format!("setup --host {} --host https://gitlab.example", scene.host());
     scene.diagnose(&[]).finds_only("warn", "remotes", "answer for https://gitlab.example", &fix);
+}
+
+#[test]
+fn host_that_git_asks_this_helper_for_in_vain_is_told_and_the_fix_serves_it() {
+    let mut scene = Scene::newest();
+    scene.home.set("GASTOWN_GIT_HOSTS", "git.example");
+    scene.is_fixed_as_told("fail", "helpers", "keeps from answering");
+    scene.git(&["ls-remote"]);
 }

@@ -34,7 +34,7 @@ fn sixteen_setups_at_once_configure_git_once_and_can_be_undone() {
                 let output = setup.wait_with_output().expect("it ends");
                 assert!(output.status.success(), "round {round}: {output:?}");
             }
-            assert_eq!(scene.read(".gitconfig"), MINE.to_owned() + &scene.added(HELPER));
+            assert_eq!(scene.read(".gitconfig"), MINE.to_owned() + &scene.added());
             assert_eq!(remains(&scene), Vec::<PathBuf>::new());
             scene.setup(&["--undo"]).assert_ok();
             assert_eq!(scene.read(".gitconfig"), MINE);
@@ -85,7 +85,7 @@ fn git_config_at_the_same_time_loses_nothing() {
     }
     let listed = scene.home.git(&["config", "--global", "--get-regexp", "mine"]);
     assert_eq!(listed.stdout.lines().count(), usize::try_from(written).unwrap());
-    assert_eq!(scene.helpers(&["--global"]), ["", HELPER]);
+    assert_eq!(scene.helpers(&["--global"]), ["", &*scene.line()]);
 }
 
 /// The system calls that change something, and the one between taking the lock and publishing. A
@@ -141,7 +141,7 @@ fn kill_everywhere(arguments: &[&str], is_prepared: bool, follow: fn(&Scene)) {
             if is_prepared {
                 scene.setup(&[]).assert_ok();
             }
-            let with_ours = MINE.to_owned() + &scene.added(HELPER);
+            let with_ours = MINE.to_owned() + &scene.added();
             let killed = killed_at(&scene, calls, number, arguments);
             let text = scene.read(".gitconfig");
             assert!(text == MINE || text == with_ours, "{calls} {number}: {text}");
@@ -163,7 +163,7 @@ fn setup_killed_at_any_system_call_leaves_the_old_file_or_the_new_one() {
     kill_everywhere(&[], false, |scene| {
         let again = scene.setup(&[]);
         again.assert_ok();
-        assert_eq!(scene.read(".gitconfig"), MINE.to_owned() + &scene.added(HELPER));
+        assert_eq!(scene.read(".gitconfig"), MINE.to_owned() + &scene.added());
         scene.home.git(&["config", "--global", "user.email", "x"]).assert_ok();
         scene.home.git(&["config", "--global", "--unset", "user.email"]).assert_ok();
         scene.setup(&["--undo"]).assert_ok();

@@ -9,7 +9,7 @@ fn a_push_works_after_setup_and_nothing_else() {
         let ran = scene.setup(&[]);
         assert!(ran.assert_ok().stdout.contains(".gitconfig"), "{ran:?}");
         assert!(ran.stdout.contains("the empty line makes git forget"), "{ran:?}");
-        assert_eq!(scene.read(".gitconfig"), scene.added(HELPER));
+        assert_eq!(scene.read(".gitconfig"), scene.added());
         scene.clone_and_push();
     }
 }
@@ -34,7 +34,7 @@ fn hosts_of_github_are_set_up_unless_others_are_named_and_a_second_setup_changes
 fn lines_in_an_included_file_count() {
     for git in Git::all() {
         let scene = Scene::new(&git);
-        scene.write("included", &scene.added(HELPER));
+        scene.write("included", &scene.added());
         scene.write(".gitconfig", "[include]\n\tpath = included\n");
         let before = scene.snapshot();
         let ran = scene.setup(&[]);
@@ -71,8 +71,32 @@ fn comments_and_other_peoples_lines_stay_byte_for_byte() {
         scene.write(".gitconfig", &mine);
         scene.setup(&[]).assert_ok();
         let text = scene.read(".gitconfig");
-        assert_eq!(text, format!("{mine}\thelper = \n\thelper = {HELPER}\n"));
+        assert_eq!(text, format!("{mine}\thelper = \n\thelper = {}\n", scene.line()));
     }
+}
+
+#[test]
+fn flags_of_an_earlier_setup_stay_until_others_are_given() {
+    let mut scene = Scene::alone(&Git::newest());
+    let flags = ["--api-url", "http://127.0.0.1:1", "--town", "a", "--on-failure", "next"];
+    scene.setup(&flags).assert_ok();
+    let line = scene.helpers(&[]).pop().unwrap();
+    assert!(line.contains("--town a") && line.contains("--api-url"), "{line}");
+    scene.home.unset("GASTOWN_GIT_HOSTS");
+    for arguments in [&[][..], &["--host", "https://git.example"], &["--migrate", "."]] {
+        scene.setup(arguments).assert_ok();
+        assert_eq!(scene.helpers(&[]), ["", &*line], "{arguments:?}");
+    }
+    scene.setup(&["--host", "https://git.example", "--town", "b"]).assert_ok();
+    assert_eq!(scene.helpers(&[]), ["", &*line.replace("--town a", "--town b")]);
+}
+
+#[test]
+fn host_that_a_variable_named_is_served_without_it_from_then_on() {
+    let mut scene = Scene::new(&Git::newest());
+    scene.setup(&[]).assert_ok();
+    scene.home.unset("GASTOWN_GIT_HOSTS");
+    scene.clone_and_push();
 }
 
 #[test]
@@ -109,7 +133,7 @@ fn a_program_in_a_directory_with_spaces_is_called() {
         let mut setup = scene.home.command(&program);
         setup.arg("setup");
         Ran::run(setup, b"").assert_ok();
-        assert!(scene.helpers(&[])[1].ends_with(r"/a\ b\'c/git-credential-gastown"));
+        assert!(scene.helpers(&[])[1].contains(r"/a\ b\'c/git-credential-gastown --host"));
         scene.clone_and_push();
     }
 }
@@ -131,9 +155,9 @@ fn each_place_is_written_to_and_no_other() {
         in_repository(&["--local"]).assert_ok();
         assert!(scene.read("repository/.git/config").contains(HELPER));
         in_repository(&["--file", "../mine"]).assert_ok();
-        assert_eq!(scene.read("mine"), scene.added(HELPER));
+        assert_eq!(scene.read("mine"), scene.added());
         in_repository(&["--system"]).assert_ok();
-        assert_eq!(scene.read("system"), scene.added(HELPER));
+        assert_eq!(scene.read("system"), scene.added());
         let global = in_repository(&["--global"]);
         assert!(global.assert_ok().stdout.contains("already set up by file:"), "{global:?}");
         assert!(!scene.path(".gitconfig").exists(), "the system's line holds for all");
@@ -150,8 +174,8 @@ fn store_helper_behind_ours_is_put_before_it() {
             scene.home.git(&["config", "--global", "--add", &key, "store"]).assert_ok();
             scene.setup(&[]).assert_ok();
             let text = scene.read(".gitconfig");
-            assert!(text.ends_with(&scene.added(HELPER)) || part.is_empty(), "{text}");
-            assert_eq!(scene.helpers(&["--global"]).last().unwrap(), HELPER, "{text}");
+            assert!(text.ends_with(&scene.added()) || part.is_empty(), "{text}");
+            assert_eq!(scene.helpers(&["--global"]).last().unwrap(), &scene.line(), "{text}");
         }
     }
 }
