@@ -18,7 +18,7 @@ Usage: sh install.sh [--prefix DIR | --system] [--musl | --glibc | --binary FILE
                   DIR/share/man/man1/$NAME.1
   --system        the same as --prefix /usr/local
   --musl          build for musl, and have rustup add what Rust needs for that; the program
-                  starts in about half the time. Done anyway if nothing has to be added
+                  starts in two thirds of the time. Done anyway if nothing has to be added
   --glibc         build for the GNU C library in any case
   --binary FILE   install this program instead of building one
   --setup         then run: $NAME setup --global
@@ -120,11 +120,11 @@ choose_target() {
     if ! rust_is_at_least "$MUSL_RUST"; then
         [ -z "$libc" ] ||
             fail "--musl needs rustc 1.$MUSL_RUST or newer, and this is $(rustc --version); run: rustup update"
-        hint="rustc 1.$MUSL_RUST or newer could build one for musl, which starts in half the time"
+        hint="rustc 1.$MUSL_RUST or newer could build one for musl, which starts sooner"
     elif has_library "$quick"; then
         platform=$quick
     elif [ -z "$libc" ]; then
-        hint='for one that starts in half the time: sh install.sh --musl'
+        hint="for one that starts sooner: sh install.sh --musl --prefix $(quoted "$prefix")"
     elif ! has rustup; then
         fail "--musl needs Rust's library for $quick, and there is no rustup to add it; see https://rustup.rs"
     else

@@ -233,8 +233,8 @@ impl Settings {
             [some @ .., last] => Some(format!("{} and {last} are unset", some.join(", "))),
         };
         let what: Vec<_> = wrong.into_iter().flatten().chain(unset).collect();
-        let advice = "correct that in the environment or the config file, or set GITHUB_CLI_PAT; \
-                      to check, run: git credential-gastown doctor";
+        let advice = "set or correct that in the environment, in the config file or by the flags of \
+                      setup, or set GITHUB_CLI_PAT; to check, run: git credential-gastown doctor";
         Err(Failure::new(Name::ConfigMissing, Retry::WhenMended, what.join("; "), advice)
             .briefly("not configured"))
     }

@@ -41,7 +41,10 @@ pub(super) fn run(flags: &Flags, messages: &Messages, url: Option<&str>) -> Resu
         request.and_then(|request| context.served_host(&request).map(|host| (request, host)))
     else {
         if url.is_some() {
-            messages.hint("not one of our hosts, so git gets no answer; see --host");
+            messages.hint(
+                "git gets no answer: not https, or not one of our hosts; those are listed by: git \
+                 credential-gastown status",
+            );
         }
         return Ok(ExitCode::SUCCESS);
     };

@@ -232,10 +232,10 @@ impl Walk<'_> {
         let is_root = geteuid().is_root() && !self.setup.options.any_owner;
         let Some(owner) = stranger.filter(|_| is_root) else { return Ok(()) };
         let what = format!("{:?} belongs to user {owner}", own.path);
+        let (target, top) = (self.target.flag(), word(&self.top.path.to_string_lossy()));
         let advice = format!(
-            "as that user, or with --any-owner, run: git credential-gastown setup{} --migrate {}",
-            self.target.flag(),
-            word(&self.top.path.to_string_lossy())
+            "run this as that user, without --any-owner, or as root: git credential-gastown \
+             setup{target} --any-owner --migrate {top}"
         );
         Err(failure(what, &advice).into())
     }
