@@ -68,7 +68,7 @@ pub(crate) struct Settings {
     /// The hosts that are served: the listed ones, the GitLab instance if there is a token, and for
     /// people those that git asks this helper for.
     pub hosts: Vec<Host>,
-    /// The same without the last: what `setup` configures.
+    /// Those that git's own `get` serves, if its helper line names none.
     pub listed_hosts: Vec<Host>,
     /// Where the hosts, the cache's directory and what to do on failure come from, if from
     /// anywhere.
@@ -198,6 +198,14 @@ impl Settings {
             warnings: std::mem::take(&mut sources.warnings),
             notes: std::mem::take(&mut sources.notes),
         }
+    }
+
+    /// The listed hosts, and where no list is set those that are set up already.
+    pub(crate) fn hosts_to_set_up(&self) -> &[Host] {
+        let is_of_git = |(name, origin): &(&str, Option<Origin>)| {
+            *name == "hosts" && matches!(origin, Some(Origin::HelperLine(_)))
+        };
+        if self.origins.iter().any(is_of_git) { &self.hosts } else { &self.listed_hosts }
     }
 
     /// Whether the host is ours to answer for.

@@ -194,11 +194,27 @@ fn flags_that_setup_wrote_count_for_every_command() {
     let given = format!("GIT_TOKEN={expected}\n");
     assert!(home.helper(&["exec", "--", "env"], "").assert_ok().stdout.contains(&given));
     let given = format!("GH_ENTERPRISE_TOKEN={expected}\n");
-    assert!(home.helper(&["gh", "-u", "X"], "").assert_ok().stdout.contains(&given));
+    assert!(home.helper(&["gh", "-u", "api"], "").assert_ok().stdout.contains(&given));
     home.helper(&["refresh"], "").assert_ok();
     let told = home.helper(&["status"], "");
     assert!(told.assert_ok().stdout.contains("(from --api-url in git's helper line)"), "{told:?}");
     home.helper(&["doctor", "--offline"], "").assert_ok();
+}
+
+#[test]
+fn hosts_that_are_set_up_replace_the_default_ones() {
+    let town = Town::start();
+    let home = set_up(&town, RIG, "ghe.example");
+    home.helper(&["token"], "").assert_ok();
+    assert_eq!(home.helper(&["token", "github.com"], "").code, 1);
+    let got = home.helper(&["get", "https://github.com"], "");
+    assert_eq!(got.assert_ok().stdout, "", "{got:?}");
+    let told = home.helper(&["doctor", "--offline"], "");
+    assert!(!told.stdout.contains("https://github.com"), "{told:?}");
+    // Nor does a later setup add them.
+    home.helper(&["setup"], "").assert_ok();
+    let lines = home.git(&["config", "--global", "--get-regexp", "credential"]).stdout;
+    assert!(!lines.contains("github.com"), "{lines}");
 }
 
 #[test]

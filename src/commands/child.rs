@@ -19,6 +19,13 @@ const NO_TOKEN: u8 = 125;
 const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
+/// For github.com and its tenants.
+pub(super) const GITHUB: [&str; 2] = ["GH_TOKEN", "GITHUB_TOKEN"];
+/// For every other host that gh talks to.
+pub(super) const ENTERPRISE: [&str; 2] = ["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"];
+/// For whatever git asks.
+pub(super) const GIT: &str = "GIT_TOKEN";
+
 /// Where programs look for the token of a host, and which host that is.
 ///
 /// <https://cli.github.com/manual/gh_help_environment>
@@ -37,12 +44,14 @@ impl Variables {
             return Self { tokens: &["GITLAB_TOKEN"], host };
         }
         let is_needed = name != "github.com" || agent::gh_host().is_some();
-        let tokens: &[_] = if name == "github.com" || name.ends_with(".ghe.com") {
-            &["GH_TOKEN", "GITHUB_TOKEN"]
-        } else {
-            &["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"]
-        };
+        let tokens: &[_] =
+            if name == "github.com" || name.ends_with(".ghe.com") { &GITHUB } else { &ENTERPRISE };
         Self { tokens, host: is_needed.then_some(("GH_HOST", name)) }
+    }
+
+    /// Whether gh takes the token for any host that it is told to talk to.
+    pub(super) fn are_for_any_host(&self) -> bool {
+        self.tokens == ENTERPRISE
     }
 
     /// A token that somebody has set for good in a variable that is for programs only: theirs, so
@@ -60,7 +69,8 @@ impl Variables {
         let kept = self.kept();
         let tokens = self.tokens.iter().filter(|name| kept != Some(**name));
         let host = self.host.iter().map(|(name, host)| (*name, Some(OsStr::new(host))));
-        tokens.map(|name| (*name, Some(token))).chain(host).collect()
+        let tokens = tokens.copied().chain([GIT]).map(|name| (name, Some(token)));
+        tokens.chain(host).collect()
     }
 }
 

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
+use git_credential_gastown::gh::host_of_repository;
 
-use super::child::{NotRun, Variables, replace_by};
+use super::child::{NotRun, Variables, gh_name, replace_by};
 use crate::Context;
 use crate::config::agent;
 use crate::program::{Obstacle, Start, as_value, find_all};
@@ -27,8 +28,11 @@ pub(super) fn run(
     let token = as_value(&credential.token);
     let variables = Variables::of(context, &host);
     let more = more_variables.iter().map(|name| (name.as_str(), Some(token)));
-    let variables = variables.with(token).into_iter().chain([("GIT_TOKEN", Some(token))]);
-    let variables = variables.chain(more).collect();
+    // gh would go by it, and send the token to that host.
+    let repository = agent::gh_repository().and_then(|text| host_of_repository(&text));
+    let is_elsewhere = repository.is_some_and(|name| name != gh_name(&host));
+    let unset = is_elsewhere.then_some(("GH_REPO", None));
+    let variables = variables.with(token).into_iter().chain(more).chain(unset).collect();
     replace_by(context.messages, Start { program: &program, name, arguments, variables })
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Result, anyhow};
 use git_credential_gastown::gh::{Words, host_of_repository, normal};
 use git_credential_gastown::host::{Host, Kind};
 
-use super::child::{NotRun, Variables, gh_name, replace_by};
+use super::child::{ENTERPRISE, GIT, GITHUB, NotRun, Variables, gh_name, replace_by};
 use crate::Context;
 use crate::cli::{Flags, OnFailure};
 use crate::config::agent;
@@ -44,7 +44,7 @@ pub(super) fn run(flags: &Flags, messages: &Messages, arguments: &[OsString]) ->
     }
     let Some(host) = host(&context, &words) else {
         messages.trace(format_args!("gh may talk to a host that is not ours: no token"));
-        return become_gh(snapshots(&context));
+        return become_gh(snapshots());
     };
     let context = context.about(flags, host.clone());
     let variables = Variables::of(&context, &host);
@@ -68,6 +68,13 @@ fn host(context: &Context<'_>, words: &Words<'_>) -> Option<Host> {
     if words.leave_the_host_open() {
         return None;
     }
+    let host = probable_host(context, words)?;
+    // gh sends the token for an enterprise host to whatever host it talks to, but github.com.
+    let is_certain = words.name_a_command() || !Variables::of(context, &host).are_for_any_host();
+    is_certain.then_some(host)
+}
+
+fn probable_host(context: &Context<'_>, words: &Words<'_>) -> Option<Host> {
     let hosts = context.settings.hosts.iter();
     let ours = hosts.filter(|host| context.settings.kind(host) == Kind::GitHub).cloned();
     let ours: Vec<_> = ours.collect();
@@ -92,14 +99,13 @@ fn host(context: &Context<'_>, words: &Words<'_>) -> Option<Host> {
     remote.or_else(|| ours.into_iter().next().filter(|_| !is_elsewhere))
 }
 
-/// The variables that hold a short-lived token for a host of ours: gh would take one of them for
-/// another host too.
-fn snapshots<'a>(context: &Context<'_>) -> Vec<(&'a str, Option<&'a OsStr>)> {
-    let hosts = context.settings.hosts.iter();
-    let names = hosts.flat_map(|host| Variables::of(context, host).tokens);
+/// The variables that hold a short-lived token, which is for a host of ours: gh would take one of
+/// them for another host too.
+fn snapshots<'a>() -> Vec<(&'a str, Option<&'a OsStr>)> {
+    let names = GITHUB.into_iter().chain(ENTERPRISE).chain([GIT]);
     let is_snapshot =
-        |name: &&&str| agent::token(name).is_some_and(|token| token.is_installation_token());
-    names.filter(is_snapshot).map(|name| (*name, None)).collect()
+        |name: &&str| agent::token(name).is_some_and(|token| token.is_installation_token());
+    names.filter(is_snapshot).map(|name| (name, None)).collect()
 }
 
 /// The first `gh` on the search path that is not this program. If this process has become one

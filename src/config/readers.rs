@@ -43,8 +43,9 @@ fn rig_here(workspace: &Path, here: &Path) -> Option<Id> {
         .or_else(|| rig_of_directory(&workspace.canonicalize().ok()?, here))
 }
 
-/// The hosts that are listed, and the GitLab instance if there is a token for it; and where they
-/// come from. Those that git asks us for come before the default ones.
+/// The hosts that are served, those that are listed, and where the former come from. Both have the
+/// GitLab instance if there is a token for it. Where no list is set, the hosts that git asks this
+/// helper for are all that is served: somebody who set up another host has left out the default ones.
 pub(super) fn hosts(
     sources: &mut Sources<'_>,
     given: &Given<'_>,
@@ -75,12 +76,14 @@ pub(super) fn hosts(
         listed.push(gitlab.host.clone());
     }
     let of_git: &[Host] = if given.flags.host.is_empty() { &given.helper.hosts } else { &[] };
-    let (first, then) = if is_default { (of_git, &*listed) } else { (&*listed, of_git) };
-    let mut served = first.to_vec();
-    served.extend(then.iter().filter(|host| !first.contains(host)).cloned());
+    let is_of_git = is_default && !of_git.is_empty();
+    let mut served = if is_of_git { of_git.to_vec() } else { listed.clone() };
+    let gitlab = gitlab.token.as_ref().map(|_| &gitlab.host);
+    let more: Vec<_> = of_git.iter().chain(gitlab).filter(|it| !served.contains(it)).collect();
+    served.extend(more.into_iter().cloned());
     let origin = match (&given.flags.host[..], of_git) {
         ([_, ..], _) => Some(Origin::Flag("--host")),
-        (_, [_, ..]) if is_default => Some(Origin::HelperLine("the host")),
+        _ if is_of_git => Some(Origin::HelperLine("the host")),
         _ => list.origin().cloned(),
     };
     (served, listed, origin)

@@ -48,6 +48,43 @@ impl<'a> Words<'a> {
         self.commands().starts_with(&["auth", "git-credential"])
     }
 
+    /// Whether the command is one of gh's own. An alias or an extension may name any host.
+    pub fn name_a_command(&self) -> bool {
+        const COMMANDS: [&str; 30] = [
+            "agent-task",
+            "api",
+            "attestation",
+            "auth",
+            "browse",
+            "cache",
+            "codespace",
+            "discussion",
+            "extension",
+            "gist",
+            "gpg-key",
+            "issue",
+            "label",
+            "licenses",
+            "org",
+            "pr",
+            "preview",
+            "project",
+            "release",
+            "repo",
+            "ruleset",
+            "run",
+            "search",
+            "secret",
+            "skill",
+            "ssh-key",
+            "status",
+            "variable",
+            "workflow",
+            "extensions",
+        ];
+        self.commands().first().is_some_and(|command| COMMANDS.contains(command))
+    }
+
     /// Whether gh will look at the remotes of the repository that it runs in.
     pub fn look_at_remotes(&self) -> bool {
         const COMMANDS: [&str; 11] = [
@@ -122,6 +159,8 @@ impl<'a> Words<'a> {
         };
         let mut repositories = self.values("--repo", Some('R'));
         repositories.extend(self.values(more, None));
+        // Without a value gh goes by GH_REPO.
+        repositories.retain(|repository| !repository.is_empty());
         repositories
     }
 

@@ -12,6 +12,7 @@ use super::{Examination, Finding, Status};
 use crate::config::{flags_in, is_executable};
 
 const SET_UP: &str = "git credential-gastown setup";
+const SET_UP_HERE: &str = "git credential-gastown setup --local";
 const MIGRATE: &str = "git credential-gastown setup --migrate .";
 
 pub(super) fn check(examination: &Examination<'_>) -> Vec<Finding> {
@@ -20,6 +21,7 @@ pub(super) fn check(examination: &Examination<'_>) -> Vec<Finding> {
     let mut findings = helpers(examination);
     findings.extend(overruling(examination));
     findings.extend(ownership(examination));
+    findings.extend(protocol(examination));
     for line in lines {
         findings.extend(token(examination, line));
         findings.extend(rewriting(examination, line));
@@ -58,7 +60,16 @@ fn of_chain(examination: &Examination<'_>, host: &Host, chain: &[&Line]) -> Vec<
     let Some(ours) = chain.iter().position(|line| kind(&line.value) == Kind::Ours) else {
         let asked = chain.first().map(|first| format!("{}, and not this helper", named(first)));
         let asked = asked.unwrap_or_else(|| "no helper".to_owned());
-        return vec![Finding::fail(CHECK, format!("git asks {asked}"), SET_UP)];
+        let is_of_repository = |line: &Line| matches!(&*line.scope, "local" | "worktree");
+        let is_reset =
+            |line: &Line| line.is_helper() && line.value.is_empty() && is_of_repository(line);
+        let fix = match chain.first() {
+            Some(first) if is_of_repository(first) && kind(&first.value) == Kind::Store => MIGRATE,
+            // What is set up elsewhere is forgotten in this repository.
+            _ if examination.lines().iter().any(is_reset) => SET_UP_HERE,
+            _ => SET_UP,
+        };
+        return vec![Finding::fail(CHECK, format!("git asks {asked}"), fix)];
     };
     let finding = |(index, line): (usize, &&Line)| {
         let helper = named(line);
@@ -119,6 +130,16 @@ fn unset_store(line: &Line) -> String {
         "local" | "worktree" => MIGRATE.to_owned(),
         _ => format!("{} '(^|/|-)store( |$)'", unset(line)),
     }
+}
+
+/// That git must not use the scheme of the host, which the server's check would not notice: it sets
+/// its own list.
+fn protocol(examination: &Examination<'_>) -> Option<Finding> {
+    let scheme = examination.host.as_ref()?.scheme();
+    let last = |key: &str| examination.lines().iter().rfind(|line| line.key == key);
+    let rule = last(&format!("protocol.{scheme}.allow")).or_else(|| last("protocol.allow"))?;
+    let what = || format!("git must not use {scheme} ({} in {})", rule.key, rule.origin);
+    (rule.value == "never").then(|| Finding::fail("protocol", what(), unset(rule)))
 }
 
 /// A token in a URL, which git uses without asking any helper.

@@ -34,6 +34,8 @@ use crate::git::Git;
 const RESULT: &str = ".gastown-setup-";
 /// How the name of the private directory of a copy begins.
 const COPY: &str = "gastown-setup-";
+/// Between making a directory and locking it, in seconds.
+const JUST_MADE: i64 = 5;
 /// No setup takes so long, in seconds.
 const OLDEST_COPY: i64 = 3600;
 /// How long to wait for a git that changes the file, and for other setups.
@@ -181,14 +183,21 @@ impl GitFile {
     }
 }
 
-/// Removes the copies of setups of this user that were killed. Best effort.
+/// Removes the copies of setups of this user that were killed: nobody has a lock on them, or they
+/// are old and the file system has no locks. Best effort.
 fn remove_old_copies(temporary: &Directory) {
     let names = temporary.names().unwrap_or_default();
     let is_copy = |name: &&OsString| name.as_encoded_bytes().starts_with(COPY.as_bytes());
-    let oldest = clock::now().millis() / 1000 - OLDEST_COPY;
+    let now = clock::now().millis() / 1000;
     for name in names.iter().filter(is_copy) {
         let Ok(copy) = temporary.enter(name) else { continue };
-        let is_old = |stat: Stat| stat.st_uid == geteuid().as_raw() && stat.st_mtime < oldest;
+        let longest = match copy.try_lock() {
+            Ok(Some(_)) => JUST_MADE,
+            Ok(None) => continue,
+            Err(_) => OLDEST_COPY,
+        };
+        let is_old =
+            |stat: Stat| stat.st_uid == geteuid().as_raw() && stat.st_mtime < now - longest;
         if copy.stat().is_ok_and(is_old) {
             for file in copy.names().unwrap_or_default() {
                 let _ = copy.remove(file);
@@ -228,6 +237,8 @@ pub(super) struct WorkingCopy<'a> {
     /// What was copied; `None` if there is no such file.
     pub before: Option<Vec<u8>>,
     place: TempDir,
+    /// Tells other setups that this one still runs.
+    _lock: Option<OwnedFd>,
 }
 
 impl<'a> WorkingCopy<'a> {
@@ -237,13 +248,14 @@ impl<'a> WorkingCopy<'a> {
         let directory = Directory::open(place.path())?;
         let above = directory.parent()?;
         remove_old_copies(&above);
+        let lock = directory.try_lock().ok().flatten();
         let (own, above) = (directory.stat()?, above.stat()?);
         let is_safe = above.st_mode & 0o022 == 0 || above.st_mode & 0o1000 != 0;
         if own.st_uid != geteuid().as_raw() || own.st_mode & 0o077 != 0 || !is_safe {
             bail!("others can change {:?}, set TMPDIR to another directory", directory.path);
         }
         let file = GitFile { directory, name: "config".into() };
-        let copy = Self { git, original, file, before, place };
+        let copy = Self { git, original, file, before, place, _lock: lock };
         copy.replace(copy.before.as_deref())?;
         Ok(copy)
     }

@@ -115,6 +115,7 @@ impl Walk<'_> {
                 directory.enter(".git").and_then(|own| self.repository(&own, Some(directory)))
             }
             Entry::File => self.linked_from(directory),
+            Entry::Link(target) => self.left_behind_link(&directory.path, &target),
             _ if is_repository(directory) => self.repository(directory, None),
             _ => Ok(()),
         };
@@ -197,6 +198,15 @@ impl Walk<'_> {
         match own.path.starts_with(&self.top.path) {
             true => Ok(()),
             false => Err(elsewhere(&path, "is not named back by", &own.path)),
+        }
+    }
+
+    /// No link is followed. What it leads to is looked at if it lies below the directory given.
+    fn left_behind_link(&self, worktree: &Path, target: &Path) -> Result<()> {
+        let (path, target) = (worktree.join(".git"), worktree.join(target));
+        match Directory::open(&target) {
+            Ok(own) if own.path.starts_with(&self.top.path) => Ok(()),
+            _ => Err(elsewhere(&path, "is a link to", &target)),
         }
     }
 

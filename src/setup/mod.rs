@@ -89,7 +89,7 @@ pub(crate) fn run(context: &Context<'_>, flags: &Flags, options: &Options) -> Re
     surroundings.tokens.iter().for_each(|(_, token)| context.messages.remember(token));
     let notes = Notes::new(surroundings.notes.clone());
     let git = Git::find(&surroundings)?;
-    let hosts = context.settings.listed_hosts.clone();
+    let hosts = context.settings.hosts_to_set_up().to_vec();
     let new_mode = 0o600 | (0o666 & !mask);
     let setup = Setup { context, flags, options, surroundings, git, notes, hosts, new_mode };
     if options.target.print_env {

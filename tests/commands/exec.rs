@@ -54,6 +54,19 @@ fn command_gets_the_variables_of_its_host_and_keeps_all_others() {
 }
 
 #[test]
+fn repository_at_another_host_is_taken_out_of_the_environment() {
+    let (_town, mut home) = settled();
+    for (repository, stays) in
+        [("evil.example/o/r", false), ("ghe.example/o/r", true), ("o/r", true)]
+    {
+        home.set("GH_REPO", repository);
+        let ran = home.helper(&["exec", "--host", "ghe.example", "--", "env"], "");
+        let left = variable(&ran.assert_ok().stdout, "GH_REPO");
+        assert_eq!(left, stays.then_some(repository), "{ran:?}");
+    }
+}
+
+#[test]
 fn command_for_gitlab_gets_none_of_githubs_variables() {
     let (town, mut home) = settled();
     home.set("GITLAB_TOKEN", "glpat-mine").set("GITLAB_INSTANCE_URL", "https://git.example");

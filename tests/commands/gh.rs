@@ -237,10 +237,27 @@ fn snapshot_for_our_host_does_not_go_to_another_and_a_users_own_token_does() {
     home.set("GH_ENTERPRISE_TOKEN", "ghs_stale").set("GITHUB_ENTERPRISE_TOKEN", "ghp_mine");
     let ran = given(&home, &foreign);
     assert_eq!(tokens(&ran), [None, None, None, Some("ghp_mine")], "{ran:?}");
-    // Not for a host of ours.
+    // An installation token is of no use to anybody else.
     home.set("GASTOWN_GIT_HOSTS", "github.com");
     let ran = given(&home, &foreign);
-    assert_eq!(tokens(&ran), [None, None, Some("ghs_stale"), Some("ghp_mine")], "{ran:?}");
+    assert_eq!(tokens(&ran), [None, None, None, Some("ghp_mine")], "{ran:?}");
+}
+
+#[test]
+fn alias_or_empty_repository_carries_no_token_to_another_host() {
+    let (town, mut home) = on_path(&["real"]);
+    home.set("GASTOWN_GIT_HOSTS", "ghe.example");
+    // An alias may name any host, and so may an extension.
+    assert_eq!(tokens(&given(&home, &["my-alias"])), [None; 4]);
+    home.set("GH_REPO", "evil.example/o/r");
+    for words in [&["pr", "list", "-R", ""][..], &["pr", "list", "--repo", ""], &["issue", "list"]]
+    {
+        assert_eq!(tokens(&given(&home, words)), [None; 4], "{words:?}");
+    }
+    assert_eq!(town.worker.git_token_calls(), 0);
+    // gh takes this one for github.com only.
+    home.set("GASTOWN_GIT_HOSTS", "github.com").unset("GH_REPO");
+    assert_reached(&town, &given(&home, &["my-alias"]));
 }
 
 /// A repository in the home with these remotes.

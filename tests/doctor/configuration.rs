@@ -116,3 +116,22 @@ fn host_that_git_asks_this_helper_for_in_vain_is_told_and_the_fix_serves_it() {
     scene.is_fixed_as_told("fail", "helpers", "keeps from answering");
     scene.git(&["ls-remote"]);
 }
+
+#[test]
+fn repository_that_forgets_the_helper_is_told_and_the_fix_asks_it_again() {
+    let scene = Scene::newest();
+    scene.shell("git credential-gastown setup");
+    scene.git(&["config", "credential.helper", ""]);
+    scene.is_fixed_as_told("fail", "helpers", "git asks no helper");
+    scene.git(&["ls-remote"]);
+}
+
+#[test]
+fn scheme_that_git_must_not_use_is_told_and_the_fix_allows_it() {
+    let scene = Scene::newest();
+    scene.git(&["config", "protocol.allow", "never"]);
+    scene.is_fixed_as_told("fail", "protocol", "git must not use http");
+    scene.git(&["config", "protocol.allow", "never"]);
+    scene.git(&["config", "protocol.http.allow", "always"]);
+    scene.diagnose(&[]).says_of_a_push(Some(true));
+}

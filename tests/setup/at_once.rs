@@ -1,5 +1,7 @@
 //! One change is one rename, whoever else is at it and whenever it is killed.
 
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
@@ -281,4 +283,23 @@ fn full_disk_changes_nothing() {
     assert_eq!(text, MINE);
     assert_eq!(left, Vec::<PathBuf>::new());
     again.assert_ok();
+}
+
+#[test]
+fn copy_of_a_killed_setup_is_removed_and_that_of_a_running_one_is_not() {
+    let mut scene = Scene::alone(&Git::newest());
+    let places = ["gastown-setup-dead", "gastown-setup-running"].map(|name| scene.path(name));
+    for place in &places {
+        fs::create_dir(place).unwrap();
+        fs::set_permissions(place, Permissions::from_mode(0o700)).unwrap();
+        fs::write(place.join("config"), "").unwrap();
+        let old = SystemTime::now() - Duration::from_secs(60);
+        File::open(place).unwrap().set_modified(old).unwrap();
+    }
+    let running = File::open(&places[1]).unwrap();
+    running.lock().unwrap();
+    let home = scene.home.path().display().to_string();
+    scene.home.set("TMPDIR", &home);
+    scene.setup(&[]).assert_ok();
+    assert_eq!(places.each_ref().map(|place| place.exists()), [false, true]);
 }

@@ -355,3 +355,18 @@ fn whatever_the_umask_git_can_read_what_was_written() {
         assert!(!scene.path(".gitconfig").exists());
     }
 }
+
+#[test]
+fn repository_behind_a_link_is_left_and_named_with_the_command_for_it() {
+    let scene = Scene::alone(&Git::newest());
+    let config = repository(&scene, "real");
+    fs::create_dir(scene.path("linked")).unwrap();
+    symlink("../real/.git", scene.path("linked/.git")).unwrap();
+    let ran = scene.setup(&["--migrate", scene.path("linked").to_str().unwrap()]);
+    let line = ran.stdout.lines().find(|line| line.contains("is a link to")).expect("it is named");
+    assert!(ran.code == 1 && line.starts_with("FAILED"), "{ran:?}");
+    assert!(!is_clear(&config), "no link is followed");
+    let (_, advice) = line.split_once("run: ").expect("a command");
+    scene.paste(advice);
+    assert!(is_clear(&config), "{ran:?}");
+}
