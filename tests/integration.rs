@@ -39,6 +39,8 @@ mod leaks;
 mod lfs;
 /// Clients that are not git heal at the second try.
 mod libgit2;
+/// Programs that outlive a token have a live one in each call.
+mod long_lived;
 /// No secret stays behind in memory that is given back.
 mod memory;
 /// Where a container token may travel, and what may come back.
