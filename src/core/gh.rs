@@ -33,8 +33,9 @@ impl<'a> Words<'a> {
     }
 
     fn ask_for_help(&self) -> bool {
-        let mut own = self.words.iter().take_while(|word| **word != "--");
-        own.any(|word| *word == "--help")
+        let own: Vec<_> = self.words.iter().take_while(|word| **word != "--").collect();
+        // In front of another word `-h` may be a host or a home page.
+        own.iter().any(|word| **word == "--help") || own.last() == Some(&&"-h")
     }
 
     /// Whether gh is about to write itself into git's configuration.
@@ -319,6 +320,7 @@ mod tests {
             "help",
             "version",
             "pr list --help",
+            "pr list -h",
             "auth setup-git --help",
             "completion -s bash",
             "auth login --hostname x",

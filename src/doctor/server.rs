@@ -156,7 +156,12 @@ impl Server<'_> {
         let said = match ask().and_then(|said| if is_final(&said) { Ok(said) } else { ask() }) {
             Ok(said) if said.succeeded => return None,
             Ok(said) => said,
-            Err(failure) => return Some(Finding::of(right, &failure).named(Name::Timeout)),
+            Err(failure) => {
+                let name = self.name;
+                let what = format!("the server of {name} does not answer: {}", failure.what);
+                let fix = format!("git ls-remote {}", word(name));
+                return Some(Finding::fail(right, what, fix).named(Name::Timeout));
+            }
         };
         let Self { name, credential, .. } = self;
         let has = |words| said.stderr.contains(words);
