@@ -10,8 +10,8 @@ use crate::town::lfs::Moment;
 use crate::town::{Git, Home, RIG, Ran, Town, home};
 use crate::transcript::{HELPER, HOUR, MINUTE, REPOSITORY, let_pass};
 
-/// More than one batch, which is a hundred.
-pub(super) const OBJECTS: usize = 110;
+/// Three batches, of a hundred each.
+pub(super) const OBJECTS: usize = 250;
 /// Older than any replication lag.
 const A_WHILE: Duration = MINUTE.saturating_mul(2);
 
@@ -26,13 +26,14 @@ pub(super) struct Way {
     pub(super) cached: bool,
 }
 
-/// Each pair of values of two settings, once; one of them is what is special: git-lfs asks for each
-/// object, with a user name.
-pub(super) const WAYS: [Way; 4] = [
+/// Every pair of values of two settings is among them. Three in a row have both values of each
+/// setting, if the first of them is not the last of all.
+pub(super) const WAYS: [Way; 5] = [
     Way { stored_elsewhere: false, user_in_url: false, cached: true },
     Way { stored_elsewhere: false, user_in_url: true, cached: false },
-    Way { stored_elsewhere: true, user_in_url: false, cached: false },
     Way { stored_elsewhere: true, user_in_url: true, cached: true },
+    Way { stored_elsewhere: true, user_in_url: false, cached: false },
+    Way { stored_elsewhere: false, user_in_url: true, cached: true },
 ];
 
 /// What one command cost.
