@@ -63,8 +63,8 @@ impl Context<'_> {
         }
     }
 
-    /// A log that cannot be written never costs the answer. git runs us many times an hour, so
-    /// that it is told with each new token only, and people each time; the trace tells always.
+    /// A log that cannot be written never costs the answer. People are warned each time; git, which
+    /// runs us many times an hour, only with each new token. The trace always has it.
     pub(crate) fn log(
         &self,
         operation: &str,

@@ -54,8 +54,8 @@ impl Cli {
         command.try_get_matches_from(words).err()
     }
 
-    /// What git runs on every command, without flags, is told at a glance: clap would first build
-    /// the help of every command, which takes longer than reading the cache.
+    /// What git runs on every command, without flags, is recognised without clap, which would first
+    /// build the help of every command, which takes longer than reading the cache.
     fn plain(operation: &OsStr) -> Option<Self> {
         let operation = match operation.to_str()? {
             "get" => Operation::Get { url: None },

@@ -1,6 +1,7 @@
 //! The settings: flags before git's helper line before environment before config files before
-//! defaults, each value with where it came from. The only place that reads the environment and the config file. Decides
-//! nothing: what is missing or malformed is kept as such, for whoever needs it.
+//! defaults, each value with where it came from. The only place that reads the environment and the
+//! config file. Decides nothing: what is missing or malformed is kept as such, for whoever needs
+//! it.
 
 #![expect(clippy::disallowed_methods, reason = "the one place for environment and config file")]
 
@@ -70,6 +71,8 @@ pub(crate) struct Settings {
     pub hosts: Vec<Host>,
     /// Those that git's own `get` serves, if its helper line names none.
     pub listed_hosts: Vec<Host>,
+    /// The listed ones, or those that are set up already if no list is set.
+    pub hosts_to_set_up: Vec<Host>,
     /// Where the hosts, the cache's directory and what to do on failure come from, if from
     /// anywhere.
     pub origins: Vec<(&'static str, Option<Origin>)>,
@@ -163,7 +166,7 @@ impl Settings {
         let mut sources = Sources::open(given);
         let sources = &mut sources;
         let gitlab = readers::gitlab(sources);
-        let (hosts, listed_hosts, hosts_origin) = readers::hosts(sources, given, &gitlab);
+        let hosts = readers::hosts(sources, given, &gitlab);
         let (cache_candidates, cache_origin) = readers::cache_candidates(sources);
         let (on_failure, on_failure_origin) = readers::on_failure(sources);
         let proxy = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
@@ -177,10 +180,11 @@ impl Settings {
                 .parse(|text| ApiUrl::parse(&text).map_err(str::to_owned)),
             town: sources.text(&Key::TOWN).parse(readers::parse_id),
             rig: readers::rig(sources, given.directory),
-            hosts,
-            listed_hosts,
+            hosts: hosts.served,
+            listed_hosts: hosts.listed,
+            hosts_to_set_up: hosts.to_set_up,
             origins: vec![
-                ("hosts", hosts_origin),
+                ("hosts", hosts.origin),
                 ("cache", cache_origin),
                 ("on failure", on_failure_origin),
             ],
@@ -198,14 +202,6 @@ impl Settings {
             warnings: std::mem::take(&mut sources.warnings),
             notes: std::mem::take(&mut sources.notes),
         }
-    }
-
-    /// The listed hosts, and where no list is set those that are set up already.
-    pub(crate) fn hosts_to_set_up(&self) -> &[Host] {
-        let is_of_git = |(name, origin): &(&str, Option<Origin>)| {
-            *name == "hosts" && matches!(origin, Some(Origin::HelperLine(_)))
-        };
-        if self.origins.iter().any(is_of_git) { &self.hosts } else { &self.listed_hosts }
     }
 
     /// Whether the host is ours to answer for.
@@ -241,8 +237,8 @@ impl Settings {
             [some @ .., last] => Some(format!("{} and {last} are unset", some.join(", "))),
         };
         let what: Vec<_> = wrong.into_iter().flatten().chain(unset).collect();
-        let advice = "set or correct that in the environment, in the config file or by the flags of \
-                      setup, or set GITHUB_CLI_PAT; to check, run: git credential-gastown doctor";
+        let advice = "set the worker's settings in the environment or the config file, or set \
+                      GITHUB_CLI_PAT; to check, run: git credential-gastown doctor";
         Err(Failure::new(Name::ConfigMissing, Retry::WhenMended, what.join("; "), advice)
             .briefly("not configured"))
     }

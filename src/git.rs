@@ -293,7 +293,7 @@ fn finish_in(
     let waiting = thread::Builder::new().spawn(move || sender.send(child.wait_with_output()));
     waiting.map_err(not_run)?;
     let ended = thread::scope(|scope| {
-        // What git does not read is told by how it ends.
+        // If git does not read it all, its exit code says why.
         // Dropped at once where there is nothing to write.
         if let Some(mut stdin) = stdin.filter(|_| !input.is_empty()) {
             scope.spawn(move || stdin.write_all(input));

@@ -1,7 +1,7 @@
 //! No secret is ever out of its place: sentinels of every kind through every command and every
-//! failure, searched for on stdout, stderr, in the trace, the audit log and all files. A token may be in the
-//! answer and in the cache's entry, a renewed container token in the cache; nothing else may be
-//! anywhere, and all of it is 0600.
+//! failure, searched for on stdout, stderr, in the trace, the audit log and all files. A token may
+//! be in the answer and in the cache's entry, a renewed container token in the cache; nothing else
+//! may be anywhere, and all of it is 0600.
 //!
 //! Nothing from outside makes the program panic, as far as the fuzzers know, and no switch for
 //! tests is in it: what a panic may say is tested in `messages.rs`.
@@ -123,8 +123,8 @@ impl Scene {
         parts.filter(|part| part.len() > 40 && !part.starts_with("eyJ")).collect()
     }
 
-    /// Runs every command, tracing to stderr and to a file, and searches all that is left. Which of
-    /// the two is told of the foreign token changes from command to command, and from call to call.
+    /// Runs every command, tracing to stderr and to a file, and searches all that is left. The
+    /// foreign token goes to one of the two, in turn from command to command and from call to call.
     #[track_caller]
     fn assert_tight(&mut self, what: &str) {
         let trace = self.home.path().join("trace");

@@ -62,7 +62,7 @@ fn assert_heals(first_way: usize, kill: impl Fn(&Scene) + Sync) {
     });
 }
 
-/// With every git: one that passes on no state is not the one that tells of refusals.
+/// With every git, because an older one does not pass our state on to git-lfs.
 #[test]
 fn live_token_is_never_taken_for_refused() {
     for git in Git::all() {

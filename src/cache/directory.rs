@@ -90,7 +90,7 @@ fn is_ours(metadata: &Metadata) -> bool {
     metadata.is_dir() && metadata.uid() == geteuid().as_raw()
 }
 
-/// A directory that we cannot enter ourselves was left by an unusual umask: mends its mode.
+/// Corrects the mode of a directory of ours that we cannot enter, as an unusual umask leaves it.
 fn open_to_ourselves(path: &Path, metadata: &Metadata) {
     if metadata.mode() & 0o777 != 0o700 && metadata.mode() & 0o077 == 0 {
         // If that fails, the next step fails and says why.

@@ -1,4 +1,4 @@
-//! What can be told of the cache by looking, for people to read: nothing is made or changed. As
+//! What the cache holds, to be shown to people. Makes and changes nothing. As
 //! careful as every other reader.
 
 use std::fs;

@@ -19,8 +19,8 @@ pub(crate) struct Setup {
     /// before the real gh in PATH
     #[arg(long, value_name = "DIR", conflicts_with = "print_env")]
     pub gh_shim: Option<PathBuf>,
-    /// Also take the tokens out of URLs and remove `store` helpers in every repository, worktree and
-    /// submodule below DIR, and in the repository that DIR lies in
+    /// Also take the tokens out of URLs and remove `store` helpers in every repository, worktree
+    /// and submodule below DIR, and in the repository that DIR lies in
     #[arg(long, value_name = "DIR", conflicts_with = "print_env")]
     pub migrate: Option<PathBuf>,
     /// As root, also migrate repositories of other users
@@ -49,7 +49,7 @@ pub(crate) struct Target {
     /// For the repository in the working directory
     #[arg(long)]
     pub local: bool,
-    /// In this file, which git has to include to heed it
+    /// In this file, which has an effect only if git includes it
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Write nothing; print what the shell has to evaluate instead, for agents with other homes

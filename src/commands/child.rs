@@ -54,8 +54,7 @@ impl Variables {
         self.tokens == ENTERPRISE
     }
 
-    /// A token that somebody has set for good in a variable that is for programs only: theirs, so
-    /// it stays.
+    /// The variable of gh's own that holds a user's long-lived token, which stays as it is.
     pub(super) fn kept(&self) -> Option<&'static str> {
         let is_long_lived = |name: &&&str| {
             let token = agent::token(name);

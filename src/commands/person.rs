@@ -1,5 +1,5 @@
 //! What a person means by a command line, where git would be exact: the host, and a credential for
-//! it with every warning told.
+//! it, with all warnings.
 
 use std::time::Duration;
 

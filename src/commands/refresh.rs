@@ -80,7 +80,7 @@ fn renew(context: &Context<'_>, host: &Host) -> Result<Renewed, Failure> {
     let place = context.settings.place()?;
     let before = cached_entry(context);
     let demand =
-        Demand { newer_than: Some(clock::now()), heeds_failures: false, ..Demand::default() };
+        Demand { newer_than: Some(clock::now()), respects_failures: false, ..Demand::default() };
     let (report, caller) = (&Report::NOTHING, &Caller::by_hand());
     match (Lookup { context, place, host, report, caller, demand }).token() {
         Outcome::Fresh(entry) => Ok(Renewed { before, entry, is_new: true }),

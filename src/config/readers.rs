@@ -43,14 +43,18 @@ fn rig_here(workspace: &Path, here: &Path) -> Option<Id> {
         .or_else(|| rig_of_directory(&workspace.canonicalize().ok()?, here))
 }
 
-/// The hosts that are served, those that are listed, and where the former come from. Both have the
-/// GitLab instance if there is a token for it. Where no list is set, the hosts that git asks this
-/// helper for are all that is served: somebody who set up another host has left out the default ones.
-pub(super) fn hosts(
-    sources: &mut Sources<'_>,
-    given: &Given<'_>,
-    gitlab: &GitLab,
-) -> (Vec<Host>, Vec<Host>, Option<Origin>) {
+pub(super) struct Hosts {
+    pub served: Vec<Host>,
+    pub listed: Vec<Host>,
+    pub to_set_up: Vec<Host>,
+    /// Where the served ones come from.
+    pub origin: Option<Origin>,
+}
+
+/// Each list has the GitLab instance if there is a token for it. If no list is set, only the hosts
+/// that git asks this helper for are served: whoever sets up another host alone leaves the default
+/// ones out.
+pub(super) fn hosts(sources: &mut Sources<'_>, given: &Given<'_>, gitlab: &GitLab) -> Hosts {
     let list = sources.text(&Key::HOSTS);
     let split = |text: &String| text.split(',').map(|entry| entry.trim().to_owned()).collect();
     let entries: Vec<String> = match &given.flags.host[..] {
@@ -86,7 +90,8 @@ pub(super) fn hosts(
         _ if is_of_git => Some(Origin::HelperLine("the host")),
         _ => list.origin().cloned(),
     };
-    (served, listed, origin)
+    let to_set_up = if is_of_git { served.clone() } else { listed.clone() };
+    Hosts { served, listed, to_set_up, origin }
 }
 
 /// Whether a host is served where no list of hosts is set.

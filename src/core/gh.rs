@@ -1,6 +1,6 @@
 //! What the words given to GitHub's `gh` say of the host that it will talk to, and whether it needs
 //! a token at all. Where they can be read in two ways, the one that names a host is taken: a token
-//! too few is told by gh, a token too many goes to a stranger.
+//! too few makes gh fail, a token too many goes to a stranger.
 //!
 //! <https://cli.github.com/manual/gh_help_environment>
 

@@ -100,14 +100,14 @@ pub struct Demand {
     /// Only a token that the worker handed out after this moment will do (`refresh`).
     pub newer_than: Option<Timestamp>,
     /// Whether a failure on record keeps the worker from being asked.
-    pub heeds_failures: bool,
+    pub respects_failures: bool,
     /// The worker is asked first if the token may die sooner than this (`--min-life`).
     pub least_life: Duration,
 }
 
 impl Default for Demand {
     fn default() -> Self {
-        Self { newer_than: None, heeds_failures: true, least_life: Duration::ZERO }
+        Self { newer_than: None, respects_failures: true, least_life: Duration::ZERO }
     }
 }
 
@@ -293,7 +293,7 @@ fn renew(state: State, reason: Reason, plan: Plan, facts: &Facts<'_>) -> Decisio
     let since = waiting_since.or(demand.newer_than);
     let is_since = |record: &FailureRecord| since.is_some_and(|since| record.at >= since);
     let failure = (facts.failure)()
-        .filter(|record| demand.heeds_failures || is_since(record))
+        .filter(|record| demand.respects_failures || is_since(record))
         .filter(|record| record.answers(usable, *waiting_since, *now));
     let action = match (&failure, plan.otherwise) {
         (None, _) => Action::Renew(plan),

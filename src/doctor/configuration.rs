@@ -16,7 +16,7 @@ const SET_UP_HERE: &str = "git credential-gastown setup --local";
 const MIGRATE: &str = "git credential-gastown setup --migrate .";
 
 pub(super) fn check(examination: &Examination<'_>) -> Vec<Finding> {
-    // What cannot be read is told with git.
+    // A configuration that cannot be read is reported with git.
     let Ok(lines) = &examination.lines else { return Vec::new() };
     let mut findings = helpers(examination);
     findings.extend(overruling(examination));
@@ -132,8 +132,8 @@ fn unset_store(line: &Line) -> String {
     }
 }
 
-/// That git must not use the scheme of the host, which the server's check would not notice: it sets
-/// its own list.
+/// Whether git is forbidden to use the scheme of the host. Asking the server would not show it,
+/// because that sets a list of allowed schemes of its own.
 fn protocol(examination: &Examination<'_>) -> Option<Finding> {
     let scheme = examination.host.as_ref()?.scheme();
     let last = |key: &str| examination.lines().iter().rfind(|line| line.key == key);
@@ -194,7 +194,7 @@ fn rewriting(examination: &Examination<'_>, line: &Line) -> Option<Finding> {
     let is_served = |url: &str| host_of(url).is_some_and(|host| hosts.contains(&host));
     let is_rule = line.is("url", "insteadof") || line.is("url", "pushinsteadof");
     let base = line.subsection().filter(|base| is_rule && !is_served(base))?;
-    // A rule may stand for a part of the host's name: what it is for is told by the longer one.
+    // A rule may match a part of the host's name; whichever is longer says what the rule is for.
     let is_about = |root: String| root.starts_with(&line.value) || line.value.starts_with(&root);
     let is_about_ours = hosts.iter().any(|host| is_about(format!("{host}/")));
     let (key, origin, value) = (&line.key, &line.origin, &line.value);
@@ -203,7 +203,7 @@ fn rewriting(examination: &Examination<'_>, line: &Line) -> Option<Finding> {
     is_about_ours.then(|| Finding::warn("rewriting", what, unset(line)))
 }
 
-/// A token in its URL is told by itself.
+/// A token in its URL is a finding of its own.
 fn remote(examination: &Examination<'_>, line: &Line) -> Option<Finding> {
     let is_remote = line.is("remote", "url") || line.is("remote", "pushurl");
     if !is_remote || credential_in(&line.value).is_some() {
@@ -224,7 +224,7 @@ fn remote(examination: &Examination<'_>, line: &Line) -> Option<Finding> {
     })
 }
 
-/// git heeds no configuration of a repository that belongs to somebody else.
+/// git ignores the configuration of a repository that belongs to another user.
 fn ownership(examination: &Examination<'_>) -> Option<Finding> {
     let said = examination.git.as_ref().ok()?.run(&["rev-parse", "--git-dir"]).ok()?;
     let is_foreign = !said.succeeded && said.stderr.contains("dubious ownership");

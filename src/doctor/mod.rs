@@ -1,5 +1,5 @@
 //! `doctor`: looks at every link between git and a token, and in a repository asks its server. Each
-//! cause is told once, with what fixes it. Shows no secret, changes nothing but what any `get`
+//! cause is reported once, with what fixes it. Shows no secret, changes nothing but what any `get`
 //! would, and says that a push would succeed only if the server said so.
 
 use std::process::ExitCode;
@@ -52,7 +52,7 @@ pub(crate) fn run(context: &Context<'_>, options: &Doctor) -> Result<ExitCode> {
         }
         _ => Push::unknown("no server was asked, because of what fails"),
     };
-    // The one redaction, for all that is told from here on.
+    // Everything that is printed goes through the one redaction.
     for text in findings.iter_mut().flat_map(Finding::texts).chain([&mut push.said]) {
         *text = context.messages.clean(text);
     }

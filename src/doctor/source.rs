@@ -1,5 +1,6 @@
 //! Where a token comes from: the settings, the container token, the worker, and what a `get` would
-//! answer now, whatever failure is on record. A cause that breaks several of these is told once.
+//! answer now, whatever failure is on record. A cause that breaks several of these is reported
+//! once.
 
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ pub(super) fn check(
     };
     let caller = Caller::by_hand();
     let mut ask = Ask::by_hand(host, &caller);
-    ask.demand.heeds_failures = false;
+    ask.demand.respects_failures = false;
     match find(examination.context, &ask) {
         Err(lack) => {
             findings.push(of_failure(&lack.failure));
@@ -53,7 +54,7 @@ pub(super) fn check(
     }
 }
 
-/// Each with where it comes from. What the worker cannot be asked without is told with the worker.
+/// Each setting with its origin. A setting that the worker needs is reported with the worker.
 fn settings(examination: &Examination<'_>) -> Vec<Finding> {
     let Context { settings, cache, .. } = examination.context;
     let (mut fine, mut findings) = (Vec::new(), Vec::new());
@@ -106,7 +107,7 @@ fn container_tokens(examination: &Examination<'_>) -> Vec<Finding> {
     let renewal = examination.context.cache.container_token(&place.town_key());
     tokens.extend(renewal.map(|secret| ContainerToken::new(secret, Source::Renewal)));
     let now = clock::now();
-    // Without any other, the fault is told as the reason why the worker cannot be asked.
+    // If there is no other, this is reported as the reason why the worker cannot be asked.
     let fault = fault.filter(|_| !tokens.is_empty()).map(|fault| {
         let fix = "correct or unset GASTOWN_CONTAINER_TOKEN_FILE";
         Finding::warn(CHECK, fault, fix).named(Name::ConfigMissing)
@@ -123,7 +124,7 @@ fn container_tokens(examination: &Examination<'_>) -> Vec<Finding> {
     told.chain(fault).collect()
 }
 
-/// What is missing to ask the worker, as far as that can be told without asking.
+/// What is missing to ask the worker, as far as that is known without asking.
 fn missing(examination: &Examination<'_>) -> Option<Finding> {
     let Context { settings, cache, .. } = examination.context;
     let failure = match settings.place() {

@@ -1,7 +1,7 @@
 //! `--migrate`: finds the repositories in a directory, ordinary and bare ones, their worktrees and
 //! submodules, and goes on past one that cannot be changed. Every directory is opened from its
-//! parent, and no link is followed. Outside the directory only two things count: the repository that
-//! the directory lies in, and that of a worktree or submodule whose files name each other.
+//! parent, and no link is followed. Outside the directory only two things count: the repository
+//! that the directory lies in, and that of a worktree or submodule whose files name each other.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -272,7 +272,7 @@ fn is_of_repository(directory: &Directory) -> bool {
     is_repository(directory) || matches!(directory.entry(".git"), Entry::File | Entry::Directory)
 }
 
-/// A repository's own directory, as git tells one.
+/// Whether it is a repository's own directory, by git's own rule.
 fn is_repository(directory: &Directory) -> bool {
     ["HEAD", "objects", "refs"].iter().all(|name| directory.entry(name) != Entry::Nothing)
 }

@@ -89,7 +89,7 @@ pub(crate) fn run(context: &Context<'_>, flags: &Flags, options: &Options) -> Re
     surroundings.tokens.iter().for_each(|(_, token)| context.messages.remember(token));
     let notes = Notes::new(surroundings.notes.clone());
     let git = Git::find(&surroundings)?;
-    let hosts = context.settings.hosts_to_set_up().to_vec();
+    let hosts = context.settings.hosts_to_set_up.clone();
     let new_mode = 0o600 | (0o666 & !mask);
     let setup = Setup { context, flags, options, surroundings, git, notes, hosts, new_mode };
     if options.target.print_env {
@@ -111,7 +111,7 @@ pub(crate) fn run(context: &Context<'_>, flags: &Flags, options: &Options) -> Re
         false => configure_and_migrate(&setup, &mut report),
     };
     let clean = report.lines.iter().map(|line| context.messages.clean(line) + "\n");
-    // What was done is told even if the rest could not be.
+    // What was done is reported even if the rest failed.
     write_answer(clean.collect::<String>().as_bytes())?;
     outcome.map_err(named)?;
     if report.has_failed {

@@ -66,7 +66,7 @@ impl Target {
         Ok(lines)
     }
 
-    /// The lines that git would not heed yet.
+    /// The lines that are not yet in effect.
     pub(super) fn missing<'w>(
         &self,
         setup: &Setup<'_>,

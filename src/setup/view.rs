@@ -1,6 +1,6 @@
-//! What git reads in a repository, and what is to be done about each line: tokens in URLs, which git
-//! uses without asking any helper, and `store` helpers, which hand out stale tokens. Takes nothing
-//! away unless git will ask this helper instead.
+//! What git reads in a repository, and what is to be done about each line: tokens in URLs, which
+//! git uses without asking any helper, and `store` helpers, which hand out stale tokens. Takes
+//! nothing away unless git will ask this helper instead.
 
 use std::path::Path;
 
@@ -111,7 +111,8 @@ impl<'a> View<'a> {
         Some((embedded, host))
     }
 
-    /// A token in a key, as in `url.https://user:token@host/.insteadOf`. Returns the key without it.
+    /// A token in a key, as in `url.https://user:token@host/.insteadOf`. Returns the key without
+    /// it.
     /// `git config` could only change it with the token among its arguments.
     fn token_in_key(&self, line: &Line) -> Option<String> {
         let embedded = credential(self.setup, line.subsection()?)?;
@@ -151,7 +152,7 @@ impl<'a> View<'a> {
     /// Why git would not ask this helper for a host, or a URL on it, once the stale helpers of
     /// the repository are gone.
     fn not_asked(&self, host: &Host, url: Option<&str>) -> Option<String> {
-        let staying = || self.lines.iter().filter(|line| !self.goes(line));
+        let staying = || self.lines.iter().filter(|line| !self.is_to_remove(line));
         let path = url.map(|url| url.strip_prefix(&host.to_string()).unwrap_or("/"));
         let first = helpers_on(staying(), host, path).first().copied();
         if self.will_ask || first.is_some_and(is_ours) {
@@ -168,7 +169,7 @@ impl<'a> View<'a> {
     }
 
     /// A stale helper, or an empty line whose other helpers are all stale.
-    fn goes(&self, line: &Line) -> bool {
+    fn is_to_remove(&self, line: &Line) -> bool {
         if !line.is_helper() || !self.is_own(line) || !line.value.is_empty() {
             return self.is_own(line) && self.is_stale_helper(line);
         }

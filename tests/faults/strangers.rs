@@ -82,7 +82,7 @@ fn a_lock_that_cannot_be_opened_costs_a_warning_and_another_place() {
     let strangers: [(&str, Swap); 4] = [
         ("a directory", |lock| fs::create_dir(lock).expect("the cache is ours")),
         ("a link", |lock| symlink("/dev/null", lock).expect("the cache is ours")),
-        // The file is truncated once it is held: it must not be another name of what is needed.
+        // The lock's holder truncates it, so it must not be a hard link to another file.
         ("a link to a file", |lock| symlink(precious(lock), lock).expect("the cache is ours")),
         ("a file's other name", |lock| {
             fs::hard_link(precious(lock), lock).expect("the cache is ours");

@@ -259,8 +259,8 @@ fn every_host_that_the_settings_serve_is_set_up() {
 }
 
 /// Everything in the home belongs to a user who may write nothing else.
-fn as_another_user(scene: &Scene, arguments: &[&str]) -> Ran {
-    let mut setup = scene.home.command(HELPER);
+fn as_another_user(scene: &Scene, program: &Path, arguments: &[&str]) -> Ran {
+    let mut setup = scene.home.command(program);
     setup.arg("setup").args(arguments);
     std::os::unix::process::CommandExt::uid(&mut setup, 4711);
     Ran::run(setup, b"")
@@ -303,6 +303,11 @@ fn who_may_not_write_the_systems_file_migrates_where_it_is_set_up() {
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(system.path(), open).unwrap();
     let file = system.path().join("gitconfig");
+    // The project may lie where nobody else can enter.
+    let program = system.path().join("git-credential-gastown");
+    let mut install = scene.home.command("/usr/bin/install");
+    install.args(["-m", "755", HELPER]).arg(&program);
+    Ran::run(install, b"").assert_ok();
     scene.home.unset("GIT_CONFIG_NOSYSTEM");
     scene.home.set("GIT_CONFIG_SYSTEM", file.to_str().unwrap());
     scene.home.git(&["init", "--quiet", "rigs/one"]).assert_ok();
@@ -313,16 +318,18 @@ fn who_may_not_write_the_systems_file_migrates_where_it_is_set_up() {
     assert!(status.unwrap().success());
     let config = || scene.read("rigs/one/.git/config");
 
-    let refused = as_another_user(&scene, &["--system", "--migrate", "rigs"]);
+    let refused = as_another_user(&scene, &program, &["--system", "--migrate", "rigs"]);
     assert!(!refused.assert_fails().stdout.contains("wrote"), "{refused:?}");
     assert!(refused.stderr.contains("gitconfig"), "{refused:?}");
     assert!(config().contains("ghs_sentinel"), "git would not ask this helper");
 
-    scene.setup(&["--system"]).assert_ok();
+    let mut setup = scene.home.command(&program);
+    setup.args(["setup", "--system"]);
+    Ran::run(setup, b"").assert_ok();
     for arguments in [&[][..], &["--rig", "other"]] {
         let arguments = [arguments, &["--system", "--migrate", "rigs"]].concat();
         scene.home.git_in("rigs/one", &["config", "remote.origin.url", &url]);
-        let migrated = as_another_user(&scene, &arguments);
+        let migrated = as_another_user(&scene, &program, &arguments);
         assert!(!migrated.assert_ok().stdout.contains("wrote"), "{migrated:?}");
         assert!(!config().contains("ghs_sentinel"), "{migrated:?}");
     }

@@ -495,8 +495,8 @@ fn a_newer_token_that_is_wanted_is_asked_for_whatever_is_cached_or_on_record() {
     let (entry, old, new) = (unknown(), failure(after(9)), failure(after(10)));
     let action = |failure: Option<&FailureRecord>, newer_than: Option<Timestamp>| {
         let on_record = || failure.cloned();
-        let heeds_failures = newer_than.is_none();
-        let demand = Demand { newer_than, heeds_failures, ..Demand::default() };
+        let respects_failures = newer_than.is_none();
+        let demand = Demand { newer_than, respects_failures, ..Demand::default() };
         let facts = facts(Some(&entry), after(10));
         decided(Facts { failure: &on_record, demand, ..facts }).action
     };

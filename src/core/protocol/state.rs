@@ -1,7 +1,7 @@
 //! The `state[]` that a client keeps between the asks of one command (git ≥ 2.46, git-lfs ≥ 3.6),
-//! and what its return says about the answer before. It holds the beginning of the hash of the token
-//! that was handed out, never the token; whether the first ask came with a user name; and whether
-//! the token was already the second one.
+//! and what its return says about the answer before. It holds the beginning of the hash of the
+//! token that was handed out, never the token; whether the first ask came with a user name; and
+//! whether the token was already the second one.
 //!
 //! <https://git-scm.com/docs/git-credential#IOFMT>
 
@@ -76,7 +76,7 @@ impl Report {
         matches!(self, Self::Nothing { .. })
     }
 
-    /// The state to hand out with an answer. Only a first answer asks to be told of a refusal
+    /// The state to hand out with an answer. Only a first answer asks to hear of a refusal
     /// (git's POST path has no retry counter and would loop), and only git's own transport may be
     /// asked: git-lfs takes `continue` for a multistage credential that it must not reject, and
     /// `is_transport` says who it is.
