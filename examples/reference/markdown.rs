@@ -41,13 +41,7 @@ pub(crate) fn commands() -> String {
 }
 
 fn help(argument: &Arg) -> String {
-    let help = text::paragraphs(&text::help_of(argument)).join(" ");
-    let values = argument.get_possible_values();
-    let values: Vec<_> = values.iter().map(|value| format!("`{}`", value.get_name())).collect();
-    match values.as_slice() {
-        [] => help,
-        values => format!("{help} One of {}.", values.join(", ")),
-    }
+    text::paragraphs(&text::help_of(argument)).join(" ")
 }
 
 pub(crate) fn settings() -> String {
@@ -73,8 +67,9 @@ pub(crate) fn settings() -> String {
         let _ = writeln!(page, "| {flag} | `{variable}` | {} | {default} |", code(file));
     }
     let _ = writeln!(page);
-    for Setting { variable, help: Help { paragraphs, .. }, .. } in &settings {
-        let _ = writeln!(page, "- `{variable}`: {}", paragraphs.join(" "));
+    for Setting { flag, variable, help: Help { paragraphs, .. }, .. } in &settings {
+        let name = flag.as_deref().unwrap_or(variable);
+        let _ = writeln!(page, "- `{name}`: {}", paragraphs.join(" "));
     }
     page
 }

@@ -1,5 +1,6 @@
 //! The texts of the program, taken apart: what a help text says, and what stands below it.
 
+use clap::builder::PossibleValue;
 use clap::{Arg, Command, CommandFactory as _};
 use git_credential_gastown::helper_line::COMMAND;
 
@@ -66,10 +67,33 @@ pub(crate) fn paragraphs(text: &str) -> Vec<String> {
     text.split("\n\n").map(|paragraph| sentence(paragraph.trim())).collect()
 }
 
-/// The long help of an argument, each paragraph in one line.
+/// The long help of an argument, each paragraph in one line, with the values that it may have.
 pub(crate) fn help_of(arg: &Arg) -> String {
     let help = arg.get_long_help().or(arg.get_help()).expect("every argument has a help text");
-    help.to_string().replace(" {n}", " ").replace("{n}", " ")
+    let help = help.to_string().replace(" {n}", " ").replace("{n}", " ");
+    let values = arg.get_possible_values();
+    if values.is_empty() || !arg.get_action().takes_values() {
+        return help;
+    }
+    let value = |value: &PossibleValue| match value.get_help() {
+        Some(help) => format!("`{}`: {help}.", value.get_name()),
+        None => format!("`{}`", value.get_name()),
+    };
+    let is_explained = values.iter().any(|value| value.get_help().is_some());
+    let values: Vec<_> = values.iter().map(value).collect();
+    match is_explained {
+        true => format!("{help}\n\n{}", values.join(" ")),
+        false => format!("{help}: {}", values.join(", ")),
+    }
+}
+
+/// The command with help texts as they are read, for clap_mangen takes them as they are written.
+pub(crate) fn with_plain_help(command: Command) -> Command {
+    command.mut_args(|arg| {
+        let help = help_of(&arg);
+        let has_values = arg.get_action().takes_values();
+        arg.help(help.clone()).long_help(help).hide_possible_values(has_values)
+    })
 }
 
 /// An argument as it is typed.

@@ -9,7 +9,7 @@ Examples:
 
 Exit codes:
   0              answered, or not a host of ours
-  1              failed; the last line on stderr says why, and what to do
+  1              failed; stderr says why, and what to do
   2              the command line is wrong
   125, 126, 127  exec and gh: no token, program not executable, not found
 

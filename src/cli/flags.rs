@@ -17,16 +17,16 @@ pub(crate) struct Flags {
     /// The worker's address: https, or http on loopback{n}[env: GASTOWN_API_URL]
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     pub api_url: Option<String>,
-    /// The town to ask for tokens of{n}[env: GASTOWN_TOWN_ID]
+    /// The id of the town{n}[env: GASTOWN_TOWN_ID]
     #[arg(long, global = true, value_name = "ID")]
     pub town: Option<String>,
-    /// The rig to ask for tokens of{n}[env: GASTOWN_RIG_ID]
+    /// The id of the rig, the repository that tokens are for{n}[env: GASTOWN_RIG_ID]
     ///
-    /// In a directory below the workspace the first part of its path is the rig, whatever the
-    /// variable and the config file say, unless it begins with `mayor-`.
+    /// In a directory below the workspace the path names the rig, whatever the variable and the
+    /// config file say: WORKSPACE/RIG/... A name that begins with `mayor-` is none.
     #[arg(long, global = true, value_name = "ID")]
     pub rig: Option<String>,
-    /// The workspace: where the rigs' worktrees are
+    /// The workspace, where the rigs' worktrees are
     /// {n}[env: GASTOWN_WORKSPACE_ROOT] [default: /workspace/rigs]
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub workspace: Option<PathBuf>,

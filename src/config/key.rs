@@ -82,8 +82,8 @@ impl Key {
         (Self::WORKSPACE, ""),
         (
             Self::CONTAINER_TOKEN,
-            "The token that the worker knows this container by. Of this one, the one in the file and \
-             the last one that the worker issued, the one that expires last is used.",
+            "The container token, a JWT by which the worker knows this container. Of this one, that \
+             in the file and the last one that the worker issued, the one that expires last is used.",
         ),
         (Self::CONTAINER_TOKEN_FILE, "A file with such a token, read anew each time."),
         (Self::HOSTS, ""),
