@@ -115,9 +115,10 @@ pub(crate) enum Operation {
     /// Run a command with a live token in its environment
     ///
     /// For github.com and *.ghe.com the token is in GH_TOKEN, GITHUB_TOKEN and GIT_TOKEN; for another
-    /// GitHub in GH_ENTERPRISE_TOKEN, GITHUB_ENTERPRISE_TOKEN and GIT_TOKEN, with GH_HOST; for
-    /// GitLab in GITLAB_TOKEN and GIT_TOKEN, with GITLAB_HOST. A long-lived GH_TOKEN stays. The rest
-    /// of the environment stays, too, GASTOWN_CONTAINER_TOKEN included.
+    /// GitHub in GH_ENTERPRISE_TOKEN, GITHUB_ENTERPRISE_TOKEN and GIT_TOKEN; for GitLab in
+    /// GITLAB_TOKEN and GIT_TOKEN. GH_HOST or GITLAB_HOST names a host that is not github.com or
+    /// gitlab.com. A long-lived GH_TOKEN stays. The rest of the environment stays, too,
+    /// GASTOWN_CONTAINER_TOKEN included.
     ///
     /// The token is not renewed while the command runs, and lives an hour at most: start each step
     /// of long work with `exec`.
