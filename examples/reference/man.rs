@@ -126,12 +126,9 @@ impl Page {
 
     /// The variables without a flag: the options have the names of theirs.
     fn environment(&mut self) {
-        self.paragraphs(&[
-            "A flag wins over a flag in git's configuration, that over the variable \
-             that its help names, that over the config files. A variable that is set but empty \
-             counts as unset."
-                .to_owned(),
-        ]);
+        self.paragraphs(&["A flag wins over a flag in git's configuration, that over the variable \
+            that its help names, that over the config files. A variable that is set but empty counts \
+            as unset.".to_owned()]);
         for setting in text::settings().iter().filter(|setting| setting.flag.is_none()) {
             let mut says = setting.help.paragraphs.join(" ");
             if let Some(default) = &setting.help.default {
@@ -183,22 +180,18 @@ fn with_bold_code(line: &str) -> String {
         .collect()
 }
 
-/// In lines that are not too long, none of which begins like a request. Examples are shorter.
+/// In lines that are not too long, none of which begins like a request.
 fn wrapped(line: &str) -> String {
     const WIDTH: usize = 80;
     let mut text = String::new();
     let mut length = 0;
     for word in line.split(' ') {
         let fits = length + 1 + word.len() <= WIDTH || word.starts_with(['.', '\'']);
-        let space = if length == 0 {
-            ""
-        } else if fits {
-            " "
-        } else {
-            "\n"
-        };
-        length = if fits { length + space.len() + word.len() } else { word.len() };
-        text += &format!("{space}{word}");
+        if length > 0 {
+            text.push(if fits { ' ' } else { '\n' });
+        }
+        length = if fits { length + 1 } else { 0 } + word.len();
+        text += word;
     }
     text + "\n"
 }

@@ -49,11 +49,6 @@ Examples:
   git credential-gastown exec -- npm ci
   git credential-gastown exec --env NPM_TOKEN --min-life 20m -- npm publish";
 
-pub(super) const GH: &str = "\
-Examples:
-  git credential-gastown gh pr create --fill
-  git credential-gastown --rig my-rig gh api user";
-
 pub(super) const COMPLETIONS: &str = "\
 Example:
   git credential-gastown completions fish | source";

@@ -140,17 +140,9 @@ pub(crate) enum Operation {
         command: Vec<OsString>,
     },
     /// Run GitHub's `gh` with a live token
-    ///
-    /// A link to this program named `gh` does the same; `setup --gh-shim` makes one. Settings stand
-    /// before `gh`, because what follows it is its own.
-    ///
-    /// The host is the one that --repo, --hostname, a URL, GH_REPO or GH_HOST names, else that of
-    /// the repository's remote, else the first. A host that is not ours gets no token. A long-lived
-    /// GH_TOKEN stays, and wins over GITHUB_CLI_PAT.
-    ///
-    /// The exit code is gh's own; 125 if there is no token, 126 if gh cannot be executed, 127 if it
-    /// is not found. With --on-failure next, gh runs without a token.
-    #[command(disable_help_flag = true, after_help = examples::GH)]
+    // Nothing here prints more of it: `gh --help` is gh's own. The documents have the rest from
+    // examples/reference.
+    #[command(disable_help_flag = true)]
     Gh {
         /// The arguments of gh
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
