@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 macro_rules! names {
     ($($(#[doc = $meaning:literal])+ $variant:ident = $name:literal, $fix:literal;)+) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(into = "&str", try_from = "&str")]
         pub enum Name {
-            $($(#[doc = $meaning])+ #[serde(rename = $name)] $variant,)+
+            $($(#[doc = $meaning])+ $variant,)+
         }
 
         impl Name {
@@ -114,6 +115,20 @@ names! {
     /// stdin could not be read, or stdout not be written.
     IoFailed = "io-failed",
         "Run the command again; check what its input and output are connected to.";
+}
+
+impl From<Name> for &str {
+    fn from(name: Name) -> Self {
+        name.as_str()
+    }
+}
+
+impl TryFrom<&str> for Name {
+    type Error = &'static str;
+
+    fn try_from(text: &str) -> Result<Self, Self::Error> {
+        Self::ALL.into_iter().find(|name| name.as_str() == text).ok_or("no name of an error")
+    }
 }
 
 impl fmt::Display for Name {
