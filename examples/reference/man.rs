@@ -94,11 +94,11 @@ impl Page {
     fn block(&mut self, command: &Command, heading: &str) {
         let Some(block) = text::block(command, heading) else { return };
         self.lines(|roff| {
-            roff.control("RS", ["4"]).control("nf", []);
+            roff.control("nf", []);
             block.lines().for_each(|line| {
                 roff.text([roman(line)]);
             });
-            roff.control("fi", []).control("RE", [])
+            roff.control("fi", [])
         });
     }
 
