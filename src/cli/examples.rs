@@ -2,10 +2,10 @@
 
 pub(super) const PROGRAM: &str = "\
 Examples:
-  git credential-gastown setup             # make git ask this helper
-  git credential-gastown doctor            # would a push from here succeed?
-  git credential-gastown token | wc -c     # a token for a script
-  git credential-gastown exec -- npm ci    # a program that takes a token
+  git credential-gastown setup           # make git ask this helper
+  git credential-gastown doctor          # would a push from here succeed?
+  git credential-gastown token | wc -c   # a token for a script
+  git credential-gastown exec -- npm ci  # a program that takes a token
 
 Exit codes:
   0              answered, or not a host of ours
