@@ -14,7 +14,7 @@ use rustls::crypto::ring::default_provider;
 use rustls_native_certs::load_certs_from_paths;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::DefaultConnector;
-use ureq::{Agent, Error, Proxy, Timeout};
+use ureq::{Agent, Error, Proxy, ProxyProtocol, Timeout};
 use zeroize::Zeroizing;
 
 use crate::config::Certificates;
@@ -205,10 +205,17 @@ fn proxy_for(route: &Route<'_>) -> Result<Option<Proxy>, Failure> {
         || route.api.is_loopback()
         || route.no_proxy.is_some_and(|list| bypasses_proxy(list, route.api.host()));
     let Some(address) = route.proxy.filter(|_| !direct) else { return Ok(None) };
-    Proxy::new(address.expose()).map(Some).map_err(|_| {
-        let what = "the proxy in HTTPS_PROXY is not an address";
-        Failure::new(Name::ConfigMissing, Retry::WhenMended, what, "correct or unset HTTPS_PROXY")
-    })
+    let unusable = |what: &str| {
+        let what = format!("the proxy in HTTPS_PROXY or ALL_PROXY is {what}");
+        let advice = "make it http://HOST:PORT, or unset it; NO_PROXY lists hosts to reach without";
+        Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice).briefly("wrong proxy")
+    };
+    let proxy = Proxy::new(address.expose()).map_err(|_| unusable("not an address"))?;
+    // ureq panics at one that it was built without.
+    match proxy.protocol() {
+        ProxyProtocol::Http | ProxyProtocol::Https => Ok(Some(proxy)),
+        _ => Err(unusable("a SOCKS proxy, which is not supported")),
+    }
 }
 
 /// The configured certificates, or the system's.
@@ -225,7 +232,8 @@ fn roots(route: &Route<'_>) -> Result<RootCerts, Failure> {
         let found = load_certs_from_paths(file, directory);
         roots.extend(found.certs.iter().map(|root| Certificate::from_der(root).to_owned()));
     };
-    load(file.map(PathBuf::as_path), None);
+    // Reading a pipe or a device might never end.
+    load(file.map(PathBuf::as_path).filter(|file| file.is_file()), None);
     directories.for_each(|directory| load(None, Some(directory)));
     if !roots.is_empty() {
         return Ok(RootCerts::new_with_certs(&roots));
