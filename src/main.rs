@@ -40,6 +40,7 @@ mod worker;
 
 /// What the caller sees: 0 answered, or not ours; 1 failed; 2 usage; of `exec` and `gh` see there.
 const FAILED: u8 = 1;
+const USAGE: u8 = 2;
 
 /// musl's own allocator takes more memory and more time (docs/dependencies.md).
 #[cfg(target_env = "musl")]
@@ -51,8 +52,15 @@ fn main() -> ExitCode {
     keep_memory_private();
     survive_size_limit();
     let messages = Messages::new(clock::now);
-    // Prints usage errors to stderr with exit code 2, help and version to stdout with 0.
-    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|usage| usage.exit());
+    let cli = match Cli::read(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(usage) if usage.use_stderr() => {
+            messages.usage(&usage.to_string());
+            return ExitCode::from(USAGE);
+        }
+        // Help and version, to stdout.
+        Err(usage) => usage.exit(),
+    };
     match commands::run(&cli, &messages) {
         Ok(code) => code,
         Err(error) => {
