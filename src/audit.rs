@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::Context;
 use crate::clock;
-use crate::config::agent;
+use crate::config::variable;
 use crate::credential::{Credential, NoCredential};
 use crate::messages::open_log;
 
@@ -82,7 +82,7 @@ impl Context<'_> {
         let line = Line {
             time: now.to_rfc3339(),
             pid: std::process::id(),
-            agent: agent::id().map(|id| self.messages.clean(&id)),
+            agent: variable("GASTOWN_AGENT_ID").map(|id| self.messages.clean(&id)),
             town: self.settings.town.value().map(Id::as_str),
             rig: self.settings.rig.value().map(Id::as_str),
             host: host.to_string(),

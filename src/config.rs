@@ -21,9 +21,8 @@ use key::Key;
 pub(crate) use readers::is_default_host;
 pub(crate) use setting::{Origin, Setting};
 use sources::Sources;
-pub(crate) use surroundings::{Surroundings, is_executable};
+pub(crate) use surroundings::{Surroundings, variable};
 
-pub(crate) mod agent;
 mod helper_lines;
 mod key;
 mod readers;

@@ -9,7 +9,8 @@ use git_credential_gastown::redact::{clean, helper as helper_name};
 use git_credential_gastown::remote_url::{credential_in, host_of};
 
 use super::{Examination, Finding, Status};
-use crate::config::{flags_in, is_executable};
+use crate::config::flags_in;
+use crate::program::is_executable;
 
 const SET_UP: &str = "git credential-gastown setup";
 const SET_UP_HERE: &str = "git credential-gastown setup --local";

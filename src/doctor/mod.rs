@@ -14,9 +14,9 @@ use serde_json::json;
 
 use crate::Context;
 use crate::cli::Doctor;
-use crate::commands::{answers_a_terminal, write_answer};
-use crate::config::{Surroundings, agent};
+use crate::config::Surroundings;
 use crate::git::Git;
+use crate::stdio::{answers_a_terminal, write_answer};
 use server::Remote;
 
 mod configuration;
@@ -59,7 +59,7 @@ pub(crate) fn run(context: &Context<'_>, options: &Doctor) -> Result<ExitCode> {
     findings.sort_by_key(|finding| finding.status);
     let text = match options.json {
         true => as_json(&findings, &push, options.offline),
-        false => as_lines(&findings, &push, answers_a_terminal() && agent::wants_colour()),
+        false => as_lines(&findings, &push, answers_a_terminal()),
     };
     write_answer(text.as_bytes())?;
     let fails = findings.iter().any(Finding::fails);
@@ -77,7 +77,7 @@ impl<'a> Examination<'a> {
         let urls = remote.iter().flat_map(|remote| &remote.push);
         let served = |host: &Host| context.settings.serves(host);
         let host = urls.filter_map(|url| host_of(url)).find(served);
-        let host = host.or_else(|| context.meant_host(None).ok());
+        let host = host.or_else(|| context.meant_host().ok());
         Self { context, surroundings, git, lines, remote, host }
     }
 

@@ -106,7 +106,7 @@ fn without_a_token_it_is_125_and_without_a_program_126_or_127() {
     fs::set_permissions(&real, fs::Permissions::from_mode(0o644)).unwrap();
     assert_fails(&home.helper(&["gh"], ""), 126, &["check its mode"]);
     fs::remove_file(&real).unwrap();
-    assert_fails(&home.helper(&["gh"], ""), 127, &["no `gh` on PATH"]);
+    assert_fails(&home.helper(&["gh"], ""), 127, &["no \"gh\" on PATH"]);
 }
 
 /// What gh is given for these words.
