@@ -74,7 +74,7 @@ pub(crate) struct Settings {
     pub hosts_to_set_up: Vec<Host>,
     /// Where the hosts, the cache's directory and what to do on failure come from, if from
     /// anywhere.
-    pub origins: Vec<(&'static str, Option<Origin>)>,
+    pub origins: [Option<Origin>; 3],
     /// The config file that was looked for.
     pub config_file: Option<PathBuf>,
     pub gitlab: GitLab,
@@ -182,11 +182,7 @@ impl Settings {
             hosts: hosts.served,
             listed_hosts: hosts.listed,
             hosts_to_set_up: hosts.to_set_up,
-            origins: vec![
-                ("hosts", hosts.origin),
-                ("cache", cache_origin),
-                ("on failure", on_failure_origin),
-            ],
+            origins: [hosts.origin, cache_origin, on_failure_origin],
             config_file: sources.config_file.take(),
             gitlab,
             container_token: sources.secret(&Key::of_variable("GASTOWN_CONTAINER_TOKEN")),

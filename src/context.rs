@@ -37,13 +37,10 @@ impl<'a> Context<'a> {
     /// For people, to whom the flags that `setup` wrote into git's configuration apply as well.
     pub(crate) fn for_people(flags: &Flags, messages: &'a Messages, url: Option<&str>) -> Self {
         let clock = Clock::start();
-        let (git_config, fault) = match GitConfig::read() {
-            Ok(git_config) => (git_config, None),
-            Err(failure) => (GitConfig::default(), Some(failure.what)),
-        };
+        let git_config = GitConfig::read();
+        git_config.fault().iter().for_each(|fault| messages.trace(format_args!("{fault}")));
         let helper = HelperLines { hosts: git_config.hosts(), ..HelperLines::default() };
-        let mut settings = Settings::with_helper_lines(flags, &helper);
-        settings.notes.extend(fault);
+        let settings = Settings::with_helper_lines(flags, &helper);
         let host = match url {
             Some(url) => host_in(url).filter(|host| settings.serves(host)),
             None => {

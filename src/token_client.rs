@@ -71,17 +71,12 @@ impl<'a> TokenClient<'a> {
         Err(rejected.unwrap_or_else(|| no_container_token(settings)))
     }
 
-    /// The container JWTs at hand, the one to present first.
     fn container_tokens(&self) -> Vec<ContainerToken> {
-        let Context { settings, messages, .. } = self.context;
-        let (mut tokens, fault) = settings.container_tokens();
+        let (tokens, fault) = container_tokens(self.context, self.cache, self.place);
         if let Some(fault) = fault {
-            messages.warning(format_args!("{fault} [{}]", Name::ConfigMissing));
+            self.context.messages.warning(format_args!("{fault} [{}]", Name::ConfigMissing));
         }
-        let renewal = self.cache.container_token(&self.place.town_key());
-        tokens.extend(renewal.map(|secret| ContainerToken::new(secret, Source::Renewal)));
-        tokens.iter().for_each(|token| messages.remember(&token.secret));
-        latest_first(tokens)
+        tokens
     }
 
     fn git_token_as(
@@ -211,6 +206,19 @@ fn into_failure(denial: Denial) -> Failure {
             "check the worker's clock; set GASTOWN_CONTAINER_TOKEN to a new one",
         ),
     }
+}
+
+/// The container JWTs at hand, the one to present first, and why the one in a file cannot be used.
+pub(crate) fn container_tokens(
+    Context { settings, messages, .. }: &Context<'_>,
+    cache: &Cache,
+    place: Place<'_>,
+) -> (Vec<ContainerToken>, Option<String>) {
+    let (mut tokens, fault) = settings.container_tokens();
+    let renewal = cache.container_token(&place.town_key());
+    tokens.extend(renewal.map(|secret| ContainerToken::new(secret, Source::Renewal)));
+    tokens.iter().for_each(|token| messages.remember(&token.secret));
+    (latest_first(tokens), fault)
 }
 
 pub(crate) fn no_container_token(settings: &Settings) -> Failure {

@@ -25,14 +25,26 @@ pub(crate) struct HelperLines {
 #[derive(Default)]
 pub(crate) struct GitConfig {
     lines: Vec<Line>,
+    fault: Option<Failure>,
 }
 
 impl GitConfig {
-    /// # Errors
-    /// If git is not there or cannot read its configuration.
-    pub(crate) fn read() -> Result<Self, Failure> {
-        let git = Git::find(&Surroundings::from_process())?;
-        Ok(Self { lines: git.lines_at_a_glance()? })
+    /// As it is in effect here, as far as git is there and reads it at once.
+    pub(crate) fn read() -> Self {
+        let git = Git::find(&Surroundings::from_process());
+        match git.and_then(|git| git.lines_at_a_glance()) {
+            Ok(lines) => Self { lines, fault: None },
+            Err(failure) => Self { lines: Vec::new(), fault: Some(failure) },
+        }
+    }
+
+    pub(crate) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// Why there are no lines.
+    pub(crate) fn fault(&self) -> Option<&Failure> {
+        self.fault.as_ref()
     }
 
     /// Whether git asks this helper for any host.
@@ -119,7 +131,7 @@ mod tests {
             key: (*key).to_owned(),
             value: (*value).to_owned(),
         };
-        GitConfig { lines: pairs.iter().map(line).collect() }
+        GitConfig { lines: pairs.iter().map(line).collect(), fault: None }
     }
 
     fn shown(hosts: &[Host]) -> String {
