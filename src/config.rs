@@ -162,35 +162,30 @@ impl Settings {
 
     /// Reads everything once.
     fn load(given: &Given<'_>) -> Self {
-        let mut sources = Sources::open(given);
-        let sources = &mut sources;
+        let sources = &mut Sources::open(given);
         let gitlab = readers::gitlab(sources);
         let hosts = readers::hosts(sources, given, &gitlab);
-        let (cache_candidates, cache_origin) = readers::cache_candidates(sources);
-        let (on_failure, on_failure_origin) = readers::on_failure(sources);
+        let cache_dir = sources.optional(&Key::CACHE_DIR, readers::absolute);
+        let on_failure = sources.optional(&Key::ON_FAILURE, readers::on_failure);
         let proxy = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-        let proxy = proxy
-            .into_iter()
-            .find_map(|name| sources.secret(&Key::of_variable(name)).value().cloned());
+        let proxy = proxy.into_iter().find_map(|name| sources.secret(name).value().cloned());
         Self {
             other_secrets: readers::other_secrets(sources, proxy.as_ref()),
-            api_url: sources
-                .text(&Key::API_URL)
-                .parse(|text| ApiUrl::parse(&text).map_err(str::to_owned)),
-            town: sources.text(&Key::TOWN).parse(readers::parse_id),
+            api_url: sources.needed(&Key::API_URL, readers::api_url),
+            town: sources.needed(&Key::TOWN, readers::id),
             rig: readers::rig(sources, given.directory),
             hosts: hosts.served,
             listed_hosts: hosts.listed,
             hosts_to_set_up: hosts.to_set_up,
-            origins: [hosts.origin, cache_origin, on_failure_origin],
+            origins: [hosts.origin, cache_dir.origin().cloned(), on_failure.origin().cloned()],
             config_file: sources.config_file.take(),
             gitlab,
-            container_token: sources.secret(&Key::of_variable("GASTOWN_CONTAINER_TOKEN")),
-            container_token_file: sources.path(&Key::CONTAINER_TOKEN_FILE),
+            container_token: sources.secret("GASTOWN_CONTAINER_TOKEN"),
+            container_token_file: sources.needed(&Key::CONTAINER_TOKEN_FILE, readers::path),
             static_tokens: readers::static_tokens(sources),
-            cache_candidates,
-            on_failure,
-            audit_log: readers::audit_log(sources),
+            cache_candidates: readers::cache_candidates(sources, cache_dir.value()),
+            on_failure: on_failure.value().copied().unwrap_or(OnFailure::Quit),
+            audit_log: sources.optional(&Key::AUDIT_LOG, readers::absolute).value().cloned(),
             proxy,
             no_proxy: ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| sources.variable(name)),
             certificates: readers::certificates(sources),

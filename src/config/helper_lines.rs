@@ -10,6 +10,7 @@ use git_credential_gastown::host::Host;
 use git_credential_gastown::remote_url::host_of;
 
 use super::Surroundings;
+use super::readers::add;
 use crate::cli::Flags;
 use crate::git::Git;
 
@@ -60,11 +61,7 @@ impl GitConfig {
         };
         let entries = self.lines.iter().filter(|line| is_ours(line)).flat_map(of_line);
         let mut hosts = Vec::new();
-        for host in entries.filter_map(|entry| Host::listed(&entry).ok()) {
-            if !hosts.contains(&host) {
-                hosts.push(host);
-            }
-        }
+        entries.filter_map(|it| Host::listed(&it).ok()).for_each(|host| add(&mut hosts, [&host]));
         hosts
     }
 

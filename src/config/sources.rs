@@ -17,11 +17,13 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::key::Key;
-use super::{Given, Origin, Setting};
+use super::{Given, Origin, Setting, readers};
 use crate::cli::Flags;
 
 /// Tells where a value of that name came from.
 type Naming = fn(&'static str) -> Origin;
+/// Makes a value of what was found, or says what is wrong with that.
+type Parse<T> = fn(OsString) -> Result<T, String>;
 
 pub(super) struct Sources<'a> {
     given: &'a Given<'a>,
@@ -125,30 +127,23 @@ impl<'a> Sources<'a> {
         Setting::Unset
     }
 
-    pub(super) fn text(&mut self, key: &Key) -> Setting<String> {
-        self.find(key).parse(|value| value.into_string().map_err(|_| "not text".to_owned()))
+    /// A setting without which there is no answer: whoever needs it says what is wrong with it.
+    pub(super) fn needed<T>(&mut self, key: &Key, parse: Parse<T>) -> Setting<T> {
+        self.find(key).parse(parse)
     }
 
-    /// A path need not be text.
-    pub(super) fn path(&mut self, key: &Key) -> Setting<PathBuf> {
-        self.find(key).parse(|value| Ok(PathBuf::from(value)))
-    }
-
-    /// White space around it is taken for an accident of the shell.
-    pub(super) fn secret(&mut self, key: &Key) -> Setting<Secret> {
-        let secret = self.find(key).parse(|value| {
-            let text = Zeroizing::new(value.to_string_lossy().into_owned());
-            Secret::parse(text.trim_ascii().as_bytes()).ok_or_else(|| "not a token".to_owned())
-        });
-        self.warn_if_wrong(&secret);
-        secret
-    }
-
-    /// The value, if nothing is wrong with it; else a warning.
-    pub(super) fn warn_if_wrong<T>(&mut self, setting: &Setting<T>) {
-        if let Setting::Wrong { origin, why } = setting {
+    /// A setting that is ignored with a warning if it is wrong.
+    pub(super) fn optional<T>(&mut self, key: &Key, parse: Parse<T>) -> Setting<T> {
+        let setting = self.find(key).parse(parse);
+        if let Setting::Wrong { origin, why } = &setting {
             self.warnings.push(format!("{origin} is ignored: {why}"));
         }
+        setting
+    }
+
+    /// A secret that only a variable holds.
+    pub(super) fn secret(&mut self, variable: &'static str) -> Setting<Secret> {
+        self.optional(&Key::of_variable(variable), readers::secret)
     }
 
     /// A variable that holds text; empty counts as unset.
