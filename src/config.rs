@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "the one place for environment and config file")]
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use git_credential_gastown::failure::{Failure, Name, Retry};
@@ -289,7 +290,14 @@ impl Settings {
 /// Where the trace goes, and what is wrong with `GASTOWN_TRACE` if anything is. Told before all
 /// other settings, by the environment and the command line alone.
 pub(crate) fn trace_to(verbose: bool) -> (TraceTo, Option<&'static str>) {
-    readers::trace_to(std::env::var_os("GASTOWN_TRACE").as_deref(), verbose)
+    let otherwise = if verbose { TraceTo::Stderr } else { TraceTo::Nowhere };
+    let Some(value) = std::env::var_os("GASTOWN_TRACE") else { return (otherwise, None) };
+    match value.as_bytes() {
+        b"" | b"0" | b"false" => (otherwise, None),
+        b"1" | b"true" => (TraceTo::Stderr, None),
+        [b'/', ..] => (TraceTo::File(PathBuf::from(value)), None),
+        _ => (otherwise, Some("GASTOWN_TRACE is ignored: neither 1 nor an absolute path")),
+    }
 }
 
 #[cfg(test)]

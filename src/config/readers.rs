@@ -1,8 +1,7 @@
 //! How each setting is made of what its sources say. What is malformed becomes a warning, and the
 //! next best value holds.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt as _;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum as _;
@@ -15,7 +14,6 @@ use super::sources::{self, Sources};
 use super::{Certificates, GitLab, Given, Origin, Setting, StaticToken};
 use crate::cache::Candidate;
 use crate::cli::OnFailure;
-use crate::messages::TraceTo;
 
 const DEFAULT_HOSTS: [&str; 2] = ["github.com", "gist.github.com"];
 const DEFAULT_GITLAB: &str = "gitlab.com";
@@ -214,17 +212,6 @@ pub(super) fn certificates(sources: &mut Sources<'_>) -> Certificates {
     Certificates {
         file: sources.variable("SSL_CERT_FILE").map(PathBuf::from),
         directories: directories.collect(),
-    }
-}
-
-pub(super) fn trace_to(value: Option<&OsStr>, verbose: bool) -> (TraceTo, Option<&'static str>) {
-    let otherwise = if verbose { TraceTo::Stderr } else { TraceTo::Nowhere };
-    let Some(value) = value else { return (otherwise, None) };
-    match value.as_bytes() {
-        b"" | b"0" | b"false" => (otherwise, None),
-        b"1" | b"true" => (TraceTo::Stderr, None),
-        [b'/', ..] => (TraceTo::File(PathBuf::from(value)), None),
-        _ => (otherwise, Some("GASTOWN_TRACE is ignored: neither 1 nor an absolute path")),
     }
 }
 

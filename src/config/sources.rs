@@ -51,39 +51,36 @@ impl<'a> Sources<'a> {
         let usual = || Some(sources.user.as_ref()?.config_dir().join("gastown/config.json"));
         sources.config_file = asked.clone().or_else(usual);
         if let Some(path) = sources.config_file.clone() {
-            let is_trusted = |owner| owner == 0 || owner == geteuid().as_raw();
-            sources.read(&path, asked.is_some(), is_trusted, Origin::File);
+            sources.add(&path, asked.is_some(), &[0, geteuid().as_raw()], Origin::File);
         }
-        sources.read(given.system_config, false, |owner| owner == 0, Origin::SystemFile);
+        sources.add(given.system_config, false, &[0], Origin::SystemFile);
         sources
+    }
+
+    /// Adds a config file of one of these owners.
+    fn add(&mut self, path: &Path, is_wanted: bool, owners: &[u32], origin: Naming) {
+        if let Err(why) = self.read(path, is_wanted, owners, origin) {
+            self.warnings.push(format!("config file `{}` is ignored: {why}", path.display()));
+        }
     }
 
     fn read(
         &mut self,
         path: &Path,
         is_wanted: bool,
-        is_trusted: impl Fn(u32) -> bool,
+        owners: &[u32],
         origin: Naming,
-    ) {
+    ) -> Result<(), String> {
         let shown = path.display();
-        let (text, is_shared) = match read_config(path, is_trusted) {
-            Ok(read) => read,
-            Err(error) if error.kind() == ErrorKind::NotFound && !is_wanted => return,
-            Err(error) => {
-                return self.warnings.push(format!("config file `{shown}` is ignored: {error}"));
-            }
+        let (text, is_shared) = match read_config(path, owners) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !is_wanted => return Ok(()),
+            read => read.map_err(|error| error.to_string())?,
         };
-        let mut values = match serde_json::from_slice::<Map<String, Value>>(&text) {
-            Ok(values) => values,
-            // serde's own words may quote the file.
-            Err(error) => {
-                return self.warnings.push(format!(
-                    "config file `{shown}` is ignored: not a JSON object (line {}, column {})",
-                    error.line(),
-                    error.column()
-                ));
-            }
+        // serde's own words may quote the file.
+        let not_json = |error: serde_json::Error| {
+            format!("not a JSON object (line {}, column {})", error.line(), error.column())
         };
+        let mut values: Map<String, Value> = serde_json::from_slice(&text).map_err(not_json)?;
         if is_shared && values.contains_key(Key::GITHUB_CLI_PAT.file) {
             let fix = format!("run: chmod 600 {}", word(&path.to_string_lossy()));
             self.warnings.push(format!("others can read the token in `{shown}`; {fix}"));
@@ -100,6 +97,7 @@ impl<'a> Sources<'a> {
             *list = Value::String(entries.join(","));
         }
         self.files.push((values, origin));
+        Ok(())
     }
 
     fn find(&mut self, key: &Key) -> Setting<OsString> {
@@ -166,17 +164,14 @@ impl<'a> Sources<'a> {
 
 /// Reads a config file that nobody but its owner could have written: it says where the container
 /// token is sent. Tells as well whether others can read it.
-fn read_config(
-    path: &Path,
-    is_trusted: impl Fn(u32) -> bool,
-) -> std::io::Result<(Zeroizing<Vec<u8>>, bool)> {
+fn read_config(path: &Path, owners: &[u32]) -> std::io::Result<(Zeroizing<Vec<u8>>, bool)> {
     /// A config file is a few lines.
     const LONGEST: u64 = 64 * 1024;
     let fault_of = |metadata: &Metadata| {
         let is_shared = metadata.mode() & 0o022 != 0;
         let faults = [
             (metadata.len() > LONGEST, "it is too long"),
-            (!is_trusted(metadata.uid()), "it belongs to another user"),
+            (!owners.contains(&metadata.uid()), "it belongs to another user"),
             (is_shared, "others can write it"),
         ];
         faults.into_iter().find_map(|(is_so, fault)| is_so.then_some(fault))
@@ -219,9 +214,7 @@ mod tests {
         let own = geteuid().as_raw();
         let read = |mode, owner| {
             set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-            read_config(&path, |found| found == owner)
-                .map(|(text, is_shared)| (text.len(), is_shared))
-                .ok()
+            read_config(&path, &[owner]).map(|(text, is_shared)| (text.len(), is_shared)).ok()
         };
         assert_eq!(read(0o600, own), Some((2, false)));
         assert_eq!(read(0o644, own), Some((2, true)));

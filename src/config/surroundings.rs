@@ -152,12 +152,6 @@ mod tests {
     }
 
     #[test]
-    fn places_that_depend_on_the_directory_are_not_searched() {
-        let found = surroundings(":bin:.:/usr/bin::/bin", Path::new("x"), Path::new("/x"));
-        assert_eq!(found.search_path, [Path::new("/usr/bin"), Path::new("/bin")]);
-    }
-
-    #[test]
     fn the_path_to_write_down_is_the_stable_one() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);

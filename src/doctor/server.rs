@@ -158,59 +158,56 @@ struct Server<'a> {
 
 impl Server<'_> {
     fn allows(&self, right: &'static str, words: &[String], report: &mut Report) -> bool {
+        let name = self.name;
         let ask = || self.git.ask(words, b"");
         let is_final = |said: &Said| said.succeeded || own_error(said).is_some();
         // Before 2.46 git does not ask again, and the next command gets another token.
-        match ask().and_then(|said| if is_final(&said) { Ok(said) } else { ask() }) {
+        let said = ask().and_then(|said| if is_final(&said) { Ok(said) } else { ask() });
+        let (error, what, fix) = match said {
             Ok(said) if said.succeeded => {
-                let name = self.name;
                 report.ok(right, format_args!("the server of {name} lets git {right}"));
                 return true;
             }
-            Ok(said) => self.explain(right, &said, report),
+            Ok(said) => self.refusal(right, &said),
             Err(failure) => {
-                let what = format!("the server of {} does not answer: {}", self.name, failure.what);
-                let fix = format!("git ls-remote {}", word(self.name));
-                report.add(right, Fail, what, fix).error = Some(Name::Timeout);
+                let what = format!("does not answer: {}", failure.what);
+                (Some(Name::Timeout), what, format!("git ls-remote {}", word(name)))
             }
-        }
+        };
+        let what = format_args!("the server of {name} {what}");
+        report.add(right, Fail, what, fix).error = error;
         false
     }
 
-    /// Why it refuses, or could not be asked, by what this helper said, or else git.
-    fn explain(&self, right: &'static str, said: &Said, report: &mut Report) {
-        let source = self.credential.source;
-        let token = format!("{}… from {source}", self.credential.token.hash().prefix());
-        let (name, server) = (word(self.name), format!("the server of {}", self.name));
+    /// What the server does, by what this helper said, or else git; with the error that it would be
+    /// elsewhere, and what to do about it.
+    fn refusal(&self, right: &str, said: &Said) -> (Option<Name>, String, String) {
+        let Credential { token, source, .. } = self.credential;
+        let token = format!("the token {}… from {source}", token.hash().prefix());
+        let name = word(self.name);
         let has = |words| said.stderr.contains(words);
         let rejected = has("Authentication failed").then_some(Name::TokenRejected);
         let error = own_error(said).map(|(_, error)| error).or(rejected);
         let (what, fix) = match error {
             Some(Name::TokenRejected) if self.is_configured => {
-                (format!("{server} rejects the token {token}"), format!("unset {source}"))
+                (format!("rejects {token}"), format!("unset {source}"))
             }
             Some(Name::TokenRejected) => {
                 let then = "if the worker has no other, reinstall the GitHub App for the rig";
-                (format!("{server} rejects the token {token}; {then}"), REFRESH.to_owned())
+                (format!("rejects {token}; {then}"), REFRESH.to_owned())
             }
-            Some(_) => (reason(said), STATUS.to_owned()),
             None if has("returned error: 403") => {
-                let what = format!("{server} does not let the token {token} {right} (403)");
-                (what, RIGHTS.to_owned())
+                (format!("does not let {token} {right} (403)"), RIGHTS.to_owned())
             }
             None if has("' not found") => {
-                let what = format!("{server} has no such repository for the token {token} (404)");
-                (
-                    format!("{what}; if its URL is right, {RIGHTS}"),
-                    format!("git remote get-url {name}"),
-                )
+                let what = format!("has no such repository for {token} (404)");
+                let fix = format!("git remote get-url {name}");
+                (format!("{what}; if its URL is right, {RIGHTS}"), fix)
             }
-            None => {
-                let what = format!("{server} cannot be asked: {}", reason(said));
-                (what, format!("git ls-remote {name}"))
-            }
+            None => (format!("cannot be asked: {}", reason(said)), format!("git ls-remote {name}")),
+            Some(_) => (format!("cannot be asked: {}", reason(said)), STATUS.to_owned()),
         };
-        report.add(right, Fail, what, fix).error = error;
+        (error, what, fix)
     }
 }
 
