@@ -61,7 +61,7 @@ impl GitConfig {
         };
         let entries = self.lines.iter().filter(|line| is_ours(line)).flat_map(of_line);
         let mut hosts = Vec::new();
-        entries.filter_map(|it| Host::listed(&it).ok()).for_each(|host| add(&mut hosts, [&host]));
+        add(&mut hosts, entries.filter_map(|entry| Host::listed(&entry).ok()));
         hosts
     }
 

@@ -106,26 +106,26 @@ pub(super) fn hosts(sources: &mut Sources<'_>, given: &Given<'_>, gitlab: &GitLa
     let mut listed = Vec::new();
     for entry in entries {
         match Host::listed(entry) {
-            Ok(host) => add(&mut listed, [&host]),
+            Ok(host) => add(&mut listed, [host]),
             Err(why) => {
                 let entry = shown(entry);
                 sources.warnings.push(format!("git host `{entry}` is ignored: {why}"));
             }
         }
     }
-    let gitlab = gitlab.token.as_ref().map(|_| &gitlab.host);
-    add(&mut listed, gitlab);
+    let gitlab = gitlab.token.as_ref().map(|_| gitlab.host.clone());
+    add(&mut listed, gitlab.clone());
     let mut served = if is_of_git { Vec::new() } else { listed.clone() };
-    add(&mut served, of_git.iter().chain(gitlab));
+    add(&mut served, of_git.iter().cloned().chain(gitlab));
     let to_set_up = if is_of_git { served.clone() } else { listed.clone() };
     Hosts { served, listed, to_set_up, origin }
 }
 
 /// Each host once.
-pub(super) fn add<'a>(hosts: &mut Vec<Host>, more: impl IntoIterator<Item = &'a Host>) {
+pub(super) fn add(hosts: &mut Vec<Host>, more: impl IntoIterator<Item = Host>) {
     for host in more {
-        if !hosts.contains(host) {
-            hosts.push(host.clone());
+        if !hosts.contains(&host) {
+            hosts.push(host);
         }
     }
 }
@@ -216,7 +216,7 @@ pub(super) fn certificates(sources: &mut Sources<'_>) -> Certificates {
 }
 
 pub(super) fn read_secret(path: &Path) -> Result<Secret, String> {
-    let read = sources::read(path, LONGEST_TOKEN as u64 + 2, |_| None);
+    let read = sources::read(path, LONGEST_TOKEN as u64 + 2, None);
     let (bytes, _) = read.map_err(|error| error.to_string())?;
     Secret::parse(bytes.trim_ascii()).ok_or_else(|| "holds no token".to_owned())
 }

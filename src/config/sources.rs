@@ -20,6 +20,9 @@ use super::key::Key;
 use super::{Given, Origin, Setting, readers};
 use crate::cli::Flags;
 
+/// A config file is a few lines.
+const LONGEST: u64 = 64 * 1024;
+
 /// Tells where a value of that name came from.
 type Naming = fn(&'static str) -> Origin;
 /// Makes a value of what was found, or says what is wrong with that.
@@ -72,7 +75,7 @@ impl<'a> Sources<'a> {
         origin: Naming,
     ) -> Result<(), String> {
         let shown = path.display();
-        let (text, is_shared) = match read_config(path, owners) {
+        let (text, metadata) = match read(path, LONGEST, Some(owners)) {
             Err(error) if error.kind() == ErrorKind::NotFound && !is_wanted => return Ok(()),
             read => read.map_err(|error| error.to_string())?,
         };
@@ -81,7 +84,7 @@ impl<'a> Sources<'a> {
             format!("not a JSON object (line {}, column {})", error.line(), error.column())
         };
         let mut values: Map<String, Value> = serde_json::from_slice(&text).map_err(not_json)?;
-        if is_shared && values.contains_key(Key::GITHUB_CLI_PAT.file) {
+        if metadata.mode() & 0o077 != 0 && values.contains_key(Key::GITHUB_CLI_PAT.file) {
             let fix = format!("run: chmod 600 {}", word(&path.to_string_lossy()));
             self.warnings.push(format!("others can read the token in `{shown}`; {fix}"));
         }
@@ -162,36 +165,25 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// Reads a config file that nobody but its owner could have written: it says where the container
-/// token is sent. Tells as well whether others can read it.
-fn read_config(path: &Path, owners: &[u32]) -> std::io::Result<(Zeroizing<Vec<u8>>, bool)> {
-    /// A config file is a few lines.
-    const LONGEST: u64 = 64 * 1024;
-    let fault_of = |metadata: &Metadata| {
-        let is_shared = metadata.mode() & 0o022 != 0;
-        let faults = [
-            (metadata.len() > LONGEST, "it is too long"),
-            (!owners.contains(&metadata.uid()), "it belongs to another user"),
-            (is_shared, "others can write it"),
-        ];
-        faults.into_iter().find_map(|(is_so, fault)| is_so.then_some(fault))
-    };
-    let (text, metadata) = read(path, LONGEST, fault_of)?;
-    Ok((text, metadata.mode() & 0o077 != 0))
-}
-
 /// Reads a regular file. It may be a link, as mounted files are; a pipe or a device would keep us
-/// reading.
+/// reading. With `owners`, one that nobody else could have written: a config file says where the
+/// container token is sent.
 pub(super) fn read(
     path: &Path,
     longest: u64,
-    fault_of: impl Fn(&Metadata) -> Option<&'static str>,
+    owners: Option<&[u32]>,
 ) -> std::io::Result<(Zeroizing<Vec<u8>>, Metadata)> {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let metadata = file.metadata()?;
-    let fault = if metadata.is_file() { fault_of(&metadata) } else { Some("not a regular file") };
-    if let Some(fault) = fault {
+    let is_foreign = owners.is_some_and(|owners| !owners.contains(&metadata.uid()));
+    let faults = [
+        (!metadata.is_file(), "not a regular file"),
+        (owners.is_some() && metadata.len() > longest, "it is too long"),
+        (is_foreign, "it belongs to another user"),
+        (owners.is_some() && metadata.mode() & 0o022 != 0, "others can write it"),
+    ];
+    if let Some((_, fault)) = faults.into_iter().find(|(is_so, _)| *is_so) {
         return Err(Error::other(fault));
     }
     let mut bytes = Zeroizing::new(Vec::new());
@@ -212,14 +204,11 @@ mod tests {
         let path = directory.path().join("config.json");
         write(&path, "{}").unwrap();
         let own = geteuid().as_raw();
-        let read = |mode, owner| {
+        let is_read = |mode, owner| {
             set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-            read_config(&path, &[owner]).map(|(text, is_shared)| (text.len(), is_shared)).ok()
+            read(&path, LONGEST, Some(&[owner])).is_ok()
         };
-        assert_eq!(read(0o600, own), Some((2, false)));
-        assert_eq!(read(0o644, own), Some((2, true)));
-        assert_eq!(read(0o600, own + 1), None);
-        assert_eq!(read(0o620, own), None);
-        assert_eq!(read(0o602, own), None);
+        assert!(is_read(0o600, own) && is_read(0o644, own));
+        assert!(!is_read(0o600, own + 1) && !is_read(0o620, own) && !is_read(0o602, own));
     }
 }

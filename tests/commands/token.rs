@@ -73,6 +73,8 @@ fn the_host_can_be_given_by_name_or_url_and_must_be_ours() {
         let ran = home.helper(&["token", url], "");
         assert_fails(&ran, 1, &["[config-missing]", "https://second.example", "--host"]);
     }
+    let wrong = home.helper(&["token", "--host", "*.example"], "");
+    assert!(wrong.assert_fails().stderr.contains("git host `*.example` is ignored: "), "{wrong:?}");
 }
 
 #[test]
