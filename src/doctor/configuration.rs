@@ -35,13 +35,23 @@ pub(super) fn check(inputs: &Inputs<'_>, report: &mut Report) {
     protocol(inputs, report);
     for line in inputs.lines() {
         token(inputs, line, report);
-        match (line.section(), line.variable()) {
-            ("remote", "url" | "pushurl") => remote(inputs, line, report),
-            ("url", "insteadof" | "pushinsteadof") => rewriting(inputs, line, report),
-            ("http", "extraheader") | ("credential", "username") => {
-                overruling(inputs, line, report);
+        remote(inputs, line, report);
+        let found = match (line.section(), line.variable()) {
+            ("url", "insteadof" | "pushinsteadof") => {
+                rewriting(inputs, line).map(|what| ("rewriting", Warn, what))
             }
-            _ => {}
+            ("http", "extraheader") if is_credential(&in_effect(inputs, line)) => {
+                Some(("extra-header", Fail, "sends a credential of its own".to_owned()))
+            }
+            // Another helper may then answer with an account of its own.
+            ("credential", "username") if in_effect(inputs, line).is_some() => {
+                Some(("username", Warn, "asks for one user only".to_owned()))
+            }
+            _ => None,
+        };
+        if let Some((check, status, what)) = found {
+            let what = format_args!("{} ({}) {what}", line.key, line.origin);
+            report.add(check, status, what, unset(line));
         }
     }
 }
@@ -149,49 +159,39 @@ fn token(inputs: &Inputs<'_>, line: &Line, report: &mut Report) {
     }
 }
 
-/// A setting for the host that goes before what a helper says.
-fn overruling(inputs: &Inputs<'_>, line: &Line, report: &mut Report) {
-    let (Some(host), Some(url)) = (&inputs.host, inputs.url()) else { return };
-    if !line.subsection().is_none_or(|part| concerns(part, host)) {
-        return;
-    }
+/// The value of a setting that goes before what a helper says, if it is about the host in question.
+fn in_effect(inputs: &Inputs<'_>, line: &Line) -> Option<String> {
+    let (host, url) = (inputs.host.as_ref()?, inputs.url()?);
+    let is_about_host = line.subsection().is_none_or(|part| concerns(part, host));
     // As git itself matches the URLs of its sections: a later line may take this one back.
     let key = format!("{}.{}", line.section(), line.variable());
-    let Some(value) = inputs.output(&["config", "--get-urlmatch", &key, &url]) else { return };
-    let (key, origin) = (&line.key, &line.origin);
-    if line.section() == "credential" {
-        // Another helper may then answer with an account of its own.
-        let what = format_args!("{key} ({origin}) asks for one user only");
-        report.add("username", Warn, what, unset(line));
-    } else if value.trim_start().to_ascii_lowercase().starts_with("authorization:") {
-        let what = format_args!("{key} ({origin}) sends a credential of its own");
-        report.add("extra-header", Fail, what, unset(line));
-    }
+    is_about_host.then(|| inputs.output(&["config", "--get-urlmatch", &key, &url]))?
+}
+
+fn is_credential(header: &Option<String>) -> bool {
+    let header = header.as_deref().unwrap_or_default().trim_start().to_ascii_lowercase();
+    header.starts_with("authorization:")
 }
 
 /// A rule that leads from a host of ours to another.
-fn rewriting(inputs: &Inputs<'_>, line: &Line, report: &mut Report) {
+fn rewriting(inputs: &Inputs<'_>, line: &Line) -> Option<String> {
     let hosts = &inputs.context.settings.hosts;
-    let base = line.subsection().unwrap_or_default();
+    let (base, value) = (line.subsection()?, &line.value);
     let is_served = host_of(base).is_some_and(|host| hosts.contains(&host));
     // A rule may match a part of the host's name; whichever is longer says what the rule is for.
-    let is_about = |root: String| root.starts_with(&line.value) || line.value.starts_with(&root);
-    if !is_served && hosts.iter().any(|host| is_about(format!("{host}/"))) {
-        let (key, origin, value) = (&line.key, &line.origin, &line.value);
-        let what = format_args!(
-            "{key} ({origin}) leads from {value:?} to {base}, where this helper is not asked"
-        );
-        report.add("rewriting", Warn, what, unset(line));
-    }
+    let is_about = |root: String| root.starts_with(value) || value.starts_with(&root);
+    let is_about_ours = || hosts.iter().any(|host| is_about(format!("{host}/")));
+    (!is_served && is_about_ours())
+        .then(|| format!("leads from {value:?} to {base}, where this helper is not asked"))
 }
 
 /// A token in its URL is a finding of its own.
 fn remote(inputs: &Inputs<'_>, line: &Line, report: &mut Report) {
     const CHECK: &str = "remotes";
-    let (key, url) = (&line.key, &line.value);
-    let hosts = &inputs.context.settings.hosts;
+    let (key, url, hosts) = (&line.key, &line.value, &inputs.context.settings.hosts);
+    let is_remote = line.is("remote", "url") || line.is("remote", "pushurl");
     match host_of(url) {
-        _ if credential_in(url).is_some() => {}
+        _ if !is_remote || credential_in(url).is_some() => {}
         None => report.ok(CHECK, format_args!("{key} is {url}; git asks no helper for it")),
         Some(host) if hosts.contains(&host) => report.ok(CHECK, format_args!("{key} is {url}")),
         Some(host) => {

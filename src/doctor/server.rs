@@ -21,8 +21,6 @@ const PUSH: &str = "-c core.hooksPath=/dev/null -c push.negotiate=false -c push.
 const UNUSED_REF: &str = "refs/gastown/doctor";
 const RIGHTS: &str = "give the GitHub App, or the token's owner, \"Contents: read and write\" in \
                       this repository on GitHub";
-
-const REFRESH: &str = "git credential-gastown refresh";
 const STATUS: &str = "git credential-gastown status";
 
 /// What is known of a push from here, and how that is said.
@@ -105,9 +103,7 @@ pub(super) fn check(inputs: &Inputs<'_>, credential: &Credential, report: &mut R
     }
     let fetch = ["ls-remote", "--quiet", "--", name, "HEAD"].map(str::to_owned).to_vec();
     let Some(push) = remote.dry_run(git) else { return Push::unknown("no server was asked") };
-    let mut statics = inputs.context.settings.static_tokens.iter();
-    let is_configured = statics.any(|it| it.name == credential.source);
-    let server = Server { git, name, credential, is_configured };
+    let server = Server { git, name, credential };
     for (right, words) in [("fetch", fetch), ("push", push)] {
         if !server.allows(right, &words, report) {
             let said = format!("a push to {name} would fail");
@@ -152,8 +148,6 @@ struct Server<'a> {
     git: &'a Git,
     name: &'a str,
     credential: &'a Credential,
-    /// Whether the token is from a setting.
-    is_configured: bool,
 }
 
 impl Server<'_> {
@@ -189,13 +183,11 @@ impl Server<'_> {
         let rejected = has("Authentication failed").then_some(Name::TokenRejected);
         let error = own_error(said).map(|(_, error)| error).or(rejected);
         let (what, fix) = match error {
-            Some(Name::TokenRejected) if self.is_configured => {
-                (format!("rejects {token}"), format!("unset {source}"))
-            }
-            Some(Name::TokenRejected) => {
+            Some(Name::TokenRejected) if ["worker", "cache"].contains(source) => {
                 let then = "if the worker has no other, reinstall the GitHub App for the rig";
-                (format!("rejects {token}; {then}"), REFRESH.to_owned())
+                (format!("rejects {token}; {then}"), "git credential-gastown refresh".to_owned())
             }
+            Some(Name::TokenRejected) => (format!("rejects {token}"), format!("unset {source}")),
             None if has("returned error: 403") => {
                 (format!("does not let {token} {right} (403)"), RIGHTS.to_owned())
             }
