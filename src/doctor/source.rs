@@ -64,15 +64,10 @@ fn list_settings(context: &Context<'_>, report: &mut Report) {
     const CHECK: &str = "settings";
     let Context { settings, cache, .. } = context;
     for StaticToken { name, token, first } in &settings.static_tokens {
-        let role = if *first { "answers before the worker" } else { "the last resort" };
-        match token {
-            Setting::Set { origin, .. } => {
-                report.ok(CHECK, format!("{name}: from {origin}, {role}"))
-            }
-            Setting::Unset => {}
-            Setting::Wrong { origin, why } => {
-                report.add(CHECK, Warn, format_args!("{origin} is {why}"), format!("unset {name}"));
-            }
+        // One that is wrong is among the warnings.
+        if let Setting::Set { origin, .. } = token {
+            let role = if *first { "answers before the worker" } else { "the last resort" };
+            report.ok(CHECK, format_args!("{name}: from {origin}, {role}"));
         }
     }
     if settings.place().is_ok() {
