@@ -100,9 +100,7 @@ pub(super) fn hosts(sources: &mut Sources<'_>, given: &Given<'_>, gitlab: &GitLa
         _ if is_of_git => Some(Origin::HelperLine("the host")),
         origin => origin.cloned(),
     };
-    if entries.is_empty() {
-        entries.extend(DEFAULT_HOSTS);
-    }
+    let entries: &[_] = if entries.is_empty() { &DEFAULT_HOSTS } else { &entries };
     let mut listed = Vec::new();
     for entry in entries {
         match Host::listed(entry) {
