@@ -106,8 +106,15 @@ impl<'a> Context<'a> {
     pub(crate) fn meant_host(&self) -> Result<Host, Failure> {
         self.host.clone().ok_or_else(|| {
             let ours: Vec<_> = self.settings.hosts.iter().map(ToString::to_string).collect();
-            let what = format!("not a host to hand out tokens for; ours: {}", ours.join(", "));
-            let advice = "name one of these, or add it: --host, or GASTOWN_GIT_HOSTS";
+            let (what, advice) = match ours.as_slice() {
+                [] => {
+                    ("no git host is served".to_owned(), "name one: --host, or GASTOWN_GIT_HOSTS")
+                }
+                ours => (
+                    format!("not a host to hand out tokens for; ours: {}", ours.join(", ")),
+                    "name one of these, or add it: --host, or GASTOWN_GIT_HOSTS",
+                ),
+            };
             Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice)
         })
     }

@@ -75,6 +75,7 @@ fn the_host_can_be_given_by_name_or_url_and_must_be_ours() {
     }
     let wrong = home.helper(&["token", "--host", "*.example"], "");
     assert!(wrong.assert_fails().stderr.contains("git host `*.example` is ignored: "), "{wrong:?}");
+    assert!(wrong.stderr.contains("no git host is served; name one: --host"), "{wrong:?}");
 }
 
 #[test]
