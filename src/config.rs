@@ -169,7 +169,9 @@ impl Settings {
         let cache_dir = sources.optional(&Key::CACHE_DIR, readers::absolute);
         let on_failure = sources.optional(&Key::ON_FAILURE, readers::on_failure);
         let proxy = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-        let proxy = proxy.into_iter().find_map(|name| sources.secret(name).value().cloned());
+        let proxy = proxy
+            .into_iter()
+            .find_map(|name| sources.secret(&Key::of_variable(name)).value().cloned());
         Self {
             other_secrets: readers::other_secrets(sources, proxy.as_ref()),
             api_url: sources.needed(&Key::API_URL, readers::api_url),
@@ -181,7 +183,7 @@ impl Settings {
             origins: [hosts.origin, cache_dir.origin().cloned(), on_failure.origin().cloned()],
             config_file: sources.config_file.take(),
             gitlab,
-            container_token: sources.secret("GASTOWN_CONTAINER_TOKEN"),
+            container_token: sources.secret(&Key::CONTAINER_TOKEN),
             container_token_file: sources.needed(&Key::CONTAINER_TOKEN_FILE, readers::path),
             static_tokens: readers::static_tokens(sources),
             cache_candidates: readers::cache_candidates(sources, cache_dir.value()),
@@ -291,7 +293,7 @@ impl Settings {
 /// other settings, by the environment and the command line alone.
 pub(crate) fn trace_to(verbose: bool) -> (TraceTo, Option<&'static str>) {
     let otherwise = if verbose { TraceTo::Stderr } else { TraceTo::Nowhere };
-    let Some(value) = std::env::var_os("GASTOWN_TRACE") else { return (otherwise, None) };
+    let Some(value) = std::env::var_os(Key::TRACE.variable) else { return (otherwise, None) };
     match value.as_bytes() {
         b"" | b"0" | b"false" => (otherwise, None),
         b"1" | b"true" => (TraceTo::Stderr, None),

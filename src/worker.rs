@@ -3,12 +3,14 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use git_credential_gastown::contract::{Question, Reply};
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::host::{ApiUrl, bypasses_proxy};
 use git_credential_gastown::token::Secret;
+use rustls::crypto::ring::default_provider;
 use rustls_native_certs::load_certs_from_paths;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::DefaultConnector;
@@ -51,7 +53,9 @@ impl<'a> Worker<'a> {
             .proxy(proxy)
             .user_agent(concat!("git-credential-gastown/", env!("CARGO_PKG_VERSION")));
         if route.api.is_https() {
-            config = config.tls_config(TlsConfig::builder().root_certs(roots(&route)?).build());
+            let tls = TlsConfig::builder().root_certs(roots(&route)?);
+            let tls = tls.unversioned_rustls_crypto_provider(Arc::new(default_provider()));
+            config = config.tls_config(tls.build());
         }
         let agent = Agent::with_parts(config.build(), DefaultConnector::default(), Resolver);
         Ok(Self { agent, route, is_proxied })
@@ -203,7 +207,7 @@ fn proxy_for(route: &Route<'_>) -> Result<Option<Proxy>, Failure> {
     let Some(address) = route.proxy.filter(|_| !direct) else { return Ok(None) };
     Proxy::new(address.expose()).map(Some).map_err(|_| {
         let what = "the proxy in HTTPS_PROXY is not an address";
-        Failure::new(Name::ConfigMissing, Retry::WhenMended, what, "mend or unset HTTPS_PROXY")
+        Failure::new(Name::ConfigMissing, Retry::WhenMended, what, "correct or unset HTTPS_PROXY")
     })
 }
 

@@ -96,7 +96,7 @@ pub(super) fn hosts(sources: &mut Sources<'_>, given: &Given<'_>, gitlab: &GitLa
     entries.retain(|entry| !entry.is_empty());
     let is_of_git = entries.is_empty() && !of_git.is_empty();
     let origin = match list.origin() {
-        _ if !given.flags.host.is_empty() => Some(Origin::Flag("--host")),
+        _ if !given.flags.host.is_empty() => Some(Origin::Flag(Key::HOSTS.flag)),
         _ if is_of_git => Some(Origin::HelperLine("the host")),
         origin => origin.cloned(),
     };
@@ -143,7 +143,7 @@ fn shown(entry: &str) -> &str {
 
 /// The instance's token answers for that instance only.
 pub(super) fn gitlab(sources: &mut Sources<'_>) -> GitLab {
-    let mut token = sources.secret("GITLAB_TOKEN").value().cloned();
+    let mut token = sources.secret(&Key::of_variable("GITLAB_TOKEN")).value().cloned();
     let url = sources.variable("GITLAB_INSTANCE_URL");
     let (scheme, rest) = match url.as_deref() {
         Some(url) => url.split_once("://").unwrap_or(("https", url)),
@@ -166,7 +166,7 @@ pub(super) fn static_tokens(sources: &mut Sources<'_>) -> Vec<StaticToken> {
         ("GITHUB_TOKEN", Key::of_variable("GITHUB_TOKEN")),
     ];
     let tokens = keys.into_iter().map(|(name, key)| {
-        let token = sources.optional(&key, secret);
+        let token = sources.secret(&key);
         let is_long_lived = |token: &Secret| token.kind() == Kind::PersonalAccess;
         let first = name == "GITHUB_CLI_PAT" || token.value().is_some_and(is_long_lived);
         StaticToken { name, token, first }

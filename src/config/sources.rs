@@ -50,7 +50,7 @@ impl<'a> Sources<'a> {
             notes: Vec::new(),
         };
         let flag = given.flags.config.clone().or_else(|| given.helper.flags.config.clone());
-        let asked = flag.or_else(|| sources.raw("GASTOWN_CONFIG").map(PathBuf::from));
+        let asked = flag.or_else(|| sources.raw(Key::CONFIG.variable).map(PathBuf::from));
         let usual = || Some(sources.user.as_ref()?.config_dir().join("gastown/config.json"));
         sources.config_file = asked.clone().or_else(usual);
         if let Some(path) = sources.config_file.clone() {
@@ -142,9 +142,8 @@ impl<'a> Sources<'a> {
         setting
     }
 
-    /// A secret that only a variable holds.
-    pub(super) fn secret(&mut self, variable: &'static str) -> Setting<Secret> {
-        self.optional(&Key::of_variable(variable), readers::secret)
+    pub(super) fn secret(&mut self, key: &Key) -> Setting<Secret> {
+        self.optional(key, readers::secret)
     }
 
     /// A variable that holds text; empty counts as unset.
