@@ -183,7 +183,7 @@ impl Settings {
             origins: [hosts.origin, cache_dir.origin().cloned(), on_failure.origin().cloned()],
             config_file: sources.config_file.take(),
             gitlab,
-            container_token: sources.secret(&Key::CONTAINER_TOKEN),
+            container_token: sources.needed(&Key::CONTAINER_TOKEN, readers::secret),
             container_token_file: sources.needed(&Key::CONTAINER_TOKEN_FILE, readers::path),
             static_tokens: readers::static_tokens(sources),
             cache_candidates: readers::cache_candidates(sources, cache_dir.value()),
@@ -264,21 +264,20 @@ impl Settings {
         Some(statics.find(|candidate| candidate.token.value().is_some_and(is_it))?.name)
     }
 
-    /// The container JWTs at hand. The file is read anew each time, so that a rotated one takes
-    /// effect; what it holds comes back with why it cannot be used.
+    /// The container JWTs that are set, and why others cannot be used. The file is read anew each
+    /// time, so that a rotated one takes effect.
     pub(crate) fn container_tokens(&self) -> (Vec<ContainerToken>, Option<String>) {
-        let mut tokens = Vec::new();
-        let mut fault = None;
+        let (mut tokens, mut faults) = (Vec::new(), Vec::from_iter(self.container_token.fault()));
         if let Some(path) = self.container_token_file.value() {
             match readers::read_secret(path) {
                 Ok(secret) => tokens.push(ContainerToken::new(secret, Source::File)),
-                Err(why) => fault = Some(format!("container token file {path:?}: {why}")),
+                Err(why) => faults.push(format!("container token file {path:?}: {why}")),
             }
         }
         if let Some(secret) = self.container_token.value() {
             tokens.push(ContainerToken::new(secret.clone(), Source::Environment));
         }
-        (tokens, fault)
+        (tokens, Some(faults.join("; ")).filter(|faults| !faults.is_empty()))
     }
 
     /// Names the configured container JWTs: a refusal of them says nothing about others.

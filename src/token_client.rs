@@ -73,7 +73,8 @@ impl<'a> TokenClient<'a> {
 
     fn container_tokens(&self) -> Vec<ContainerToken> {
         let (tokens, fault) = container_tokens(self.context, self.cache, self.place);
-        if let Some(fault) = fault {
+        // If there is no other, this is the reason why the worker cannot be asked.
+        if let Some(fault) = fault.filter(|_| !tokens.is_empty()) {
             self.context.messages.warning(format_args!("{fault} [{}]", Name::ConfigMissing));
         }
         tokens
@@ -208,7 +209,7 @@ fn into_failure(denial: Denial) -> Failure {
     }
 }
 
-/// The container JWTs at hand, the one to present first, and why the one in a file cannot be used.
+/// The container JWTs at hand, the one to present first, and why others cannot be used.
 pub(crate) fn container_tokens(
     Context { settings, messages, .. }: &Context<'_>,
     cache: &Cache,
@@ -222,12 +223,8 @@ pub(crate) fn container_tokens(
 }
 
 pub(crate) fn no_container_token(settings: &Settings) -> Failure {
-    let (_, of_file) = settings.container_tokens();
-    let faults: Vec<_> = settings.container_token.fault().into_iter().chain(of_file).collect();
-    let why = match faults.as_slice() {
-        [] => "GASTOWN_CONTAINER_TOKEN is unset".to_owned(),
-        faults => faults.join("; "),
-    };
+    let (_, fault) = settings.container_tokens();
+    let why = fault.unwrap_or_else(|| "GASTOWN_CONTAINER_TOKEN is unset".to_owned());
     let what = format!("no container token to ask the worker with: {why}");
     let advice = "set it, or GASTOWN_CONTAINER_TOKEN_FILE, or GITHUB_CLI_PAT";
     Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice).briefly(why)

@@ -113,7 +113,7 @@ fn check_jwts(context: &Context<'_>, place: Place<'_>, report: &mut Report) -> b
     }
     // If there is no other, this is reported as the reason why the worker cannot be asked.
     if let Some(fault) = fault.filter(|_| !tokens.is_empty()) {
-        let fix = "correct or unset GASTOWN_CONTAINER_TOKEN_FILE";
+        let fix = "correct or unset GASTOWN_CONTAINER_TOKEN or GASTOWN_CONTAINER_TOKEN_FILE";
         report.add(CHECK, Warn, fault, fix).error = Some(Name::ConfigMissing);
     }
     !tokens.is_empty()
