@@ -91,7 +91,7 @@ pub(crate) fn paragraphs(text: &str) -> Vec<String> {
 /// The long help of an argument, each paragraph in one line, with the values that it may have.
 pub(crate) fn help_of(arg: &Arg) -> String {
     let help = arg.get_long_help().or(arg.get_help()).expect("every argument has a help text");
-    let help = help.to_string().replace(" {n}", " ").replace("{n}", " ");
+    let help = help.to_string().replace("{n}", " ");
     let values = arg.get_possible_values();
     if values.is_empty() || !arg.get_action().takes_values() {
         return help;

@@ -21,28 +21,28 @@ pub(crate) struct Flags {
     /// The id of the town{n}[env: GASTOWN_TOWN_ID]
     #[arg(long, global = true, value_name = "ID")]
     pub town: Option<String>,
-    /// The id of the rig, the repository that tokens are for{n}[env: GASTOWN_RIG_ID]
+    /// The id of the rig, the repository to push to{n}[env: GASTOWN_RIG_ID]
     #[arg(long, global = true, value_name = "ID")]
     pub rig: Option<String>,
-    /// The workspace, where the rigs' worktrees are
-    /// {n}[env: GASTOWN_WORKSPACE_ROOT] [default: /workspace/rigs]
+    /// The workspace, where the rigs' worktrees are{n}[env: GASTOWN_WORKSPACE_ROOT]
+    /// [default: /workspace/rigs]
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub workspace: Option<PathBuf>,
-    /// A git host to answer for; may repeat
-    /// {n}[env: GASTOWN_GIT_HOSTS] [default: github.com, gist.github.com]
+    /// A git host to answer for; may repeat{n}[env: GASTOWN_GIT_HOSTS]
+    /// [default: github.com, gist.github.com]
     #[arg(long, global = true, value_name = "HOST[:PORT]", value_hint = ValueHint::Hostname)]
     pub host: Vec<String>,
-    /// The directory where tokens are cached, an absolute path{n}[env: GASTOWN_CACHE_DIR]
+    /// Where tokens are cached, an absolute path{n}[env: GASTOWN_CACHE_DIR]
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub cache_dir: Option<PathBuf>,
     /// The config file{n}[env: GASTOWN_CONFIG] [default: ~/.config/gastown/config.json]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
-    /// Without a token, end git's command, or let git go on
-    /// {n}[env: GASTOWN_ON_FAILURE] [default: quit]
+    /// Without a token, end git's command, or let git go on{n}[env: GASTOWN_ON_FAILURE]
+    /// [default: quit]
     #[arg(long, global = true, value_name = "WHAT")]
     pub on_failure: Option<OnFailure>,
-    /// Print each decision and its reason to stderr, but no secret{n}[env: GASTOWN_TRACE]
+    /// Print each decision to stderr, but never a secret{n}[env: GASTOWN_TRACE]
     #[arg(short, long, global = true)]
     pub verbose: bool,
 }
