@@ -185,7 +185,7 @@ fn where_everything_is_in_order_it_says_so() {
         assert!(
             told.assert_ok()
                 .stdout
-                .ends_with("a push to origin would succeed: its server says so\n"),
+                .ends_with("as far as its server goes: it lets git fetch and push\n"),
             "{told:?}"
         );
         assert_eq!(told.stderr, "");

@@ -42,6 +42,10 @@ pub(super) fn run(flags: &Flags, messages: &Messages, url: Option<&str>) -> Resu
     let Some((request, host)) =
         request.and_then(|request| context.served_host(&request).map(|host| (request, host)))
     else {
+        if context.settings.hosts.is_empty() {
+            // Else nobody would learn why git prompts.
+            context.warn_of_settings();
+        }
         if url.is_some() {
             messages.hint(
                 "git gets no answer: not https, or not one of our hosts; those are listed by: git \

@@ -29,7 +29,16 @@ struct Renewed {
 }
 
 pub(super) fn run(context: &Context<'_>, as_json: bool) -> Result<()> {
-    let host = context.meant_host()?;
+    let host = match context.meant_host() {
+        Ok(host) => host,
+        Err(failure) => {
+            let outcome = Err(failure);
+            if as_json {
+                write_object(context.messages, object(None, &outcome))?;
+            }
+            return outcome.map(drop).map_err(Into::into);
+        }
+    };
     let outcome = renew(context, &host);
     let (verdict, subject) = match &outcome {
         Ok(Renewed { entry, is_new, .. }) => {
@@ -42,7 +51,7 @@ pub(super) fn run(context: &Context<'_>, as_json: bool) -> Result<()> {
     context.log("refresh", &host, verdict, subject);
     context.cache.sweep(clock::now());
     if as_json {
-        write_object(context.messages, object(&host, &outcome))?;
+        write_object(context.messages, object(Some(&host), &outcome))?;
     }
     let Renewed { entry, outlook, is_new, is_same } = outcome?;
     if !as_json {
@@ -64,11 +73,11 @@ pub(super) fn run(context: &Context<'_>, as_json: bool) -> Result<()> {
 }
 
 /// What is not known is null; of a failure, all that is about the token.
-fn object(host: &Host, outcome: &Result<Renewed, Failure>) -> Value {
+fn object(host: Option<&Host>, outcome: &Result<Renewed, Failure>) -> Value {
     let (renewed, failure) = (outcome.as_ref().ok(), outcome.as_ref().err());
     json!({
         "version": 1,
-        "host": host.to_string(),
+        "host": host.map(Host::to_string),
         "token_hash": renewed.map(|it| it.entry.token.hash().prefix()),
         "is_same_token": renewed.map(|it| it.is_same),
         "expires": moment(renewed.and_then(|it| it.entry.expires)),

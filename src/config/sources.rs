@@ -23,6 +23,8 @@ use crate::cli::Flags;
 /// A config file is a few lines.
 const LONGEST: u64 = 64 * 1024;
 
+const WRITABLE: &str = "others can write it";
+
 /// Tells where a value of that name came from.
 type Naming = fn(&'static str) -> Origin;
 /// Makes a value of what was found, or says what is wrong with that.
@@ -77,7 +79,10 @@ impl<'a> Sources<'a> {
         let shown = path.display();
         let (text, metadata) = match read(path, LONGEST, Some(owners)) {
             Err(error) if error.kind() == ErrorKind::NotFound && !is_wanted => return Ok(()),
-            read => read.map_err(|error| error.to_string())?,
+            read => read.map_err(|error| match error.to_string() {
+                fault if fault == WRITABLE => format!("{fault}; run: chmod go-w {}", quoted(path)),
+                fault => fault,
+            })?,
         };
         // serde's own words may quote the file.
         let not_json = |error: serde_json::Error| {
@@ -85,7 +90,7 @@ impl<'a> Sources<'a> {
         };
         let mut values: Map<String, Value> = serde_json::from_slice(&text).map_err(not_json)?;
         if metadata.mode() & 0o077 != 0 && values.contains_key(Key::GITHUB_CLI_PAT.file) {
-            let fix = format!("run: chmod 600 {}", word(&path.to_string_lossy()));
+            let fix = format!("run: chmod 600 {}", quoted(path));
             self.warnings.push(format!("others can read the token in `{shown}`; {fix}"));
         }
         let is_known = |name: &String| Key::IN_FILE.iter().any(|key| key.file == name);
@@ -164,6 +169,11 @@ impl<'a> Sources<'a> {
     }
 }
 
+/// For a command line.
+fn quoted(path: &Path) -> String {
+    word(&path.to_string_lossy())
+}
+
 /// Reads a regular file. It may be a link, as mounted files are; a pipe or a device would keep us
 /// reading. With `owners`, one that nobody else could have written: a config file says where the
 /// container token is sent.
@@ -180,7 +190,7 @@ pub(super) fn read(
         (!metadata.is_file(), "not a regular file"),
         (owners.is_some() && metadata.len() > longest, "it is too long"),
         (is_foreign, "it belongs to another user"),
-        (owners.is_some() && metadata.mode() & 0o022 != 0, "others can write it"),
+        (owners.is_some() && metadata.mode() & 0o022 != 0, WRITABLE),
     ];
     if let Some((_, fault)) = faults.into_iter().find(|(is_so, _)| *is_so) {
         return Err(Error::other(fault));

@@ -2,19 +2,21 @@
 //! host, tokens in URLs, headers, rewritten URLs, fixed user names, and the remotes.
 
 use git_credential_gastown::failure::Name;
-use git_credential_gastown::git_config::{Line, concerns, helpers_on};
+use git_credential_gastown::git_config::{Line, concerns, helpers_on, matches};
 use git_credential_gastown::helper_line::{Kind, PROGRAM, command, kind, word};
 use git_credential_gastown::host::Host;
 use git_credential_gastown::redact::{clean, helper as helper_name};
 use git_credential_gastown::remote_url::{credential_in, host_of};
 
 use super::{Fail, Inputs, Report, Status, Warn};
-use crate::config::flags_in;
+use crate::config::{flags_in, variable};
 use crate::program::is_executable;
 
 const SET_UP: &str = "git credential-gastown setup";
 const SET_UP_HERE: &str = "git credential-gastown setup --local";
 const MIGRATE: &str = "git credential-gastown setup --migrate .";
+const NOT_OURS: &str = "none, if another helper answers for it; to give the tokens of this worker to \
+                        a GitHub of your own, name all your hosts to setup with --host";
 
 pub(super) fn check(inputs: &Inputs<'_>, report: &mut Report) {
     // A configuration that cannot be read is reported with git.
@@ -40,7 +42,10 @@ pub(super) fn check(inputs: &Inputs<'_>, report: &mut Report) {
             ("url", "insteadof" | "pushinsteadof") => {
                 rewriting(inputs, line).map(|what| ("rewriting", Warn, what))
             }
-            ("http", "extraheader") if is_credential(&in_effect(inputs, line)) => {
+            ("http", "extraheader")
+                if is_credential(&line.value)
+                    && in_effect(inputs, line).is_some_and(|last| !last.is_empty()) =>
+            {
                 Some(("extra-header", Fail, "sends a credential of its own".to_owned()))
             }
             // Another helper may then answer with an account of its own.
@@ -51,7 +56,7 @@ pub(super) fn check(inputs: &Inputs<'_>, report: &mut Report) {
         };
         if let Some((check, status, what)) = found {
             let what = format_args!("{} ({}) {what}", line.key, line.origin);
-            report.add(check, status, what, unset(line));
+            report.add(check, status, what, unset_value(line));
         }
     }
 }
@@ -63,11 +68,17 @@ fn helpers(inputs: &Inputs<'_>, host: &Host, chain: &[&Line], report: &mut Repor
         let asked = chain.first().map(|first| format!("{}, and not this helper", named(first)));
         let asked = asked.unwrap_or_else(|| "no helper".to_owned());
         let is_reset = |line: &Line| line.is_helper() && line.value.is_empty() && is_local(line);
-        let fix = match chain.first() {
-            Some(first) if is_local(first) && kind(&first.value) == Kind::Store => MIGRATE,
+        let of_part =
+            inputs.lines().iter().rfind(|line| line.is_helper() && is_of_part(line, host));
+        let fix = match (chain.first(), of_part) {
+            (Some(first), _) if is_local(first) && kind(&first.value) == Kind::Store => {
+                MIGRATE.to_owned()
+            }
+            // It forgets what is set up for the whole host.
+            (_, Some(line)) => unset(line),
             // What is set up elsewhere is forgotten in this repository.
-            _ if inputs.lines().iter().any(is_reset) => SET_UP_HERE,
-            _ => SET_UP,
+            _ if inputs.lines().iter().any(is_reset) => SET_UP_HERE.to_owned(),
+            _ => SET_UP.to_owned(),
         };
         report.add(CHECK, Fail, format_args!("git asks {asked}"), fix);
         return;
@@ -77,6 +88,10 @@ fn helpers(inputs: &Inputs<'_>, host: &Host, chain: &[&Line], report: &mut Repor
         let is_ours = kind(&line.value) == Kind::Ours;
         let is_kept_out = is_ours && !is_served_to_git(inputs, host, line);
         let (status, what, fix) = match (kind(&line.value), index < ours) {
+            (Kind::Ours, _) if is_kept_out && lacks_token(inputs, host) => {
+                let what = format!("git asks {helper}, which has no token for GitLab");
+                (Fail, what, "export GITLAB_TOKEN=…".to_owned())
+            }
             (Kind::Ours, _) if is_kept_out => {
                 let what =
                     format!("git asks {helper}, which the list of hosts keeps from answering");
@@ -97,7 +112,10 @@ fn helpers(inputs: &Inputs<'_>, host: &Host, chain: &[&Line], report: &mut Repor
             (Kind::Store, false) => {
                 (Warn, format!("{helper} writes every token to a file"), unset_store(line))
             }
-            (Kind::Other, true) => (Warn, format!("git first asks {helper}"), SET_UP.to_owned()),
+            (Kind::Other, true) => {
+                let fix = if is_of_part(line, host) { unset(line) } else { SET_UP.to_owned() };
+                (Warn, format!("git first asks {helper}"), fix)
+            }
             (Kind::Other, false) => (Status::Ok, format!("git then asks {helper}"), String::new()),
         };
         report.add(CHECK, status, what, fix).error = is_kept_out.then_some(Name::ConfigMissing);
@@ -112,9 +130,20 @@ fn is_served_to_git(inputs: &Inputs<'_>, host: &Host, line: &Line) -> bool {
     if flags.host.is_empty() { listed.contains(host) } else { flags.host.iter().any(is_it) }
 }
 
+/// Whether it is a GitLab that would be served with a token.
+fn lacks_token(inputs: &Inputs<'_>, host: &Host) -> bool {
+    let gitlab = &inputs.context.settings.gitlab;
+    gitlab.host == *host && gitlab.token.is_none()
+}
+
 /// A helper and where its line is.
 fn named(line: &Line) -> String {
     format!("`{}` ({} in {})", helper_name(&line.value), line.key, line.origin)
+}
+
+/// Whether the line is for a path or a user on the host, and not for all of it.
+fn is_of_part(line: &Line, host: &Host) -> bool {
+    line.subsection().is_some_and(|pattern| concerns(pattern, host) && !matches(pattern, host))
 }
 
 /// An upgrade or a removal may have moved the program that a line names.
@@ -129,12 +158,27 @@ fn is_there(inputs: &Inputs<'_>, line: &Line) -> bool {
 /// Whether git is forbidden to use the scheme of the host. Asking the server would not show it,
 /// because that sets a list of allowed schemes of its own.
 fn protocol(inputs: &Inputs<'_>, report: &mut Report) {
+    const CHECK: &str = "protocol";
+    const LIST: &str = "GIT_ALLOW_PROTOCOL";
     let Some(scheme) = inputs.host.as_ref().map(Host::scheme) else { return };
+    // git goes by the list alone if there is one.
+    if let Some(list) = variable(LIST) {
+        if !list.split(':').any(|allowed| allowed == scheme) {
+            report.add(
+                CHECK,
+                Fail,
+                format_args!("{LIST} forbids {scheme}"),
+                format!("unset {LIST}"),
+            );
+        }
+        return;
+    }
     let last = |key: &str| inputs.lines().iter().rfind(|line| line.key == key);
     let rule = last(&format!("protocol.{scheme}.allow")).or_else(|| last("protocol.allow"));
-    if let Some(rule) = rule.filter(|rule| rule.value == "never") {
+    let is_user = !variable("GIT_PROTOCOL_FROM_USER").is_some_and(|it| it == "0" || it == "false");
+    if let Some(rule) = rule.filter(|it| it.value == "never" || (it.value == "user" && !is_user)) {
         let what = format_args!("git must not use {scheme} ({} in {})", rule.key, rule.origin);
-        report.add("protocol", Fail, what, unset(rule));
+        report.add(CHECK, Fail, what, unset(rule));
     }
 }
 
@@ -144,8 +188,12 @@ fn token(inputs: &Inputs<'_>, line: &Line, report: &mut Report) {
     let in_key = line.subsection().and_then(credential_in);
     // The value of a rewriting rule is what it looks for, and a proxy is no git host.
     let is_url = !["url", "http"].contains(&line.section());
-    // Setup takes a token out of a local value, if that is text.
-    let is_migrated = in_key.is_none() && is_local(line) && !line.value.contains('\u{fffd}');
+    // Setup takes a token out of a value in the repository's own file, if that is text.
+    let is_own = [".git/config", "/config.worktree"].iter().any(|end| line.origin.ends_with(end));
+    let is_migrated = in_key.is_none()
+        && is_local(line)
+        && (is_own || line.origin.ends_with("file:config"))
+        && !line.value.contains('\u{fffd}');
     let in_value = || credential_in(&line.value).filter(|_| is_url);
     let Some(embedded) = in_key.or_else(in_value) else { return };
     let what = format!("{} ({}) has a token in it", line.key, line.origin);
@@ -168,9 +216,8 @@ fn in_effect(inputs: &Inputs<'_>, line: &Line) -> Option<String> {
     is_about_host.then(|| inputs.output(&["config", "--get-urlmatch", &key, &url]))?
 }
 
-fn is_credential(header: &Option<String>) -> bool {
-    let header = header.as_deref().unwrap_or_default().trim_start().to_ascii_lowercase();
-    header.starts_with("authorization:")
+fn is_credential(header: &str) -> bool {
+    header.trim_start().to_ascii_lowercase().starts_with("authorization:")
 }
 
 /// A rule that leads from a host of ours to another.
@@ -192,13 +239,16 @@ fn remote(inputs: &Inputs<'_>, line: &Line, report: &mut Report) {
     let is_remote = line.is("remote", "url") || line.is("remote", "pushurl");
     match host_of(url) {
         _ if !is_remote || credential_in(url).is_some() => {}
-        None => report.ok(CHECK, format_args!("{key} is {url}; git asks no helper for it")),
+        None => {
+            // Of `ext::…` it would be a whole command line.
+            let shown = url.split_once("::").map_or(url.clone(), |(name, _)| format!("{name}::…"));
+            report.ok(CHECK, format_args!("{key} is {shown}; git asks no helper for it"));
+        }
         Some(host) if hosts.contains(&host) => report.ok(CHECK, format_args!("{key} is {url}")),
         Some(host) => {
-            let flags = hosts.iter().chain([&host]).map(|host| format!(" --host {host}"));
-            let fix = format!("{SET_UP}{}", flags.collect::<String>());
-            let what = format!("this helper does not answer for {host}, unless it is added");
-            report.add(CHECK, Warn, format_args!("{key} is {url}; {what}"), fix);
+            let what = format_args!("{key} is {url}; this helper does not answer for {host}");
+            // No command: a repository must not choose where tokens go.
+            report.add(CHECK, Warn, what, NOT_OURS);
         }
     }
 }
@@ -217,12 +267,26 @@ fn ownership(inputs: &Inputs<'_>, report: &mut Report) {
 }
 
 fn is_local(line: &Line) -> bool {
-    matches!(&*line.scope, "local" | "worktree")
+    ["local", "worktree"].contains(&&*line.scope)
 }
 
 fn unset_store(line: &Line) -> String {
     let by_value = || format!("{} '(^|/|-)store( |$)'", unset(line));
     if is_local(line) { MIGRATE.to_owned() } else { by_value() }
+}
+
+/// The command that takes out this value and no other of its key. A header is not shown.
+fn unset_value(line: &Line) -> String {
+    let is_shown = [&line.key, &line.value].into_iter().all(|text| clean(text, &[]) == *text);
+    match line.section() {
+        "http" => format!("{} '^ *[Aa][Uu][Tt][Hh]'", unset(line)),
+        "url" if is_shown => {
+            let (key, value) = (word(&line.key), word(&line.value));
+            change(line, &format!("--fixed-value --unset-all {key} {value}"))
+        }
+        "url" => edit(line),
+        _ => unset(line),
+    }
 }
 
 fn unset(line: &Line) -> String {

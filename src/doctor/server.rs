@@ -6,7 +6,6 @@
 use git_credential_gastown::failure::{Failure, Name};
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::word;
-use git_credential_gastown::host::Host;
 use git_credential_gastown::remote_url::host_of;
 use git_credential_gastown::token::Secret;
 
@@ -22,6 +21,7 @@ const UNUSED_REF: &str = "refs/gastown/doctor";
 const RIGHTS: &str = "give the GitHub App, or the token's owner, \"Contents: read and write\" in \
                       this repository on GitHub";
 const STATUS: &str = "git credential-gastown status";
+const LIST_HELPERS: &str = "git config --show-origin --get-regexp '^credential.*helper$'";
 
 /// What is known of a push from here, and how that is said.
 pub(super) struct Push {
@@ -86,14 +86,14 @@ pub(super) fn check(inputs: &Inputs<'_>, credential: &Credential, report: &mut R
     let (Ok(git), Some(host)) = (&inputs.git, &inputs.host) else {
         return Push::unknown("no server was asked");
     };
-    given(git, host, credential, report);
+    let given = given(inputs, git, credential, report);
     if report.fails() {
         return Push::unknown("no server was asked, because of what fails");
     }
     let Some(remote) = &inputs.remote else {
         return Push::unknown(format!(
-            "git would be given a live token for {host}; run doctor in a repository to have its \
-             server asked"
+            "git would be given a live token for {host}; no server was asked, as there is no \
+             repository here, or no remote in it that git would push to"
         ));
     };
     let name = &remote.name;
@@ -103,44 +103,54 @@ pub(super) fn check(inputs: &Inputs<'_>, credential: &Credential, report: &mut R
     }
     let fetch = ["ls-remote", "--quiet", "--", name, "HEAD"].map(str::to_owned).to_vec();
     let Some(push) = remote.dry_run(git) else { return Push::unknown("no server was asked") };
-    let server = Server { git, name, credential };
+    let server = Server { git, name, credential, given };
     for (right, words) in [("fetch", fetch), ("push", push)] {
         if !server.allows(right, &words, report) {
             let said = format!("a push to {name} would fail");
             return Push { would_succeed: Some(false), said };
         }
     }
-    let said = format!("a push to {name} would succeed: its server says so");
+    let said = format!(
+        "a push to {name} would succeed as far as its server goes: it lets git fetch and push"
+    );
     Push { would_succeed: Some(true), said }
 }
 
-/// Whose token git is given.
-fn given(git: &Git, host: &Host, credential: &Credential, report: &mut Report) {
+/// Whose token git is given: the beginning of its hash if it is another helper's.
+fn given(
+    inputs: &Inputs<'_>,
+    git: &Git,
+    credential: &Credential,
+    report: &mut Report,
+) -> Option<String> {
     const CHECK: &str = "git-credential";
-    let said = match git.ask(&["credential", "fill"], format!("url={host}\n\n").as_bytes()) {
+    // With the path: helpers may be set up for a part of the host.
+    let url = inputs.url().unwrap_or_default();
+    let said = match git.ask(&["credential", "fill"], format!("url={url}\n\n").as_bytes()) {
         Ok(said) => said,
         Err(Failure { name, what, advice, .. }) => {
             report.add(CHECK, Fail, what, advice).error = Some(name);
-            return;
+            return None;
         }
     };
     let mut lines = said.stdout.split(|byte| *byte == b'\n');
     let password = lines.find_map(|line| line.strip_prefix(b"password=")).and_then(Secret::parse);
     match password.filter(|_| said.succeeded) {
         Some(password) if password.hash() == credential.token.hash() => {
-            report.ok(CHECK, format_args!("git is given this helper's token for {host}"));
+            report.ok(CHECK, format_args!("git is given this helper's token for {url}"));
         }
         Some(password) => {
             let hash = password.hash().prefix();
             let what = format_args!("git is given {hash}…, which is not this helper's token");
-            let fix = format!("git config --show-origin --get-urlmatch credential.helper {host}");
-            report.add(CHECK, Warn, what, fix);
+            report.add(CHECK, Warn, what, LIST_HELPERS);
+            return Some(hash.to_owned());
         }
         None => {
-            let what = format_args!("git is given no credential for {host}: {}", reason(&said));
+            let what = format_args!("git is given no credential for {url}: {}", reason(&said));
             report.add(CHECK, Fail, what, STATUS);
         }
     }
+    None
 }
 
 /// Of the remote of that name.
@@ -148,6 +158,8 @@ struct Server<'a> {
     git: &'a Git,
     name: &'a str,
     credential: &'a Credential,
+    /// The beginning of the hash of another helper's token, if git is given that.
+    given: Option<String>,
 }
 
 impl Server<'_> {
@@ -177,13 +189,19 @@ impl Server<'_> {
     /// elsewhere, and what to do about it.
     fn refusal(&self, right: &str, said: &Said) -> (Option<Name>, String, String) {
         let Credential { token, source, .. } = self.credential;
-        let token = format!("the token {}… from {source}", token.hash().prefix());
+        let token = match &self.given {
+            Some(other) => format!("the token {other}… that another helper gave git"),
+            None => format!("the token {}… from {source}", token.hash().prefix()),
+        };
         let name = word(self.name);
         let has = |words| said.stderr.contains(words);
         let rejected = has("Authentication failed").then_some(Name::TokenRejected);
         let error = own_error(said).map(|(_, error)| error).or(rejected);
         let (what, fix) = match error {
-            Some(Name::TokenRejected) if ["worker", "cache"].contains(source) => {
+            Some(Name::TokenRejected) if self.given.is_some() => {
+                (format!("rejects {token}"), LIST_HELPERS.to_owned())
+            }
+            Some(Name::TokenRejected) if self.credential.is_workers() => {
                 let then = "if the worker has no other, reinstall the GitHub App for the rig";
                 (format!("rejects {token}; {then}"), "git credential-gastown refresh".to_owned())
             }

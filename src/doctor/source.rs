@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use git_credential_gastown::failure::{Failure, Name};
 use git_credential_gastown::host::{Host, Kind};
-use git_credential_gastown::policy::{Otherwise, Plan};
+use git_credential_gastown::policy::{Otherwise, Plan, entry_for};
 use git_credential_gastown::time::{Timestamp, spoken};
 
 use super::{Fail, Inputs, Report, Warn};
@@ -15,7 +15,7 @@ use crate::cache::host_key;
 use crate::caller::Caller;
 use crate::clock;
 use crate::config::{Origin, Place, Setting, StaticToken};
-use crate::credential::{Ask, Credential, find};
+use crate::credential::{Ask, Credential, cached_entry, find};
 use crate::token_client::{TokenClient, container_tokens, no_container_token};
 
 /// Less than a worker that says nothing could take.
@@ -49,12 +49,17 @@ pub(super) fn check(inputs: &Inputs<'_>, offline: bool, report: &mut Report) -> 
         Ok(credential) => {
             tell(&credential, report);
             refusals(context, host, &credential, report);
-            if settings.kind(host) == Kind::GitHub
-                && let Err(failure) = place.and_then(|place| worker(context, place, report))
-            {
-                report.failure(Warn, &failure);
+            if settings.kind(host) != Kind::GitHub {
+                return Some(credential);
             }
-            Some(credential)
+            match place.and_then(|place| worker(context, place, report)) {
+                Ok(Some(newer)) if credential.is_workers() => Some(newer),
+                Ok(_) => Some(credential),
+                Err(failure) => {
+                    report.failure(Warn, &failure);
+                    Some(credential)
+                }
+            }
         }
     }
 }
@@ -90,7 +95,7 @@ fn list_settings(context: &Context<'_>, report: &mut Report) {
     }
     settings.notes.iter().for_each(|note| report.ok(CHECK, note));
     for warning in &settings.warnings {
-        let fix = "correct or remove the setting that this names";
+        let fix = "do what it says, or correct or remove the setting that it names";
         report.add(CHECK, Warn, warning, fix).error = Some(Name::ConfigMissing);
     }
     if hosts.is_empty() {
@@ -141,11 +146,16 @@ fn refusals(context: &Context<'_>, host: &Host, credential: &Credential, report:
     }
 }
 
-/// The worker, although there is a token: it may be a cached one, or a configured one.
+/// Asks the worker, although there is a token: it may be a cached one, or a configured one. Keeps
+/// another token than the cached one, and returns it.
 ///
 /// # Errors
 /// If it gives none.
-fn worker(context: &Context<'_>, place: Place<'_>, report: &mut Report) -> Result<(), Failure> {
+fn worker(
+    context: &Context<'_>,
+    place: Place<'_>,
+    report: &mut Report,
+) -> Result<Option<Credential>, Failure> {
     let started = context.clock.running();
     let plan =
         Plan { wait: Duration::ZERO, attempts: 1, budget: PATIENCE, otherwise: Otherwise::Fail };
@@ -160,5 +170,12 @@ fn worker(context: &Context<'_>, place: Place<'_>, report: &mut Report) -> Resul
         let what = format_args!("{} {direction} the worker's", spoken(off));
         report.add("clock", Warn, what, "set this machine's clock, or have NTP set it");
     }
-    Ok(())
+    let cached = cached_entry(context);
+    if cached.as_ref().is_some_and(|cached| cached.token.hash() == grant.token.hash()) {
+        return Ok(None);
+    }
+    let entry = entry_for(grant, cached.as_ref(), fastrand::f64(), &context.policy);
+    // Without a cache, which is a finding of its own, the next command asks the worker.
+    let _ = context.cache.for_writing().keep_entry(&place.key(), &entry);
+    Ok(Some(Credential::of_entry(entry, "worker", &context.policy)))
 }
