@@ -11,7 +11,7 @@ use git_credential_gastown::remote_url::host_of;
 
 use super::Surroundings;
 use crate::cli::Flags;
-use crate::git::Git;
+use crate::git::{GLANCE, Git};
 
 /// What helper lines of ours set.
 #[derive(Default)]
@@ -32,7 +32,7 @@ impl GitConfig {
     /// If git is not there or cannot read its configuration.
     pub(crate) fn read() -> Result<Self, Failure> {
         let git = Git::find(&Surroundings::from_process())?;
-        Ok(Self { lines: git.lines_at_a_glance()? })
+        Ok(Self { lines: git.lines_here(GLANCE)? })
     }
 
     /// Whether git asks this helper for any host.

@@ -16,7 +16,7 @@ use crate::Context;
 use crate::cli::Doctor;
 use crate::commands::{answers_a_terminal, write_answer};
 use crate::config::{Surroundings, agent};
-use crate::git::Git;
+use crate::git::{Git, QUICK};
 use server::Remote;
 
 mod configuration;
@@ -71,7 +71,7 @@ impl<'a> Examination<'a> {
         let surroundings = Surroundings::from_process();
         surroundings.tokens.iter().for_each(|(_, token)| context.messages.remember(token));
         let git = Git::find(&surroundings);
-        let lines = git.as_ref().map_err(Clone::clone).and_then(Git::effective_lines);
+        let lines = git.as_ref().map_err(Clone::clone).and_then(|git| git.lines_here(QUICK));
         let known = git.as_ref().ok().zip(lines.as_ref().ok());
         let remote = known.and_then(|(git, lines)| Remote::find(git, lines));
         let urls = remote.iter().flat_map(|remote| &remote.push);

@@ -14,8 +14,8 @@ use rustix::fs::Stat;
 use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 
-use super::failure;
 use crate::files::{Directory, Entry};
+use crate::git::setup_failed;
 
 const VERSION: u32 = 2;
 
@@ -31,8 +31,8 @@ pub(super) struct Note {
     pub migrated: Option<PathBuf>,
     /// Whether there was a file before.
     was_there: bool,
-    /// From each content that the file may have to the one before the first change. Empty once
-    /// another program has changed the file between two changes of ours.
+    /// From each content that we gave the file to the one before the first change; none if another
+    /// program has changed the file between two changes of ours.
     patches: Vec<Patch>,
     /// Other helpers that were removed: key and value.
     pub helpers: Vec<(String, String)>,
@@ -49,18 +49,19 @@ impl Note {
         is_first: bool,
     ) -> Result<()> {
         let origin = if is_first { Some(before.map(<[u8]>::to_vec)) } else { self.origin(before)? };
-        self.patches.clear();
-        let Some(origin) = origin else { return Ok(()) };
-        self.was_there = origin.is_some();
-        let origin = origin.unwrap_or_default();
-        // A kill leaves the content before or after the change; a killed undo, the first one.
-        for content in [&*origin, before.unwrap_or_default(), after.unwrap_or_default()] {
-            self.patches.push(Patch::back(content, &origin));
+        if is_first || origin.is_none() {
+            self.patches.clear();
+        }
+        if let Some(origin) = origin {
+            self.was_there = origin.is_some();
+            let (after, origin) = (after.unwrap_or_default(), origin.unwrap_or_default());
+            self.patches.push(Patch::back(after, &origin));
         }
         Ok(())
     }
 
-    /// The content before the first change, if `now` is one that we left; `Some(None)`: no file.
+    /// The content before the first change, if `now` is that or one that we left; `Some(None)`: no
+    /// file.
     #[expect(clippy::option_option, reason = "unknown, absent and present are three things")]
     pub(super) fn origin(&self, now: Option<&[u8]>) -> Result<Option<Option<Vec<u8>>>> {
         let now = now.unwrap_or_default();
@@ -86,19 +87,15 @@ fn unfinished(name: &OsStr) -> OsString {
 fn damaged(path: &Path, why: &str) -> Failure {
     let shown = word(&path.to_string_lossy());
     let advice = format!("put it aside, then run this again: mv {shown} {shown}.damaged");
-    failure(format!("the undo note {path:?} {why}"), &advice)
+    setup_failed(format!("the undo note {path:?} {why}"), &advice)
 }
 
 /// The directory of the notes, which need not be there.
 pub(super) struct Notes {
-    path: Option<PathBuf>,
+    pub path: Option<PathBuf>,
 }
 
 impl Notes {
-    pub(super) fn new(path: Option<PathBuf>) -> Self {
-        Self { path }
-    }
-
     /// What is known of a file; nothing, if there is no note or no place for notes.
     pub(super) fn load(&self, file: &Path, migrated: Option<&Path>) -> Result<Note> {
         let directory = self.open(false).ok().flatten();
@@ -126,7 +123,7 @@ impl Notes {
         let save = || {
             let directory = self.open(true)?.context("it is not there")?;
             directory.remove(unfinished(&name))?;
-            directory.write_new(&unfinished(&name), &bytes, None)?;
+            directory.write_new(unfinished(&name), &bytes)?;
             directory.rename(unfinished(&name), &name)
         };
         // An undo of another file may remove the directory once.

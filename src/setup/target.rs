@@ -1,6 +1,5 @@
 //! Which file of git's setup writes to, and which lines are then in effect for those who read it.
 
-use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -8,13 +7,11 @@ use git_credential_gastown::failure::Failure;
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::word;
 
+use super::Setup;
 use super::git_file::GitFile;
-use super::lines::HostLine;
-use super::{Setup, failure};
+use crate::git::{QUICK, setup_failed};
 
-/// git follows no more includes inside each other.
-const DEEPEST_INCLUDE: usize = 10;
-
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
     System,
     Global,
@@ -27,6 +24,8 @@ pub(super) enum Scope {
 pub(super) struct Target {
     pub file: GitFile,
     pub scope: Scope,
+    /// How to name it on a command line, in whatever directory.
+    pub flag: String,
 }
 
 impl Target {
@@ -39,18 +38,13 @@ impl Target {
             None if options.local => (local_file(setup)?, Scope::Local),
             None => (global_file(setup)?, Scope::Global),
         };
-        Ok(Self { file: GitFile::open(&setup.surroundings.absolute(&path))?, scope })
-    }
-
-    /// How to name it on a command line, in whatever directory.
-    pub(super) fn flag(&self) -> String {
-        match self.scope {
-            Scope::System => " --system".to_owned(),
-            Scope::Global => " --global".to_owned(),
-            Scope::Local | Scope::File => {
-                format!(" --file {}", word(&self.file.path().to_string_lossy()))
-            }
-        }
+        let file = GitFile::open(&setup.surroundings.absolute(&path))?;
+        let flag = match scope {
+            Scope::System => "--system".to_owned(),
+            Scope::Global => "--global".to_owned(),
+            Scope::Local | Scope::File => format!("--file {}", file.word()),
+        };
+        Ok(Self { file, scope, flag })
     }
 
     pub(super) fn lines_in_effect(&self, setup: &Setup<'_>) -> Result<Vec<Line>> {
@@ -60,20 +54,10 @@ impl Target {
             Scope::File => return Ok(git.lines_with_includes(&self.file.path())?),
             Scope::System => (git.lines_for(None)?, &["system"]),
             Scope::Global => (git.lines_for(None)?, &["system", "global"]),
-            Scope::Local => (git.effective_lines()?, &["system", "global", "local"]),
+            Scope::Local => (git.lines_here(QUICK)?, &["system", "global", "local"]),
         };
         lines.retain(|line| scopes.contains(&line.scope.as_str()));
         Ok(lines)
-    }
-
-    /// The lines that are not yet in effect.
-    pub(super) fn missing<'w>(
-        &self,
-        setup: &Setup<'_>,
-        wanted: &'w [HostLine],
-    ) -> Result<Vec<&'w HostLine>> {
-        let lines = self.lines_in_effect(setup)?;
-        Ok(wanted.iter().filter(|wanted| wanted.origin_in(&lines).is_none()).collect())
     }
 }
 
@@ -85,11 +69,11 @@ fn system_file(setup: &Setup<'_>) -> Result<PathBuf, Failure> {
         return Ok(file);
     }
     let what = format!("git does not tell where its system configuration is: {}", told.complaint());
-    Err(failure(what, "name the file: --file /etc/gitconfig"))
+    Err(setup_failed(what, "name the file: --file /etc/gitconfig"))
 }
 
-pub(super) fn global_file(setup: &Setup<'_>) -> Result<PathBuf, Failure> {
-    let lack = || failure("HOME is unset".to_owned(), "set it, or name a file with --file");
+fn global_file(setup: &Setup<'_>) -> Result<PathBuf, Failure> {
+    let lack = || setup_failed("HOME is unset", "set it, or name a file with --file");
     setup.surroundings.global_git_config.clone().ok_or_else(lack)
 }
 
@@ -100,34 +84,31 @@ fn local_file(setup: &Setup<'_>) -> Result<PathBuf, Failure> {
         return Ok(PathBuf::from(path.trim_end_matches('\n')));
     }
     let what = format!("--local needs a repository in the working directory: {}", told.complaint());
-    Err(failure(what, "run it inside one, or use --global"))
+    Err(setup_failed(what, "run it inside one, or use --global"))
 }
 
-/// Fails if the file includes a pipe or the like, at which git would wait for ever.
+/// Fails if the file includes a pipe or the like, at which git would wait until its time is up.
 pub(super) fn check_includes(setup: &Setup<'_>, file: &GitFile) -> Result<()> {
-    check_includes_below(setup, file, 0)
-}
-
-fn check_includes_below(setup: &Setup<'_>, file: &GitFile, depth: usize) -> Result<()> {
-    let path = file.path();
-    let lines = file.lines(&setup.git)?;
-    let includes = |line: &&Line| line.is("include", "path") || line.is("includeif", "path");
-    for line in lines.iter().filter(includes) {
-        let Some(included) = included(setup, &path, &line.value) else { continue };
-        let Ok(kind) = included.metadata().map(|found| found.file_type()) else { continue };
-        let is_device = kind.is_char_device() && included != Path::new("/dev/null");
-        if kind.is_fifo() || kind.is_socket() || is_device {
-            let what = format!("{path:?} includes {included:?}, which is not a regular file");
-            let shown = word(&path.to_string_lossy());
-            let advice = format!("to take that line out, run: git config --file {shown} --edit");
-            return Err(failure(what, &advice).into());
-        }
-        // git itself reports a file that it cannot read.
-        if depth < DEEPEST_INCLUDE
-            && let Ok(file) = GitFile::open(&included)
-            && file.lines(&setup.git).is_ok()
-        {
-            check_includes_below(setup, &file, depth + 1)?;
+    let mut waiting = vec![(file.path(), file.lines(&setup.git)?)];
+    let mut seen = Vec::new();
+    while let Some((path, lines)) = waiting.pop() {
+        let is_include = |line: &&Line| line.is("include", "path") || line.is("includeif", "path");
+        for line in lines.iter().filter(is_include) {
+            let Some(included) = included(setup, &path, &line.value) else { continue };
+            if included.exists() && !included.is_file() && included != Path::new("/dev/null") {
+                let what = format!("{path:?} includes {included:?}, which is not a regular file");
+                let path = word(&path.to_string_lossy());
+                let advice = format!("to take that line out, run: git config --file {path} --edit");
+                return Err(setup_failed(what, &advice).into());
+            }
+            // git itself reports a file that it cannot read.
+            if let Ok(file) = GitFile::open(&included)
+                && !seen.contains(&file.path())
+                && let Ok(lines) = file.lines(&setup.git)
+            {
+                seen.push(file.path());
+                waiting.push((included, lines));
+            }
         }
     }
     Ok(())

@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::configure::remove_link;
 use super::git_file::{GitFile, WorkingCopy};
 use super::note::Note;
 use super::target::Target;
-use super::{Report, Setup, lines, named};
+use super::{Report, Setup, lines, link, named};
 
 pub(super) fn run(setup: &Setup<'_>, report: &mut Report) -> Result<()> {
     let said = report.lines.len();
@@ -27,7 +26,7 @@ pub(super) fn run(setup: &Setup<'_>, report: &mut Report) -> Result<()> {
         }
     }
     if let Some(directory) = &setup.options.gh_shim {
-        remove_link(setup, &setup.surroundings.absolute(directory).join("gh"), report)?;
+        link::remove(setup, &setup.surroundings.absolute(directory), report)?;
     }
     if report.lines.len() == said {
         report.say("nothing to undo");
@@ -75,68 +74,51 @@ fn undo(
     migrated: Option<&Path>,
     report: &mut Report,
 ) -> Result<()> {
-    let dry_run = setup.options.dry_run;
     let file = path.parent().is_some_and(Path::is_dir).then(|| GitFile::open(path)).transpose()?;
-    let _turn = file.as_ref().filter(|_| !dry_run).map(GitFile::take_turn).transpose()?;
+    let _turn = file.as_ref().map(|file| file.take_turn(setup)).transpose()?;
     let note = setup.notes.load(path, migrated)?;
     if let Some(file) = file {
-        undo_lines(setup, &file, &note, report)?;
+        let did = file.change(setup, |copy| restore(copy, &note, &file.path()))?;
+        report.lines.extend(did);
     }
-    for link in &note.links {
-        remove_link(setup, link, report)?;
+    for directory in note.links.iter().filter_map(|link| link.parent()) {
+        link::remove(setup, directory, report)?;
     }
-    if dry_run { Ok(()) } else { setup.notes.remove(&note) }
+    if setup.options.dry_run { Ok(()) } else { setup.notes.remove(&note) }
 }
 
-fn undo_lines(setup: &Setup<'_>, file: &GitFile, note: &Note, report: &mut Report) -> Result<()> {
-    let Some(now) = file.bytes()? else { return Ok(()) };
-    let origin = note.origin(Some(&now))?;
-    let ours = file.lines(&setup.git)?.into_iter().filter(lines::is_ours);
-    let ours = ours.filter(|_| note.migrated.is_none());
-    let keys: BTreeSet<_> = ours.map(|line| line.key).collect();
-    let has_changed = match &origin {
-        Some(origin) => origin.as_ref() != Some(&now),
-        None => !keys.is_empty() || !note.helpers.is_empty(),
-    };
-    if !has_changed {
-        return Ok(());
-    }
-    if !setup.options.dry_run {
-        file.change(&setup.git, setup.new_mode, |copy| {
-            match note.origin(copy.before.as_deref())? {
-                Some(origin) => copy.replace(origin.as_deref()),
-                None => take_back(copy, &keys, note),
+/// Returns what it did, in words.
+fn restore(copy: &mut WorkingCopy<'_>, note: &Note, path: &Path) -> Result<Vec<String>> {
+    let shown = path.display();
+    let ours = copy.lines()?.into_iter().filter(lines::is_ours);
+    let put_back = |(key, value): &(String, String)| format!("`{shown}`: put back {key} = {value}");
+    let mut did = Vec::new();
+    match note.origin(copy.now.as_deref())? {
+        _ if copy.now.is_none() => {}
+        Some(origin) if origin == copy.now => {}
+        Some(origin) => {
+            did.extend(note.helpers.iter().map(put_back));
+            match (&note.migrated, &origin) {
+                (Some(_), _) => {}
+                (None, Some(_)) => did.push(format!("`{shown}` is as it was before")),
+                (None, None) => did.push(format!("removed `{shown}`, which was not there before")),
             }
-        })?;
-    }
-    let shown = file.path();
-    let shown = shown.display();
-    if note.migrated.is_some() {
-        for (key, value) in &note.helpers {
-            report.say(format_args!("`{shown}`: put back {key} = {value}"));
+            copy.replace(origin)?;
         }
-        return Ok(());
-    }
-    match origin {
-        Some(Some(_)) => report.say(format_args!("`{shown}` is as it was before")),
-        Some(None) => report.say(format_args!("removed `{shown}`, which was not there before")),
+        // Somebody else has changed the file: removes our lines, and puts back what we removed.
         None => {
-            for key in &keys {
-                let did = "took the lines of this helper for";
-                report.say(format_args!("{did} {key} out of `{shown}`"));
+            let keys: BTreeSet<_> = ours.map(|line| line.key).collect();
+            for key in keys.iter().filter(|_| note.migrated.is_none()) {
+                lines::remove(copy, key)?;
+                did.push(format!("took the lines of this helper for {key} out of `{shown}`"));
+            }
+            for helper @ (key, value) in &note.helpers {
+                if !copy.values(key)?.contains(value) {
+                    copy.edit(&["--add", key, value])?;
+                    did.push(put_back(helper));
+                }
             }
         }
     }
-    Ok(())
-}
-
-/// Somebody else has changed the file: removes our lines, and puts back what we removed.
-fn take_back(copy: &WorkingCopy<'_>, keys: &BTreeSet<String>, note: &Note) -> Result<()> {
-    keys.iter().try_for_each(|key| lines::remove(copy, key))?;
-    for (key, value) in &note.helpers {
-        if !copy.values(key)?.contains(value) {
-            copy.edit(&["--add", key, value])?;
-        }
-    }
-    Ok(())
+    Ok(did)
 }

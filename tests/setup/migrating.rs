@@ -193,7 +193,7 @@ fn token_stays_where_git_would_not_ask_this_helper() {
         let gitlab = "https://oauth2:glpat-sentinel@gitlab.com/a.git";
         let stays = |scene: &Scene, arguments: &[&str], token: &str| {
             let ran = scene.setup(arguments);
-            let why = "which stays: git";
+            let why = "carries a token and stays: git";
             assert!(ran.assert_fails().stdout.contains(why), "{ran:?}");
             assert!(!format!("{ran:?}").contains(token), "{ran:?}");
             assert!(scene.read("rigs/one/.git/config").contains(token), "{ran:?}");
@@ -225,7 +225,12 @@ fn store_helper_stays_where_it_is_all_there_is() {
     let scene = Scene::alone(&Git::newest());
     let before = one(&scene, &[("credential.helper", "store")]);
     let ran = scene.setup(&["--file", "mine", "--migrate", "rigs"]);
-    assert!(ran.assert_fails().stdout.contains("credential.helper = store stays"), "{ran:?}");
+    assert!(
+        ran.assert_fails()
+            .stdout
+            .contains("credential.helper = store hands out old tokens and stays"),
+        "{ran:?}"
+    );
     assert_eq!(scene.read("rigs/one/.git/config"), before);
 }
 
@@ -261,7 +266,7 @@ fn token_in_another_file_or_in_a_name_is_told_and_said_to_be_nowhere_else() {
     let said = &ran.assert_fails().stdout;
     assert!(said.contains("/.gitconfig`: url.https://git.example/.insteadof carries"), "{ran:?}");
     assert!(said.contains("/included`: lfs.url carries a token"), "{ran:?}");
-    assert!(said.contains("/config\": url.https://git.example/.insteadof carries"), "{ran:?}");
+    assert!(said.contains("/config`: url.https://git.example/.insteadof carries"), "{ran:?}");
     assert!(!said.contains("took") && !format!("{ran:?}").contains("ghs_sentinel"), "{ran:?}");
 }
 
