@@ -1,7 +1,7 @@
-//! What git reads in a repository that keeps it from asking this helper, line by line: tokens in
-//! URLs, which git uses without asking any helper, and `store` helpers, which hand out stale tokens.
-//! Takes these away where git will ask this helper instead, notes the helpers for undo, and reports
-//! what it leaves. Never shows a token, not even to git on a command line.
+//! What keeps git from asking this helper in a repository, line by line: tokens in URLs, which git
+//! uses without asking any helper, and `store` helpers, which hand out stale tokens. Takes these
+//! away where git will ask this helper instead, notes the helpers for undo, and reports what it
+//! leaves. Never shows a token, not even to git on a command line.
 
 use std::path::Path;
 
@@ -13,40 +13,29 @@ use git_credential_gastown::remote_url::{any_user, credential_in};
 
 use super::git_file::{GitFile, WorkingCopy};
 use super::lines::is_ours;
-use super::target::{Scope, Target, check_includes};
+use super::target::{Scope, Target};
 use super::{Report, Setup};
 use crate::git::Repository as GitDirectory;
-
-pub(super) struct Repository {
-    /// `.git`, or the directory of one worktree in it.
-    pub directory: GitDirectory,
-    /// Its configuration files, as far as they are there, each with the name that git has for it.
-    pub files: Vec<(GitFile, &'static str)>,
-}
 
 /// A line that keeps git from asking this helper.
 struct Fault {
     line: Line,
-    kind: FaultKind,
+    what: String,
+    /// `None` if git could not be told what to change without showing it the token.
+    fix: Option<Fix>,
 }
 
 #[derive(PartialEq, Eq)]
-enum FaultKind {
-    /// As in `url.https://user:token@host/.insteadOf`. `git config` could only change it with the
-    /// token among its arguments.
-    TokenInKey {
-        cleared: String,
-    },
-    /// In a URL for a host that this helper serves. Others stay: they may be the only credential.
-    TokenInValue {
-        cleared: String,
-        host: Host,
-    },
-    StaleHelper,
+enum Fix {
+    /// The URL without its token, for a host that this helper serves. Others stay: their tokens may
+    /// be the only credential.
+    ClearUrl(String, Host),
+    RemoveHelper,
 }
 
 impl Fault {
     fn of(setup: &Setup<'_>, line: &Line) -> Option<Self> {
+        let (key, value) = (&line.key, &line.value);
         let token = |url: &str| {
             let found = credential_in(url)?;
             found.secrets.iter().for_each(|secret| setup.context.messages.remember(secret));
@@ -55,31 +44,20 @@ impl Fault {
         };
         // The value of a rewriting rule is what it looks for, and a proxy is no git host.
         let is_url = !["url", "http"].contains(&line.section());
-        let kind = if let Some((cleared, _)) = line.subsection().and_then(token) {
-            FaultKind::TokenInKey { cleared }
-        } else if let Some((cleared, host)) = token(&line.value).filter(|_| is_url) {
-            FaultKind::TokenInValue { cleared, host }
+        let is_text = ![key, value].iter().any(|text| text.contains('\u{fffd}'));
+        // As in `url.https://user:token@host/.insteadOf`.
+        let (what, fix) = if let Some((cleared, _)) = line.subsection().and_then(token) {
+            let key = format!("{}.{cleared}.{}", line.section(), line.variable());
+            (format!("{key} carries a token in its name"), None)
+        } else if let Some((cleared, host)) = token(value).filter(|_| is_url) {
+            let kind = if is_text { "" } else { ", in a URL that is not UTF-8" };
+            (format!("{key} carries a token{kind}"), Some(Fix::ClearUrl(cleared, host)))
         } else if is_stale_helper(setup, line) {
-            FaultKind::StaleHelper
+            (format!("{key} = {value} hands out old tokens"), Some(Fix::RemoveHelper))
         } else {
             return None;
         };
-        Some(Self { line: line.clone(), kind })
-    }
-
-    fn what(&self) -> String {
-        let (line, key, value) = (&self.line, &self.line.key, &self.line.value);
-        match &self.kind {
-            FaultKind::TokenInKey { cleared } => {
-                format!("{}.{cleared}.{} carries a token", line.section(), line.variable())
-            }
-            FaultKind::TokenInValue { .. } => format!("{key} carries a token"),
-            FaultKind::StaleHelper => format!("{key} = {value} hands out old tokens"),
-        }
-    }
-
-    fn is_text(&self) -> bool {
-        ![&self.line.key, &self.line.value].iter().any(|text| text.contains('\u{fffd}'))
+        Some(Self { line: line.clone(), what, fix: fix.filter(|_| is_text) })
     }
 }
 
@@ -94,32 +72,12 @@ fn is_stale_helper(setup: &Setup<'_>, line: &Line) -> bool {
     is_store && hosts_of(setup, line).next().is_some()
 }
 
-/// Fixes one repository, and returns how many files were changed. The configuration that worktrees
-/// share is fixed with the repository itself.
-pub(super) fn fix(
-    setup: &Setup<'_>,
-    target: &Target,
-    top: &Path,
-    repository: &Repository,
-    report: &mut Report,
-) -> Result<usize> {
-    repository.files.iter().try_for_each(|(file, _)| check_includes(setup, file))?;
-    let view = View::new(setup, target, Some(repository))?;
-    let mut changed = 0;
-    for (file, _) in repository.files.iter().filter(|(_, origin)| !origin.contains('/')) {
-        match view.fix(top, file, report) {
-            Ok(has_changed) => changed += usize::from(has_changed),
-            Err(error) => report.leave(&file.path(), &error),
-        }
-    }
-    view.report_elsewhere(report);
-    Ok(changed)
-}
-
 /// What is in effect in a repository, or outside of all.
 pub(super) struct View<'a> {
     setup: &'a Setup<'a>,
-    repository: Option<&'a Repository>,
+    repository: Option<&'a GitDirectory>,
+    /// Its configuration files, as far as they are there, each with the name that git has for it.
+    files: &'a [(GitFile, &'static str)],
     lines: Vec<Line>,
     /// In a dry run: git would ask this helper after setup.
     will_ask: bool,
@@ -129,44 +87,47 @@ impl<'a> View<'a> {
     pub(super) fn new(
         setup: &'a Setup<'_>,
         target: &Target,
-        repository: Option<&'a Repository>,
+        repository: Option<&'a GitDirectory>,
+        files: &'a [(GitFile, &'static str)],
     ) -> Result<Self> {
-        let mut lines = setup.git.lines_for(repository.map(|it| &it.directory))?;
+        let mut lines = setup.git.lines_for(repository)?;
         if target.scope == Scope::System {
             // For every user: the configuration of this one does not count.
             lines.retain(|line| !["global", "command"].contains(&line.scope.as_str()));
         }
         let will_ask = setup.options.dry_run && target.scope != Scope::File;
-        Ok(View { setup, repository, lines, will_ask })
+        Ok(View { setup, repository, files, lines, will_ask })
     }
 
-    /// Returns whether the file was changed.
-    fn fix(&self, top: &Path, file: &GitFile, report: &mut Report) -> Result<bool> {
+    /// Fixes a file of the repository, and returns whether there was anything to fix.
+    pub(super) fn fix(&self, top: &Path, file: &GitFile, report: &mut Report) -> Result<bool> {
         let setup = self.setup;
         let _turn = file.take_turn(setup)?;
         let path = file.path();
-        let shown = path.display();
         let (fixable, left) = file.change(setup, |copy| {
             let (fixable, left) = self.faults(file, &copy.lines()?);
             if !fixable.is_empty() {
-                let mut note = setup.notes.load(&path, Some(top))?;
-                let is_first = note.helpers.is_empty();
                 clear_urls(copy, &fixable)?;
-                let cleared = copy.now.clone();
-                note.helpers.extend(remove_helpers(copy, &fixable)?);
+                // Tokens do not come back.
+                copy.base = copy.now.clone();
+                let removed = remove_helpers(copy, &fixable)?;
                 if !setup.options.dry_run && !self.faults(file, &copy.lines()?).0.is_empty() {
                     bail!("git did not change {path:?} as it was told to; nothing was changed");
                 }
-                if !note.helpers.is_empty() {
-                    note.changes(cleared.as_deref(), copy.now.as_deref(), is_first)?;
+                if !removed.is_empty() {
+                    let mut note = setup.notes.load(&path, Some(top))?;
+                    let is_first = note.helpers.is_empty();
+                    note.helpers.extend(removed);
+                    note.changes(copy, is_first)?;
                     setup.save(&note);
                 }
             }
             Ok((fixable, left))
         })?;
+        let shown = path.display();
         left.into_iter().for_each(|problem| report.fail(format_args!("`{shown}`: {problem}")));
-        for Fault { line: Line { key, value, .. }, kind } in &fixable {
-            if let FaultKind::TokenInValue { cleared, .. } = kind {
+        for Fault { line: Line { key, value, .. }, fix, .. } in &fixable {
+            if let Some(Fix::ClearUrl(cleared, _)) = fix {
                 report.say(format!("`{shown}`: took the token out of {key}, leaving {cleared}"));
                 continue;
             }
@@ -182,20 +143,18 @@ impl<'a> View<'a> {
 
     /// What can be fixed among the lines of a file, and what cannot, with what to do about it.
     fn faults(&self, file: &GitFile, lines: &[Line]) -> (Vec<Fault>, Vec<String>) {
-        let edit = format!("run: git config --file {} --edit", file.word());
         let (mut fixable, mut left) = (Vec::new(), Vec::new());
         for fault in lines.iter().filter_map(|line| Fault::of(self.setup, line)) {
-            let obstacle = match &fault.kind {
-                FaultKind::TokenInKey { .. } => Some(format!("in its name; {edit}")),
-                _ if !fault.is_text() => Some(format!("and is not UTF-8; {edit}")),
-                FaultKind::TokenInValue { cleared, host } => self.not_asked(host, Some(cleared)),
-                FaultKind::StaleHelper => {
+            let obstacle = match &fault.fix {
+                None => Some(format!("; run: git config --file {} --edit", file.word())),
+                Some(Fix::ClearUrl(cleared, host)) => self.not_asked(host, Some(cleared)),
+                Some(Fix::RemoveHelper) => {
                     let mut hosts = hosts_of(self.setup, &fault.line);
                     hosts.find_map(|host| self.not_asked(host, None))
                 }
             };
             match obstacle {
-                Some(obstacle) => left.push(format!("{} {obstacle}", fault.what())),
+                Some(obstacle) => left.push(fault.what + &obstacle),
                 None => fixable.push(fault),
             }
         }
@@ -218,32 +177,30 @@ impl<'a> View<'a> {
         // What the repository says itself goes before what the user or the system says.
         let own = staying().filter(|line| line.is_helper()).find_map(|line| self.own_file(line));
         let place = own.map(|file| format!(" --file {}", file.word())).unwrap_or_default();
-        Some(format!("and stays: {why}; run: git credential-gastown setup{place}"))
+        Some(format!(" and stays: {why}; run: git credential-gastown setup{place}"))
     }
 
     /// A stale helper, or an empty line whose other helpers are all stale.
     fn is_to_remove(&self, line: &Line) -> bool {
         let is_stale = |line: &Line| is_stale_helper(self.setup, line);
-        if self.own_file(line).is_none() || !line.is_helper() || !line.value.is_empty() {
-            return self.own_file(line).is_some() && is_stale(line);
-        }
         let is_beside = |other: &&Line| {
             (&other.key, &other.origin) == (&line.key, &line.origin) && !other.value.is_empty()
         };
         let mut beside = self.lines.iter().filter(is_beside).peekable();
-        beside.peek().is_some() && beside.all(is_stale)
+        let is_empty = line.is_helper() && line.value.is_empty();
+        let has_only_stale = is_empty && beside.peek().is_some() && beside.all(is_stale);
+        self.own_file(line).is_some() && (has_only_stale || is_stale(line))
     }
 
     /// The file that a line is in, if it can be changed here.
     fn own_file(&self, line: &Line) -> Option<&GitFile> {
         let name = line.origin.strip_prefix("file:")?;
-        let mut files = self.repository?.files.iter();
-        files.find_map(|(file, origin)| (*origin == name).then_some(file))
+        self.files.iter().find_map(|(file, origin)| (*origin == name).then_some(file))
     }
 
     /// For messages.
     fn file_of(&self, line: &Line) -> String {
-        let base = self.repository.map_or(Path::new("/"), |it| &it.directory.own().path);
+        let base = self.repository.map_or(Path::new("/"), |it| &it.own().path);
         let file = base.join(line.origin.strip_prefix("file:").unwrap_or(&line.origin));
         file.to_string_lossy().into_owned()
     }
@@ -252,15 +209,15 @@ impl<'a> View<'a> {
     pub(super) fn report_elsewhere(&self, report: &mut Report) {
         for line in self.lines.iter().filter(|line| self.own_file(line).is_none()) {
             let is_included = ["local", "worktree"].contains(&line.scope.as_str());
-            let Some(fault) = Fault::of(self.setup, line) else { continue };
-            let (what, file) = (fault.what(), self.file_of(line));
-            if fault.kind == FaultKind::StaleHelper && !is_included {
-                continue;
-            } else if line.scope == "command" {
-                report.fail(format_args!("the environment: {what}; run: unset GIT_CONFIG_COUNT"));
-            } else {
-                let edit = format!("git config --file {} --edit", word(&file));
-                report.fail(format_args!("`{file}`: {what}; run: {edit}"));
+            match (Fault::of(self.setup, line), self.file_of(line)) {
+                (None, _) => {}
+                (Some(Fault { fix: Some(Fix::RemoveHelper), .. }), _) if !is_included => {}
+                (Some(Fault { what, .. }), _) if line.scope == "command" => report
+                    .fail(format_args!("the environment: {what}; run: unset GIT_CONFIG_COUNT")),
+                (Some(Fault { what, .. }), file) => report.fail(format_args!(
+                    "`{file}`: {what}; run: git config --file {} --edit",
+                    word(&file)
+                )),
             }
         }
     }
@@ -269,25 +226,24 @@ impl<'a> View<'a> {
 /// Only reported: it is versioned, and the next checkout would bring the URL back.
 pub(super) fn report_modules(setup: &Setup<'_>, file: &GitFile, report: &mut Report) {
     let lines = file.lines(&setup.git).unwrap_or_default();
-    for fault in lines.iter().filter_map(|line| Fault::of(setup, line)) {
-        let (path, shown, key) = (file.path(), file.word(), word(&fault.line.key));
-        let command = match &fault.kind {
-            FaultKind::TokenInValue { cleared, .. } if fault.is_text() => {
-                format!("git config --file {shown} {key} {}", word(cleared))
-            }
-            _ => format!("git config --file {shown} --edit"),
+    for Fault { line, what, fix } in lines.iter().filter_map(|line| Fault::of(setup, line)) {
+        let change = match fix {
+            Some(Fix::ClearUrl(cleared, _)) => format!("{} {}", word(&line.key), word(&cleared)),
+            _ => "--edit".to_owned(),
         };
-        let what = format!("{} and is versioned", fault.what());
-        let path = path.display();
-        report.fail(format_args!("`{path}`: {what}; run: {command}, then commit it"));
+        report.fail(format_args!(
+            "`{}`: {what} and is versioned; run: git config --file {} {change}, then commit it",
+            file.path().display(),
+            file.word()
+        ));
     }
 }
 
 fn clear_urls(copy: &mut WorkingCopy<'_>, faults: &[Fault]) -> Result<()> {
-    for (index, Fault { line, kind }) in faults.iter().enumerate() {
-        let is_same = |other: &Fault| (&other.line.key, &other.kind) == (&line.key, kind);
+    for (index, Fault { line, fix, .. }) in faults.iter().enumerate() {
+        let is_same = |other: &Fault| (&other.line.key, &other.fix) == (&line.key, fix);
         // Where nothing matches any more, git would add a line.
-        if let FaultKind::TokenInValue { cleared, .. } = kind
+        if let Some(Fix::ClearUrl(cleared, _)) = fix
             && !faults[..index].iter().any(is_same)
         {
             copy.edit(&["--replace-all", &line.key, cleared, &any_user(cleared)])?;
@@ -300,7 +256,7 @@ fn clear_urls(copy: &mut WorkingCopy<'_>, faults: &[Fault]) -> Result<()> {
 fn remove_helpers(copy: &mut WorkingCopy<'_>, faults: &[Fault]) -> Result<Vec<(String, String)>> {
     let mut removed = Vec::new();
     for Fault { line: Line { key, value, .. }, .. } in
-        faults.iter().filter(|fault| fault.kind == FaultKind::StaleHelper)
+        faults.iter().filter(|fault| fault.fix == Some(Fix::RemoveHelper))
     {
         let values = copy.values(key)?;
         // With the last helper goes an empty line before it, which would make git forget ours.

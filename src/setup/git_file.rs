@@ -97,10 +97,16 @@ impl GitFile {
         for _ in 0..ATTEMPTS {
             let (before, stat) =
                 self.directory.read(&self.name)?.map(|found| (found.bytes, found.stat)).unzip();
-            let now = before.clone();
-            let mut copy = WorkingCopy { setup, original: self, before, now, stat, place: None };
-            let outcome = edit(&mut copy)?;
-            if copy.now == copy.before || copy.publish()? {
+            let (now, base) = (before.clone(), before.clone());
+            let mut copy =
+                WorkingCopy { setup, original: self, before, now, base, stat, place: None };
+            let changed = edit(&mut copy).and_then(|outcome| {
+                let is_done = copy.now == copy.before || copy.publish()?;
+                Ok(is_done.then_some(outcome))
+            });
+            if let Some(outcome) =
+                changed.with_context(|| format!("cannot change {:?}", self.path()))?
+            {
                 return Ok(outcome);
             }
         }
@@ -171,8 +177,10 @@ pub(super) struct WorkingCopy<'a> {
     setup: &'a Setup<'a>,
     original: &'a GitFile,
     /// What was copied, and what it is now; `None` for no file.
-    pub before: Option<Vec<u8>>,
+    before: Option<Vec<u8>>,
     pub now: Option<Vec<u8>>,
+    /// What undo restores.
+    pub base: Option<Vec<u8>>,
     stat: Option<Stat>,
     /// The private directory and its name; made for the first change, removed when dropped.
     place: Option<(OsString, Directory)>,
@@ -215,28 +223,26 @@ impl WorkingCopy<'_> {
         if let Some((_, place)) = &self.place {
             return Ok(place.clone());
         }
-        self.check_links()?;
         let GitFile { directory, name } = self.original;
+        let is_foreign = |stat: &Stat| stat.st_nlink > 1 && stat.st_uid != geteuid().as_raw();
+        if let Some(stat) = self.stat.filter(is_foreign) {
+            // It may have been linked here to be changed.
+            let path = self.original.path();
+            let what = format!("{path:?} of user {} has other names", stat.st_uid);
+            let advice = "run the command as that user; to look at it, run: ls -l";
+            return Err(setup_failed(what, &format!("{advice} {}", self.original.word())).into());
+        }
         let mut place_name = OsString::from(format!("{PLACE}{:016x}-", fastrand::u64(..)));
         place_name.push(name);
-        let place = directory.make_private(&place_name).with_context(|| self.unchanged())?;
+        let place = directory.make_private(&place_name)?;
         self.place = Some((place_name, place.clone()));
         if let Some(before) = &self.before {
             // git would append to a last line that is continued.
             let is_continued = before.trim_ascii_end().ends_with(b"\\");
             let end: &[u8] = if is_continued { b"\n\n" } else { b"" };
-            place.write_new(COPY, &[before, end].concat()).with_context(|| self.unchanged())?;
+            place.write_new(COPY, &[before, end].concat())?;
         }
         Ok(place)
-    }
-
-    /// Another user's file with several names may be one that was linked here to be changed.
-    fn check_links(&self) -> Result<()> {
-        let is_foreign = |stat: &&Stat| stat.st_nlink > 1 && stat.st_uid != geteuid().as_raw();
-        let Some(stat) = self.stat.as_ref().filter(is_foreign) else { return Ok(()) };
-        let what = format!("{:?} of user {} has other names", self.original.path(), stat.st_uid);
-        let advice = "run the command as that user; to look at it, run: ls -l";
-        Err(setup_failed(what, &format!("{advice} {}", self.original.word())).into())
     }
 
     /// Returns whether the file was still what had been copied; otherwise it is left alone.
@@ -247,7 +253,7 @@ impl WorkingCopy<'_> {
         place.give(COPY, &owner, self.stat.map_or(new_mode, |stat| stat.st_mode))?;
         let lock = lock_of(name);
         let take = || Ok(place.link(COPY, directory, &lock)?.then_some(()));
-        if wait(PATIENCE, take).with_context(|| self.unchanged())?.is_none() {
+        if wait(PATIENCE, take)?.is_none() {
             return Err(self.original.locked(&lock));
         }
         let now = directory.stat_of(name);
@@ -262,10 +268,6 @@ impl WorkingCopy<'_> {
             directory.remove(&lock)?;
         }
         published
-    }
-
-    fn unchanged(&self) -> String {
-        format!("cannot change {:?}", self.original.path())
     }
 }
 

@@ -51,11 +51,6 @@ pub(super) fn wanted(setup: &Setup<'_>, present: &[Line]) -> Result<Vec<HostLine
     settings.hosts_to_set_up.iter().map(line).collect()
 }
 
-/// Those that are not in effect.
-pub(super) fn missing<'w>(wanted: &'w [HostLine], in_effect: &[Line]) -> Vec<&'w HostLine> {
-    wanted.iter().filter(|wanted| wanted.origin_in(in_effect).is_none()).collect()
-}
-
 impl HostLine {
     /// Where the line comes from, if git asks it first and no stale helper after it.
     pub(super) fn origin_in(&self, lines: &[Line]) -> Option<String> {

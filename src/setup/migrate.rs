@@ -7,16 +7,16 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Error, Result, anyhow, bail};
 use git_credential_gastown::helper_line::word;
 use rustix::fs::Stat;
 use rustix::process::geteuid;
 
-use super::fix::{Repository, View, fix, report_modules};
+use super::fix::{View, report_modules};
 use super::git_file::GitFile;
 use super::note::Note;
 use super::target::{Target, check_includes};
-use super::{Report, Setup};
+use super::{Report, Setup, named};
 use crate::files::{Directory, Entry, resolve, same};
 use crate::git::{Repository as GitDirectory, setup_failed};
 
@@ -46,7 +46,7 @@ pub(super) fn run(
     if let Some(global) = global.filter(|global| global.bytes().is_ok()) {
         check_includes(setup, &global)?;
     }
-    View::new(setup, target, None)?.report_elsewhere(report);
+    View::new(setup, target, None, &[])?.report_elsewhere(report);
     let mut walk = Walk { setup, target, top, report, seen: Vec::new(), changed: 0 };
     walk.look_above()?;
     walk.visit(top, 0);
@@ -67,13 +67,11 @@ impl Walk<'_> {
     /// The repository that the directory lies in.
     fn look_above(&mut self) -> Result<()> {
         let mut place = self.top.clone();
-        let is_of_repository = |place: &Directory| {
-            is_repository(place) || matches!(place.entry(".git"), Entry::File | Entry::Directory)
-        };
-        while !is_of_repository(&place) {
+        loop {
             let above = place.parent()?;
-            if above.is(&place.stat()?) {
-                return Ok(());
+            if is_repository(&place) || place.stat_of(".git").is_some() || above.is(&place.stat()?)
+            {
+                break;
             }
             place = above;
         }
@@ -88,22 +86,20 @@ impl Walk<'_> {
 
     fn visit(&mut self, directory: &Directory, depth: usize) {
         self.look_at(directory);
-        let mut visit_inner = || {
-            ensure!(depth < DEEPEST, "{:?} is too deep to look into", directory.path);
-            let is_repository = is_repository(directory);
-            for name in directory.names()? {
-                let is_idle = is_repository && NO_REPOSITORY.iter().any(|idle| name == *idle);
-                if !is_idle && directory.entry(&name) == Entry::Directory {
-                    match directory.enter(&name) {
-                        Ok(inner) => self.visit(&inner, depth + 1),
-                        Err(error) => self.report.leave(&directory.path, &error),
-                    }
+        let names = match directory.names() {
+            Ok(names) if depth < DEEPEST => names,
+            Ok(_) => return self.leave(directory, anyhow!("there are too many levels")),
+            Err(error) => return self.leave(directory, error),
+        };
+        let is_repository = is_repository(directory);
+        for name in names {
+            let is_idle = is_repository && NO_REPOSITORY.iter().any(|idle| name == *idle);
+            if !is_idle && directory.entry(&name) == Entry::Directory {
+                match directory.enter(&name) {
+                    Ok(inner) => self.visit(&inner, depth + 1),
+                    Err(error) => self.leave(directory, error),
                 }
             }
-            Ok(())
-        };
-        if let Err(error) = visit_inner() {
-            self.report.leave(&directory.path, &error);
         }
     }
 
@@ -122,7 +118,7 @@ impl Walk<'_> {
             _ => Ok(()),
         };
         if let Err(error) = looked {
-            self.report.leave(&directory.path, &error);
+            self.leave(directory, error);
         }
         if directory.entry(".gitmodules") == Entry::File {
             let modules = GitFile { directory: directory.clone(), name: ".gitmodules".into() };
@@ -213,9 +209,23 @@ impl Walk<'_> {
             }
         }
         self.check_owner(own, common)?;
-        let repository = Repository { directory, files };
-        self.changed += fix(self.setup, self.target, &self.top.path, &repository, self.report)?;
+        files.iter().try_for_each(|(file, _)| check_includes(self.setup, file))?;
+        let view = View::new(self.setup, self.target, Some(&directory), &files)?;
+        // What worktrees share is fixed with the repository itself.
+        for (file, _) in files.iter().filter(|(_, origin)| !origin.contains('/')) {
+            match view.fix(&self.top.path, file, self.report) {
+                Ok(has_changed) => self.changed += usize::from(has_changed),
+                Err(error) => self.leave(own, error),
+            }
+        }
+        view.report_elsewhere(self.report);
         Ok(())
+    }
+
+    fn leave(&mut self, directory: &Directory, error: Error) {
+        let advice = "left alone; to look at it, run: ls -ld";
+        let path = word(&directory.path.to_string_lossy());
+        self.report.fail(named(error, &format!("{advice} {path}")));
     }
 
     /// As root, only changes repositories of root and of the caller of `sudo`, unless told.

@@ -9,7 +9,6 @@ use anyhow::{Error, Result};
 use git_credential_gastown::failure::Failure;
 use git_credential_gastown::helper_line::word;
 use rustix::fs::Mode;
-use rustix::io::Errno;
 use rustix::process::umask;
 
 use crate::Context;
@@ -25,7 +24,6 @@ mod configure;
 mod fix;
 mod git_file;
 mod lines;
-mod link;
 mod migrate;
 mod note;
 mod target;
@@ -64,17 +62,6 @@ impl Report {
             self.lines.push(line);
         }
     }
-
-    /// Something in a directory that is migrated.
-    fn leave(&mut self, path: &Path, why: &Error) {
-        let path = word(&path.to_string_lossy());
-        match why.is::<Failure>() {
-            true => self.fail(why),
-            false => {
-                self.fail(format_args!("left alone: {why:#}; to look at it, run: ls -ld {path}"));
-            }
-        }
-    }
 }
 
 pub(crate) fn run(context: &Context<'_>, flags: &Flags, options: &Options) -> Result<ExitCode> {
@@ -111,7 +98,7 @@ pub(crate) fn run(context: &Context<'_>, flags: &Flags, options: &Options) -> Re
     let clean = report.lines.iter().map(|line| context.messages.clean(line) + "\n");
     // What was done is reported even if the rest failed.
     write_answer(clean.collect::<String>().as_bytes())?;
-    outcome.map_err(named)?;
+    outcome.map_err(|error| named(error, OTHERWISE))?;
     if report.has_failed {
         let advice = "do what the lines that begin with FAILED say";
         return Err(setup_failed("not everything could be done", advice).into());
@@ -164,20 +151,11 @@ impl Setup<'_> {
     }
 }
 
-/// Gives a file's own error the stable name that an agent looks for, and what to do about it.
-fn named(error: Error) -> Error {
-    let advice = match error.chain().find_map(errno) {
-        _ if error.is::<Failure>() => return error,
-        Some(Errno::NOSPC | Errno::DQUOT) => "free some space, then run the command again",
-        Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => {
-            "run the command as the owner of that file, or name another file with --file"
-        }
-        _ => "correct that, or name another file with --file",
-    };
-    setup_failed(format!("{error:#}"), advice).into()
-}
+/// What to do about a file's own error.
+const OTHERWISE: &str =
+    "free some space, run the command as the owner of that file, or name another one with --file";
 
-fn errno(error: &(dyn std::error::Error + 'static)) -> Option<Errno> {
-    let from_std = || Errno::from_io_error(error.downcast_ref::<std::io::Error>()?);
-    error.downcast_ref::<Errno>().copied().or_else(from_std)
+/// Gives an error the stable name that an agent looks for, and advice unless it has its own.
+fn named(error: Error, advice: &str) -> Failure {
+    error.downcast().unwrap_or_else(|error| setup_failed(format!("{error:#}"), advice))
 }

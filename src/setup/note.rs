@@ -5,7 +5,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, ensure};
 use git_credential_gastown::failure::Failure;
 use git_credential_gastown::helper_line::word;
 use git_credential_gastown::host::stem;
@@ -14,7 +14,8 @@ use rustix::fs::Stat;
 use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 
-use crate::files::{Directory, Entry};
+use super::git_file::WorkingCopy;
+use crate::files::Directory;
 use crate::git::setup_failed;
 
 const VERSION: u32 = 2;
@@ -30,7 +31,7 @@ pub(super) struct Note {
     /// The directory that was migrated; `None` if the file was to have git ask this helper.
     pub migrated: Option<PathBuf>,
     /// Whether there was a file before.
-    was_there: bool,
+    pub was_there: bool,
     /// From each content that we gave the file to the one before the first change; none if another
     /// program has changed the file between two changes of ours.
     patches: Vec<Patch>,
@@ -42,36 +43,28 @@ pub(super) struct Note {
 
 impl Note {
     /// Records a change that is about to be made. `is_first` if nothing of ours is in the file.
-    pub(super) fn changes(
-        &mut self,
-        before: Option<&[u8]>,
-        after: Option<&[u8]>,
-        is_first: bool,
-    ) -> Result<()> {
-        let origin = if is_first { Some(before.map(<[u8]>::to_vec)) } else { self.origin(before)? };
+    pub(super) fn changes(&mut self, copy: &WorkingCopy<'_>, is_first: bool) -> Result<()> {
+        let (before, after) = (copy.base.as_deref(), copy.now.as_deref().unwrap_or_default());
+        if is_first {
+            self.was_there = before.is_some();
+        }
+        let before = before.unwrap_or_default();
+        let origin = if is_first { Some(before.to_vec()) } else { self.origin(before)? };
         if is_first || origin.is_none() {
             self.patches.clear();
         }
-        if let Some(origin) = origin {
-            self.was_there = origin.is_some();
-            let (after, origin) = (after.unwrap_or_default(), origin.unwrap_or_default());
-            self.patches.push(Patch::back(after, &origin));
-        }
+        self.patches.extend(origin.map(|origin| Patch::back(after, &origin)));
         Ok(())
     }
 
-    /// The content before the first change, if `now` is that or one that we left; `Some(None)`: no
-    /// file.
-    #[expect(clippy::option_option, reason = "unknown, absent and present are three things")]
-    pub(super) fn origin(&self, now: Option<&[u8]>) -> Result<Option<Option<Vec<u8>>>> {
-        let now = now.unwrap_or_default();
+    /// The content before the first change, if `now` is that or one that we left.
+    pub(super) fn origin(&self, now: &[u8]) -> Result<Option<Vec<u8>>> {
         let Some(way) = self.patches.iter().find(|way| way.is_for(now)) else { return Ok(None) };
-        let origin = way.apply(now).ok_or_else(|| damaged(&self.path, "is damaged"))?;
-        Ok(Some(self.was_there.then_some(origin)))
+        Ok(Some(way.apply(now).ok_or_else(|| damaged(&self.path))?))
     }
 
-    fn file_name(&self) -> OsString {
-        file_name(&self.file, self.migrated.is_some())
+    fn name(&self, extension: &str) -> OsString {
+        self.path.with_extension(extension).file_name().unwrap_or_default().to_owned()
     }
 }
 
@@ -80,14 +73,10 @@ fn file_name(file: &Path, is_migration: bool) -> OsString {
     format!("{}.json", stem(&[kind, &file.to_string_lossy()])).into()
 }
 
-fn unfinished(name: &OsStr) -> OsString {
-    [name, OsStr::new(".new")].into_iter().collect()
-}
-
-fn damaged(path: &Path, why: &str) -> Failure {
+fn damaged(path: &Path) -> Failure {
     let shown = word(&path.to_string_lossy());
     let advice = format!("put it aside, then run this again: mv {shown} {shown}.damaged");
-    setup_failed(format!("the undo note {path:?} {why}"), &advice)
+    setup_failed(format!("the undo note {path:?} is damaged"), &advice)
 }
 
 /// The directory of the notes, which need not be there.
@@ -98,15 +87,13 @@ pub(super) struct Notes {
 impl Notes {
     /// What is known of a file; nothing, if there is no note or no place for notes.
     pub(super) fn load(&self, file: &Path, migrated: Option<&Path>) -> Result<Note> {
-        let directory = self.open(false).ok().flatten();
         let name = file_name(file, migrated.is_some());
-        let note = directory.and_then(|directory| read(&directory, &name).transpose());
-        Ok(note.transpose()?.unwrap_or_else(|| Note {
-            version: VERSION,
-            file: file.to_owned(),
-            migrated: migrated.map(Path::to_owned),
-            ..Note::default()
-        }))
+        let directory = self.open(false).ok().flatten();
+        let note = directory.map(|directory| read(&directory, &name)).transpose()?.flatten();
+        let (file, migrated) = (file.to_owned(), migrated.map(Path::to_owned));
+        let path = self.path.clone().unwrap_or_default().join(name);
+        let new = Note { version: VERSION, path, file, migrated, ..Note::default() };
+        Ok(note.unwrap_or(new))
     }
 
     /// Each note, or why it cannot be used.
@@ -119,12 +106,11 @@ impl Notes {
 
     pub(super) fn save(&self, note: &Note) -> Result<()> {
         let bytes = serde_json::to_vec_pretty(note).context("its path is not text")?;
-        let name = note.file_name();
         let save = || {
             let directory = self.open(true)?.context("it is not there")?;
-            directory.remove(unfinished(&name))?;
-            directory.write_new(unfinished(&name), &bytes)?;
-            directory.rename(unfinished(&name), &name)
+            directory.remove(note.name("new"))?;
+            directory.write_new(note.name("new"), &bytes)?;
+            directory.rename(note.name("new"), note.name("json"))
         };
         // An undo of another file may remove the directory once.
         save().or_else(|_| save())
@@ -133,9 +119,8 @@ impl Notes {
     /// Removes directories, too, unless something else is in them.
     pub(super) fn remove(&self, note: &Note) -> Result<()> {
         let Ok(Some(mut directory)) = self.open(false) else { return Ok(()) };
-        for name in [unfinished(&note.file_name()), note.file_name()] {
-            directory.remove(&name)?;
-        }
+        directory.remove(note.name("new"))?;
+        directory.remove(note.name("json"))?;
         for _ in 0..2 {
             let parent = directory.parent()?;
             directory.path.file_name().iter().for_each(|name| parent.remove_emptied(name));
@@ -154,17 +139,17 @@ impl Notes {
             return Ok(None);
         }
         let mut directory = Directory::open(there)?;
+        let is_own = |stat: &Stat| stat.st_uid == geteuid().as_raw();
         for name in path.strip_prefix(there).unwrap_or(path) {
-            if directory.stat()?.st_uid != geteuid().as_raw() {
-                bail!("{:?} belongs to another user", directory.path);
-            }
+            let place = &directory.path;
+            ensure!(is_own(&directory.stat()?), "{place:?} belongs to another user");
             let made = directory.make_private(name);
-            let is_there = directory.entry(name) == Entry::Directory;
-            directory = if is_there { directory.enter(name)? } else { made? };
+            // Another setup may have made it.
+            directory = if made.is_ok() { made? } else { directory.enter(name).or(made)? };
         }
-        if !is_private(&directory.stat()?) {
-            bail!("others can write to {:?}", directory.path);
-        }
+        let stat = directory.stat()?;
+        let is_safe = is_own(&stat) && stat.st_mode & 0o022 == 0;
+        ensure!(is_safe, "others can write to {:?}", directory.path);
         Ok(Some(directory))
     }
 }
@@ -172,15 +157,11 @@ impl Notes {
 fn read(directory: &Directory, name: &OsStr) -> Result<Option<Note>> {
     let path = directory.path.join(name);
     let Some(found) = directory.read(name)? else { return Ok(None) };
-    if !is_private(&found.stat) {
-        return Err(damaged(&path, "could have been written by others").into());
-    }
     let note = serde_json::from_slice::<Note>(&found.bytes).ok();
-    let is_sound = |note: &Note| note.version == VERSION && note.file_name() == name;
-    let note = note.filter(is_sound).ok_or_else(|| damaged(&path, "is damaged"))?;
-    Ok(Some(Note { path, ..note }))
-}
-
-fn is_private(stat: &Stat) -> bool {
-    stat.st_uid == geteuid().as_raw() && stat.st_mode & 0o022 == 0
+    let own_name = |note: &Note| file_name(&note.file, note.migrated.is_some());
+    let note = note.filter(|note| note.version == VERSION && own_name(note) == name);
+    note.map_or_else(
+        || Err(damaged(&path).into()),
+        |note| Ok(Some(Note { path: path.clone(), ..note })),
+    )
 }

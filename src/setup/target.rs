@@ -1,5 +1,7 @@
 //! Which file of git's setup writes to, and which lines are then in effect for those who read it.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -63,13 +65,14 @@ impl Target {
 
 /// Only git knows where it was built to look, and tells its editor.
 fn system_file(setup: &Setup<'_>) -> Result<PathBuf, Failure> {
-    let told = setup.git.run(&["config", "--system", "--edit"])?;
-    let file = PathBuf::from(String::from_utf8_lossy(&told.stdout).into_owned());
-    if told.succeeded && file.is_absolute() {
-        return Ok(file);
-    }
-    let what = format!("git does not tell where its system configuration is: {}", told.complaint());
-    Err(setup_failed(what, "name the file: --file /etc/gitconfig"))
+    let what = "git does not tell where its system configuration is";
+    told(setup, &["config", "--system", "--edit"], what, "name the file: --file /etc/gitconfig")
+}
+
+fn local_file(setup: &Setup<'_>) -> Result<PathBuf, Failure> {
+    let what = "--local needs a repository in the working directory";
+    let advice = "run it inside one, or use --global";
+    told(setup, &["rev-parse", "--git-path", "config"], what, advice)
 }
 
 fn global_file(setup: &Setup<'_>) -> Result<PathBuf, Failure> {
@@ -77,14 +80,14 @@ fn global_file(setup: &Setup<'_>) -> Result<PathBuf, Failure> {
     setup.surroundings.global_git_config.clone().ok_or_else(lack)
 }
 
-fn local_file(setup: &Setup<'_>) -> Result<PathBuf, Failure> {
-    let told = setup.git.run(&["rev-parse", "--git-path", "config"])?;
-    if told.succeeded {
-        let path = String::from_utf8_lossy(&told.stdout);
-        return Ok(PathBuf::from(path.trim_end_matches('\n')));
+/// The path that git prints.
+fn told(setup: &Setup<'_>, words: &[&str], what: &str, advice: &str) -> Result<PathBuf, Failure> {
+    let said = setup.git.run(words)?;
+    let path = said.stdout.strip_suffix(b"\n").unwrap_or(&said.stdout);
+    if said.succeeded && !path.is_empty() {
+        return Ok(OsStr::from_bytes(path).into());
     }
-    let what = format!("--local needs a repository in the working directory: {}", told.complaint());
-    Err(setup_failed(what, "run it inside one, or use --global"))
+    Err(setup_failed(format!("{what}: {}", said.complaint()), advice))
 }
 
 /// Fails if the file includes a pipe or the like, at which git would wait until its time is up.

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::configure::remove_link;
 use super::git_file::{GitFile, WorkingCopy};
 use super::note::Note;
 use super::target::Target;
-use super::{Report, Setup, lines, link, named};
+use super::{OTHERWISE, Report, Setup, lines, named};
 
 pub(super) fn run(setup: &Setup<'_>, report: &mut Report) -> Result<()> {
     let said = report.lines.len();
@@ -21,12 +22,12 @@ pub(super) fn run(setup: &Setup<'_>, report: &mut Report) -> Result<()> {
     } else {
         for (path, migrated) in noted(setup, migrated.as_deref(), report) {
             if let Err(error) = undo(setup, &path, migrated.as_deref(), report) {
-                report.fail(named(error));
+                report.fail(named(error, OTHERWISE));
             }
         }
     }
     if let Some(directory) = &setup.options.gh_shim {
-        link::remove(setup, &setup.surroundings.absolute(directory), report)?;
+        remove_link(setup, &setup.surroundings.absolute(directory), report)?;
     }
     if report.lines.len() == said {
         report.say("nothing to undo");
@@ -58,7 +59,7 @@ fn noted(
         match note {
             Ok(note) if is_meant(&note) => noted.extend([(note.file, note.migrated)]),
             Ok(_) => {}
-            Err(reason) => report.fail(named(reason)),
+            Err(reason) => report.fail(named(reason, OTHERWISE)),
         }
     }
     // It need not be one that setup can change, for example a device.
@@ -82,42 +83,40 @@ fn undo(
         report.lines.extend(did);
     }
     for directory in note.links.iter().filter_map(|link| link.parent()) {
-        link::remove(setup, directory, report)?;
+        remove_link(setup, directory, report)?;
     }
     if setup.options.dry_run { Ok(()) } else { setup.notes.remove(&note) }
 }
 
 /// Returns what it did, in words.
 fn restore(copy: &mut WorkingCopy<'_>, note: &Note, path: &Path) -> Result<Vec<String>> {
-    let shown = path.display();
-    let ours = copy.lines()?.into_iter().filter(lines::is_ours);
+    let (shown, ours) = (path.display(), copy.lines()?.into_iter().filter(lines::is_ours));
     let put_back = |(key, value): &(String, String)| format!("`{shown}`: put back {key} = {value}");
     let mut did = Vec::new();
-    match note.origin(copy.now.as_deref())? {
-        _ if copy.now.is_none() => {}
-        Some(origin) if origin == copy.now => {}
-        Some(origin) => {
+    let Some(now) = &copy.now else { return Ok(did) };
+    if let Some(origin) = note.origin(now)? {
+        let origin = note.was_there.then_some(origin);
+        if origin != copy.now {
             did.extend(note.helpers.iter().map(put_back));
-            match (&note.migrated, &origin) {
-                (Some(_), _) => {}
-                (None, Some(_)) => did.push(format!("`{shown}` is as it was before")),
-                (None, None) => did.push(format!("removed `{shown}`, which was not there before")),
+            if origin.is_none() {
+                did.push(format!("removed `{shown}`, which was not there before"));
+            } else if note.migrated.is_none() {
+                did.push(format!("`{shown}` is as it was before"));
             }
             copy.replace(origin)?;
         }
-        // Somebody else has changed the file: removes our lines, and puts back what we removed.
-        None => {
-            let keys: BTreeSet<_> = ours.map(|line| line.key).collect();
-            for key in keys.iter().filter(|_| note.migrated.is_none()) {
-                lines::remove(copy, key)?;
-                did.push(format!("took the lines of this helper for {key} out of `{shown}`"));
-            }
-            for helper @ (key, value) in &note.helpers {
-                if !copy.values(key)?.contains(value) {
-                    copy.edit(&["--add", key, value])?;
-                    did.push(put_back(helper));
-                }
-            }
+        return Ok(did);
+    }
+    // Somebody else has changed the file: removes our lines, and puts back what we removed.
+    let keys: BTreeSet<_> = ours.map(|line| line.key).collect();
+    for key in keys.iter().filter(|_| note.migrated.is_none()) {
+        lines::remove(copy, key)?;
+        did.push(format!("took the lines of this helper for {key} out of `{shown}`"));
+    }
+    for helper @ (key, value) in &note.helpers {
+        if !copy.values(key)?.contains(value) {
+            copy.edit(&["--add", key, value])?;
+            did.push(put_back(helper));
         }
     }
     Ok(did)
