@@ -59,11 +59,11 @@ pub(crate) struct Git {
     directory: Option<PathBuf>,
 }
 
-/// A directory that git keeps a repository in.
-pub(crate) enum Repository {
-    Whole(Directory),
-    /// What it keeps for one of its worktrees, in `worktrees/<name>`.
-    OfWorktree(Directory),
+/// A directory that git keeps a repository in, or one of its worktrees.
+pub(crate) struct Repository {
+    pub own: Directory,
+    /// The path from it to what all worktrees share.
+    pub common: &'static str,
 }
 
 /// What it said. Its output may hold a secret.
@@ -120,16 +120,12 @@ impl Git {
     /// # Errors
     /// If git cannot read it, or takes it for no repository.
     pub(crate) fn lines_for(&self, repository: Option<&Repository>) -> Result<Vec<Line>, Failure> {
-        let place = repository.map(Repository::own);
+        let place = repository.map(|repository| &repository.own);
         let run = |arguments: &[&str]| {
             let mut command = self.command(arguments, &[&SECRETS[..], &REPOSITORY].concat());
-            command.env("GIT_DIR", if repository.is_some() { "." } else { "/dev/null" });
-            match repository {
-                // A file `commondir` could lead anywhere.
-                Some(Repository::Whole(_)) => command.env("GIT_COMMON_DIR", "."),
-                Some(Repository::OfWorktree(_)) => command.env("GIT_COMMON_DIR", "../.."),
-                None => &mut command,
-            };
+            command.env("GIT_DIR", repository.map_or("/dev/null", |_| "."));
+            // A file `commondir` could lead anywhere.
+            repository.iter().for_each(|it| _ = command.env("GIT_COMMON_DIR", it.common));
             Run { place, ..Run::new(command) }
         };
         if let Some(Directory { path, .. }) = place
@@ -217,13 +213,6 @@ impl Git {
             command.env_remove(name);
         }
         command
-    }
-}
-
-impl Repository {
-    pub(crate) fn own(&self) -> &Directory {
-        let (Self::Whole(own) | Self::OfWorktree(own)) = self;
-        own
     }
 }
 

@@ -5,7 +5,7 @@
 use git_credential_gastown::failure::Failure;
 use git_credential_gastown::gh::host_name;
 use git_credential_gastown::git_config::{Line, helpers_for};
-use git_credential_gastown::helper_line::{Kind, command, kind};
+use git_credential_gastown::helper_line::{Kind, command};
 use git_credential_gastown::host::Host;
 use git_credential_gastown::remote_url::host_of;
 
@@ -91,7 +91,7 @@ impl GitConfig {
 }
 
 fn is_ours(line: &Line) -> bool {
-    line.is_helper() && kind(&line.value) == Kind::Ours
+    line.is_helper_of(Kind::Ours)
 }
 
 /// The flags of the helper line of ours that counts for a host.

@@ -4,6 +4,7 @@
 //!
 //! <https://git-scm.com/docs/gitcredentials#_credential_contexts>
 
+use crate::helper_line::{self, Kind};
 use crate::host::Host;
 
 /// One value and where git found it.
@@ -41,6 +42,10 @@ impl Line {
     /// Whether it names a credential helper, for any host.
     pub fn is_helper(&self) -> bool {
         self.is("credential", "helper")
+    }
+
+    pub fn is_helper_of(&self, kind: Kind) -> bool {
+        self.is_helper() && helper_line::kind(&self.value) == kind
     }
 }
 

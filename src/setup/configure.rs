@@ -5,9 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use git_credential_gastown::helper_line::{PROGRAM, word};
+use git_credential_gastown::helper_line::{Kind, PROGRAM, word};
 
-use super::lines::{HostLine, append, is_ours, wanted};
+use super::lines::{HostLine, append, wanted};
 use super::target::{Target, check_includes};
 use super::{Report, Setup};
 use crate::files::{Directory, Entry};
@@ -30,7 +30,10 @@ pub(super) fn run(setup: &Setup<'_>, target: &Target, report: &mut Report) -> Re
         // To migrate, it is enough that git asks this helper for some host, with any settings.
         Err(error)
             if setup.options.migrate.is_some()
-                && target.lines_in_effect(setup)?.iter().any(is_ours) =>
+                && target
+                    .lines_in_effect(setup)?
+                    .iter()
+                    .any(|line| line.is_helper_of(Kind::Ours)) =>
         {
             let already = "git asks this helper already; its lines stay as they are";
             report.say(format!("{already}: {error:#}"));
@@ -77,7 +80,7 @@ fn write<'w>(
         let missing: Vec<_> = wanted.iter().filter(is_missing).collect();
         if !missing.is_empty() {
             let mut note = setup.notes.load(&target.file.path(), None)?;
-            let is_first = !copy.lines()?.iter().any(is_ours);
+            let is_first = !copy.lines()?.iter().any(|line| line.is_helper_of(Kind::Ours));
             missing.iter().try_for_each(|wanted| append(copy, wanted))?;
             note.changes(copy, is_first)?;
             setup.save(&note);

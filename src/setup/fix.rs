@@ -7,15 +7,14 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use git_credential_gastown::git_config::{Line, concerns, helpers_on};
-use git_credential_gastown::helper_line::{Kind, command, kind, word};
+use git_credential_gastown::helper_line::{Kind, command, word};
 use git_credential_gastown::host::Host;
 use git_credential_gastown::remote_url::{any_user, credential_in};
 
 use super::git_file::{GitFile, WorkingCopy};
-use super::lines::is_ours;
 use super::target::{Scope, Target};
 use super::{Report, Setup};
-use crate::git::Repository as GitDirectory;
+use crate::git::Repository;
 
 /// A line that keeps git from asking this helper.
 struct Fault {
@@ -68,14 +67,14 @@ fn hosts_of<'a>(setup: &'a Setup<'_>, line: &'a Line) -> impl Iterator<Item = &'
 }
 
 fn is_stale_helper(setup: &Setup<'_>, line: &Line) -> bool {
-    let is_store = line.is_helper() && kind(&line.value) == Kind::Store;
+    let is_store = line.is_helper_of(Kind::Store);
     is_store && hosts_of(setup, line).next().is_some()
 }
 
 /// What is in effect in a repository, or outside of all.
 pub(super) struct View<'a> {
     setup: &'a Setup<'a>,
-    repository: Option<&'a GitDirectory>,
+    repository: Option<&'a Repository>,
     /// Its configuration files, as far as they are there, each with the name that git has for it.
     files: &'a [(GitFile, &'static str)],
     lines: Vec<Line>,
@@ -87,7 +86,7 @@ impl<'a> View<'a> {
     pub(super) fn new(
         setup: &'a Setup<'_>,
         target: &Target,
-        repository: Option<&'a GitDirectory>,
+        repository: Option<&'a Repository>,
         files: &'a [(GitFile, &'static str)],
     ) -> Result<Self> {
         let mut lines = setup.git.lines_for(repository)?;
@@ -167,7 +166,7 @@ impl<'a> View<'a> {
         let staying = || self.lines.iter().filter(|line| !self.is_to_remove(line));
         let path = url.map(|url| url.strip_prefix(&host.to_string()).unwrap_or("/"));
         let first = helpers_on(staying(), host, path).first().copied();
-        if self.will_ask || first.is_some_and(is_ours) {
+        if self.will_ask || first.is_some_and(|line| line.is_helper_of(Kind::Ours)) {
             return None;
         }
         let why = first.map_or_else(
@@ -200,7 +199,7 @@ impl<'a> View<'a> {
 
     /// For messages.
     fn file_of(&self, line: &Line) -> String {
-        let base = self.repository.map_or(Path::new("/"), |it| &it.own().path);
+        let base = self.repository.map_or(Path::new("/"), |it| &it.own.path);
         let file = base.join(line.origin.strip_prefix("file:").unwrap_or(&line.origin));
         file.to_string_lossy().into_owned()
     }

@@ -101,7 +101,8 @@ impl GitFile {
             let mut copy =
                 WorkingCopy { setup, original: self, before, now, base, stat, place: None };
             let changed = edit(&mut copy).and_then(|outcome| {
-                let is_done = copy.now == copy.before || copy.publish()?;
+                let is_unchanged = setup.options.dry_run || copy.now == copy.before;
+                let is_done = is_unchanged || copy.publish()?;
                 Ok(is_done.then_some(outcome))
             });
             if let Some(outcome) =
@@ -172,7 +173,7 @@ fn version(stat: &Stat) -> impl PartialEq + use<> {
     (stat.st_dev, stat.st_ino, stat.st_size, changed)
 }
 
-/// A configuration file while it is changed. In a dry run it stays what it is.
+/// A configuration file while it is changed.
 pub(super) struct WorkingCopy<'a> {
     setup: &'a Setup<'a>,
     original: &'a GitFile,
@@ -200,23 +201,24 @@ impl WorkingCopy<'_> {
 
     /// Changes it as `git config` does.
     pub(super) fn edit(&mut self, arguments: &[&str]) -> Result<()> {
-        if !self.setup.options.dry_run {
-            let place = self.place()?;
-            self.setup.git.edit(&place, COPY, arguments, &self.original.path())?;
-            self.now = place.read(COPY)?.map(|found| found.bytes);
+        if self.setup.options.dry_run {
+            return Ok(());
         }
+        let now = self.now.clone().unwrap_or_default();
+        // git would append to a last line that is continued.
+        let end: &[u8] = if now.trim_ascii_end().ends_with(b"\\") { b"\n\n" } else { b"" };
+        let place = self.write(&[&now, end].concat())?;
+        self.setup.git.edit(&place, COPY, arguments, &self.original.path())?;
+        self.now = place.read(COPY)?.map(|found| found.bytes);
         Ok(())
     }
 
-    /// Gives it another content, or has the file removed.
-    pub(super) fn replace(&mut self, bytes: Option<Vec<u8>>) -> Result<()> {
-        if !self.setup.options.dry_run {
-            let place = self.place()?;
-            place.remove(COPY)?;
-            place.write_new(COPY, bytes.as_deref().unwrap_or_default())?;
-            self.now = bytes;
-        }
-        Ok(())
+    /// Writes the copy for git to change, or to become the file.
+    fn write(&mut self, bytes: &[u8]) -> Result<Directory> {
+        let place = self.place()?;
+        place.remove(COPY)?;
+        place.write_new(COPY, bytes)?;
+        Ok(place)
     }
 
     fn place(&mut self) -> Result<Directory> {
@@ -236,18 +238,13 @@ impl WorkingCopy<'_> {
         place_name.push(name);
         let place = directory.make_private(&place_name)?;
         self.place = Some((place_name, place.clone()));
-        if let Some(before) = &self.before {
-            // git would append to a last line that is continued.
-            let is_continued = before.trim_ascii_end().ends_with(b"\\");
-            let end: &[u8] = if is_continued { b"\n\n" } else { b"" };
-            place.write_new(COPY, &[before, end].concat())?;
-        }
         Ok(place)
     }
 
     /// Returns whether the file was still what had been copied; otherwise it is left alone.
     fn publish(&mut self) -> Result<bool> {
-        let (place, GitFile { directory, name }) = (self.place()?, self.original);
+        let place = self.write(&self.now.clone().unwrap_or_default())?;
+        let GitFile { directory, name } = self.original;
         let new_mode = self.setup.new_mode;
         let owner = self.stat.map_or_else(|| directory.stat(), Ok)?;
         place.give(COPY, &owner, self.stat.map_or(new_mode, |stat| stat.st_mode))?;

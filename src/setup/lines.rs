@@ -56,7 +56,7 @@ impl HostLine {
     pub(super) fn origin_in(&self, lines: &[Line]) -> Option<String> {
         let chain = helpers_on(lines, &self.host, None);
         let (first, others) = chain.split_first()?;
-        let is_stale = |line: &&Line| kind(&line.value) == Kind::Store;
+        let is_stale = |line: &&Line| line.is_helper_of(Kind::Store);
         (first.value == self.line && !others.iter().any(is_stale)).then(|| first.origin.clone())
     }
 }
@@ -96,10 +96,6 @@ fn fault_of<T>(setting: &Setting<T>) -> Option<String> {
 fn word(text: &str) -> Result<String, Failure> {
     let what = || format!("{text:?} cannot stand in git's configuration: a control character");
     quoted(text).ok_or_else(|| setup_failed(what(), "use another path or value"))
-}
-
-pub(super) fn is_ours(line: &Line) -> bool {
-    line.is_helper() && kind(&line.value) == Kind::Ours
 }
 
 /// Adds our lines after all others of that key. The empty one makes git forget those.

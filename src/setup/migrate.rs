@@ -18,7 +18,7 @@ use super::note::Note;
 use super::target::{Target, check_includes};
 use super::{Report, Setup, named};
 use crate::files::{Directory, Entry, resolve, same};
-use crate::git::{Repository as GitDirectory, setup_failed};
+use crate::git::{Repository, setup_failed};
 
 /// Directories inside a repository's own that hold no repository.
 const NO_REPOSITORY: [&str; 7] = ["hooks", "info", "lfs", "logs", "objects", "refs", "worktrees"];
@@ -134,12 +134,12 @@ impl Walk<'_> {
         {
             self.elsewhere(&own.path, "belongs to a worktree in", &named.path)?;
         }
-        self.fix(GitDirectory::Whole(own.clone()), own)?;
+        self.fix(own.clone(), ".", own)?;
         if own.entry("worktrees") == Entry::Directory {
             let worktrees = own.enter("worktrees")?;
             for name in worktrees.names()? {
                 if worktrees.entry(&name) == Entry::Directory {
-                    self.fix(GitDirectory::OfWorktree(worktrees.enter(&name)?), own)?;
+                    self.fix(worktrees.enter(&name)?, "../..", own)?;
                 }
             }
         }
@@ -166,8 +166,8 @@ impl Walk<'_> {
                 && names(&own, "commondir", Some(common.stat()?))
                 && names(&own, "gitdir", link)
             {
-                self.fix(GitDirectory::Whole(common.clone()), &common)?;
-                return self.fix(GitDirectory::OfWorktree(own), &common);
+                self.fix(common.clone(), ".", &common)?;
+                return self.fix(own, "../..", &common);
             }
         }
         self.elsewhere(&path, "is not named back by", &own.path)
@@ -186,19 +186,17 @@ impl Walk<'_> {
     }
 
     /// A git directory, unless it was looked at: several worktrees can lead to it.
-    fn fix(&mut self, directory: GitDirectory, common: &Directory) -> Result<()> {
-        let (own, shared) = match &directory {
-            GitDirectory::Whole(own) => (own, "config"),
-            GitDirectory::OfWorktree(own) => (own, "../../config"),
-        };
+    /// `common` is the path from it to what all worktrees share, and that directory itself.
+    fn fix(&mut self, own: Directory, common: &'static str, shared: &Directory) -> Result<()> {
         let stat = own.stat()?;
         if self.seen.iter().any(|seen| same(seen, &stat)) {
             return Ok(());
         }
         self.seen.push(stat);
+        let shared_origin = if common == "." { "config" } else { "../../config" };
         let mut files = Vec::new();
         for (place, name, origin) in
-            [(common, "config", shared), (own, "config.worktree", "config.worktree")]
+            [(shared, "config", shared_origin), (&own, "config.worktree", "config.worktree")]
         {
             match place.entry(name) {
                 Entry::File => {
@@ -208,14 +206,15 @@ impl Walk<'_> {
                 _ => bail!("{:?} is not a regular file", place.path.join(name)),
             }
         }
-        self.check_owner(own, common)?;
+        self.check_owner(&own, shared)?;
+        let repository = Repository { own, common };
         files.iter().try_for_each(|(file, _)| check_includes(self.setup, file))?;
-        let view = View::new(self.setup, self.target, Some(&directory), &files)?;
+        let view = View::new(self.setup, self.target, Some(&repository), &files)?;
         // What worktrees share is fixed with the repository itself.
         for (file, _) in files.iter().filter(|(_, origin)| !origin.contains('/')) {
             match view.fix(&self.top.path, file, self.report) {
                 Ok(has_changed) => self.changed += usize::from(has_changed),
-                Err(error) => self.leave(own, error),
+                Err(error) => self.leave(&repository.own, error),
             }
         }
         view.report_elsewhere(self.report);

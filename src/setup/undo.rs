@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use git_credential_gastown::helper_line::Kind;
 
 use super::configure::remove_link;
 use super::git_file::{GitFile, WorkingCopy};
@@ -90,7 +91,8 @@ fn undo(
 
 /// Returns what it did, in words.
 fn restore(copy: &mut WorkingCopy<'_>, note: &Note, path: &Path) -> Result<Vec<String>> {
-    let (shown, ours) = (path.display(), copy.lines()?.into_iter().filter(lines::is_ours));
+    let (shown, ours) =
+        (path.display(), copy.lines()?.into_iter().filter(|line| line.is_helper_of(Kind::Ours)));
     let put_back = |(key, value): &(String, String)| format!("`{shown}`: put back {key} = {value}");
     let mut did = Vec::new();
     let Some(now) = &copy.now else { return Ok(did) };
@@ -103,7 +105,7 @@ fn restore(copy: &mut WorkingCopy<'_>, note: &Note, path: &Path) -> Result<Vec<S
             } else if note.migrated.is_none() {
                 did.push(format!("`{shown}` is as it was before"));
             }
-            copy.replace(origin)?;
+            copy.now = origin;
         }
         return Ok(did);
     }

@@ -93,6 +93,11 @@ fn every_repository_worktree_and_submodule_below_is_mended() {
         for said in [&planned, &ran] {
             assert!(!format!("{said:?}").contains(&token), "no token is shown");
         }
+        let summary = |ran: &Ran| {
+            let mut lines = ran.stdout.lines().filter(|line| line.starts_with("looked at"));
+            lines.next().expect("a summary").to_owned()
+        };
+        assert_eq!(summary(&planned), summary(&ran));
         let config = scene.read("rigs/clone/.git/config");
         assert!(!config.contains("credential"), "{config}");
         let left: Vec<_> = files_with(&scene, &token);
@@ -279,8 +284,11 @@ fn url_that_is_not_utf8_is_told_and_left_as_it_is() {
     let at = before.windows(5).position(|part| part == b"a.git").unwrap();
     before[at] = 0xff;
     fs::write(&path, &before).unwrap();
+    let modules = b"[submodule \"x\"]\n\turl = https://x:ghs_sentinel@git.example/\xff\n";
+    fs::write(scene.path("rigs/one/.gitmodules"), modules).unwrap();
     let ran = scene.setup(&["--migrate", "rigs"]);
-    assert!(ran.assert_fails().stdout.contains("not UTF-8"), "{ran:?}");
+    assert_eq!(ran.assert_fails().stdout.matches("not UTF-8").count(), 2, "{ran:?}");
+    assert!(ran.stdout.contains(".gitmodules --edit"), "{ran:?}");
     assert!(!ran.stdout.contains("took"), "{ran:?}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
