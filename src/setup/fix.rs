@@ -3,6 +3,7 @@
 //! away where git will ask this helper instead, notes the helpers for undo, and reports what it
 //! leaves. Never shows a token, not even to git on a command line.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Result, bail};
@@ -11,8 +12,8 @@ use git_credential_gastown::helper_line::{Kind, command, word};
 use git_credential_gastown::host::Host;
 use git_credential_gastown::remote_url::{any_user, credential_in};
 
+use super::configure::{Scope, Target};
 use super::git_file::{GitFile, WorkingCopy};
-use super::target::{Scope, Target};
 use super::{Report, Setup};
 use crate::git::Repository;
 
@@ -24,7 +25,6 @@ struct Fault {
     fix: Option<Fix>,
 }
 
-#[derive(PartialEq, Eq)]
 enum Fix {
     /// The URL without its token, for a host that this helper serves. Others stay: their tokens may
     /// be the only credential.
@@ -106,10 +106,7 @@ impl<'a> View<'a> {
         let (fixable, left) = file.change(setup, |copy| {
             let (fixable, left) = self.faults(file, &copy.lines()?);
             if !fixable.is_empty() {
-                clear_urls(copy, &fixable)?;
-                // Tokens do not come back.
-                copy.base = copy.now.clone();
-                let removed = remove_helpers(copy, &fixable)?;
+                let removed = apply(copy, &fixable)?;
                 if !setup.options.dry_run && !self.faults(file, &copy.lines()?).0.is_empty() {
                     bail!("git did not change {path:?} as it was told to; nothing was changed");
                 }
@@ -238,25 +235,22 @@ pub(super) fn report_modules(setup: &Setup<'_>, file: &GitFile, report: &mut Rep
     }
 }
 
-fn clear_urls(copy: &mut WorkingCopy<'_>, faults: &[Fault]) -> Result<()> {
-    for (index, Fault { line, fix, .. }) in faults.iter().enumerate() {
-        let is_same = |other: &Fault| (&other.line.key, &other.fix) == (&line.key, fix);
-        // Where nothing matches any more, git would add a line.
-        if let Some(Fix::ClearUrl(cleared, _)) = fix
-            && !faults[..index].iter().any(is_same)
-        {
-            copy.edit(&["--replace-all", &line.key, cleared, &any_user(cleared)])?;
+/// Clears the URLs, then removes the helpers, whose keys and values it returns.
+fn apply(copy: &mut WorkingCopy<'_>, faults: &[Fault]) -> Result<Vec<(String, String)>> {
+    let (mut urls, mut helpers) = (BTreeSet::new(), Vec::new());
+    for Fault { line, fix, .. } in faults {
+        match fix {
+            Some(Fix::ClearUrl(cleared, _)) => _ = urls.insert((&line.key, cleared)),
+            _ => helpers.push((line.key.clone(), line.value.clone())),
         }
     }
-    Ok(())
-}
-
-/// Returns the keys and values that it removed.
-fn remove_helpers(copy: &mut WorkingCopy<'_>, faults: &[Fault]) -> Result<Vec<(String, String)>> {
-    let mut removed = Vec::new();
-    for Fault { line: Line { key, value, .. }, .. } in
-        faults.iter().filter(|fault| fault.fix == Some(Fix::RemoveHelper))
-    {
+    // Each once: where nothing matches any more, git would add a line.
+    for (key, cleared) in urls {
+        copy.edit(&["--replace-all", key, cleared, &any_user(cleared)])?;
+    }
+    // Tokens do not come back.
+    copy.base = copy.now.clone();
+    for (key, value) in &helpers {
         let values = copy.values(key)?;
         // With the last helper goes an empty line before it, which would make git forget ours.
         if values.iter().all(|other| other == value || other.is_empty()) && !values.is_empty() {
@@ -264,9 +258,8 @@ fn remove_helpers(copy: &mut WorkingCopy<'_>, faults: &[Fault]) -> Result<Vec<(S
         } else if values.contains(value) {
             copy.edit(&["--fixed-value", "--unset-all", key, value])?;
         }
-        removed.push((key.clone(), value.clone()));
     }
-    Ok(removed)
+    Ok(helpers)
 }
 
 /// The file of a `store` helper, if it exists. A repository can name any file here.

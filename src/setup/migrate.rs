@@ -12,10 +12,10 @@ use git_credential_gastown::helper_line::word;
 use rustix::fs::Stat;
 use rustix::process::geteuid;
 
+use super::configure::{Target, check_includes};
 use super::fix::{View, report_modules};
 use super::git_file::GitFile;
-use super::note::Note;
-use super::target::{Target, check_includes};
+use super::undo::Note;
 use super::{Report, Setup, named};
 use crate::files::{Directory, Entry, resolve, same};
 use crate::git::{Repository, setup_failed};

@@ -17,16 +17,14 @@ use crate::commands::{answers_a_terminal, write_answer};
 use crate::config::Surroundings;
 use crate::files::Directory;
 use crate::git::{Git, setup_failed};
-use note::{Note, Notes};
-use target::Target;
+use configure::Target;
+use undo::{Note, Notes};
 
 mod configure;
 mod fix;
 mod git_file;
 mod lines;
 mod migrate;
-mod note;
-mod target;
 mod undo;
 
 /// What every part of setting up works with.
