@@ -22,9 +22,9 @@ use rustix::process::geteuid;
 
 /// A directory that may be searched but not listed can only be opened like this.
 #[cfg(target_os = "linux")]
-const SEARCH: OFlags = OFlags::PATH;
+pub(crate) const SEARCH: OFlags = OFlags::PATH;
 #[cfg(not(target_os = "linux"))]
-const SEARCH: OFlags = OFlags::RDONLY;
+pub(crate) const SEARCH: OFlags = OFlags::RDONLY;
 const NEW_DESCRIPTOR: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC);
 const NO_LINK: OFlags = OFlags::DIRECTORY.union(NEW_DESCRIPTOR);
 /// As many as Linux follows.

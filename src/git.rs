@@ -23,7 +23,7 @@ use rustix::process::{Pid, Signal, fchdir, geteuid, kill_process_group};
 use zeroize::Zeroizing;
 
 use crate::config::Surroundings;
-use crate::files::Directory;
+use crate::files::{Directory, SEARCH};
 
 /// Reading what a command can do without. A pipe that the configuration includes takes for ever.
 pub(crate) const GLANCE: Duration = Duration::from_secs(2);
@@ -303,7 +303,8 @@ impl<'a> Run<'a> {
 
     fn spawn(&mut self) -> std::io::Result<Child> {
         let Some(place) = self.place else { return self.command.spawn() };
-        let here = openat(CWD, ".", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+        let flags = SEARCH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let here = openat(CWD, ".", flags, Mode::empty());
         fchdir(place)?;
         let child = self.command.spawn();
         // Every other command is started in a directory by its path.

@@ -135,7 +135,7 @@ pub(super) fn run(setup: &Setup<'_>, target: &Target, report: &mut Report) -> Re
     let _turn = target.file.take_turn(setup)?;
     let wanted = wanted(setup, &target.lines_in_effect(setup)?)?;
     if let Some(link) = &link {
-        let mut note = setup.notes.load(&target.file.path(), None)?;
+        let mut note = setup.note(&target.file.path(), None)?;
         note.links.extend(Some(link.path()).filter(|link| !note.links.contains(link)));
         setup.save(&note);
     }
@@ -192,7 +192,7 @@ fn write<'w>(
         let is_missing = |wanted: &&HostLine| wanted.origin_in(&in_effect).is_none();
         let missing: Vec<_> = wanted.iter().filter(is_missing).collect();
         if !missing.is_empty() {
-            let mut note = setup.notes.load(&target.file.path(), None)?;
+            let mut note = setup.note(&target.file.path(), None)?;
             let is_first = !copy.lines()?.iter().any(|line| line.is_helper_of(Kind::Ours));
             missing.iter().try_for_each(|wanted| append(copy, wanted))?;
             note.changes(copy, is_first)?;

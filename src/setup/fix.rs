@@ -111,7 +111,7 @@ impl<'a> View<'a> {
                     bail!("git did not change {path:?} as it was told to; nothing was changed");
                 }
                 if !removed.is_empty() {
-                    let mut note = setup.notes.load(&path, Some(top))?;
+                    let mut note = setup.note(&path, Some(top))?;
                     let is_first = note.helpers.is_empty();
                     note.helpers.extend(removed);
                     note.changes(copy, is_first)?;

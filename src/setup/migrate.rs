@@ -54,7 +54,7 @@ pub(super) fn run(
     report
         .say(format!("looked at {looked_at} repositories below {path:?}, changed {changed} files"));
     let is_noted = |note: Result<Note>| note.is_ok_and(|note| note.migrated.as_ref() == Some(path));
-    if setup.notes.all().unwrap_or_default().into_iter().any(is_noted) {
+    if setup.notes().unwrap_or_default().into_iter().any(is_noted) {
         report.say(format!(
             "put removed helpers back with: git credential-gastown setup --undo --migrate {}",
             word(&path.to_string_lossy())

@@ -18,7 +18,6 @@ use crate::config::Surroundings;
 use crate::files::Directory;
 use crate::git::{Git, setup_failed};
 use configure::Target;
-use undo::{Note, Notes};
 
 mod configure;
 mod fix;
@@ -34,7 +33,6 @@ struct Setup<'a> {
     options: &'a Options,
     surroundings: Surroundings,
     git: Git,
-    notes: Notes,
     /// The permissions of a new file: under the user's umask, or those of the system's file, which
     /// every user has to read.
     new_mode: u32,
@@ -71,10 +69,9 @@ pub(crate) fn run(context: &Context<'_>, flags: &Flags, options: &Options) -> Re
     let mask = umask(Mode::RWXG | Mode::RWXO).as_raw_mode();
     let surroundings = Surroundings::from_process();
     surroundings.tokens.iter().for_each(|(_, token)| context.messages.remember(token));
-    let notes = Notes { path: surroundings.notes.clone() };
     let git = Git::find(&surroundings)?;
     let new_mode = if options.target.system { 0o644 } else { 0o600 | (0o666 & !mask) };
-    let setup = Setup { context, flags, options, surroundings, git, notes, new_mode };
+    let setup = Setup { context, flags, options, surroundings, git, new_mode };
     if options.target.print_env {
         write_answer(lines::exports(&setup)?.as_bytes())?;
         if answers_a_terminal() {
@@ -136,22 +133,11 @@ impl Setup<'_> {
         }
         Directory::open(&path)
     }
-
-    /// Best effort: without a note, undo removes our lines.
-    fn save(&self, note: &Note) {
-        let saved = if self.options.dry_run { Ok(()) } else { self.notes.save(note) };
-        if let Err(reason) = saved {
-            self.context.messages.warning(format_args!(
-                "nothing was noted for --undo, which will only remove the lines of this helper: \
-                 {reason:#}"
-            ));
-        }
-    }
 }
 
 /// What to do about a file's own error.
 const OTHERWISE: &str =
-    "free some space, run the command as the owner of that file, or name another one with --file";
+    "correct that as its owner, free some space if the disk is full, or name a file with --file";
 
 /// Gives an error the stable name that an agent looks for, and advice unless it has its own.
 fn named(error: Error, advice: &str) -> Failure {

@@ -55,7 +55,7 @@ fn noted(
     directory: Option<&Path>,
     report: &mut Report,
 ) -> BTreeSet<(PathBuf, Option<PathBuf>)> {
-    let notes = setup.notes.all().unwrap_or_else(|reason| {
+    let notes = setup.notes().unwrap_or_else(|reason| {
         setup.context.messages.warning(format_args!(
             "no undo note is used, only the lines of this helper are removed: {reason:#}"
         ));
@@ -90,7 +90,7 @@ fn undo(
 ) -> Result<()> {
     let file = path.parent().is_some_and(Path::is_dir).then(|| GitFile::open(path)).transpose()?;
     let _turn = file.as_ref().map(|file| file.take_turn(setup)).transpose()?;
-    let note = setup.notes.load(path, migrated)?;
+    let note = setup.note(path, migrated)?;
     if let Some(file) = file {
         let did = file.change(setup, |copy| restore(copy, &note, &file.path()))?;
         report.lines.extend(did);
@@ -98,7 +98,7 @@ fn undo(
     for directory in note.links.iter().filter_map(|link| link.parent()) {
         remove_link(setup, directory, report)?;
     }
-    if setup.options.dry_run { Ok(()) } else { setup.notes.remove(&note) }
+    setup.forget(&note)
 }
 
 /// Returns what it did, in words.
@@ -195,46 +195,52 @@ fn damaged(path: &Path) -> Failure {
     setup_failed(format!("the undo note {path:?} is damaged"), &advice)
 }
 
-/// The directory of the notes, which need not be there.
-pub(super) struct Notes {
-    pub path: Option<PathBuf>,
-}
-
-impl Notes {
+/// The notes lie in a directory that need not be there.
+impl Setup<'_> {
     /// What is known of a file; nothing, if there is no note or no place for notes.
-    pub(super) fn load(&self, file: &Path, migrated: Option<&Path>) -> Result<Note> {
+    pub(super) fn note(&self, file: &Path, migrated: Option<&Path>) -> Result<Note> {
         let name = file_name(file, migrated.is_some());
-        let directory = self.open(false).ok().flatten();
+        let directory = self.notes_directory(false).ok().flatten();
         let note = directory.map(|directory| read(&directory, &name)).transpose()?.flatten();
+        let path = self.surroundings.notes.clone().unwrap_or_default().join(name);
         let (file, migrated) = (file.to_owned(), migrated.map(Path::to_owned));
-        let path = self.path.clone().unwrap_or_default().join(name);
         let new = Note { version: VERSION, path, file, migrated, ..Note::default() };
         Ok(note.unwrap_or(new))
     }
 
     /// Each note, or why it cannot be used.
-    pub(super) fn all(&self) -> Result<Vec<Result<Note>>> {
-        let Some(directory) = self.open(false)? else { return Ok(Vec::new()) };
+    pub(super) fn notes(&self) -> Result<Vec<Result<Note>>> {
+        let Some(directory) = self.notes_directory(false)? else { return Ok(Vec::new()) };
         let mut names = directory.names()?;
         names.retain(|name| name.as_encoded_bytes().ends_with(b".json"));
         Ok(names.iter().filter_map(|name| read(&directory, name).transpose()).collect())
     }
 
-    pub(super) fn save(&self, note: &Note) -> Result<()> {
-        let bytes = serde_json::to_vec_pretty(note).context("its path is not text")?;
+    /// Best effort: without a note, undo removes our lines.
+    pub(super) fn save(&self, note: &Note) {
         let save = || {
-            let directory = self.open(true)?.context("it is not there")?;
+            let bytes = serde_json::to_vec_pretty(note).context("its path is not text")?;
+            let directory = self.notes_directory(true)?.context("it is not there")?;
             directory.remove(note.name("new"))?;
             directory.write_new(note.name("new"), &bytes)?;
             directory.rename(note.name("new"), note.name("json"))
         };
         // An undo of another file may remove the directory once.
-        save().or_else(|_| save())
+        let saved = if self.options.dry_run { Ok(()) } else { save().or_else(|_| save()) };
+        if let Err(reason) = saved {
+            self.context.messages.warning(format_args!(
+                "nothing was noted for --undo, which will only remove the lines of this helper: \
+                 {reason:#}"
+            ));
+        }
     }
 
     /// Removes directories, too, unless something else is in them.
-    pub(super) fn remove(&self, note: &Note) -> Result<()> {
-        let Ok(Some(mut directory)) = self.open(false) else { return Ok(()) };
+    fn forget(&self, note: &Note) -> Result<()> {
+        let directory = self.notes_directory(false).ok().flatten();
+        let Some(mut directory) = directory.filter(|_| !self.options.dry_run) else {
+            return Ok(());
+        };
         directory.remove(note.name("new"))?;
         directory.remove(note.name("json"))?;
         for _ in 0..2 {
@@ -247,8 +253,8 @@ impl Notes {
 
     /// Makes missing directories only in one that belongs to this user, for example never as root
     /// in another user's home.
-    fn open(&self, is_to_make: bool) -> Result<Option<Directory>> {
-        let path = self.path.as_deref().context("HOME is unset")?;
+    fn notes_directory(&self, is_to_make: bool) -> Result<Option<Directory>> {
+        let path = self.surroundings.notes.as_deref().context("HOME is unset")?;
         let there = path.ancestors().find(|path| path.symlink_metadata().is_ok());
         let there = there.unwrap_or(Path::new("/"));
         if there != path && !is_to_make {
@@ -261,7 +267,7 @@ impl Notes {
             ensure!(is_own(&directory.stat()?), "{place:?} belongs to another user");
             let made = directory.make_private(name);
             // Another setup may have made it.
-            directory = if made.is_ok() { made? } else { directory.enter(name).or(made)? };
+            directory = directory.enter(name).or(made)?;
         }
         let stat = directory.stat()?;
         let is_safe = is_own(&stat) && stat.st_mode & 0o022 == 0;
