@@ -5,7 +5,7 @@
 use git_credential_gastown::failure::Failure;
 use git_credential_gastown::gh::host_name;
 use git_credential_gastown::git_config::{Line, helpers_for};
-use git_credential_gastown::helper_line::{Kind, command};
+use git_credential_gastown::helper_line::command;
 use git_credential_gastown::host::Host;
 use git_credential_gastown::remote_url::host_of;
 
@@ -37,7 +37,7 @@ impl GitConfig {
 
     /// Whether git asks this helper for any host.
     pub(crate) fn has_helper(&self) -> bool {
-        self.lines.iter().any(is_ours)
+        self.lines.iter().any(Line::is_ours)
     }
 
     /// The hosts that git asks this helper for; a line for every host names them as flags.
@@ -46,7 +46,7 @@ impl GitConfig {
             Some(pattern) => vec![pattern.to_owned()],
             None => flags_in(line).host,
         };
-        let entries = self.lines.iter().filter(|line| is_ours(line)).flat_map(of_line);
+        let entries = self.lines.iter().filter(|line| line.is_ours()).flat_map(of_line);
         let mut hosts = Vec::new();
         for host in entries.filter_map(|entry| Host::listed(&entry).ok()) {
             if !hosts.contains(&host) {
@@ -90,14 +90,10 @@ impl GitConfig {
     }
 }
 
-fn is_ours(line: &Line) -> bool {
-    line.is_helper_of(Kind::Ours)
-}
-
 /// The flags of the helper line of ours that counts for a host.
 pub(crate) fn flags_for(lines: &[Line], host: &Host) -> Flags {
     let chain = helpers_for(lines, host);
-    chain.into_iter().find(|line| is_ours(line)).map(flags_in).unwrap_or_default()
+    chain.into_iter().find(|line| line.is_ours()).map(flags_in).unwrap_or_default()
 }
 
 /// The flags of one helper line of ours; none if they cannot be read.

@@ -4,7 +4,7 @@
 //!
 //! <https://git-scm.com/docs/gitcredentials#_credential_contexts>
 
-use crate::helper_line::{self, Kind};
+use crate::helper_line::{Kind, kind};
 use crate::host::Host;
 
 /// One value and where git found it.
@@ -44,8 +44,14 @@ impl Line {
         self.is("credential", "helper")
     }
 
-    pub fn is_helper_of(&self, kind: Kind) -> bool {
-        self.is_helper() && helper_line::kind(&self.value) == kind
+    /// Whether it has git ask this program.
+    pub fn is_ours(&self) -> bool {
+        self.is_helper() && kind(&self.value) == Kind::Ours
+    }
+
+    /// Whether it has git ask its own `store`.
+    pub fn is_store(&self) -> bool {
+        self.is_helper() && kind(&self.value) == Kind::Store
     }
 }
 

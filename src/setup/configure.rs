@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use git_credential_gastown::failure::Failure;
 use git_credential_gastown::git_config::Line;
-use git_credential_gastown::helper_line::{Kind, PROGRAM, word};
+use git_credential_gastown::helper_line::{PROGRAM, word};
 
 use super::git_file::GitFile;
 use super::lines::{HostLine, append, wanted};
@@ -143,10 +143,7 @@ pub(super) fn run(setup: &Setup<'_>, target: &Target, report: &mut Report) -> Re
         // To migrate, it is enough that git asks this helper for some host, with any settings.
         Err(error)
             if setup.options.migrate.is_some()
-                && target
-                    .lines_in_effect(setup)?
-                    .iter()
-                    .any(|line| line.is_helper_of(Kind::Ours)) =>
+                && target.lines_in_effect(setup)?.iter().any(Line::is_ours) =>
         {
             let already = "git asks this helper already; its lines stay as they are";
             report.say(format!("{already}: {error:#}"));
@@ -193,7 +190,7 @@ fn write<'w>(
         let missing: Vec<_> = wanted.iter().filter(is_missing).collect();
         if !missing.is_empty() {
             let mut note = setup.note(&target.file.path(), None)?;
-            let is_first = !copy.lines()?.iter().any(|line| line.is_helper_of(Kind::Ours));
+            let is_first = !copy.lines()?.iter().any(Line::is_ours);
             missing.iter().try_for_each(|wanted| append(copy, wanted))?;
             note.changes(copy, is_first)?;
             setup.save(&note);

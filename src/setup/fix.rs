@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use git_credential_gastown::git_config::{Line, concerns, helpers_on};
-use git_credential_gastown::helper_line::{Kind, command, word};
+use git_credential_gastown::helper_line::{command, word};
 use git_credential_gastown::host::Host;
 use git_credential_gastown::remote_url::{any_user, credential_in};
 
@@ -67,7 +67,7 @@ fn hosts_of<'a>(setup: &'a Setup<'_>, line: &'a Line) -> impl Iterator<Item = &'
 }
 
 fn is_stale_helper(setup: &Setup<'_>, line: &Line) -> bool {
-    let is_store = line.is_helper_of(Kind::Store);
+    let is_store = line.is_store();
     is_store && hosts_of(setup, line).next().is_some()
 }
 
@@ -163,7 +163,7 @@ impl<'a> View<'a> {
         let staying = || self.lines.iter().filter(|line| !self.is_to_remove(line));
         let path = url.map(|url| url.strip_prefix(&host.to_string()).unwrap_or("/"));
         let first = helpers_on(staying(), host, path).first().copied();
-        if self.will_ask || first.is_some_and(|line| line.is_helper_of(Kind::Ours)) {
+        if self.will_ask || first.is_some_and(Line::is_ours) {
             return None;
         }
         let why = first.map_or_else(

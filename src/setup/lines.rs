@@ -56,7 +56,7 @@ impl HostLine {
     pub(super) fn origin_in(&self, lines: &[Line]) -> Option<String> {
         let chain = helpers_on(lines, &self.host, None);
         let (first, others) = chain.split_first()?;
-        let is_stale = |line: &&Line| line.is_helper_of(Kind::Store);
+        let is_stale = |line: &&Line| line.is_store();
         (first.value == self.line && !others.iter().any(is_stale)).then(|| first.origin.clone())
     }
 }

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use git_credential_gastown::failure::Failure;
-use git_credential_gastown::helper_line::{Kind, word};
+use git_credential_gastown::git_config::Line;
+use git_credential_gastown::helper_line::word;
 use git_credential_gastown::host::stem;
 use git_credential_gastown::patch::Patch;
 use rustix::fs::Stat;
@@ -103,8 +104,7 @@ fn undo(
 
 /// Returns what it did, in words.
 fn restore(copy: &mut WorkingCopy<'_>, note: &Note, path: &Path) -> Result<Vec<String>> {
-    let (shown, ours) =
-        (path.display(), copy.lines()?.into_iter().filter(|line| line.is_helper_of(Kind::Ours)));
+    let (shown, ours) = (path.display(), copy.lines()?.into_iter().filter(Line::is_ours));
     let put_back = |(key, value): &(String, String)| format!("`{shown}`: put back {key} = {value}");
     let mut did = Vec::new();
     let Some(now) = &copy.now else { return Ok(did) };
