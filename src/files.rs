@@ -6,12 +6,12 @@ use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use rustix::fs::{
     AtFlags, CWD, Dir, DirEntry, FileType, FlockOperation, Gid, Mode, OFlags, Stat, Uid, fchmod,
     fchown, flock, fstat, fsync, linkat, mkdirat, openat, readlinkat, renameat, statat, symlinkat,
@@ -35,7 +35,7 @@ const LONGEST_FILE: u64 = 16 * 1024 * 1024;
 /// An open directory. The path is where it was found, for messages.
 #[derive(Clone, Debug)]
 pub(crate) struct Directory {
-    fd: Rc<OwnedFd>,
+    pub fd: Rc<OwnedFd>,
     pub path: PathBuf,
 }
 
@@ -83,9 +83,7 @@ impl Directory {
         let made = mkdirat(&self.fd, name, Mode::RWXU);
         made.with_context(|| format!("cannot write to directory {:?}", self.path))?;
         let made = self.enter(name)?;
-        if !made.is_private() {
-            bail!("others can change {:?}", made.path);
-        }
+        ensure!(made.is_private(), "others can change {:?}", made.path);
         Ok(made)
     }
 
@@ -233,12 +231,6 @@ impl Directory {
     }
 }
 
-impl AsFd for Directory {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
-}
-
 pub(crate) fn same(one: &Stat, other: &Stat) -> bool {
     (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
@@ -270,30 +262,20 @@ pub(crate) fn resolve(path: &Path) -> Result<(Directory, OsString)> {
                 waiting.push_front(word);
             }
         } else if waiting.is_empty() {
-            check_link_owner(&place, &name, link_owner, path)?;
+            if let Some(owner) = link_owner {
+                let is_theirs = |stat: Stat| stat.st_uid == owner;
+                let target = place.path.join(&name);
+                ensure!(
+                    is_theirs(place.stat()?) && place.stat_of(&name).is_none_or(is_theirs),
+                    "{path:?} leads through a link of user {owner} to {target:?}, which is not theirs"
+                );
+            }
             return Ok((place, name));
         } else {
             place = place.enter(&name)?;
         }
     }
     bail!("{path:?} names no file");
-}
-
-fn check_link_owner(
-    place: &Directory,
-    name: &OsStr,
-    link_owner: Option<u32>,
-    path: &Path,
-) -> Result<()> {
-    let Some(link_owner) = link_owner else { return Ok(()) };
-    let file = place.stat_of(name);
-    if place.stat()?.st_uid != link_owner || file.is_some_and(|stat| stat.st_uid != link_owner) {
-        let target = place.path.join(name);
-        bail!(
-            "{path:?} leads through a link of user {link_owner} to {target:?}, which is not theirs"
-        );
-    }
-    Ok(())
 }
 
 fn root() -> Result<Directory> {

@@ -305,7 +305,7 @@ impl<'a> Run<'a> {
         let Some(place) = self.place else { return self.command.spawn() };
         let flags = SEARCH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let here = openat(CWD, ".", flags, Mode::empty());
-        fchdir(place)?;
+        fchdir(&place.fd)?;
         let child = self.command.spawn();
         // Every other command is started in a directory by its path.
         let _ = here.and_then(fchdir);

@@ -67,8 +67,7 @@ fn hosts_of<'a>(setup: &'a Setup<'_>, line: &'a Line) -> impl Iterator<Item = &'
 }
 
 fn is_stale_helper(setup: &Setup<'_>, line: &Line) -> bool {
-    let is_store = line.is_store();
-    is_store && hosts_of(setup, line).next().is_some()
+    line.is_store() && hosts_of(setup, line).next().is_some()
 }
 
 /// What is in effect in a repository, or outside of all.
