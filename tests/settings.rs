@@ -325,3 +325,30 @@ fn git_starts_no_git_and_people_need_none() {
     home.set("PATH", "/nonexistent");
     home.helper(&["token"], "").assert_ok();
 }
+
+/// git prompts then, and nothing else would say why.
+#[test]
+fn a_list_of_hosts_of_which_none_is_one_is_told_to_who_waits_for_an_answer() {
+    let town = Town::start();
+    let mut home = agent(&town);
+    for list in ["*", "http://git.example", "github.com;gitlab.com", "u:p@host"] {
+        home.set("GASTOWN_GIT_HOSTS", list);
+        let ran = get(&home, &town);
+        assert_eq!(ran.assert_ok().stdout, "", "{list}");
+        assert!(ran.stderr.contains("warning: git host `"), "{list}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_config_file_that_others_can_write_is_told_with_what_to_type() {
+    let town = Town::start();
+    let home = agent(&town);
+    let path = home.path().join(".config/gastown/config.json");
+    fs::create_dir_all(path.parent().expect("a directory")).expect("writable");
+    fs::write(&path, "{}").expect("writable");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    fs::set_permissions(&path, mode).expect("ours");
+    let ran = get(&home, &town);
+    let advice = format!("run: chmod go-w {}", path.display());
+    assert!(ran.assert_ok().stderr.contains(&advice), "{ran:?}");
+}

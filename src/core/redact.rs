@@ -181,6 +181,7 @@ mod tests {
             "host `[redacted]@host`, `[redacted]@host`",
         );
         assert_shown("HTTPS_PROXY=me:pw@proxy", "HTTPS_PROXY=[redacted]@proxy");
+        assert_shown("url is //me:pw@host/a; no", "url is //[redacted]@host/a; no");
     }
 
     #[test]

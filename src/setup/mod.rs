@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Error, Result};
 use git_credential_gastown::failure::Failure;
+use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::word;
 use rustix::fs::Mode;
 use rustix::process::umask;
@@ -109,11 +110,13 @@ fn configure_and_migrate(setup: &Setup<'_>, report: &mut Report) -> Result<()> {
     if let Some(top) = top {
         migrate::run(setup, &target, &top, report)?;
     }
-    report.say(format!(
-        "check it with: git credential-gastown doctor; take it back with: git credential-gastown \
-         setup --undo {}",
-        target.flag
-    ));
+    let mut check = "check it with: git credential-gastown doctor".to_owned();
+    // What another file has set up is not for this one to take back.
+    if setup.options.dry_run || target.file.lines(&setup.git)?.iter().any(Line::is_ours) {
+        let undo = "git credential-gastown setup --undo";
+        check += &format!("; take it back with: {undo} {}", target.flag);
+    }
+    report.say(check);
     Ok(())
 }
 

@@ -4,6 +4,8 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::*;
 use crate::town::RIG;
 
@@ -74,6 +76,9 @@ fn json_tells_the_token_by_its_hash_and_a_failure_by_its_name() {
     let object = told(failed.assert_fails());
     assert_eq!((&object["version"], &object["error"]), (&1.into(), &"worker-unreachable".into()));
     assert!(failed.stderr.contains("[worker-unreachable]"), "{failed:?}");
+    let foreign = home.helper(&["refresh", "--json", "https://git.example"], "");
+    let object = told(foreign.assert_fails());
+    assert_eq!((&object["host"], &object["error"]), (&Value::Null, &"config-missing".into()));
 }
 
 #[test]

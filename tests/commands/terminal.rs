@@ -137,3 +137,18 @@ fn the_state_is_in_colour_unless_that_is_not_wanted() {
     let (_, screen, _) = shown(helper(&home, &["status"]));
     assert!(!screen.contains('\x1b'), "{screen:?}");
 }
+
+#[test]
+fn a_token_typed_as_an_argument_does_not_come_back() {
+    let (_town, home) = settled();
+    for arguments in [
+        &["token", "--min-life", "ghp_sentinel"][..],
+        &["--on-failure", "ghp_sentinel", "status"],
+        &["status", "ghp_sentinel"],
+        &["status", "--ghp_sentinel"],
+    ] {
+        let ran = home.helper(arguments, "");
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran:?}");
+        assert!(ran.stderr.starts_with("error: ") && !ran.stderr.contains("sentinel"), "{ran:?}");
+    }
+}

@@ -177,6 +177,7 @@ fn each_place_is_written_to_and_no_other() {
         assert_eq!(scene.read("system"), scene.added());
         let global = in_repository(&["--global"]);
         assert!(global.assert_ok().stdout.contains("already set up by file:"), "{global:?}");
+        assert!(!global.stdout.contains("--undo"), "there is nothing to take back: {global:?}");
         assert!(!scene.path(".gitconfig").exists(), "the system's line holds for all");
     }
 }
