@@ -190,7 +190,7 @@ impl Settings {
             ],
             config_file: sources.config_file.take(),
             gitlab,
-            container_token: sources.secret(&Key::of_variable("GASTOWN_CONTAINER_TOKEN")),
+            container_token: sources.secret(&Key::CONTAINER_TOKEN),
             container_token_file: sources.path(&Key::CONTAINER_TOKEN_FILE),
             static_tokens: readers::static_tokens(sources),
             cache_candidates,
@@ -299,7 +299,7 @@ impl Settings {
 /// Where the trace goes, and what is wrong with `GASTOWN_TRACE` if anything is. Told before all
 /// other settings, by the environment and the command line alone.
 pub(crate) fn trace_to(verbose: bool) -> (TraceTo, Option<&'static str>) {
-    readers::trace_to(std::env::var_os("GASTOWN_TRACE").as_deref(), verbose)
+    readers::trace_to(std::env::var_os(Key::TRACE.variable).as_deref(), verbose)
 }
 
 #[cfg(test)]

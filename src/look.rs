@@ -156,15 +156,16 @@ impl Lookup<'_> {
                 let since = spoken(clock::now().since(entry.first_seen));
                 let last = spoken(clock::now().since(entry.confirmed_at));
                 let known = format!(
-                    "the worker has no other: first handed out {since} ago, last {last} ago"
+                    "the worker, asked {last} ago, had no other: it first gave this one {since} ago"
                 );
-                (known, "hands out a rejected token")
+                (known, "had no other")
             }
             (None, None) => ("there is no other".to_owned(), "rejected"),
         };
         let what = format!("{host} rejected the token, and {known}");
-        let advice = "it may be revoked, or this repository may refuse it; to tell which, run: git \
-                      credential-gastown doctor";
+        let advice = "it may be revoked, or this repository may refuse it; to see which, run: git \
+                      credential-gastown doctor; to have the worker asked again, run: git \
+                      credential-gastown refresh";
         let failure = Failure::new(Name::TokenRejected, Retry::WhenMended, what, advice);
         look.fails(failure.briefly(brief))
     }

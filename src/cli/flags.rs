@@ -9,37 +9,51 @@ use super::Cli;
 
 /// Settings that win over the environment and the config file. They may stand before or after the
 /// operation, because git appends the operation to the configured helper line.
+///
+/// The names in brackets are those of `config/key.rs`; `examples/reference` checks that.
 #[derive(Args, Debug, Default, PartialEq, Eq)]
-#[command(next_help_heading = "Settings")]
+#[command(next_help_heading = "Settings of every command")]
 pub(crate) struct Flags {
-    /// The worker's address: https, or http on loopback [env: GASTOWN_API_URL]
+    /// The worker's address: https, or http on loopback{n}[env: GASTOWN_API_URL]
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     pub api_url: Option<String>,
-    /// The town whose tokens to ask for [env: GASTOWN_TOWN_ID]
+    /// The id of the town{n}[env: GASTOWN_TOWN_ID]
     #[arg(long, global = true, value_name = "ID")]
     pub town: Option<String>,
-    /// The rig whose tokens to ask for; else the worktree that git runs in tells it
-    /// [env: GASTOWN_RIG_ID]
+    /// The id of the rig, the repository that tokens are for{n}[env: GASTOWN_RIG_ID]
+    ///
+    /// In a directory below the workspace the path names the rig, whatever the variable and the
+    /// config file say: WORKSPACE/RIG/... A name that begins with `mayor-` is none.
     #[arg(long, global = true, value_name = "ID")]
     pub rig: Option<String>,
-    /// Where the rigs' worktrees live [env: GASTOWN_WORKSPACE_ROOT] [default: /workspace/rigs]
+    /// The workspace, where the rigs' worktrees are
+    /// {n}[env: GASTOWN_WORKSPACE_ROOT] [default: /workspace/rigs]
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub workspace: Option<PathBuf>,
-    /// A git host to answer for, instead of github.com and gist.github.com; may repeat
-    /// [env: GASTOWN_GIT_HOSTS]
+    /// A git host to answer for; may repeat
+    /// {n}[env: GASTOWN_GIT_HOSTS] [default: github.com, gist.github.com]
+    ///
+    /// The scheme is https; `http://` in front is for loopback only. The variable is a list with
+    /// commas, the key in the config file that or an array. A list replaces the default. If none is
+    /// set, commands other than git's serve the hosts that `setup` has set up.
     #[arg(long, global = true, value_name = "HOST[:PORT]", value_hint = ValueHint::Hostname)]
     pub host: Vec<String>,
-    /// Where tokens are cached [env: GASTOWN_CACHE_DIR]
+    /// The directory where tokens are cached, an absolute path{n}[env: GASTOWN_CACHE_DIR]
+    ///
+    /// The default is `gastown` in $XDG_RUNTIME_DIR, else in ~/.cache; if neither can be used, a
+    /// private directory in $TMPDIR.
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub cache_dir: Option<PathBuf>,
-    /// The config file [env: GASTOWN_CONFIG]
+    /// The config file{n}[env: GASTOWN_CONFIG] [default: ~/.config/gastown/config.json]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
-    /// Without a token, stop git or let it try the next helper [env: GASTOWN_ON_FAILURE]
-    /// [default: quit]
+    /// Without a token, end git's command, or let git go on
+    /// {n}[env: GASTOWN_ON_FAILURE] [default: quit]
     #[arg(long, global = true, value_name = "WHAT")]
     pub on_failure: Option<OnFailure>,
-    /// Tell each decision with its reason on stderr; never shows a secret [env: GASTOWN_TRACE]
+    /// Print each decision and its reason to stderr, but no secret{n}[env: GASTOWN_TRACE]
+    ///
+    /// The variable is 1 or true, 0 or false, or the absolute path of a file to write to.
     #[arg(short, long, global = true)]
     pub verbose: bool,
 }
@@ -53,12 +67,12 @@ impl Flags {
     }
 }
 
-/// What git is to do when there is no token for a host that is ours.
+/// What git does when there is no token for a host that is ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnFailure {
-    /// End the command: no prompt, no other helper
+    /// End git's command: no prompt, no other helper
     Quit,
-    /// Go on with the next helper, or a prompt
+    /// Let git ask the next helper, or prompt
     Next,
 }
 

@@ -1,4 +1,5 @@
-//! The settings by their names: flag, variable, key of the config file.
+//! The settings by their names: flag, variable, key of the config file; and for the documents what
+//! each is.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -45,7 +46,14 @@ impl Key {
         ..Self::named("GASTOWN_ON_FAILURE", "on_failure")
     };
     /// Its flag repeats.
-    pub(super) const HOSTS: Self = Self::named("GASTOWN_GIT_HOSTS", "git_hosts");
+    pub(super) const HOSTS: Self =
+        Self { flag: "--host", ..Self::named("GASTOWN_GIT_HOSTS", "git_hosts") };
+    /// Looked up before the config file.
+    pub(super) const CONFIG: Self =
+        Self { flag: "--config", ..Self::of_variable("GASTOWN_CONFIG") };
+    /// Looked up before everything else. Its flag has no value.
+    pub(super) const TRACE: Self = Self { flag: "--verbose", ..Self::of_variable("GASTOWN_TRACE") };
+    pub(super) const CONTAINER_TOKEN: Self = Self::of_variable("GASTOWN_CONTAINER_TOKEN");
     pub(super) const CONTAINER_TOKEN_FILE: Self =
         Self::named("GASTOWN_CONTAINER_TOKEN_FILE", "container_token_file");
     pub(super) const AUDIT_LOG: Self = Self::named("GASTOWN_AUDIT_LOG", "audit_log");
@@ -63,6 +71,61 @@ impl Key {
         Self::ON_FAILURE,
         Self::AUDIT_LOG,
         Self::GITHUB_CLI_PAT,
+    ];
+
+    /// Every setting, in the order of docs/reference, with what it is if no flag's help says that.
+    #[allow(dead_code, reason = "for examples/reference; the program links none of it")]
+    pub(super) const REFERENCE: [(Self, &str); 26] = [
+        (Self::API_URL, ""),
+        (Self::TOWN, ""),
+        (Self::RIG, ""),
+        (Self::WORKSPACE, ""),
+        (
+            Self::CONTAINER_TOKEN,
+            "The container token, a JWT by which the worker knows this container. Of this one, that \
+             in the file and the last one that the worker issued, the one that expires last is used.",
+        ),
+        (Self::CONTAINER_TOKEN_FILE, "A file with such a token, read anew each time."),
+        (Self::HOSTS, ""),
+        (Self::ON_FAILURE, ""),
+        (Self::CACHE_DIR, ""),
+        (Self::CONFIG, ""),
+        (Self::TRACE, ""),
+        (Self::AUDIT_LOG, "The absolute path of a file that gets one line of JSON for each call."),
+        (Self::of_variable("GASTOWN_AGENT_ID"), "The agent, as the audit log names it."),
+        (Self::GITHUB_CLI_PAT, "A long-lived token for GitHub, used before the worker's."),
+        (
+            Self::of_variable("GIT_TOKEN"),
+            "A token for GitHub: used first if it begins with `ghp_` or `github_pat_`, else only if \
+             the worker gives none.",
+        ),
+        (Self::of_variable("GITHUB_TOKEN"), "The same, after GIT_TOKEN."),
+        (Self::of_variable("GITLAB_TOKEN"), "The token for GitLab; no other is used there."),
+        (
+            Self::of_variable("GITLAB_INSTANCE_URL"),
+            "The address of GitLab. [default: https://gitlab.com]",
+        ),
+        (
+            Self::of_variable("GH_HOST"),
+            "The host that `gh` gets a token for, unless its arguments or GH_REPO name one.",
+        ),
+        (Self::of_variable("GH_REPO"), "The repository whose host `gh` gets a token for."),
+        (
+            Self::of_variable("GASTOWN_GH_TRIED"),
+            "Set for `gh`, so that two links named `gh` do not run each other for ever. Not for you \
+             to set.",
+        ),
+        (Self::of_variable("NO_COLOR"), "No colour in `status` and `doctor`."),
+        (
+            Self::of_variable("SSL_CERT_FILE"),
+            "A file of certificates to trust. [default: the system's]",
+        ),
+        (Self::of_variable("SSL_CERT_DIR"), "Directories of certificates to trust."),
+        (
+            Self::of_variable("HTTPS_PROXY"),
+            "The proxy to the worker; also ALL_PROXY, and both in lower case.",
+        ),
+        (Self::of_variable("NO_PROXY"), "Hosts to reach without the proxy."),
     ];
 
     const fn named(variable: &'static str, file: &'static str) -> Self {

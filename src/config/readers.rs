@@ -86,7 +86,7 @@ pub(super) fn hosts(sources: &mut Sources<'_>, given: &Given<'_>, gitlab: &GitLa
     let more: Vec<_> = of_git.iter().chain(gitlab).filter(|it| !served.contains(it)).collect();
     served.extend(more.into_iter().cloned());
     let origin = match (&given.flags.host[..], of_git) {
-        ([_, ..], _) => Some(Origin::Flag("--host")),
+        ([_, ..], _) => Some(Origin::Flag(Key::HOSTS.flag)),
         _ if is_of_git => Some(Origin::HelperLine("the host")),
         _ => list.origin().cloned(),
     };

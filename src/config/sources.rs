@@ -45,7 +45,7 @@ impl<'a> Sources<'a> {
             notes: Vec::new(),
         };
         let flag = given.flags.config.clone().or_else(|| given.helper.flags.config.clone());
-        let asked = flag.or_else(|| sources.raw("GASTOWN_CONFIG").map(PathBuf::from));
+        let asked = flag.or_else(|| sources.raw(Key::CONFIG.variable).map(PathBuf::from));
         let usual = || Some(sources.user.as_ref()?.config_dir().join("gastown/config.json"));
         sources.config_file = asked.clone().or_else(usual);
         if let Some(path) = sources.config_file.clone() {
