@@ -41,19 +41,18 @@ pub(crate) struct Help {
 
 /// All settings. What flags and the table of settings say of each other has to agree.
 pub(crate) fn settings() -> Vec<Setting> {
-    let command = Cli::command();
+    let command = with_plain_help(Cli::command());
     let setting = |(key, meaning): (Key, &str)| {
         let Key { flag, variable, file, .. } = key;
         if flag.is_empty() {
             return Setting { flag: None, variable, file, help: Help::new(meaning) };
         }
-        let name = |arg: &&Arg| arg.get_long().is_some_and(|long| flag == format!("--{long}"));
-        let arg = command.get_arguments().find(name).unwrap_or_else(|| panic!("no flag {flag}"));
-        let mut help = help_of(arg);
+        let arg = command.get_arguments().find(|arg| is_flag(arg, flag));
+        let arg = arg.unwrap_or_else(|| panic!("no flag {flag}"));
+        let help = arg.get_long_help().expect("every flag has one now").to_string();
         let env = format!(" [env: {variable}]");
         assert!(help.contains(&env), "the help of {flag} has to say{env}");
-        help = help.replace(&env, "");
-        Setting { flag: Some(head(arg)), variable, file, help: Help::new(&help) }
+        Setting { flag: Some(head(arg)), variable, file, help: Help::new(&help.replace(&env, "")) }
     };
     let settings: Vec<_> = Key::REFERENCE.into_iter().map(setting).collect();
     for arg in command.get_arguments() {
@@ -61,6 +60,10 @@ pub(crate) fn settings() -> Vec<Setting> {
         assert!(is_there, "no setting of src/config/key.rs has the flag {}", head(arg));
     }
     settings
+}
+
+fn is_flag(arg: &Arg, flag: &str) -> bool {
+    arg.get_long().is_some_and(|long| flag.strip_prefix("--") == Some(long))
 }
 
 impl Help {
@@ -88,7 +91,7 @@ pub(crate) fn paragraphs(text: &str) -> Vec<String> {
 /// The long help of an argument, each paragraph in one line, with the values that it may have.
 pub(crate) fn help_of(arg: &Arg) -> String {
     let help = arg.get_long_help().or(arg.get_help()).expect("every argument has a help text");
-    let help = help.to_string().replace(" {n}", " ").replace("{n}", " ");
+    let help = help.to_string().replace("{n}", " ");
     let values = arg.get_possible_values();
     if values.is_empty() || !arg.get_action().takes_values() {
         return help;
@@ -105,10 +108,15 @@ pub(crate) fn help_of(arg: &Arg) -> String {
     }
 }
 
-/// The command with help texts as they are read, for clap_mangen takes them as they are written.
+/// The command with help texts as they are read, for clap_mangen takes them as they are written; and
+/// with what the table of settings adds.
 pub(crate) fn with_plain_help(command: Command) -> Command {
     command.mut_args(|arg| {
-        let help = help_of(&arg);
+        let mut help = help_of(&arg);
+        let key = Key::REFERENCE.into_iter().find(|(key, _)| is_flag(&arg, key.flag));
+        if let Some((_, more)) = key.filter(|(_, more)| !more.is_empty()) {
+            help += &format!("\n\n{more}");
+        }
         let has_values = arg.get_action().takes_values();
         arg.help(help.clone()).long_help(help).hide_possible_values(has_values)
     })

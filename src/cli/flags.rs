@@ -10,7 +10,8 @@ use super::Cli;
 /// Settings that win over the environment and the config file. They may stand before or after the
 /// operation, because git appends the operation to the configured helper line.
 ///
-/// The names in brackets are those of `config/key.rs`; `examples/reference` checks that.
+/// The names in brackets are those of `config/key.rs`, which has what else there is to say of a
+/// setting; `examples/reference` compares them.
 #[derive(Args, Debug, Default, PartialEq, Eq)]
 #[command(next_help_heading = "Settings of every command")]
 pub(crate) struct Flags {
@@ -20,40 +21,28 @@ pub(crate) struct Flags {
     /// The id of the town{n}[env: GASTOWN_TOWN_ID]
     #[arg(long, global = true, value_name = "ID")]
     pub town: Option<String>,
-    /// The id of the rig, the repository that tokens are for{n}[env: GASTOWN_RIG_ID]
-    ///
-    /// In a directory below the workspace the path names the rig, whatever the variable and the
-    /// config file say: WORKSPACE/RIG/... A name that begins with `mayor-` is none.
+    /// The id of the rig, the repository to push to{n}[env: GASTOWN_RIG_ID]
     #[arg(long, global = true, value_name = "ID")]
     pub rig: Option<String>,
-    /// The workspace, where the rigs' worktrees are
-    /// {n}[env: GASTOWN_WORKSPACE_ROOT] [default: /workspace/rigs]
+    /// The workspace, where the rigs' worktrees are{n}[env: GASTOWN_WORKSPACE_ROOT]
+    /// [default: /workspace/rigs]
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub workspace: Option<PathBuf>,
-    /// A git host to answer for; may repeat
-    /// {n}[env: GASTOWN_GIT_HOSTS] [default: github.com, gist.github.com]
-    ///
-    /// The scheme is https; `http://` in front is for loopback only. The variable is a list with
-    /// commas, the key in the config file that or an array. A list replaces the default. If none is
-    /// set, commands other than git's serve the hosts that `setup` has set up.
+    /// A git host to answer for; may repeat{n}[env: GASTOWN_GIT_HOSTS]
+    /// [default: github.com, gist.github.com]
     #[arg(long, global = true, value_name = "HOST[:PORT]", value_hint = ValueHint::Hostname)]
     pub host: Vec<String>,
-    /// The directory where tokens are cached, an absolute path{n}[env: GASTOWN_CACHE_DIR]
-    ///
-    /// The default is `gastown` in $XDG_RUNTIME_DIR, else in ~/.cache; if neither can be used, a
-    /// private directory in $TMPDIR.
+    /// Where tokens are cached, an absolute path{n}[env: GASTOWN_CACHE_DIR]
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub cache_dir: Option<PathBuf>,
     /// The config file{n}[env: GASTOWN_CONFIG] [default: ~/.config/gastown/config.json]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
-    /// Without a token, end git's command, or let git go on
-    /// {n}[env: GASTOWN_ON_FAILURE] [default: quit]
+    /// Without a token, end git's command, or let git go on{n}[env: GASTOWN_ON_FAILURE]
+    /// [default: quit]
     #[arg(long, global = true, value_name = "WHAT")]
     pub on_failure: Option<OnFailure>,
-    /// Print each decision and its reason to stderr, but no secret{n}[env: GASTOWN_TRACE]
-    ///
-    /// The variable is 1 or true, 0 or false, or the absolute path of a file to write to.
+    /// Print each decision to stderr, but never a secret{n}[env: GASTOWN_TRACE]
     #[arg(short, long, global = true)]
     pub verbose: bool,
 }

@@ -10,6 +10,7 @@ use git_credential_gastown::host::Host;
 use git_credential_gastown::remote_url::host_of;
 
 use super::Surroundings;
+use super::readers::add;
 use crate::cli::Flags;
 use crate::git::Git;
 
@@ -25,14 +26,26 @@ pub(crate) struct HelperLines {
 #[derive(Default)]
 pub(crate) struct GitConfig {
     lines: Vec<Line>,
+    fault: Option<Failure>,
 }
 
 impl GitConfig {
-    /// # Errors
-    /// If git is not there or cannot read its configuration.
-    pub(crate) fn read() -> Result<Self, Failure> {
-        let git = Git::find(&Surroundings::from_process())?;
-        Ok(Self { lines: git.lines_at_a_glance()? })
+    /// As it is in effect here, as far as git is there and reads it at once.
+    pub(crate) fn read() -> Self {
+        let git = Git::find(&Surroundings::from_process());
+        match git.and_then(|git| git.lines_at_a_glance()) {
+            Ok(lines) => Self { lines, fault: None },
+            Err(failure) => Self { lines: Vec::new(), fault: Some(failure) },
+        }
+    }
+
+    pub(crate) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// Why there are no lines.
+    pub(crate) fn fault(&self) -> Option<&Failure> {
+        self.fault.as_ref()
     }
 
     /// Whether git asks this helper for any host.
@@ -48,11 +61,7 @@ impl GitConfig {
         };
         let entries = self.lines.iter().filter(|line| is_ours(line)).flat_map(of_line);
         let mut hosts = Vec::new();
-        for host in entries.filter_map(|entry| Host::listed(&entry).ok()) {
-            if !hosts.contains(&host) {
-                hosts.push(host);
-            }
-        }
+        add(&mut hosts, entries.filter_map(|entry| Host::listed(&entry).ok()));
         hosts
     }
 
@@ -119,7 +128,7 @@ mod tests {
             key: (*key).to_owned(),
             value: (*value).to_owned(),
         };
-        GitConfig { lines: pairs.iter().map(line).collect() }
+        GitConfig { lines: pairs.iter().map(line).collect(), fault: None }
     }
 
     fn shown(hosts: &[Host]) -> String {

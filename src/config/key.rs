@@ -73,12 +73,16 @@ impl Key {
         Self::GITHUB_CLI_PAT,
     ];
 
-    /// Every setting, in the order of docs/reference, with what it is if no flag's help says that.
+    /// Every setting, in the order of docs/reference, with what its flag's help does not say.
     #[allow(dead_code, reason = "for examples/reference; the program links none of it")]
     pub(super) const REFERENCE: [(Self, &str); 26] = [
         (Self::API_URL, ""),
         (Self::TOWN, ""),
-        (Self::RIG, ""),
+        (
+            Self::RIG,
+            "In a directory below the workspace the path names the rig, whatever the variable and \
+             the config file say: WORKSPACE/RIG/... A name that begins with `mayor-` is none.",
+        ),
         (Self::WORKSPACE, ""),
         (
             Self::CONTAINER_TOKEN,
@@ -86,14 +90,26 @@ impl Key {
              in the file and the last one that the worker issued, the one that expires last is used.",
         ),
         (Self::CONTAINER_TOKEN_FILE, "A file with such a token, read anew each time."),
-        (Self::HOSTS, ""),
+        (
+            Self::HOSTS,
+            "The scheme is https; `http://` in front is for loopback only. The variable is a list \
+             with commas, the key in the config file that or an array. A list replaces the default. \
+             If none is set, commands other than git's serve the hosts that `setup` has set up.",
+        ),
         (Self::ON_FAILURE, ""),
-        (Self::CACHE_DIR, ""),
+        (
+            Self::CACHE_DIR,
+            "The default is `gastown` in $XDG_RUNTIME_DIR, else in ~/.cache; if neither can be used, \
+             a private directory in $TMPDIR.",
+        ),
         (Self::CONFIG, ""),
-        (Self::TRACE, ""),
+        (
+            Self::TRACE,
+            "The variable is 1 or true, 0 or false, or the absolute path of a file to write to.",
+        ),
         (Self::AUDIT_LOG, "The absolute path of a file that gets one line of JSON for each call."),
         (Self::of_variable("GASTOWN_AGENT_ID"), "The agent, as the audit log names it."),
-        (Self::GITHUB_CLI_PAT, "A long-lived token for GitHub, used before the worker's."),
+        (Self::GITHUB_CLI_PAT, "A long-lived token for GitHub, used before all others."),
         (
             Self::of_variable("GIT_TOKEN"),
             "A token for GitHub: used first if it begins with `ghp_` or `github_pat_`, else only if \

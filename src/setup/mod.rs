@@ -16,9 +16,9 @@ use rustix::process::umask;
 
 use crate::Context;
 use crate::cli::{Flags, Setup as Options};
-use crate::commands::{answers_a_terminal, write_answer};
 use crate::config::Surroundings;
 use crate::git::Git;
+use crate::stdio::{answers_a_terminal, write_answer};
 use note::{Note, Notes};
 use target::Target;
 

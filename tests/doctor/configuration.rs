@@ -48,6 +48,18 @@ fn each_line_that_gets_in_the_way_is_told_and_the_fix_removes_it() {
 }
 
 #[test]
+fn token_in_a_url_that_is_not_text_is_to_be_edited_out() {
+    let mut scene = Scene::newest();
+    scene.home.set("GIT_EDITOR", "sed -i /sentinel/d");
+    let mut config = fs::read(scene.path("app/.git/config")).unwrap();
+    let url = format!("[remote \"x\"]\n\turl = http://x:sentinel@{}/", scene.town.github.host());
+    config.extend([url.as_bytes(), b"\xff\n"].concat());
+    fs::write(scene.path("app/.git/config"), config).unwrap();
+    scene.diagnose(&[]).finds("fail", "url-token", "remote.x.url", "--edit");
+    scene.is_fixed_as_told("fail", "url-token", "remote.x.url");
+}
+
+#[test]
 fn without_setup_or_its_program_setup_is_the_fix() {
     for git in Git::all() {
         let scene = Scene::new(&git);

@@ -17,6 +17,16 @@ fn a_revoked_token_never_reads_as_a_push_that_would_succeed() {
 }
 
 #[test]
+fn a_rejected_token_of_a_setting_is_not_the_workers_to_renew() {
+    let mut scene = Scene::newest();
+    let instance = scene.host();
+    scene.home.set("GITLAB_INSTANCE_URL", &instance).set("GITLAB_TOKEN", "glpat-dead");
+    let refused = scene.diagnose(&[]);
+    let fix = "unset GITLAB_TOKEN";
+    refused.says_of_a_push(Some(false)).finds("fail", "fetch", "rejects the token", fix);
+}
+
+#[test]
 fn a_revoked_token_that_the_worker_replaces_costs_no_push() {
     for git in Git::all() {
         let scene = Scene::new(&git);
