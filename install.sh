@@ -70,7 +70,7 @@ check_needs() {
         elif ! rust_is_at_least "$oldest"; then
             missing="$missing
   rustc 1.$oldest or newer; this is $(rustc --version). With rustup: rustup update;
-  on Debian: apt-get install rustc-web cargo-web; else: https://rustup.rs"
+  on Debian 13: apt-get install rustc-web cargo-web; else: https://rustup.rs"
         fi
         if ! has "${CC:-cc}"; then
             missing="$missing
@@ -155,7 +155,9 @@ build() {
     else
         set --
     fi
-    messages=$(cargo build --release --locked --bin "$NAME" "$@" --message-format json-render-diagnostics) ||
+    # The list of dependencies inside the program, for those who look for known vulnerabilities.
+    if has cargo-auditable; then auditable=yes; else auditable=; fi
+    messages=$(cargo ${auditable:+auditable} build --release --locked --bin "$NAME" "$@" --message-format json-render-diagnostics) ||
         fail 'the build failed; see above'
     # cargo knows where the program went: CARGO_TARGET_DIR and configuration move it.
     program=$(printf '%s\n' "$messages" | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)

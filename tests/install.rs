@@ -188,3 +188,16 @@ fn options_that_exclude_each_other_are_a_usage_error() {
         assert!(ran.stderr.contains("exclude each other"), "{ran:?}");
     }
 }
+
+#[test]
+fn release_archive_is_named_as_cargo_binstall_expects() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name| fs::read_to_string(root.join(name)).expect("it is part of the project");
+    let (script, manifest) = (read(".ci/dist"), read("Cargo.toml"));
+    let archive = script.lines().find_map(|line| line.strip_prefix("archive=")).expect("a name");
+    let archive = archive.replace("$NAME", "{ name }").replace("$tag", "v{ version }");
+    let archive = archive.replace("$(uname -m)", "{ target-arch }");
+    let url = format!("pkg-url = \"{{ repo }}/releases/download/v{{ version }}/{archive}.tar.gz\"");
+    let program = format!("bin-dir = \"{archive}/{{ bin }}\"");
+    assert!(manifest.contains(&url) && manifest.contains(&program), "{url}\n{program}");
+}

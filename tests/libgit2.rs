@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::clients::git2_client::git2_client;
+use crate::clients::pygit2::Pygit2;
 use crate::town::{Git, Home, RIG, Ran, Town};
 use crate::transcript::{HELPER, MINUTE, REPOSITORY, let_pass};
 
@@ -134,6 +135,25 @@ fn client_that_asks_again_in_one_command_heals_within_it() {
     let ran = scene.list(&client, 3);
     assert_eq!((ran.code, &*ran.stdout), (0, "asked=2\nreferences=2\n"), "{ran:?}");
     assert_eq!(scene.worker_calls(), 1, "{ran:?}");
+}
+
+/// As in docs/clients.md, since pygit2 has no helpers of its own.
+#[test]
+fn pygit2_with_the_callback_of_the_documents_heals_within_one_command() {
+    let Some(pygit2) = Pygit2::get() else { return };
+    let page = include_str!("../docs/clients.md").split("```");
+    let callback =
+        page.filter_map(|it| it.strip_prefix("python\n")).find(|it| it.contains("pygit2"));
+    let clone = "pygit2.clone_repository(sys.argv[1], 'clone', callbacks=Callbacks())";
+    let script = format!("import sys\n{}{clone}", callback.expect("the page has it"));
+
+    let scene = Scene::new();
+    scene.town.github.revoke_all();
+    let mut python = scene.home.command(&pygit2.python);
+    python.env("PYTHONPATH", &pygit2.package).args(["-c", &script, &scene.url]);
+    let ran = Ran::run(python, b"");
+    assert_eq!((ran.code, scene.worker_calls()), (0, 1), "{ran:?}");
+    assert_eq!(scene.town.github.refused_tokens(), 1, "{ran:?}");
 }
 
 #[test]
