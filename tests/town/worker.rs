@@ -239,18 +239,17 @@ impl Shared {
     fn serve(&self, stream: TcpStream) -> io::Result<()> {
         let route = Route::of(&peek_request_line(&stream)?);
         let kind = CallKind::from(&route);
-        // On record before anything is said: a caller may not live to hear it.
-        let call = Call { kind, status: None, bearer: None };
-        let call = Arc::new(Mutex::new(call));
-        lock(&self.calls).push(Arc::clone(&call));
         let script = self.plan.take(kind);
         if let Some(Script::Reset) = script {
+            self.arrived(kind, None);
             return Ok(()); // Unread bytes make the kernel send a reset.
         }
         let mut exchange = Exchange::read_head(stream)?;
         exchange.body()?;
         let bearer = exchange.header("authorization").and_then(|it| it.strip_prefix("Bearer "));
-        lock(&call).bearer = bearer.map(hash);
+        // On record once the whole request is here, so that a caller may be stopped from now on;
+        // and before anything is said, as it may not live to hear it.
+        let call = self.arrived(kind, bearer);
         self.take_time();
         let answer = match script {
             None => self.contract.answer(&route, bearer),
@@ -259,6 +258,12 @@ impl Shared {
         };
         lock(&call).status = Some(answer.status);
         exchange.answer(&answer.header("Date", &self.contract.date()))
+    }
+
+    fn arrived(&self, kind: CallKind, bearer: Option<&str>) -> Arc<Mutex<Call>> {
+        let call = Arc::new(Mutex::new(Call { kind, status: None, bearer: bearer.map(hash) }));
+        lock(&self.calls).push(Arc::clone(&call));
+        call
     }
 
     fn take_time(&self) {

@@ -32,24 +32,9 @@ pub struct Helper {
 }
 
 impl Helper {
-    pub fn new(rng: Rng) -> Self {
-        Self {
-            policy: Policy::default(),
-            git_heals: false,
-            is_told: false,
-            rng,
-            cached: None,
-            at_host: HostRecord::default(),
-            failure: None,
-        }
-    }
-
-    pub fn healed_by_git(self) -> Self {
-        Self { git_heals: true, ..self }
-    }
-
-    pub fn told_expiries(self) -> Self {
-        Self { is_told: true, ..self }
+    pub fn new(rng: Rng, git_heals: bool, is_told: bool) -> Self {
+        let (policy, at_host) = (Policy::default(), HostRecord::default());
+        Self { policy, git_heals, is_told, rng, cached: None, at_host, failure: None }
     }
 
     /// Answers an ask; `evidence` is what it tells of the cached token.

@@ -42,19 +42,13 @@ impl Way for Snapshot {
     }
 
     fn token(&mut self, world: &mut World<'_>, agent: usize, now: Millis) -> Option<Token> {
-        if self.agents[agent].is_none() && self.retries {
-            self.agents[agent] = world.call(now);
-        }
-        self.agents[agent]
+        self.agents[agent].or_else(|| self.refused(world, agent, now))
     }
 
     fn refused(&mut self, world: &mut World<'_>, agent: usize, now: Millis) -> Option<Token> {
-        if !self.retries {
-            return None;
-        }
-        let renewed = world.call(now)?;
-        self.agents[agent] = Some(renewed);
-        Some(renewed)
+        let renewed = self.retries.then(|| world.call(now)).flatten();
+        self.agents[agent] = renewed.or(self.agents[agent]);
+        renewed
     }
 }
 

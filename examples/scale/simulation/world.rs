@@ -1,11 +1,11 @@
 //! The world of one container and one way: the worker with its cache and its outages, the server
-//! that knows which tokens live, and the tally of all that happens.
+//! that knows which tokens live, and what is counted of it all: sums only, so that the order in
+//! which containers are simulated does not matter.
 
 use std::ops::Range;
 
 use super::day::Day;
-use super::parameters::{MINUTE, Millis, Parameters, SECOND};
-use super::tally::{Cause, Tally};
+use super::parameters::{HOUR, MINUTE, Millis, Parameters, SECOND};
 
 /// After an outage, what it caused may last this long: the longest back-off and its spread.
 const AFTERMATH: Millis = 2 * MINUTE;
@@ -17,47 +17,116 @@ pub struct Token {
     pub minted_at: Millis,
 }
 
+/// Why a push met a dead token, or had none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It had died of age, though the worker could have given another.
+    Age,
+    Revocation,
+    /// The worker was down, or had been until a moment ago.
+    Outage,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    pub pushes: u64,
+    /// By cause: pushes that saw a dead token, whether they were healed or not.
+    pub(super) dead: [u64; 3],
+    /// By cause: pushes that failed over their token or for want of one.
+    pub(super) failed: [u64; 3],
+    pub wake_ups: u64,
+    pub(super) container_time: Millis,
+    unanswered: u64,
+    calls_of_second: Vec<u32>,
+}
+
+impl Tally {
+    pub fn new(parameters: &Parameters) -> Self {
+        let calls_of_second = vec![0; (parameters.end() / SECOND) as usize];
+        let (dead, failed) = ([0; 3], [0; 3]);
+        Self {
+            pushes: 0,
+            dead,
+            failed,
+            wake_ups: 0,
+            container_time: 0,
+            unanswered: 0,
+            calls_of_second,
+        }
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        self.pushes += other.pushes;
+        self.wake_ups += other.wake_ups;
+        self.container_time += other.container_time;
+        self.unanswered += other.unanswered;
+        for cause in 0..3 {
+            self.dead[cause] += other.dead[cause];
+            self.failed[cause] += other.failed[cause];
+        }
+        let seconds = self.calls_of_second.iter_mut().zip(&other.calls_of_second);
+        seconds.for_each(|(sum, calls)| *sum += calls);
+    }
+
+    pub fn dead(&self, cause: Cause) -> u64 {
+        self.dead[cause as usize]
+    }
+
+    pub fn failed(&self, cause: Cause) -> u64 {
+        self.failed[cause as usize]
+    }
+
+    pub fn all_failed(&self) -> u64 {
+        self.failed.iter().sum()
+    }
+
+    pub fn calls_per_container_hour(&self) -> f64 {
+        let calls: u64 = self.calls_of_second.iter().copied().map(u64::from).sum();
+        calls as f64 * HOUR as f64 / self.container_time as f64
+    }
+
+    /// Those of them that met an outage.
+    pub fn unanswered_per_container_hour(&self) -> f64 {
+        self.unanswered as f64 * HOUR as f64 / self.container_time as f64
+    }
+
+    /// The most calls in one second between two moments.
+    pub fn peak(&self, from: Millis, to: Millis) -> u32 {
+        let seconds = self.calls_of_second.iter().take((to / SECOND) as usize);
+        seconds.skip((from / SECOND) as usize).copied().max().unwrap_or(0)
+    }
+}
+
 pub struct World<'a> {
     pub parameters: &'a Parameters,
     pub day: &'a Day,
     pub outages: &'a [Range<Millis>],
     pub tally: &'a mut Tally,
-    cached: Option<Token>,
-    minted: u32,
+    /// What the worker has in its cache, and how many tokens it has minted.
+    pub cached: Option<Token>,
+    pub minted: u32,
 }
 
-impl<'a> World<'a> {
-    pub fn new(
-        parameters: &'a Parameters,
-        day: &'a Day,
-        outages: &'a [Range<Millis>],
-        tally: &'a mut Tally,
-    ) -> Self {
-        Self { parameters, day, outages, tally, cached: None, minted: 0 }
-    }
-
+impl World<'_> {
     /// A call to the worker, answered or not.
     pub fn call(&mut self, now: Millis) -> Option<Token> {
         let answer = self.hand_out(now);
-        self.tally.count_call(now / SECOND, self.day.is_idle(now), answer.is_some());
+        self.tally.unanswered += u64::from(answer.is_none());
+        self.tally.wake_ups += u64::from(self.day.is_idle(now));
+        self.tally.calls_of_second[(now / SECOND) as usize] += 1;
         answer
     }
 
-    /// What the platform puts into an agent's environment; no call, and the same for every way.
-    pub fn snapshot(&mut self, now: Millis) -> Option<Token> {
-        self.hand_out(now)
-    }
-
-    fn hand_out(&mut self, now: Millis) -> Option<Token> {
+    /// What the platform also puts into an agent's environment, without a call.
+    pub fn hand_out(&mut self, now: Millis) -> Option<Token> {
         if self.is_down(now..now + 1) {
             return None;
         }
-        let repeats = self.cached.filter(|token| {
-            let is_noticed =
-                self.parameters.worker_notices && self.day.is_revoked(token.minted_at, now);
-            now < token.minted_at + self.parameters.cached_for && !is_noticed
-        });
-        if repeats.is_none() {
+        let repeats = |token: Token| {
+            now < token.minted_at + self.parameters.cached_for
+                && !(self.parameters.worker_notices && self.day.is_revoked(token.minted_at, now))
+        };
+        if !self.cached.is_some_and(repeats) {
             self.minted += 1;
             self.cached = Some(Token { number: self.minted, minted_at: now });
         }
@@ -75,8 +144,7 @@ impl<'a> World<'a> {
 
     /// Why a push goes wrong: its token was revoked, or the worker was down, or nothing but age.
     pub fn cause(&self, token: Option<Token>, now: Millis) -> Cause {
-        let is_revoked = |token: Token| self.day.is_revoked(token.minted_at, now);
-        if token.is_some_and(is_revoked) {
+        if token.is_some_and(|token| self.day.is_revoked(token.minted_at, now)) {
             Cause::Revocation
         } else if self.is_down_at(now) {
             Cause::Outage
