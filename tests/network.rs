@@ -10,9 +10,9 @@ use serde_json::json;
 
 use crate::faults::network::Authority;
 use crate::scene::Scene;
+use crate::scene::*;
 use crate::town::server::Server;
-use crate::town::{Home, RIG, Script, Town};
-use crate::transcript::*;
+use crate::town::{Home, Script, Town};
 
 /// The first byte of a connection over TLS.
 const TLS_HANDSHAKE: u8 = 22;
@@ -78,22 +78,21 @@ fn an_answer_may_have_64_kib_and_no_more() {
     };
     let town = Town::start();
     town.worker.answer_with(padded(64 * 1024));
-    assert_silently(&get(&agent(&town), &town), &credential("ghs_mine"));
+    get(&agent(&town), &town).answers("ghs_mine");
     let endless = format!("HTTP/1.1 200 OK\r\n\r\n{body}").into_bytes();
     for script in [padded(64 * 1024 + 1), padded(10 << 20), Script::Endless(endless)] {
         let town = Town::start();
         town.worker.answer_with(script);
         let ran = get(&agent(&town), &town);
-        assert_fails_as(&ran, "bad-answer");
+        ran.quits("bad-answer");
         assert_eq!(calls(&town), (1, 0), "once is enough\n{ran:?}");
     }
 }
 
 #[test]
 fn a_worker_in_the_clear_beyond_this_machine_is_refused() {
-    let town = Town::start();
-    let mut home = agent(&town);
-    let port = town.worker.url().rsplit(':').next().expect("a port").to_owned();
+    let mut scene = Scene::new();
+    let port = scene.worker.url().rsplit(':').next().expect("a port").to_owned();
     for url in [
         // Leads to the stand-in, but does not look like this machine.
         format!("http://0.0.0.0:{port}"),
@@ -102,19 +101,18 @@ fn a_worker_in_the_clear_beyond_this_machine_is_refused() {
         "http://127.0.0.1.example".to_owned(),
         format!("HTTP://0.0.0.0:{port}"),
     ] {
-        home.set("GASTOWN_API_URL", &url);
-        let ran = get(&home, &town);
-        assert_fails_as(&ran, "config-missing");
-        assert!(ran.stderr.contains("GASTOWN_API_URL"), "{ran:?}");
+        scene.home.set("GASTOWN_API_URL", &url);
+        let ran = scene.get();
+        ran.quits("config-missing");
+        ran.mentions("GASTOWN_API_URL");
     }
-    assert_eq!(town.worker.calls().len(), 0);
+    assert_eq!(scene.worker.calls().len(), 0);
 }
 
 #[test]
 fn an_address_that_is_no_workers_is_refused_without_repeating_its_password() {
-    let town = Town::start();
-    let mut home = agent(&town);
-    let url = town.worker.url();
+    let mut scene = Scene::new();
+    let url = scene.worker.url();
     let authority = url.trim_start_matches("http://");
     for url in [
         format!("http://alice:hunter2@{authority}"),
@@ -126,24 +124,23 @@ fn an_address_that_is_no_workers_is_refused_without_repeating_its_password() {
         "https://".to_owned(),
         "http:///api".to_owned(),
     ] {
-        home.set("GASTOWN_API_URL", &url);
-        let ran = get(&home, &town);
-        assert_fails_as(&ran, "config-missing");
-        assert!(!ran.stderr.contains("hunter2"), "{ran:?}");
+        scene.home.set("GASTOWN_API_URL", &url);
+        let ran = scene.get();
+        ran.quits("config-missing");
+        ran.never_says("hunter2");
     }
-    assert_eq!(town.worker.calls().len(), 0);
+    assert_eq!(scene.worker.calls().len(), 0);
 }
 
 #[test]
 fn a_trailing_slash_and_a_path_are_part_of_the_address_as_one_would_expect() {
-    let town = Town::start();
-    let mut home = agent(&town);
-    home.set("GASTOWN_API_URL", &format!("{}/", town.worker.url()));
-    let first = get(&home, &town);
-    assert_silently(&first, &credential(&town.worker.token_for(RIG)));
+    let mut scene = Scene::new();
+    scene.home.set("GASTOWN_API_URL", &format!("{}/", scene.worker.url()));
+    let first = scene.get();
+    first.answers(&scene.current());
     let heard = Bystander::start();
-    home.set("GASTOWN_API_URL", &format!("http://{}/base/", heard.address()));
-    get(&home, &town).assert_fails();
+    scene.home.set("GASTOWN_API_URL", &format!("http://{}/base/", heard.address()));
+    scene.get().assert_fails();
     let line = "POST /base/api/towns/town-1/rigs/rig-1/refresh-git-token HTTP/1.1\r\n";
     assert!(heard.heard()[0].starts_with(line), "{:?}", heard.heard());
 }

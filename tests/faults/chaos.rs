@@ -58,7 +58,7 @@ fn whatever_is_killed_or_vanishes_every_answer_is_a_living_token() {
     assert!(count(&tally.answered) > 50 && count(&tally.killed) > 50, "{tally:?}");
 
     // All that is left behind goes with the next sweep a day later.
-    scene.town.worker.answer_honestly();
+    scene.worker.answer_honestly();
     let day = Duration::from_secs(26 * 60 * 60);
     scene.let_pass(day);
     for path in scene.home.cache_files() {
@@ -66,7 +66,7 @@ fn whatever_is_killed_or_vanishes_every_answer_is_a_living_token() {
         file.set_modified(SystemTime::now() - day).expect("the cache is ours");
     }
     let mut scene = scene;
-    scene.home.set("GASTOWN_CONTAINER_TOKEN", &scene.town.worker.container_token());
+    scene.home.set("GASTOWN_CONTAINER_TOKEN", &scene.worker.container_token());
     scene.get().token();
     let names = scene.names();
     let kinds = [".token.json", ".lock"];
@@ -83,15 +83,15 @@ fn live(scene: &Scene, tally: &Tally) {
         scene.get()
     };
     let count = |tally: &AtomicUsize| tally.fetch_add(1, Ordering::SeqCst);
-    let Ran { code, stdout, .. } = &seen.0;
+    let Ran { code, stdout, .. } = &seen;
     // `timeout` dies of the signal that it sends.
     let is_killed = *code == 128 + 9;
     let password = stdout.lines().find_map(|line| line.strip_prefix("password="));
     match (password, &**stdout) {
         (Some(token), _) => {
             assert!(stdout.ends_with('\n'), "half an answer\n{seen:?}");
-            assert!(scene.town.worker.minted_for(RIG).iter().any(|it| it == token), "{seen:?}");
-            assert_eq!(scene.town.github.judge(token), Verdict::Live, "{seen:?}");
+            assert!(scene.worker.minted_for(RIG).iter().any(|it| it == token), "{seen:?}");
+            assert_eq!(scene.github.judge(token), Verdict::Live, "{seen:?}");
             count(&tally.answered);
         }
         (None, "" | "quit=1\n") if is_killed => drop(count(&tally.killed)),
@@ -107,7 +107,7 @@ fn fail_one_in_three(scene: &Scene, is_over: &AtomicBool) {
     let mut next = 1;
     while !is_over.load(Ordering::SeqCst) {
         if scene.calls() >= next {
-            scene.town.worker.answer_with(Script::error(500, "Internal server error").next(2));
+            scene.worker.answer_with(Script::error(500, "Internal server error").next(2));
             next = scene.calls() + 6;
         }
         thread::sleep(Duration::from_millis(1));

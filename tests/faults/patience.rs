@@ -18,7 +18,7 @@ const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n";
 type Delay = (&'static str, fn(&mut Scene) -> Option<TcpListener>, &'static str);
 
 fn scripted(scene: &Scene, script: Script) -> Option<TcpListener> {
-    scene.town.worker.answer_with(script);
+    scene.worker.answer_with(script);
     None
 }
 
@@ -90,7 +90,7 @@ fn without_a_token_each_kind_of_delay_is_borne_for_so_long() {
 fn with_a_token_silence_is_borne_for_as_long_as_the_token_allows() {
     at_once(&[SOON, DUE, DEAD], |age| {
         let (scene, old) = Scene::with_token(*age);
-        scene.town.worker.answer_with(Script::Silence);
+        scene.worker.answer_with(Script::Silence);
         let ran = scene.get();
         match *age {
             SOON => ran.answers(&old).within(3 * SECOND..7 * SECOND),
@@ -139,9 +139,9 @@ fn sixty_processes_on_a_silent_worker_share_one_process_patience() {
 
 fn sixty_without_a_token_share_one_process_patience() {
     let (scene, _) = Scene::with_token(DEAD);
-    scene.town.worker.answer_with(Script::Silence);
+    scene.worker.answer_with(Script::Silence);
     let herd = scene.herd(60);
-    assert!(scene.calls() <= 2, "one process asks, twice: {:?}", scene.town.worker.calls());
+    assert!(scene.calls() <= 2, "one process asks, twice: {:?}", scene.worker.calls());
     for ran in &herd {
         ran.quits("timeout").within(..22 * SECOND);
     }
@@ -154,10 +154,10 @@ fn sixty_without_a_token_share_one_process_patience() {
 
 fn sixty_with_a_token_near_its_end_do_not_wait_in_turn() {
     let (scene, old) = Scene::with_token(DUE);
-    scene.town.worker.answer_with(Script::Silence);
+    scene.worker.answer_with(Script::Silence);
     for ran in scene.herd(60) {
         // The one that asked tells what came of it, the others that somebody is asking.
         ran.warns_of(&old, &["[timeout]", "has been renewing"]).within(..13 * SECOND);
     }
-    assert!(scene.calls() <= 2, "{:?}", scene.town.worker.calls());
+    assert!(scene.calls() <= 2, "{:?}", scene.worker.calls());
 }

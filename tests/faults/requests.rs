@@ -21,7 +21,7 @@ fn input_that_does_not_block_is_waited_for() {
 fn input_that_cannot_be_read_is_told_and_ends_git() {
     let scene = Scene::new();
     let ran = scene.shell("\"$HELPER\" get </");
-    assert_eq!((ran.0.code, &*ran.0.stdout), (1, "quit=1\n"), "{ran:?}");
+    assert_eq!((ran.code, &*ran.stdout), (1, "quit=1\n"), "{ran:?}");
     ran.mentions("cannot read git's request").mentions("[io-failed]");
     assert_eq!(scene.calls(), 0);
 }
@@ -30,6 +30,6 @@ fn input_that_cannot_be_read_is_told_and_ends_git() {
 fn output_that_cannot_be_written_is_told() {
     let scene = Scene::new();
     let ran = scene.shell("\"$HELPER\" get >/dev/full");
-    assert_eq!(ran.0.code, 1, "{ran:?}");
+    assert_eq!(ran.code, 1, "{ran:?}");
     ran.mentions("cannot write the answer").mentions("[io-failed]");
 }
