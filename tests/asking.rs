@@ -42,15 +42,9 @@ fn every(seconds: u64) -> impl Iterator<Item = u64> {
 }
 
 #[test]
-fn every_minute_for_100_minutes_without_an_expiry() {
+fn every_minute_or_now_and_then_for_100_minutes_without_an_expiry() {
     for age in AGES {
         ask_through(age, &Expiry::None, every(60));
-    }
-}
-
-#[test]
-fn now_and_then_for_100_minutes_without_an_expiry() {
-    for age in AGES {
         ask_through(age, &Expiry::None, NOW_AND_THEN);
     }
 }
@@ -66,26 +60,13 @@ fn at_the_worst_moments_of_100_minutes_without_an_expiry() {
     }
 }
 
+/// The forms in which the worker tells it are proved by `expiry`.
 #[test]
-fn every_few_minutes_for_100_minutes_with_an_expiry_in_every_form() {
-    for expiry in [
-        Expiry::ExpiresAt,
-        Expiry::ExpiresAtMillis,
-        Expiry::ExpiresAtText,
-        Expiry::ExpiresIn,
-        Expiry::TopLevelExpiresAt,
-    ] {
-        for age in AGES {
-            ask_through(age, &expiry, every(150));
-        }
-    }
-}
-
-#[test]
-fn now_and_then_and_at_the_worst_moments_with_an_expiry() {
+fn whenever_it_is_asked_for_100_minutes_with_an_expiry() {
     for age in AGES {
-        ask_through(age, &Expiry::ExpiresAt, NOW_AND_THEN);
-        ask_through(age, &Expiry::ExpiresAt, AT_THE_WORST);
+        ask_through(age, &Expiry::ExpiresAt, every(150));
+        ask_through(age, &Expiry::ExpiresAtMillis, NOW_AND_THEN);
+        ask_through(age, &Expiry::ExpiresIn, AT_THE_WORST);
     }
 }
 

@@ -26,50 +26,14 @@ fn the_listed_hosts_are_served_however_they_are_spelled() {
     assert_eq!(scene.both_calls(), (1, 0), "one token for all hosts, under whatever spelling");
 }
 
-const FOREIGN: [&str; 42] = [
-    "evil.example",
-    "gitlab.com",
-    "github.com.evil.example",
-    "evil-github.com",
-    "evilgithub.com",
-    "github.comm",
-    "github.co",
-    "com",
-    "api.github.com",
-    "www.github.com",
-    "x.gist.github.com",
-    "github.com.",
-    ".github.com",
-    "github..com",
-    "github.com:8443",
-    "github.com:80",
-    "github.com:4430",
-    "github.com:443x",
-    "github.com:+443",
-    "github.com:65979",
-    "github.com:443:443",
-    "github.com:",
-    "alice@github.com",
-    "github.com@evil.example",
-    "github.com:443@evil.example",
-    "evil.example#github.com",
-    "evil.example/github.com",
-    "github.com/",
-    "github.com/evil",
-    "github.com?x",
-    "github.com\\evil.example",
-    " github.com",
-    "github.com ",
-    "%67ithub.com",
-    "g\u{131}thub.com",
-    "github\u{3002}com",
-    "[github.com]",
-    "[::1]",
-    "127.0.0.1",
-    "localhost",
-    "x.github.com",
-    "github.example",
-];
+const FOREIGN: &str = "evil.example|gitlab.com|github.com.evil.example|evil-github.com|evilgithub.com|\
+    github.comm|github.co|com|api.github.com|www.github.com|x.gist.github.com|github.com.|\
+    .github.com|github..com|github.com:8443|github.com:80|github.com:4430|github.com:443x|\
+    github.com:+443|github.com:65979|github.com:443:443|github.com:|alice@github.com|\
+    github.com@evil.example|github.com:443@evil.example|evil.example#github.com|\
+    evil.example/github.com|github.com/|github.com/evil|github.com?x|\
+    github.com\\evil.example| github.com|github.com |%67ithub.com|g\u{131}thub.com|\
+    github\u{3002}com|[github.com]|[::1]|127.0.0.1|localhost|x.github.com|github.example";
 
 /// CVE-2024-53858 and 53859: every host that was not the known one counted as an "enterprise" host
 /// and got a token.
@@ -77,7 +41,7 @@ const FOREIGN: [&str; 42] = [
 fn a_foreign_host_gets_nothing_whatever_the_operation_and_the_tokens_at_hand() {
     let mut scene = on_github();
     let before = scene.home.everything();
-    for host in FOREIGN {
+    for host in FOREIGN.split('|') {
         ask(&scene, &[], "https", host).prints("");
     }
     for protocol in ["http", "ssh", "git", "ftp", "file", "cert", "HTTPS", "https:", "httpss"] {
@@ -93,7 +57,7 @@ fn a_foreign_host_gets_nothing_whatever_the_operation_and_the_tokens_at_hand() {
     ] {
         scene.home.set(name, value);
     }
-    for host in FOREIGN {
+    for host in FOREIGN.split('|') {
         let request = format!("protocol=https\nhost={host}\npassword=ghs_mine\n\n");
         for operation in ["get", "store", "erase"] {
             scene.ask(operation, &request).prints("");

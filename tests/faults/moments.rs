@@ -7,11 +7,6 @@ use serde_json::json;
 
 use crate::scene::*;
 use crate::town::Expiry;
-use crate::town::clock::real_now;
-
-fn in_seconds(moment: i64) -> i64 {
-    (moment - real_now()) / 1000
-}
 
 #[test]
 fn a_clock_that_was_set_back_leads_to_a_renewal_and_costs_no_token() {
@@ -24,31 +19,9 @@ fn a_clock_that_was_set_back_leads_to_a_renewal_and_costs_no_token() {
         scene.worker.come_up();
         scene.let_pass(90 * SECOND);
         scene.get().answers(&scene.current());
-        let renewed = scene.record("token").expect("it is cached");
-        assert!(in_seconds(renewed["confirmed_at"].as_i64().expect("a moment")) < 1);
+        scene.get().answers(&scene.current());
         assert_eq!(scene.calls(), 1);
     }
-}
-
-#[test]
-fn without_an_expiry_a_token_is_renewed_after_fourteen_to_nineteen_minutes() {
-    let scene = Scene::new();
-    scene.get().prints(&credential(&scene.current()));
-    let entry = scene.record("token").expect("it is cached");
-    assert_eq!(entry["first_seen"], entry["confirmed_at"]);
-    let renewal = in_seconds(entry["renew_at"].as_i64().expect("a moment"));
-    assert!((14 * 60 - 60..=19 * 60).contains(&renewal), "{renewal} s");
-}
-
-#[test]
-fn a_token_that_is_confirmed_again_is_no_younger_for_it() {
-    let (scene, old) = Scene::with_token(SOON);
-    scene.get().answers(&old);
-    assert_eq!(scene.calls(), 1);
-    let entry = scene.record("token").expect("it is cached");
-    let first_seen = in_seconds(entry["first_seen"].as_i64().expect("a moment"));
-    assert!((-22 * 60..=-21 * 60).contains(&first_seen), "{first_seen} s");
-    assert!(in_seconds(entry["confirmed_at"].as_i64().expect("a moment")) > -30);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::scene::*;
 use crate::town::clock::{http_date, real_now};
-use crate::town::{CallKind, RIG, Script};
+use crate::town::{CallKind, Script, Worker};
 
 /// How many seconds a failure keeps others from asking, with and without a usable token.
 fn stands(record: &Value) -> (i64, i64) {
@@ -82,40 +82,49 @@ fn the_worker_may_ask_for_patience_and_gets_five_minutes_at_most() {
 }
 
 #[test]
-fn mended_settings_are_tried_at_once() {
-    let mut scene = Scene::new();
-    let good = scene.worker.container_token();
-    let bad = scene.worker.container_token_badly_signed();
-    scene.home.set("GASTOWN_CONTAINER_TOKEN", &bad);
-    for _ in 0..3 {
-        scene.get().quits("container-token-rejected");
+fn changed_settings_are_tried_at_once_and_one_agents_failure_silences_no_other() {
+    type Wrong = fn(&Worker) -> String;
+    let settings: [(&str, Wrong, &str); 3] = [
+        (
+            "GASTOWN_CONTAINER_TOKEN",
+            |it| it.container_token_badly_signed(),
+            "container-token-rejected",
+        ),
+        ("GASTOWN_CONTAINER_TOKEN", |it| it.container_token_of_town("other"), "cross-town"),
+        ("GASTOWN_RIG_ID", |_| "rig-9".to_owned(), "rig-not-found"),
+    ];
+    for (variable, wrong, name) in settings {
+        let mut scene = Scene::new();
+        let wrong = wrong(&scene.worker);
+        scene.home.set(variable, &wrong);
+        for _ in 0..3 {
+            scene.get().quits(name);
+        }
+        assert_eq!(scene.calls(), 1, "the refusal stands for these settings");
+        scene.home.as_agent(&scene.town);
+        scene.get().answers(&scene.current());
+        assert_eq!(scene.calls(), 2);
     }
-    assert_eq!(scene.calls(), 1, "the refusal stands for these settings");
-    scene.home.set("GASTOWN_CONTAINER_TOKEN", &good);
-    scene.get().answers(&scene.current());
-    assert_eq!(scene.calls(), 2);
 }
 
 #[test]
-fn an_agent_with_wrong_settings_does_not_silence_the_others() {
-    let mut scene = Scene::new();
-    let good = scene.worker.container_token();
-    scene.home.set("GASTOWN_CONTAINER_TOKEN", &scene.worker.container_token_of_town("other"));
-    scene.get().quits("cross-town");
-    scene.home.set("GASTOWN_CONTAINER_TOKEN", &good);
-    scene.get().answers(&scene.current());
-}
-
-#[test]
-fn a_worker_that_is_down_is_asked_again_when_its_time_has_come() {
-    let (scene, _) = Scene::with_token(DEAD);
-    scene.worker.go_down();
-    scene.get().quits("worker-unreachable").within(..4 * SECOND);
-    scene.worker.come_up();
-    scene.get().quits("worker-unreachable").mentions("will be tried again in");
-    assert_eq!(scene.calls(), 0, "its time has not come");
-    scene.let_pass(4 * SECOND);
-    scene.get().answers(&scene.current());
+fn the_first_failure_says_when_it_will_be_tried_again_and_how_at_once() {
+    for refreshes in [true, false] {
+        let (scene, _) = Scene::with_token(DEAD);
+        scene.worker.go_down();
+        let first = scene.get();
+        first.quits("worker-unreachable").mentions("will be tried again in").mentions("refresh");
+        first.within(..4 * SECOND);
+        scene.worker.come_up();
+        scene.get().quits("worker-unreachable").mentions("will be tried again in");
+        assert_eq!(scene.calls(), 0, "its time has not come");
+        if refreshes {
+            scene.home.helper(&["refresh"], "").assert_ok();
+        } else {
+            scene.let_pass(4 * SECOND);
+        }
+        scene.get().answers(&scene.current());
+    }
 }
 
 #[test]
@@ -138,15 +147,6 @@ fn a_damaged_failure_record_silences_nobody() {
         std::fs::write(path, damage).expect("the cache is ours");
         scene.get().answers(&scene.current());
     }
-}
-
-#[test]
-fn one_rigs_refusal_says_nothing_about_another() {
-    let mut scene = Scene::new();
-    scene.home.set("GASTOWN_RIG_ID", "rig-9");
-    scene.get().quits("rig-not-found");
-    scene.home.set("GASTOWN_RIG_ID", RIG);
-    scene.get().answers(&scene.current());
 }
 
 #[test]
@@ -193,16 +193,4 @@ fn sixty_agents_with_tokens_of_their_own_share_the_failure_of_their_rig() {
     assert!(scene.calls() <= 3, "{} calls", scene.calls());
     let failures = scene.names().into_iter().filter(|name| name.ends_with(".failure.json"));
     assert_eq!(failures.count(), 1);
-}
-
-#[test]
-fn the_first_failure_says_when_it_will_be_tried_again_and_how_at_once() {
-    let (scene, _) = Scene::with_token(DEAD);
-    scene.worker.go_down();
-    let first = scene.get();
-    first.quits("worker-unreachable").mentions("will be tried again in").mentions("refresh");
-    scene.worker.come_up();
-    let refreshed = scene.home.helper(&["refresh"], "");
-    assert_eq!(refreshed.code, 0, "{refreshed:?}");
-    scene.get().answers(&scene.current());
 }
