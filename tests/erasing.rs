@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::scene::*;
-use crate::town::RIG;
+use crate::town::{Git, RIG, Ran};
 
 /// What `erase` says on stderr; it never says anything on stdout, and never fails.
 fn erase(scene: &Scene, more: &str) -> String {
@@ -133,4 +133,57 @@ fn a_hundred_processes_that_erase_the_old_token_while_one_renews_lose_nothing() 
     });
     assert_ne!(scene.get().token(), old);
     assert_eq!(scene.calls(), 1);
+}
+
+/// What git-lfs does through `git credential`, as one process: this test.
+fn fill_and_reject(scene: &Scene, times: usize) -> Ran {
+    let url = format!("url=http://{}/acme/app.git\n\n", scene.github.host());
+    let credential = |operation: &str, input: &str| {
+        let mut git = scene.home.command("git");
+        git.args(["credential", operation]);
+        Ran::run(git, input.as_bytes())
+    };
+    let mut last = None;
+    for _ in 0..times {
+        let filled = credential("fill", &url);
+        if filled.code == 0 {
+            credential("reject", &format!("{}\n", filled.stdout)).assert_ok();
+        }
+        last = Some(filled);
+    }
+    last.expect("at least once")
+}
+
+#[test]
+fn process_that_goes_on_to_reject_is_ended_whatever_sources_there_are() {
+    at_once(&Git::all(), |git| {
+        for (pat, has_worker) in [(None, true), (Some("ghp_mine"), true), (Some("ghp_mine"), false)]
+        {
+            let mut scene = Scene::configured(git);
+            if let Some(pat) = pat {
+                scene.home.set("GITHUB_CLI_PAT", pat);
+            }
+            if has_worker {
+                scene.get().token();
+                scene.let_pass(A_WHILE);
+            } else {
+                scene.home.unset("GASTOWN_API_URL");
+            }
+            let last = fill_and_reject(&scene, 8);
+            last.assert_fails();
+            last.mentions("[token-rejected]");
+            assert!(scene.calls() <= 3, "{pat:?}, {has_worker}: {:?}", scene.calls());
+        }
+    });
+}
+
+#[test]
+fn process_that_rejected_once_gets_the_token_again() {
+    let scene = Scene::configured(&Git::newest());
+    scene.get().token();
+    scene.let_pass(A_WHILE);
+    fill_and_reject(&scene, 1).assert_ok();
+    scene.let_pass(5 * SECOND);
+    // The worker vouches for it.
+    fill_and_reject(&scene, 1).assert_ok();
 }

@@ -1,17 +1,17 @@
 //! An agent in a town: what most tests begin with, what they ask of it, and what is in its cache.
 
+mod records;
+
 use std::fs::{self, Permissions};
 use std::io::Write as _;
 use std::ops::Deref;
 use std::os::unix::fs::{PermissionsExt as _, chown};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
-use crate::town::home::aged;
+pub(crate) use self::records::names;
 use crate::town::{Git, Home, Options, RIG, Ran, Town};
 pub(crate) use crate::transcript::*;
 
@@ -106,15 +106,6 @@ impl Scene {
     /// For the town and for the agent's cache alike, wherever that is.
     pub(crate) fn let_pass(&self, time: Duration) {
         let_pass(&self.town, &self.home, time);
-    }
-
-    /// Makes the cache as if the clock had been set back by that much since it was written.
-    pub(crate) fn set_clock_back(&self, time: Duration) {
-        let millis = i64::try_from(time.as_millis()).expect("no test lasts that long");
-        for path in self.records() {
-            let text = fs::read_to_string(&path).expect("records are text");
-            fs::write(&path, aged(&text, -millis)).expect("the cache is ours");
-        }
     }
 
     pub(crate) fn request(&self) -> String {
@@ -273,62 +264,6 @@ impl Scene {
     pub(crate) fn current(&self) -> String {
         self.worker.token_for(RIG)
     }
-
-    pub(crate) fn cache(&self) -> PathBuf {
-        self.home.cache()
-    }
-
-    pub(crate) fn names(&self) -> Vec<String> {
-        names(&self.cache())
-    }
-
-    fn records(&self) -> Vec<PathBuf> {
-        let is_record = |path: &PathBuf| path.extension().is_some_and(|it| it == "json");
-        self.home.everything().into_iter().filter(is_record).collect()
-    }
-
-    /// The record of a kind, if there is one: `token`, `failure`, `rejection`.
-    pub(crate) fn record(&self, kind: &str) -> Option<Value> {
-        let text = fs::read_to_string(self.path_of(&format!(".{kind}.json"))?).ok()?;
-        let record: Value = serde_json::from_str(&text).expect("records are whole");
-        Some(record["record"].clone())
-    }
-
-    /// How many refusals are on record, for all tokens together.
-    pub(crate) fn refusals(&self) -> u64 {
-        let is_about_host = |path: &PathBuf| path.to_string_lossy().ends_with(".host.json");
-        let refusals = |path: PathBuf| {
-            let text = fs::read_to_string(path).expect("records are text");
-            let record: Value = serde_json::from_str(&text).expect("records are whole");
-            record["record"]["refusals"].as_u64().expect("it is counted")
-        };
-        self.records().into_iter().filter(is_about_host).map(refusals).sum()
-    }
-
-    /// The cache's only file with such a name.
-    pub(crate) fn path_of(&self, ending: &str) -> Option<PathBuf> {
-        let is_it = |path: &PathBuf| path.to_string_lossy().ends_with(ending);
-        self.home.cache_files().into_iter().find(is_it)
-    }
-
-    pub(crate) fn cached_token(&self) -> Option<String> {
-        Some(self.record("token")?["token"].as_str()?.to_owned())
-    }
-
-    /// Who holds the lock, as the lock file has it.
-    pub(crate) fn holder(&self) -> u32 {
-        let path = self.path_of(".lock").expect("somebody asks the worker");
-        let text = fs::read_to_string(path).expect("a lock file is text");
-        text.trim().parse().expect("a lock file holds a process id")
-    }
-}
-
-pub(crate) fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).into_iter().flatten();
-    let name = |it: fs::DirEntry| it.file_name().to_string_lossy().into_owned();
-    let mut names: Vec<_> = entries.map(|it| name(it.expect("readable"))).collect();
-    names.sort();
-    names
 }
 
 /// Runs all of them at once, because each of them mostly waits.

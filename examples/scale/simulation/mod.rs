@@ -18,10 +18,6 @@ mod parameters;
 mod ways;
 mod world;
 
-use std::num::NonZero;
-use std::ops::Range;
-use std::thread;
-
 use fastrand::Rng;
 
 pub use self::parameters::{HOUR, MINUTE, Parameters};
@@ -67,35 +63,15 @@ fn ways(agents: usize, rng: &Rng) -> [(&'static str, Box<dyn Way>); 7] {
 /// Lives through the day of every container in every way.
 pub fn run(parameters: &Parameters) -> Vec<(&'static str, Tally)> {
     let outages = &day::outages(parameters);
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    thread::scope(|scope| {
-        let share = |first| scope.spawn(move || share(parameters, outages, first, threads));
-        let shares: Vec<_> = (0..threads).map(share).collect();
-        let shares = shares.into_iter().map(|it| it.join().expect("a simulation does not panic"));
-        let sum = |mut sums: Vec<(_, Tally)>, parts: Vec<(_, Tally)>| {
-            sums.iter_mut().zip(&parts).for_each(|((_, sum), (_, part))| sum.add(part));
-            sums
-        };
-        shares.reduce(sum).expect("there is a thread")
-    })
-}
-
-/// Every `step`th container.
-fn share(
-    parameters: &Parameters,
-    outages: &[Range<Millis>],
-    first: usize,
-    step: usize,
-) -> Vec<(&'static str, Tally)> {
     let names = ways(0, &Rng::with_seed(0)).map(|(name, _)| name);
     let mut tallies = names.map(|name| (name, Tally::new(parameters))).to_vec();
-    for container in (first..parameters.containers).step_by(step) {
-        let mut rng = Rng::with_seed(parameters.seed.wrapping_add(1 + container as u64));
+    for container in 1..=parameters.containers as u64 {
+        let mut rng = Rng::with_seed(parameters.seed.wrapping_add(container));
         let day = &Day::draw(parameters, &mut rng);
-        for ((_, mut way), (_, tally)) in
-            ways(parameters.agents, &rng).into_iter().zip(&mut tallies)
-        {
-            let world = World { parameters, day, outages, tally, cached: None, minted: 0 };
+        let ways = ways(parameters.agents, &rng);
+        for ((_, mut way), (_, tally)) in ways.into_iter().zip(&mut tallies) {
+            let (now, cached, minted) = (0, None, 0);
+            let world = World { now, parameters, day, outages, tally, cached, minted };
             live(way.as_mut(), world);
         }
     }
@@ -107,13 +83,14 @@ fn live(way: &mut dyn Way, mut world: World<'_>) {
     world.tally.container_time += end - day.begins;
     for (at, event) in &day.events {
         ring_until(*at, way, &mut world);
+        world.now = *at;
         match *event {
-            Event::Start => way.start(&mut world, *at),
-            Event::Dispatch(agent) => way.dispatch(agent, world.hand_out(*at)),
-            Event::Push(agent) => push(way, &mut world, agent, *at),
+            Event::Start => way.start(&mut world),
+            Event::Dispatch(agent) => way.dispatch(agent, world.hand_out()),
+            Event::Push(agent) => push(way, &mut world, agent),
             Event::RefusedPush(agent) => {
-                if way.token(&mut world, agent, *at).is_some() {
-                    way.refused(&mut world, agent, *at);
+                if way.token(&mut world, agent).is_some() {
+                    way.refused(&mut world, agent);
                 }
             }
         }
@@ -123,23 +100,24 @@ fn live(way: &mut dyn Way, mut world: World<'_>) {
 
 fn ring_until(moment: Millis, way: &mut dyn Way, world: &mut World<'_>) {
     while let Some(at) = way.alarm().filter(|at| *at < moment) {
-        way.ring(world, at);
+        world.now = at;
+        way.ring(world);
     }
 }
 
-fn push(way: &mut dyn Way, world: &mut World<'_>, agent: usize, now: Millis) {
+fn push(way: &mut dyn Way, world: &mut World<'_>, agent: usize) {
     world.tally.pushes += 1;
-    let first = way.token(world, agent, now);
-    let cause = world.cause(first, now);
+    let first = way.token(world, agent);
+    let cause = world.cause(first);
     let mut token = first;
-    if first.is_some_and(|first| !world.is_live(first, now)) {
+    if first.is_some_and(|first| !world.is_live(first)) {
         world.tally.dead[cause as usize] += 1;
-        token = way.refused(world, agent, now);
+        token = way.refused(world, agent);
     }
-    if token.is_some_and(|token| world.is_live(token, now)) {
+    if token.is_some_and(|token| world.is_live(token)) {
         return way.accepted();
     }
     // Without the worker nothing can heal a revoked token.
-    let cause = if world.is_down_at(now) { Cause::Outage } else { cause };
+    let cause = if world.is_just_down() { Cause::Outage } else { cause };
     world.tally.failed[cause as usize] += 1;
 }

@@ -1,6 +1,5 @@
 //! The world of one container and one way: the worker with its cache and its outages, the server
-//! that knows which tokens live, and what is counted of it all: sums only, so that the order in
-//! which containers are simulated does not matter.
+//! that knows which tokens live, and what is counted of it all, over all containers.
 
 use std::ops::Range;
 
@@ -42,7 +41,9 @@ pub struct Tally {
 
 impl Tally {
     pub fn new(parameters: &Parameters) -> Self {
-        let calls_of_second = vec![0; (parameters.end() / SECOND) as usize];
+        // Agents may still be dispatched when the time is over.
+        let seconds = (parameters.end() + parameters.dispatch) / SECOND + 1;
+        let calls_of_second = vec![0; seconds as usize];
         let (dead, failed) = ([0; 3], [0; 3]);
         Self {
             pushes: 0,
@@ -53,19 +54,6 @@ impl Tally {
             unanswered: 0,
             calls_of_second,
         }
-    }
-
-    pub fn add(&mut self, other: &Self) {
-        self.pushes += other.pushes;
-        self.wake_ups += other.wake_ups;
-        self.container_time += other.container_time;
-        self.unanswered += other.unanswered;
-        for cause in 0..3 {
-            self.dead[cause] += other.dead[cause];
-            self.failed[cause] += other.failed[cause];
-        }
-        let seconds = self.calls_of_second.iter_mut().zip(&other.calls_of_second);
-        seconds.for_each(|(sum, calls)| *sum += calls);
     }
 
     pub fn dead(&self, cause: Cause) -> u64 {
@@ -98,6 +86,7 @@ impl Tally {
 }
 
 pub struct World<'a> {
+    pub now: Millis,
     pub parameters: &'a Parameters,
     pub day: &'a Day,
     pub outages: &'a [Range<Millis>],
@@ -109,32 +98,33 @@ pub struct World<'a> {
 
 impl World<'_> {
     /// A call to the worker, answered or not.
-    pub fn call(&mut self, now: Millis) -> Option<Token> {
-        let answer = self.hand_out(now);
+    pub fn call(&mut self) -> Option<Token> {
+        let answer = self.hand_out();
         self.tally.unanswered += u64::from(answer.is_none());
-        self.tally.wake_ups += u64::from(self.day.is_idle(now));
-        self.tally.calls_of_second[(now / SECOND) as usize] += 1;
+        self.tally.wake_ups += u64::from(self.day.is_idle(self.now));
+        self.tally.calls_of_second[(self.now / SECOND) as usize] += 1;
         answer
     }
 
     /// What the platform also puts into an agent's environment, without a call.
-    pub fn hand_out(&mut self, now: Millis) -> Option<Token> {
-        if self.is_down(now..now + 1) {
+    pub fn hand_out(&mut self) -> Option<Token> {
+        if self.is_down_since(self.now) {
             return None;
         }
         let repeats = |token: Token| {
-            now < token.minted_at + self.parameters.cached_for
-                && !(self.parameters.worker_notices && self.day.is_revoked(token.minted_at, now))
+            self.now < token.minted_at + self.parameters.cached_for
+                && !(self.parameters.worker_notices
+                    && self.day.is_revoked(token.minted_at, self.now))
         };
         if !self.cached.is_some_and(repeats) {
             self.minted += 1;
-            self.cached = Some(Token { number: self.minted, minted_at: now });
+            self.cached = Some(Token { number: self.minted, minted_at: self.now });
         }
         self.cached
     }
 
-    pub fn is_live(&self, token: Token, now: Millis) -> bool {
-        now < self.dies_at(token) && !self.day.is_revoked(token.minted_at, now)
+    pub fn is_live(&self, token: Token) -> bool {
+        self.now < self.dies_at(token) && !self.day.is_revoked(token.minted_at, self.now)
     }
 
     /// Of age, unless it is revoked before.
@@ -143,10 +133,10 @@ impl World<'_> {
     }
 
     /// Why a push goes wrong: its token was revoked, or the worker was down, or nothing but age.
-    pub fn cause(&self, token: Option<Token>, now: Millis) -> Cause {
-        if token.is_some_and(|token| self.day.is_revoked(token.minted_at, now)) {
+    pub fn cause(&self, token: Option<Token>) -> Cause {
+        if token.is_some_and(|token| self.day.is_revoked(token.minted_at, self.now)) {
             Cause::Revocation
-        } else if self.is_down_at(now) {
+        } else if self.is_just_down() {
             Cause::Outage
         } else {
             Cause::Age
@@ -154,11 +144,11 @@ impl World<'_> {
     }
 
     /// Down, or only just up again.
-    pub fn is_down_at(&self, now: Millis) -> bool {
-        self.is_down(now - AFTERMATH..now + 1)
+    pub fn is_just_down(&self) -> bool {
+        self.is_down_since(self.now - AFTERMATH)
     }
 
-    fn is_down(&self, span: Range<Millis>) -> bool {
-        self.outages.iter().any(|outage| outage.start < span.end && span.start < outage.end)
+    fn is_down_since(&self, then: Millis) -> bool {
+        self.outages.iter().any(|outage| outage.start <= self.now && then < outage.end)
     }
 }
