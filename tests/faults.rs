@@ -13,5 +13,4 @@ pub(crate) mod network;
 mod patience;
 mod processes;
 mod records;
-mod requests;
 mod strangers;

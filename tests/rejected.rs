@@ -57,10 +57,10 @@ fn refusals_cost_at_most_20_calls_an_hour_and_break_no_other_ask() {
 fn repository_that_always_refuses() -> Scene {
     let scene = settled();
     let (good, bad) = (Client::new(&scene), Client::new(&scene).refusing());
-    for step in 0..200 {
+    for step in 0..120 {
         assert_ne!(bad.command(), End::Nothing, "step {step}");
         assert_eq!(good.command(), End::Accepted, "step {step}");
-        scene.let_pass(18 * SECOND);
+        scene.let_pass(30 * SECOND);
     }
     scene
 }
@@ -79,14 +79,14 @@ fn worker_that_mints_at_every_call() -> Scene {
 fn hints_and_refusals_together() -> Scene {
     let scene = settled();
     let client = Client::new(&scene);
-    for _ in 0..100 {
+    for _ in 0..60 {
         // As git-lfs: state with every further ask, refused or not, and then a rejection.
         let hint = state(&client.get(""));
         let erased =
             format!("{hint}username=x-access-token\npassword={}\n", client.get(&hint).token());
         client.helper("erase", &erased).assert_ok();
         assert_eq!(client.command(), End::Accepted);
-        scene.let_pass(36 * SECOND);
+        scene.let_pass(MINUTE);
     }
     scene
 }

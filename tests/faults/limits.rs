@@ -1,5 +1,5 @@
-//! Limits of the machine: no room for a file, no thread, no descriptor, nobody who reads. Whatever
-//! is missing, there is a whole answer or none, and never a panic.
+//! Limits of the machine: no room for a file, no thread, no descriptor, streams that cannot be read
+//! or written, or not yet. Whatever is missing, there is a whole answer or none, and never a panic.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -78,13 +78,16 @@ fn whoever_closes_the_answers_pipe_costs_nobody_anything() {
         (DEAD, "\"$HELPER\" get >&-"),
         (DEAD, "\"$HELPER\" get >&- 2>&-"),
         (DEAD, "{ \"$HELPER\" get; echo $? >code; } | true; exit $(cat code)"),
-        (DEAD, "\"$HELPER\" get >/dev/full"),
+        (DEAD, "exec \"$HELPER\" get >/dev/full"),
         (DEAD, "\"$HELPER\" get >/dev/full 2>/dev/full"),
     ] {
         let (scene, _) = Scene::with_token(age);
         let ran = scene.shell(closed);
         assert!([0, 1].contains(&ran.code) && ran.stdout.is_empty(), "{ran:?}");
         ran.never_says("panicked");
+        if closed.ends_with(" >/dev/full") {
+            ran.mentions("cannot write the answer").mentions("[io-failed]");
+        }
         let calls = scene.calls();
         // The token is in the cache before anybody is told.
         scene.get().answers(&scene.current());
@@ -113,6 +116,30 @@ fn without_stdin_or_stderr_nothing_is_lost() {
     scene.let_pass(DEAD);
     let ran = scene.shell("exec \"$HELPER\" get 2>&-");
     assert_eq!((ran.code, &*ran.stdout), (1, "quit=1\n"));
+}
+
+#[test]
+fn input_that_does_not_block_is_waited_for() {
+    let scene = Scene::new();
+    let request = scene.request();
+    // The flag belongs to the open pipe, so that one process sets it for the other.
+    let script = format!(
+        "mkfifo pipe
+        {{ sleep 1; printf '%s' '{request}'; }} >pipe &
+        exec <pipe
+        python3 -c 'import os; os.set_blocking(0, False)'
+        \"$HELPER\" get"
+    );
+    scene.shell(&script).answers(&scene.current());
+}
+
+#[test]
+fn input_that_cannot_be_read_is_told_and_ends_git() {
+    let scene = Scene::new();
+    let ran = scene.shell("\"$HELPER\" get </");
+    assert_eq!((ran.code, &*ran.stdout), (1, "quit=1\n"), "{ran:?}");
+    ran.mentions("cannot read git's request").mentions("[io-failed]");
+    assert_eq!(scene.calls(), 0);
 }
 
 #[test]
