@@ -164,7 +164,7 @@ fn cve_2024_50349_control_characters_in_what_is_shown() {
 /// Fields longer than a buffer overran it.
 #[test]
 fn cve_2025_48386_fields_that_are_too_long() {
-    let (mut scene, _) = Scene::with_token(SECOND);
+    let (scene, _) = Scene::with_token(SECOND);
     let long = "x".repeat(70_000);
     for key in ["protocol", "host", "path", "username", "password", "future", "state[]"] {
         scene.assert_nothing_comes_of(&format!("protocol=http\nhost=HOST\n{key}={long}\n\n"));
@@ -172,19 +172,6 @@ fn cve_2025_48386_fields_that_are_too_long() {
     scene.assert_nothing_comes_of(&format!("protocol=http\nhost=HOST\n{long}=x\n\n"));
     let endless = "wwwauth[]=x\n".repeat((1 << 20) / 12 + 1);
     scene.assert_nothing_comes_of(&format!("protocol=http\nhost=HOST\n{endless}\n"));
-    // Names of files are hashes: no id is too long for one, none can name another place.
-    scene.home.set("GASTOWN_TOWN_ID", &"t".repeat(128)).set("GASTOWN_RIG_ID", &"r".repeat(128));
-    scene.get().assert_fails();
-    let too_long = |name: String| name.len() > 64;
-    let files = scene.home.cache_files().into_iter();
-    let mut names = files.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-    assert!(!names.any(too_long));
-    for id in [&*"t".repeat(129), "..", "../../x", "a/b", "a%2fb", ""] {
-        scene.home.set("GASTOWN_TOWN_ID", id).set("GASTOWN_RIG_ID", id);
-        scene.get().assert_fails();
-    }
-    let everything = scene.home.everything().into_iter();
-    assert_eq!(everything.filter(|path| path.ends_with("gastown")).count(), 1);
 }
 
 /// A new key of git's (`ntlm`) broke helpers; and values must never hold a line end on the way out.

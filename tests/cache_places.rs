@@ -84,8 +84,7 @@ fn an_unusable_place_is_replaced_by_a_private_one_with_a_warning() {
         scene.home.set("GASTOWN_CACHE_DIR", &cache.to_string_lossy());
         let before = scene.home.everything();
         let token = scene.current();
-        let ran = scene.get();
-        ran.warns(&token, "cache-unusable").mentions(&cache.to_string_lossy());
+        scene.get().warns(&token, "cache-unusable").mentions(&cache.to_string_lossy());
         let place = scene.home.last_place();
         assert_eq!(fs::metadata(&place).expect("made").mode() & 0o7777, 0o700, "{what}");
         let added = scene.home.everything().into_iter().filter(|path| !before.contains(path));
@@ -124,8 +123,7 @@ fn a_token_is_still_read_from_a_cache_that_may_no_longer_be_written() {
     scene.worker.go_down();
     let ran = scene.get();
     assert_eq!(ran.token(), old);
-    ran.mentions("[cache-unusable]");
-    ran.mentions("[worker-unreachable]");
+    ran.mentions("[cache-unusable]").mentions("[worker-unreachable]");
 }
 
 /// Makes files as old as a cache in which nobody wrote for that long.

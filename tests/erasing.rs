@@ -169,9 +169,7 @@ fn process_that_goes_on_to_reject_is_ended_whatever_sources_there_are() {
             } else {
                 scene.home.unset("GASTOWN_API_URL");
             }
-            let last = fill_and_reject(&scene, 8);
-            last.assert_fails();
-            last.mentions("[token-rejected]");
+            fill_and_reject(&scene, 8).assert_fails().mentions("[token-rejected]");
             assert!(scene.calls() <= 3, "{pat:?}, {has_worker}: {:?}", scene.calls());
         }
     });

@@ -94,17 +94,17 @@ fn a_worker_stuck_on_a_dead_token_fails_the_push_and_says_why() {
         scene.github.revoke_all();
         scene.home.commit("app", "file", b"content");
 
-        let first = push(&scene);
-        first.assert_fails();
-        first.mentions("[token-rejected]").never_says(&stuck).within(..30 * SECOND);
+        push(&scene)
+            .assert_fails()
+            .mentions("[token-rejected]")
+            .never_says(&stuck)
+            .within(..30 * SECOND);
         assert!(scene.github.requests().len() <= 6, "{:?}", scene.github.requests());
         assert!(scene.calls() <= 3);
 
         scene.worker.forget_calls();
         for _ in 0..3 {
-            let next = push(&scene);
-            next.assert_fails();
-            next.mentions("[token-rejected]");
+            push(&scene).assert_fails().mentions("[token-rejected]");
         }
         assert!(scene.calls() <= 1, "no more than once a minute");
 
@@ -132,9 +132,7 @@ fn a_command_whose_second_token_is_refused_too_says_so() {
     for git in healing_gits() {
         let scene = Scene::cloned(&git);
         scene.github.set_replication_lag(10 * MINUTE);
-        let failed = scene.push("file");
-        failed.assert_fails();
-        failed.mentions("rejected the token twice within this command");
+        scene.push("file").assert_fails().mentions("rejected the token twice within this command");
     }
 }
 
@@ -144,10 +142,10 @@ fn with_a_git_that_cannot_heal_one_push_fails_and_says_so_and_the_next_succeeds(
         let scene = settled(&git);
         scene.home.commit("app", "file", b"content");
         scene.github.revoke_all();
-        let first = push(&scene);
-        first.assert_fails();
-        first.mentions("the worker will be asked for another: run the command again");
-        first.mentions("[token-rejected]");
+        push(&scene)
+            .assert_fails()
+            .mentions("the worker will be asked for another: run the command again")
+            .mentions("[token-rejected]");
         push(&scene).assert_ok();
         assert_eq!(scene.calls(), 1);
     }

@@ -118,8 +118,7 @@ fn an_address_in_the_clear_or_that_is_none_is_refused_without_repeating_its_pass
 fn a_trailing_slash_and_a_path_are_part_of_the_address_as_one_would_expect() {
     let mut scene = Scene::new();
     scene.home.set("GASTOWN_API_URL", &format!("{}/", scene.worker.url()));
-    let first = scene.get();
-    first.answers(&scene.current());
+    scene.get().answers(&scene.current());
     let heard = Bystander::start();
     scene.home.set("GASTOWN_API_URL", &format!("http://{}/base/", heard.address()));
     scene.get().assert_fails();

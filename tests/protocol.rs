@@ -120,8 +120,7 @@ fn store_does_nothing_at_all() {
 #[test]
 fn capability_tells_in_gits_own_form() {
     let scene = Scene::new();
-    let ran = scene.home.helper(&["capability"], "");
-    ran.prints("version 0\ncapability state\n");
+    scene.home.helper(&["capability"], "").prints("version 0\ncapability state\n");
     assert_eq!(scene.worker.calls().len(), 0);
 }
 

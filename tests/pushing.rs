@@ -122,8 +122,7 @@ fn a_worker_that_is_down_costs_one_warning_near_the_end_of_the_token_and_none_be
             if *minutes <= 20 {
                 ran.prints("");
             } else {
-                ran.assert_ok();
-                ran.warned(&["warning: ", "[worker-unreachable]"]);
+                ran.assert_ok().warned(&["warning: ", "[worker-unreachable]"]);
                 assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
             }
             assert_arrived(&scene);
@@ -156,9 +155,7 @@ fn without_a_token_a_push_fails_at_once_with_one_message_and_no_prompt() {
         assert_eq!(scene.github.refused_tokens(), 0);
 
         scene.home.set("GASTOWN_ON_FAILURE", "next");
-        let ran = scene.push("next");
-        ran.assert_fails();
-        ran.warned(&["error: ", "[worker-unreachable]"]);
+        scene.push("next").assert_fails().warned(&["error: ", "[worker-unreachable]"]);
         assert!(asked.exists(), "the next one is asked only if wanted");
     }
 }

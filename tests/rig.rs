@@ -125,8 +125,11 @@ fn an_id_that_could_steer_a_url_or_a_file_name_is_refused() {
 
 #[test]
 fn the_mayor_outside_of_any_rig_is_told_where_to_go() {
-    let ran = mayor(&Git::newest()).get();
-    ran.quits("rig-not-found").mentions("mayor-town-1").mentions("worktree");
+    mayor(&Git::newest())
+        .get()
+        .quits("rig-not-found")
+        .mentions("mayor-town-1")
+        .mentions("worktree");
 }
 
 #[test]
@@ -138,8 +141,11 @@ fn unknown_rig_is_told_with_where_its_id_comes_from() {
     // The directory overrules it.
     ran.never_says("set GASTOWN_RIG_ID");
     scene.home.set("GASTOWN_RIG_ID", "rig-8");
-    let ran = get_in(&scene, ".", &[]);
-    ran.quits("rig-not-found").mentions("from GASTOWN_RIG_ID").mentions("set GASTOWN_RIG_ID");
-    let ran = get_in(&scene, ".", &["--rig", "rig-7"]);
-    ran.mentions("from --rig").mentions("give --rig another id");
+    get_in(&scene, ".", &[])
+        .quits("rig-not-found")
+        .mentions("from GASTOWN_RIG_ID")
+        .mentions("set GASTOWN_RIG_ID");
+    get_in(&scene, ".", &["--rig", "rig-7"])
+        .mentions("from --rig")
+        .mentions("give --rig another id");
 }

@@ -71,8 +71,7 @@ fn git_is_left_alone_with_a_foreign_host() {
     for git in Git::all() {
         let (scene, foreign) = (Scene::careless(&git), Town::start());
         let ran = scene.home.git(&["clone", "--quiet", &foreign.github.url(REPOSITORY)]);
-        ran.assert_fails();
-        ran.mentions("could not read Username");
+        ran.assert_fails().mentions("could not read Username");
         assert_eq!((ran.warnings().len(), scene.worker.calls().len()), (0, 0), "{ran:?}");
         assert!(foreign.github.requests().iter().all(|request| request.token.is_none()));
     }

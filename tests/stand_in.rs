@@ -87,7 +87,7 @@ fn every_refusal_is_worded_as_in_the_contract() {
 }
 
 #[test]
-fn a_git_token_comes_bare_long_and_opaque() {
+fn a_git_token_comes_bare_opaque_and_long_unless_told_otherwise() {
     let town = Town::start();
     let answer = granted(&town, RIG);
     let [token] = &town.worker.minted_for(RIG)[..] else { panic!("one token minted") };
@@ -95,6 +95,8 @@ fn a_git_token_comes_bare_long_and_opaque() {
     assert_eq!(town.github.judge(token), Verdict::Live);
     assert!((480..560).contains(&token.len()), "{} characters: {token}", token.len());
     assert!(token.starts_with("ghs_") && ['.', '-', '_'].iter().all(|it| token.contains(*it)));
+    town.worker.set_short_tokens();
+    assert_eq!(town.worker.prime(RIG, SECOND).len(), 40, "as before April 2026");
 }
 
 #[test]

@@ -74,9 +74,7 @@ fn an_empty_variable_counts_as_unset_and_the_trace_says_so() {
         assert_eq!(ran.stderr.lines().filter(told).count(), 1, "{name}\n{ran:?}");
     }
     scene.home.set("GASTOWN_API_URL", "");
-    let ran = scene.get();
-    ran.quits("config-missing");
-    ran.mentions("GASTOWN_API_URL is unset");
+    scene.get().quits("config-missing").mentions("GASTOWN_API_URL is unset");
 }
 
 #[test]
@@ -134,8 +132,7 @@ fn an_instance_in_the_clear_gets_no_token() {
         .home
         .set("GITLAB_TOKEN", "glpat-mine")
         .set("GITLAB_INSTANCE_URL", "http://gitlab.example");
-    let ran = scene.home.helper(&["get"], "protocol=http\nhost=gitlab.example\n\n");
-    ran.prints("");
+    scene.home.helper(&["get"], "protocol=http\nhost=gitlab.example\n\n").prints("");
     ask(&scene, "gitlab.example").prints("");
 }
 

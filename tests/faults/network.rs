@@ -215,18 +215,18 @@ fn a_proxy_that_is_down_or_lies_is_named_without_its_password() {
     });
     let (listener, port) = listener();
     drop(listener);
-    let refused = beyond_proxy(port).get();
-    refused.quits("worker-unreachable").mentions("HTTPS_PROXY");
-    refused.never_says("sesame");
+    beyond_proxy(port)
+        .get()
+        .quits("worker-unreachable")
+        .mentions("HTTPS_PROXY")
+        .never_says("sesame");
 }
 
 #[test]
 fn a_proxys_address_that_is_none_is_not_repeated() {
     let mut scene = beyond_proxy(1);
     scene.home.set("HTTPS_PROXY", "http://smith:sesame@");
-    let ran = scene.get();
-    ran.quits("config-missing").mentions("HTTPS_PROXY");
-    ran.never_says("sesame");
+    scene.get().quits("config-missing").mentions("HTTPS_PROXY").never_says("sesame");
 }
 
 #[test]

@@ -81,8 +81,7 @@ fn without_a_token_each_kind_of_delay_is_borne_for_so_long() {
         let ran = scene.get();
         // Two attempts at something that takes at most 4 s, or 13 s in all.
         ran.quits("timeout").mentions(phase).within(7 * SECOND..20 * SECOND);
-        let next = scene.get();
-        next.quits("timeout").mentions(phase).within(..4 * SECOND);
+        scene.get().quits("timeout").mentions(phase).within(..4 * SECOND);
         assert!(scene.calls() <= 2, "{what}");
     });
 }
@@ -147,8 +146,7 @@ fn sixty_without_a_token_share_one_process_patience() {
     }
     assert_eq!(scene.record("failure").expect("it is on record")["count"], 1);
     // Whoever comes next is told at once, with when it will be tried again.
-    let next = scene.get();
-    next.quits("timeout").mentions("will be tried again in").within(..2 * SECOND);
+    scene.get().quits("timeout").mentions("will be tried again in").within(..2 * SECOND);
     assert!(scene.calls() <= 2);
 }
 

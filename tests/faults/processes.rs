@@ -72,8 +72,8 @@ fn a_process_that_stands_still_costs_a_usable_token_three_seconds_at_most() {
             if *age == SOON {
                 ran.answers(&old).within(..2 * SECOND);
             } else {
-                ran.warns_of(&old, &[&format!("process {stopped} has been renewing")]);
-                ran.within(2 * SECOND..6 * SECOND);
+                ran.warns_of(&old, &[&format!("process {stopped} has been renewing")])
+                    .within(2 * SECOND..6 * SECOND);
             }
             assert_eq!(scene.calls(), 1);
             send(Signal::KILL, stopped);

@@ -112,9 +112,12 @@ fn the_first_failure_says_when_it_will_be_tried_again_and_how_at_once() {
     for refreshes in [true, false] {
         let (scene, _) = Scene::with_token(DEAD);
         scene.worker.go_down();
-        let first = scene.get();
-        first.quits("worker-unreachable").mentions("will be tried again in").mentions("refresh");
-        first.within(..4 * SECOND);
+        scene
+            .get()
+            .quits("worker-unreachable")
+            .mentions("will be tried again in")
+            .mentions("refresh")
+            .within(..4 * SECOND);
         scene.worker.come_up();
         scene.get().quits("worker-unreachable").mentions("will be tried again in");
         assert_eq!(scene.calls(), 0, "its time has not come");
