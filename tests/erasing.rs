@@ -53,7 +53,7 @@ fn a_young_token_that_a_hundred_fetches_erase_is_asked_about_once_and_a_minute_l
 }
 
 #[test]
-fn a_worker_that_insists_on_a_rejected_token_is_asked_once_a_minute_and_nobody_goes_without() {
+fn a_rejected_token_that_the_worker_repeats_is_served_and_asked_about_once_a_minute() {
     let (scene, old) = Scene::with_token(A_WHILE);
     scene.worker.stuck_on(&old);
     scene.erase(&old).assert_proper();

@@ -39,18 +39,18 @@ fn after_five_seconds_of_refusals_every_ask_succeeds() {
     }
 }
 
-/// An hour of each. The program pauses whenever a token seconds old is refused, so they run side by
-/// side.
+/// An hour of each, side by side; half of one where the program pauses for real, as it does whenever
+/// a token seconds old is refused.
 #[test]
 fn refusals_cost_at_most_20_calls_an_hour_and_break_no_other_ask() {
-    let hours: [fn() -> Scene; 3] = [
-        repository_that_always_refuses,
-        worker_that_mints_at_every_call,
-        hints_and_refusals_together,
+    let hours: [(fn() -> Scene, usize); 3] = [
+        (repository_that_always_refuses, 20),
+        (worker_that_mints_at_every_call, 10),
+        (hints_and_refusals_together, 20),
     ];
-    at_once(&hours, |hour| {
+    at_once(&hours, |(hour, most)| {
         let scene = hour();
-        assert!(scene.calls() <= 20, "{} calls", scene.calls());
+        assert!(scene.calls() <= *most, "{} calls", scene.calls());
     });
 }
 
@@ -68,7 +68,7 @@ fn repository_that_always_refuses() -> Scene {
 fn worker_that_mints_at_every_call() -> Scene {
     let scene = settled();
     let bad = Client::new(&scene).refusing();
-    for _ in 0..50 {
+    for _ in 0..25 {
         scene.worker.forget(RIG);
         assert_ne!(bad.command(), End::Nothing);
         scene.let_pass(72 * SECOND);

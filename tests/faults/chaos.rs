@@ -34,7 +34,7 @@ struct Tally {
 }
 
 #[test]
-fn whatever_is_killed_or_vanishes_every_answer_is_a_living_token() {
+fn every_answer_is_a_live_token_though_processes_are_killed_and_files_vanish() {
     let scene = Scene::with(short_lives());
     let (tally, is_over) = (Tally::default(), AtomicBool::new(false));
     let started = Instant::now();

@@ -222,7 +222,7 @@ const DAMAGES: [fn(&str) -> String; 8] = [
 ];
 
 #[test]
-fn a_damaged_entry_is_a_miss_and_with_the_worker_down_it_is_left_for_who_comes_next() {
+fn a_damaged_entry_is_a_miss_and_is_left_while_the_worker_is_down() {
     for damage in DAMAGES {
         let (scene, _) = Scene::with_token(FRESH);
         let entry = scene.path_of(".token.json").expect("it is cached");

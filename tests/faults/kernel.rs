@@ -78,7 +78,7 @@ fn faulty(fault: &str, age: Duration) -> Option<(Scene, String)> {
 }
 
 #[test]
-fn a_file_system_without_locks_is_no_obstacle() {
+fn a_file_system_without_locks_costs_calls_only() {
     for fault in ["no locks", "locks unsupported"] {
         let Some((scene, _)) = faulty(fault, DEAD) else { return };
         scene.get().answers(&scene.current());

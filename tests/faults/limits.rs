@@ -73,7 +73,7 @@ fn with_hardly_any_memory_there_is_no_half_an_answer() {
 }
 
 #[test]
-fn whoever_closes_the_answers_pipe_costs_nobody_anything() {
+fn stdout_that_is_closed_or_full_loses_no_token() {
     for (age, closed) in [
         (FRESH, "\"$HELPER\" get >&-"),
         (DEAD, "\"$HELPER\" get >&-"),
@@ -97,7 +97,7 @@ fn whoever_closes_the_answers_pipe_costs_nobody_anything() {
 }
 
 #[test]
-fn the_reason_is_told_even_where_nobody_reads_the_answer() {
+fn the_error_is_printed_even_if_stdout_is_not_read() {
     for closed in ["| true", ">/dev/full"] {
         let (scene, _) = Scene::with_token(DEAD);
         scene.worker.go_down();
@@ -144,7 +144,7 @@ fn input_that_cannot_be_read_is_told_and_ends_git() {
 }
 
 #[test]
-fn a_storm_of_signals_is_sat_out() {
+fn a_storm_of_signals_changes_nothing() {
     // The program handles the first; the others interrupt what the kernel is at.
     let storm = |request: &str| {
         format!(

@@ -139,7 +139,7 @@ impl Network {
 }
 
 #[test]
-fn whatever_is_said_of_ipv6_does_not_hide_ipv4() {
+fn a_failing_ipv6_lookup_does_not_hide_ipv4() {
     in_own_network(|network| {
         let without_a_route = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
         for (number, reply) in [

@@ -128,15 +128,15 @@ fn a_name_server_that_says_nothing_is_not_waited_for_without_end() {
 }
 
 #[test]
-fn sixty_processes_on_a_silent_worker_share_one_process_patience() {
+fn sixty_processes_on_a_silent_worker_share_one_timeout() {
     let herds: [fn(); 2] = [
-        sixty_without_a_token_share_one_process_patience,
+        sixty_without_a_token_share_one_timeout,
         sixty_with_a_token_near_its_end_do_not_wait_in_turn,
     ];
     at_once(&herds, |herd| herd());
 }
 
-fn sixty_without_a_token_share_one_process_patience() {
+fn sixty_without_a_token_share_one_timeout() {
     let (scene, _) = Scene::with_token(DEAD);
     scene.worker.answer_with(Script::Silence);
     let herd = scene.herd(60);

@@ -63,7 +63,7 @@ fn waiters_go_on_when_the_one_that_asks_for_them_is_killed() {
 }
 
 #[test]
-fn a_process_that_stands_still_costs_a_usable_token_three_seconds_at_most() {
+fn a_stopped_holder_delays_a_usable_token_by_three_seconds_at_most() {
     at_once(&[SOON, DUE], |age| {
         let (scene, old) = Scene::with_token(*age);
         while_one_asks(&scene, |stopped| {
@@ -82,7 +82,7 @@ fn a_process_that_stands_still_costs_a_usable_token_three_seconds_at_most() {
 }
 
 #[test]
-fn waiters_pass_by_one_that_stands_still_and_it_does_not_undo_what_they_got() {
+fn waiters_go_ahead_of_a_stopped_holder_which_does_not_replace_their_token() {
     let (scene, _) = Scene::with_token(DEAD);
     let resumed = while_one_asks(&scene, |stopped| {
         send(Signal::STOP, stopped);
@@ -108,7 +108,7 @@ fn waiters_pass_by_one_that_stands_still_and_it_does_not_undo_what_they_got() {
 }
 
 #[test]
-fn a_lock_file_that_is_deleted_costs_one_call_more_and_nothing_else() {
+fn a_deleted_lock_file_costs_one_call() {
     at_once(&[false, true], |stops| {
         let (scene, _) = Scene::with_token(DEAD);
         let first = while_one_asks(&scene, |holder| {
@@ -128,7 +128,7 @@ fn a_lock_file_that_is_deleted_costs_one_call_more_and_nothing_else() {
 }
 
 #[test]
-fn a_newer_entry_ends_every_wait_whoever_wrote_it() {
+fn a_newer_entry_ends_every_wait() {
     let (mut scene, _) = Scene::with_token(DEAD);
     let (elsewhere, newer) = (scene.home.path().join("elsewhere"), scene.current());
     let place = elsewhere.to_string_lossy();

@@ -82,7 +82,7 @@ fn the_worker_may_ask_for_patience_and_gets_five_minutes_at_most() {
 }
 
 #[test]
-fn changed_settings_are_tried_at_once_and_one_agents_failure_silences_no_other() {
+fn changed_settings_are_tried_at_once_and_one_agents_failure_is_not_anothers() {
     type Wrong = fn(&Worker) -> String;
     let settings: [(&str, Wrong, &str); 3] = [
         (
@@ -164,7 +164,7 @@ fn fifty_waiters_on_a_refused_container_token_cost_one_call() {
 }
 
 #[test]
-fn what_failed_while_others_waited_is_their_answer_even_if_it_may_be_tried_again_at_once() {
+fn a_failure_ends_the_wait_of_others_even_if_a_retry_is_allowed_at_once() {
     let (mut scene, _) = Scene::with_token(DEAD);
     scene.trace_to_file();
     scene.worker.answer_with(Script::status(429, &[("Retry-After", "0")], ""));

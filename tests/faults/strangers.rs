@@ -68,14 +68,14 @@ fn assert_is_passed_by(what: &str, swap: impl Fn(&Path)) {
 }
 
 #[test]
-fn a_stranger_in_the_place_of_an_entry_is_passed_by_with_a_warning() {
+fn a_foreign_file_in_place_of_an_entry_is_ignored_with_a_warning() {
     for (what, swap) in STRANGERS {
         assert_is_passed_by(what, swap);
     }
 }
 
 #[test]
-fn another_users_file_is_passed_by_with_a_warning() {
+fn another_users_file_is_ignored_with_a_warning() {
     if !rustix::process::geteuid().is_root() {
         return crate::town::skip("only root can make a file that belongs to somebody else");
     }
