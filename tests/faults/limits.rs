@@ -128,7 +128,7 @@ fn input_that_does_not_block_is_waited_for() {
         "mkfifo pipe
         {{ sleep 1; printf '%s' '{request}'; }} >pipe &
         exec <pipe
-        python3 -c 'import os; os.set_blocking(0, False)'
+        dd count=0 iflag=nonblock status=none
         \"$HELPER\" get"
     );
     scene.shell(&script).answers(&scene.current());
