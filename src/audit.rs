@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::Context;
 use crate::clock;
-use crate::config::agent;
+use crate::config::variable;
 use crate::credential::{Credential, NoCredential};
 use crate::messages::open_log;
 
@@ -74,22 +74,19 @@ impl Context<'_> {
     ) {
         let Some(path) = &self.settings.audit_log else { return };
         let now = clock::now();
-        let failed = match verdict {
-            Verdict::Failed(name) => Some(name.as_str()),
-            _ => None,
-        };
         let first_seen = subject.and_then(|subject| subject.first_seen);
         let line = Line {
             time: now.to_rfc3339(),
             pid: std::process::id(),
-            agent: agent::id().map(|id| self.messages.clean(&id)),
+            agent: variable("GASTOWN_AGENT_ID").map(|id| self.messages.clean(&id)),
             town: self.settings.town.value().map(Id::as_str),
             rig: self.settings.rig.value().map(Id::as_str),
             host: host.to_string(),
             operation,
             outcome: verdict.as_str(),
-            error: failed,
+            error: if let Verdict::Failed(name) = verdict { Some(name) } else { None },
             source: subject.and_then(|subject| subject.source),
+            token_hash: subject.map(|subject| subject.token.hash().prefix()),
             hashed_token: subject.map(|subject| subject.token.audit_hash()),
             age: first_seen.map(|first_seen| now.since(first_seen).as_secs()),
             ms: self.clock.running().as_millis(),
@@ -120,8 +117,10 @@ struct Line<'a> {
     operation: &'a str,
     outcome: &'a str,
     /// The stable name of the error.
-    error: Option<&'a str>,
+    error: Option<Name>,
     source: Option<&'a str>,
+    /// As in the status, the trace and the messages.
+    token_hash: Option<&'a str>,
     /// As in GitHub's audit log.
     hashed_token: Option<String>,
     /// For how many seconds this machine has known the token.

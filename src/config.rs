@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "the one place for environment and config file")]
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use git_credential_gastown::failure::{Failure, Name, Retry};
@@ -21,9 +22,8 @@ use key::Key;
 pub(crate) use readers::is_default_host;
 pub(crate) use setting::{Origin, Setting};
 use sources::Sources;
-pub(crate) use surroundings::{Surroundings, is_executable};
+pub(crate) use surroundings::{Surroundings, variable};
 
-pub(crate) mod agent;
 mod helper_lines;
 mod key;
 mod readers;
@@ -75,7 +75,7 @@ pub(crate) struct Settings {
     pub hosts_to_set_up: Vec<Host>,
     /// Where the hosts, the cache's directory and what to do on failure come from, if from
     /// anywhere.
-    pub origins: Vec<(&'static str, Option<Origin>)>,
+    pub origins: [Option<Origin>; 3],
     /// The config file that was looked for.
     pub config_file: Option<PathBuf>,
     pub gitlab: GitLab,
@@ -163,39 +163,32 @@ impl Settings {
 
     /// Reads everything once.
     fn load(given: &Given<'_>) -> Self {
-        let mut sources = Sources::open(given);
-        let sources = &mut sources;
+        let sources = &mut Sources::open(given);
         let gitlab = readers::gitlab(sources);
         let hosts = readers::hosts(sources, given, &gitlab);
-        let (cache_candidates, cache_origin) = readers::cache_candidates(sources);
-        let (on_failure, on_failure_origin) = readers::on_failure(sources);
+        let cache_dir = sources.optional(&Key::CACHE_DIR, readers::absolute);
+        let on_failure = sources.optional(&Key::ON_FAILURE, readers::on_failure);
         let proxy = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
         let proxy = proxy
             .into_iter()
             .find_map(|name| sources.secret(&Key::of_variable(name)).value().cloned());
         Self {
             other_secrets: readers::other_secrets(sources, proxy.as_ref()),
-            api_url: sources
-                .text(&Key::API_URL)
-                .parse(|text| ApiUrl::parse(&text).map_err(str::to_owned)),
-            town: sources.text(&Key::TOWN).parse(readers::parse_id),
+            api_url: sources.needed(&Key::API_URL, readers::api_url),
+            town: sources.needed(&Key::TOWN, readers::id),
             rig: readers::rig(sources, given.directory),
             hosts: hosts.served,
             listed_hosts: hosts.listed,
             hosts_to_set_up: hosts.to_set_up,
-            origins: vec![
-                ("hosts", hosts.origin),
-                ("cache", cache_origin),
-                ("on failure", on_failure_origin),
-            ],
+            origins: [hosts.origin, cache_dir.origin().cloned(), on_failure.origin().cloned()],
             config_file: sources.config_file.take(),
             gitlab,
-            container_token: sources.secret(&Key::of_variable("GASTOWN_CONTAINER_TOKEN")),
-            container_token_file: sources.path(&Key::CONTAINER_TOKEN_FILE),
+            container_token: sources.needed(&Key::CONTAINER_TOKEN, readers::secret),
+            container_token_file: sources.needed(&Key::CONTAINER_TOKEN_FILE, readers::path),
             static_tokens: readers::static_tokens(sources),
-            cache_candidates,
-            on_failure,
-            audit_log: readers::audit_log(sources),
+            cache_candidates: readers::cache_candidates(sources, cache_dir.value()),
+            on_failure: on_failure.value().copied().unwrap_or(OnFailure::Quit),
+            audit_log: sources.optional(&Key::AUDIT_LOG, readers::absolute).value().cloned(),
             proxy,
             no_proxy: ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| sources.variable(name)),
             certificates: readers::certificates(sources),
@@ -271,21 +264,20 @@ impl Settings {
         Some(statics.find(|candidate| candidate.token.value().is_some_and(is_it))?.name)
     }
 
-    /// The container JWTs at hand. The file is read anew each time, so that a rotated one takes
-    /// effect; what it holds comes back with why it cannot be used.
+    /// The container JWTs that are set, and why others cannot be used. The file is read anew each
+    /// time, so that a rotated one takes effect.
     pub(crate) fn container_tokens(&self) -> (Vec<ContainerToken>, Option<String>) {
-        let mut tokens = Vec::new();
-        let mut fault = None;
+        let (mut tokens, mut faults) = (Vec::new(), Vec::from_iter(self.container_token.fault()));
         if let Some(path) = self.container_token_file.value() {
             match readers::read_secret(path) {
                 Ok(secret) => tokens.push(ContainerToken::new(secret, Source::File)),
-                Err(why) => fault = Some(format!("container token file {path:?}: {why}")),
+                Err(why) => faults.push(format!("container token file {path:?}: {why}")),
             }
         }
         if let Some(secret) = self.container_token.value() {
             tokens.push(ContainerToken::new(secret.clone(), Source::Environment));
         }
-        (tokens, fault)
+        (tokens, Some(faults.join("; ")).filter(|faults| !faults.is_empty()))
     }
 
     /// Names the configured container JWTs: a refusal of them says nothing about others.
@@ -299,7 +291,14 @@ impl Settings {
 /// Where the trace goes, and what is wrong with `GASTOWN_TRACE` if anything is. Told before all
 /// other settings, by the environment and the command line alone.
 pub(crate) fn trace_to(verbose: bool) -> (TraceTo, Option<&'static str>) {
-    readers::trace_to(std::env::var_os("GASTOWN_TRACE").as_deref(), verbose)
+    let otherwise = if verbose { TraceTo::Stderr } else { TraceTo::Nowhere };
+    let Some(value) = std::env::var_os(Key::TRACE.variable) else { return (otherwise, None) };
+    match value.as_bytes() {
+        b"" | b"0" | b"false" => (otherwise, None),
+        b"1" | b"true" => (TraceTo::Stderr, None),
+        [b'/', ..] => (TraceTo::File(PathBuf::from(value)), None),
+        _ => (otherwise, Some("GASTOWN_TRACE is ignored: neither 1 nor an absolute path")),
+    }
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ impl Credential {
         }
     }
 
-    fn of_entry(entry: Entry, source: &'static str, policy: &Policy) -> Self {
+    pub(crate) fn of_entry(entry: Entry, source: &'static str, policy: &Policy) -> Self {
         let Outlook { least, most, .. } = outlook(&entry, policy);
         Self {
             username: TOKEN_USER,
@@ -67,6 +67,11 @@ impl Credential {
             source,
             may_heal: true,
         }
+    }
+
+    /// Whether the worker handed it out, now or before.
+    pub(crate) fn is_workers(&self) -> bool {
+        ["worker", "cache"].contains(&self.source)
     }
 }
 

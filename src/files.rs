@@ -6,15 +6,15 @@ use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use rustix::fs::{
     AtFlags, CWD, Dir, DirEntry, FileType, FlockOperation, Gid, Mode, OFlags, Stat, Uid, fchmod,
-    fchown, flock, fstat, linkat, mkdirat, openat, readlinkat, renameat, statat, symlinkat,
+    fchown, flock, fstat, fsync, linkat, mkdirat, openat, readlinkat, renameat, statat, symlinkat,
     unlinkat,
 };
 use rustix::io::Errno;
@@ -22,9 +22,9 @@ use rustix::process::geteuid;
 
 /// A directory that may be searched but not listed can only be opened like this.
 #[cfg(target_os = "linux")]
-const SEARCH: OFlags = OFlags::PATH;
+pub(crate) const SEARCH: OFlags = OFlags::PATH;
 #[cfg(not(target_os = "linux"))]
-const SEARCH: OFlags = OFlags::RDONLY;
+pub(crate) const SEARCH: OFlags = OFlags::RDONLY;
 const NEW_DESCRIPTOR: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC);
 const NO_LINK: OFlags = OFlags::DIRECTORY.union(NEW_DESCRIPTOR);
 /// As many as Linux follows.
@@ -35,7 +35,7 @@ const LONGEST_FILE: u64 = 16 * 1024 * 1024;
 /// An open directory. The path is where it was found, for messages.
 #[derive(Clone, Debug)]
 pub(crate) struct Directory {
-    fd: Rc<OwnedFd>,
+    pub fd: Rc<OwnedFd>,
     pub path: PathBuf,
 }
 
@@ -83,11 +83,14 @@ impl Directory {
         let made = mkdirat(&self.fd, name, Mode::RWXU);
         made.with_context(|| format!("cannot write to directory {:?}", self.path))?;
         let made = self.enter(name)?;
-        let stat = made.stat()?;
-        if stat.st_uid != geteuid().as_raw() || stat.st_mode & 0o077 != 0 {
-            bail!("{:?} was made by somebody else", made.path);
-        }
+        ensure!(made.is_private(), "others can change {:?}", made.path);
         Ok(made)
+    }
+
+    /// Whether only the user of this process can enter it.
+    pub(crate) fn is_private(&self) -> bool {
+        let is_own = |stat: Stat| stat.st_uid == geteuid().as_raw() && stat.st_mode & 0o077 == 0;
+        self.stat().is_ok_and(is_own)
     }
 
     pub(crate) fn stat(&self) -> Result<Stat> {
@@ -136,37 +139,36 @@ impl Directory {
         Ok(Some(Snapshot { bytes, stat }))
     }
 
-    /// Writes a file that was not there before, which only its owner can read; then gives it the
-    /// owner and the permissions of another.
-    pub(crate) fn write_new(
-        &self,
-        name: &OsStr,
-        bytes: &[u8],
-        attributes: Option<(&Stat, u32)>,
-    ) -> Result<()> {
-        let write = || -> std::io::Result<()> {
-            let flags = NEW_DESCRIPTOR | OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-            let mut file = File::from(openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)?);
-            file.write_all(bytes)?;
-            if let Some((owner, mode)) = attributes {
-                let own = fstat(&file)?;
-                // Only root can change the owner, and only root needs to.
-                if geteuid().is_root() && (own.st_uid, own.st_gid) != (owner.st_uid, owner.st_gid) {
-                    let (user, group) = (Uid::from_raw(owner.st_uid), Gid::from_raw(owner.st_gid));
-                    fchown(&file, Some(user), Some(group))?;
-                }
-                fchmod(&file, Mode::from_raw_mode(mode & 0o777))?;
-            }
-            file.sync_all()
-        };
-        write().with_context(|| self.unwritable(name))
+    /// Writes a file that was not there before, which only its owner can read.
+    pub(crate) fn write_new(&self, name: impl AsRef<OsStr>, bytes: &[u8]) -> Result<()> {
+        let flags = NEW_DESCRIPTOR | OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        let fd = openat(&self.fd, name.as_ref(), flags, Mode::RUSR | Mode::WUSR);
+        let write = |mut file: File| file.write_all(bytes).and_then(|()| file.sync_all());
+        let written = fd.map_err(Into::into).and_then(|fd| write(fd.into()));
+        written.with_context(|| self.unwritable(name.as_ref()))
     }
 
-    /// Makes a second name for a file. Returns whether that name was free.
-    pub(crate) fn link(&self, name: &OsStr, second: &OsStr) -> Result<bool> {
-        match linkat(&self.fd, name, &self.fd, second, AtFlags::empty()) {
+    /// Gives a file in it that owner and these permissions, and has it written to the disk.
+    pub(crate) fn give(&self, name: &str, owner: &Stat, mode: u32) -> Result<()> {
+        let give = || -> rustix::io::Result<()> {
+            let file = openat(&self.fd, name, NEW_DESCRIPTOR | OFlags::RDONLY, Mode::empty())?;
+            let own = fstat(&file)?;
+            // Only root can change the owner, and only root needs to.
+            if geteuid().is_root() && (own.st_uid, own.st_gid) != (owner.st_uid, owner.st_gid) {
+                let (user, group) = (Uid::from_raw(owner.st_uid), Gid::from_raw(owner.st_gid));
+                fchown(&file, Some(user), Some(group))?;
+            }
+            fchmod(&file, Mode::from_raw_mode(mode & 0o777))?;
+            fsync(&file)
+        };
+        give().with_context(|| self.unwritable(name.as_ref()))
+    }
+
+    /// Makes a second name, in another directory, for a file. Returns whether that name was free.
+    pub(crate) fn link(&self, name: &str, place: &Self, second: &OsStr) -> Result<bool> {
+        match linkat(&self.fd, name, &place.fd, second, AtFlags::empty()) {
             Err(Errno::EXIST) => Ok(false),
-            linked => linked.map(|()| true).with_context(|| self.unwritable(second)),
+            linked => linked.map(|()| true).with_context(|| place.unwritable(second)),
         }
     }
 
@@ -229,12 +231,6 @@ impl Directory {
     }
 }
 
-impl AsFd for Directory {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
-}
-
 pub(crate) fn same(one: &Stat, other: &Stat) -> bool {
     (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
@@ -266,30 +262,20 @@ pub(crate) fn resolve(path: &Path) -> Result<(Directory, OsString)> {
                 waiting.push_front(word);
             }
         } else if waiting.is_empty() {
-            check_link_owner(&place, &name, link_owner, path)?;
+            if let Some(owner) = link_owner {
+                let is_theirs = |stat: Stat| stat.st_uid == owner;
+                let target = place.path.join(&name);
+                ensure!(
+                    is_theirs(place.stat()?) && place.stat_of(&name).is_none_or(is_theirs),
+                    "{path:?} leads through a link of user {owner} to {target:?}, which is not theirs"
+                );
+            }
             return Ok((place, name));
         } else {
             place = place.enter(&name)?;
         }
     }
     bail!("{path:?} names no file");
-}
-
-fn check_link_owner(
-    place: &Directory,
-    name: &OsStr,
-    link_owner: Option<u32>,
-    path: &Path,
-) -> Result<()> {
-    let Some(link_owner) = link_owner else { return Ok(()) };
-    let file = place.stat_of(name);
-    if place.stat()?.st_uid != link_owner || file.is_some_and(|stat| stat.st_uid != link_owner) {
-        let target = place.path.join(name);
-        bail!(
-            "{path:?} leads through a link of user {link_owner} to {target:?}, which is not theirs"
-        );
-    }
-    Ok(())
 }
 
 fn root() -> Result<Directory> {

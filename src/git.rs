@@ -6,6 +6,7 @@
 
 use std::ffi::OsStr;
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -13,20 +14,21 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use anyhow::ensure;
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::git_config::{Line, read_listing};
 use git_credential_gastown::helper_line::word;
 use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::process::{Pid, Signal, fchdir, kill_process_group};
+use rustix::process::{Pid, Signal, fchdir, geteuid, kill_process_group};
 use zeroize::Zeroizing;
 
 use crate::config::Surroundings;
-use crate::files::Directory;
+use crate::files::{Directory, SEARCH};
 
 /// Reading what a command can do without. A pipe that the configuration includes takes for ever.
-const GLANCE: Duration = Duration::from_secs(2);
+pub(crate) const GLANCE: Duration = Duration::from_secs(2);
 /// Reading or writing a configuration file.
-const QUICK: Duration = Duration::from_secs(10);
+pub(crate) const QUICK: Duration = Duration::from_secs(10);
 /// A command that asks this helper, and maybe a server.
 const PATIENT: Duration = Duration::from_secs(40);
 
@@ -46,6 +48,9 @@ const SECRETS: [&str; 8] = [
 const REPOSITORY: [&str; 5] =
     ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX"];
 
+/// Settings beside those of the files.
+const CONFIGURATION: [&str; 2] = ["GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS"];
+
 const LISTING: &[&str] = &["-z", "--show-scope", "--show-origin", "--list"];
 
 /// A git to run.
@@ -54,11 +59,11 @@ pub(crate) struct Git {
     directory: Option<PathBuf>,
 }
 
-/// A directory that git keeps a repository in.
-pub(crate) enum Repository {
-    Whole(Directory),
-    /// What it keeps for one of its worktrees, in `worktrees/<name>`.
-    OfWorktree(Directory),
+/// A directory that git keeps a repository in, or one of its worktrees.
+pub(crate) struct Repository {
+    pub own: Directory,
+    /// The path from it to what all worktrees share.
+    pub common: &'static str,
 }
 
 /// What it said. Its output may hold a secret.
@@ -73,13 +78,9 @@ impl Git {
     /// If there is none on `PATH`.
     pub(crate) fn find(surroundings: &Surroundings) -> Result<Self, Failure> {
         let directory = surroundings.directory.clone();
-        match surroundings.find("git") {
-            Some(path) => Ok(Self { path, directory }),
-            None => {
-                let advice = "install git, or add its directory to PATH";
-                Err(failure("git was not found on PATH".to_owned(), advice))
-            }
-        }
+        let advice = "install git, or add its directory to PATH";
+        let lack = || setup_failed("git was not found on PATH", advice);
+        surroundings.find("git").map(|path| Self { path, directory }).ok_or_else(lack)
     }
 
     /// Runs a command that has nothing to do with credentials.
@@ -87,9 +88,7 @@ impl Git {
     /// # Errors
     /// If it cannot be started, or does not end.
     pub(crate) fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Result<Said, Failure> {
-        let mut command = self.command_here(arguments);
-        without(&mut command, &SECRETS);
-        finish(command, b"", QUICK)
+        Run::new(self.command_here(arguments, &SECRETS)).finish()
     }
 
     /// Runs a command that asks this helper, which needs its environment, and maybe a server, over
@@ -102,24 +101,44 @@ impl Git {
         arguments: &[A],
         input: &[u8],
     ) -> Result<Said, Failure> {
-        let mut command = self.command_here(arguments);
+        let mut command = self.command_here(arguments, &[]);
         command.env("GIT_ALLOW_PROTOCOL", "http:https");
-        finish(command, input, PATIENT)
+        Run { input, limit: PATIENT, ..Run::new(command) }.finish()
     }
 
-    /// Changes a configuration file. Git reads no other one and looks for no repository. `shown` is
-    /// what messages name.
+    /// Every line that is in effect where this process runs.
     ///
     /// # Errors
-    /// If git did not do it: its own words.
-    pub(crate) fn edit(
-        &self,
-        path: &Path,
-        arguments: &[&str],
-        shown: &Path,
-    ) -> Result<(), Failure> {
-        let said = finish(self.config_of(path.as_os_str(), arguments), b"", QUICK)?;
-        if said.succeeded { Ok(()) } else { Err(refused(shown, &said)) }
+    /// If git cannot read it, or not within that time.
+    pub(crate) fn lines_here(&self, limit: Duration) -> Result<Vec<Line>, Failure> {
+        let command = self.command_here(&[&["config"], LISTING].concat(), &SECRETS);
+        Run { limit, ..Run::new(command) }.list(None)
+    }
+
+    /// Every line that is in effect in a repository, whoever owns it; or outside of all.
+    ///
+    /// # Errors
+    /// If git cannot read it, or takes it for no repository.
+    pub(crate) fn lines_for(&self, repository: Option<&Repository>) -> Result<Vec<Line>, Failure> {
+        let place = repository.map(|repository| &repository.own);
+        let run = |arguments: &[&str]| {
+            let mut command = self.command(arguments, &[&SECRETS[..], &REPOSITORY].concat());
+            command.env("GIT_DIR", repository.map_or("/dev/null", |_| "."));
+            // A file `commondir` could lead anywhere.
+            repository.iter().for_each(|it| _ = command.env("GIT_COMMON_DIR", it.common));
+            Run { place, ..Run::new(command) }
+        };
+        if let Some(Directory { path, .. }) = place
+            && !run(&["rev-parse", "--git-common-dir"]).finish()?.succeeded
+        {
+            let what = format!("git takes {path:?} for no repository");
+            let path = word(&path.to_string_lossy());
+            return Err(setup_failed(
+                what,
+                &format!("to see why, run: git --git-dir {path} rev-parse"),
+            ));
+        }
+        run(&[&["config"], LISTING].concat()).list(None)
     }
 
     /// Every line of a configuration file, without what it includes. `path` is for messages.
@@ -129,7 +148,7 @@ impl Git {
     pub(crate) fn lines_in(&self, bytes: &[u8], path: &Path) -> Result<Vec<Line>, Failure> {
         // Relative includes of a file that comes through a pipe cannot be found.
         let command = self.config_of("-".as_ref(), &[&["--no-includes"], LISTING].concat());
-        finish(command, bytes, QUICK)?.lines().map_err(|said| refused(path, &said))
+        Run { input: bytes, ..Run::new(command) }.list(Some(path))
     }
 
     /// Every line of a configuration file, with what it includes.
@@ -138,74 +157,50 @@ impl Git {
     /// If git cannot read it.
     pub(crate) fn lines_with_includes(&self, path: &Path) -> Result<Vec<Line>, Failure> {
         let command = self.config_of(path.as_os_str(), &[&["--includes"], LISTING].concat());
-        finish(command, b"", QUICK)?.lines().map_err(|said| refused(path, &said))
+        Run::new(command).list(Some(path))
     }
 
-    /// Every line that is in effect in a repository, whoever owns it; or outside of all.
+    /// Changes the configuration file of that name in a directory; `shown` is what messages name.
     ///
     /// # Errors
-    /// If git cannot read it, or takes it for no repository.
-    pub(crate) fn lines_for(&self, repository: Option<&Repository>) -> Result<Vec<Line>, Failure> {
-        let run = |words: &[&str]| {
-            let mut command = self.plain_command(words);
-            command.env("GIT_DIR", if repository.is_some() { "." } else { "/dev/null" });
-            match repository {
-                // A file `commondir` could lead anywhere.
-                Some(Repository::Whole(_)) => command.env("GIT_COMMON_DIR", "."),
-                Some(Repository::OfWorktree(_)) => command.env("GIT_COMMON_DIR", "../.."),
-                None => &mut command,
-            };
-            finish_in(repository.map(Repository::own), command, b"", QUICK)
-        };
-        if let Some(repository) = repository
-            && !run(&["rev-parse", "--git-common-dir"])?.succeeded
-        {
-            let path = &repository.own().path;
-            let what = format!("git takes {path:?} for no repository");
-            let path = word(&path.to_string_lossy());
-            return Err(failure(what, &format!("to see why, run: git --git-dir {path} rev-parse")));
-        }
-        run(&[&["config"], LISTING].concat())?.lines().map_err(|said| unreadable(&said))
-    }
-
-    /// Every line that is in effect where this process runs.
-    ///
-    /// # Errors
-    /// If git cannot read it.
-    pub(crate) fn effective_lines(&self) -> Result<Vec<Line>, Failure> {
-        self.run(&[&["config"], LISTING].concat())?.lines().map_err(|said| unreadable(&said))
+    /// If git did not do it: its own words. Without `/proc`, if others can move that directory.
+    pub(crate) fn edit(
+        &self,
+        place: &Directory,
+        name: &str,
+        arguments: &[&str],
+        shown: &Path,
+    ) -> anyhow::Result<()> {
+        // git makes a relative path absolute. This one leads to the directory by whatever name.
+        let here = Path::new("/proc/self/cwd");
+        let is_safe = here.exists() || place.path.ancestors().skip(1).all(is_fixed);
+        ensure!(is_safe, "others can have {shown:?} lead elsewhere, as /proc is not mounted");
+        let file = if here.exists() { here.join(name) } else { name.into() };
+        let command = self.config_of(file.as_os_str(), arguments);
+        let said = Run { place: Some(place), ..Run::new(command) }.finish()?;
+        if said.succeeded { Ok(()) } else { Err(said.unreadable(Some(shown)).into()) }
     }
 
     /// `git config` for that file and no other: not even one of the user's that is broken.
     fn config_of(&self, file: &OsStr, arguments: &[&str]) -> Command {
-        let mut command = self.plain_command(&[OsStr::new("config"), "--file".as_ref(), file]);
-        command.args(arguments);
-        command.env("GIT_DIR", "/dev/null").env("GIT_CONFIG_GLOBAL", "/dev/null");
-        command.env("GIT_CONFIG_NOSYSTEM", "1");
-        without(&mut command, &["GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS"]);
+        let withheld = [&SECRETS[..], &REPOSITORY, &CONFIGURATION].concat();
+        let mut command = self.command(&[OsStr::new("config"), "--file".as_ref(), file], &withheld);
+        command.args(arguments).env("GIT_DIR", "/dev/null");
+        command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
         command
     }
 
-    /// The same, for commands that can do without.
-    ///
-    /// # Errors
-    /// If git cannot read it, or not at once.
-    pub(crate) fn lines_at_a_glance(&self) -> Result<Vec<Line>, Failure> {
-        let mut command = self.command_here(&[&["config"], LISTING].concat());
-        without(&mut command, &SECRETS);
-        let said = finish(command, b"", GLANCE)?;
-        if said.succeeded { Ok(read_listing(&said.stdout)) } else { Err(unreadable(&said)) }
-    }
-
-    /// A command that needs no secret, in no repository yet.
-    fn plain_command<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Command {
-        let mut command = self.command(arguments);
-        without(&mut command, &SECRETS);
-        without(&mut command, &REPOSITORY);
+    /// In the working directory, which is known by its path.
+    fn command_here<A: AsRef<OsStr>>(&self, arguments: &[A], withheld: &[&str]) -> Command {
+        let mut command = self.command(arguments, withheld);
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
         command
     }
 
-    fn command<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Command {
+    /// Without the variables that are withheld.
+    fn command<A: AsRef<OsStr>>(&self, arguments: &[A], withheld: &[&str]) -> Command {
         let mut command = Command::new(&self.path);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A group of its own, so that what git starts ends with it; and nobody to ask.
@@ -214,32 +209,14 @@ impl Git {
         command.env("GIT_EDITOR", "printf %s");
         // Its words are read, so they must not be translated.
         command.env("LC_ALL", "C");
-        command
-    }
-
-    /// The same in the working directory, which is known by its path.
-    fn command_here<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Command {
-        let mut command = self.command(arguments);
-        if let Some(directory) = &self.directory {
-            command.current_dir(directory);
+        for name in withheld {
+            command.env_remove(name);
         }
         command
     }
 }
 
-impl Repository {
-    pub(crate) fn own(&self) -> &Directory {
-        let (Self::Whole(own) | Self::OfWorktree(own)) = self;
-        own
-    }
-}
-
 impl Said {
-    /// What a listing tells.
-    fn lines(self) -> Result<Vec<Line>, Self> {
-        if self.succeeded { Ok(read_listing(&self.stdout)) } else { Err(self) }
-    }
-
     /// The line that says what went wrong.
     pub(crate) fn complaint(&self) -> &str {
         let mut lines = self.stderr.lines();
@@ -247,78 +224,93 @@ impl Said {
         let verdict = lines.clone().find(is_verdict).or_else(|| lines.next_back());
         verdict.unwrap_or("it gave no reason")
     }
-}
 
-fn without(command: &mut Command, names: &[&str]) {
-    for name in names {
-        command.env_remove(name);
+    fn unreadable(&self, file: Option<&Path>) -> Failure {
+        let complaint = self.complaint();
+        let Some(path) = file else {
+            let what = format!("git cannot read its configuration: {complaint}");
+            return setup_failed(what, "correct the file that it names");
+        };
+        let what = format!("git cannot read or change {path:?}: {complaint}");
+        let path = word(&path.to_string_lossy());
+        setup_failed(what, &format!("to correct it, run: git config --file {path} --edit"))
     }
 }
 
-fn refused(path: &Path, said: &Said) -> Failure {
-    let what = format!("git cannot read or change {path:?}: {}", said.complaint());
-    let file = word(&path.to_string_lossy());
-    failure(what, &format!("to correct it, run: git config --file {file} --edit"))
+/// Whether others can rename nothing in a directory but what is theirs.
+fn is_fixed(directory: &Path) -> bool {
+    directory.metadata().is_ok_and(|found| {
+        let is_trusted = [0, geteuid().as_raw()].contains(&found.uid());
+        is_trusted && (found.mode() & 0o022 == 0 || found.mode() & 0o1000 != 0)
+    })
 }
 
-fn unreadable(said: &Said) -> Failure {
-    let what = format!("git cannot read its configuration: {}", said.complaint());
-    failure(what, "correct the file that it names")
-}
-
-fn failure(what: String, advice: &str) -> Failure {
+pub(crate) fn setup_failed(what: impl Into<String>, advice: &str) -> Failure {
     Failure::new(Name::SetupFailed, Retry::WhenMended, what, advice)
 }
 
-fn finish(command: Command, input: &[u8], limit: Duration) -> Result<Said, Failure> {
-    finish_in(None, command, input, limit)
-}
-
-fn finish_in(
-    directory: Option<&Directory>,
-    mut command: Command,
-    input: &[u8],
+/// A command, and how to run it.
+struct Run<'a> {
+    command: Command,
+    /// Where, if its path may lead elsewhere by now.
+    place: Option<&'a Directory>,
+    input: &'a [u8],
     limit: Duration,
-) -> Result<Said, Failure> {
-    let failed = |what: String| {
-        let advice = "run the command again; if it stays, run that git by hand";
-        Failure::new(Name::SetupFailed, Retry::AtOnce, what, advice)
-    };
-    let program = command.get_program().to_owned();
-    let not_run = |error: std::io::Error| failed(format!("cannot run {program:?}: {error}"));
-    let mut child = spawn(directory, &mut command).map_err(not_run)?;
-    let group = Pid::from_child(&child);
-    let stdin = child.stdin.take();
-    let (sender, receiver) = mpsc::channel();
-    let waiting = thread::Builder::new().spawn(move || sender.send(child.wait_with_output()));
-    waiting.map_err(not_run)?;
-    let ended = thread::scope(|scope| {
-        // If git does not read it all, its exit code says why.
-        // Dropped at once where there is nothing to write.
-        if let Some(mut stdin) = stdin.filter(|_| !input.is_empty()) {
-            scope.spawn(move || stdin.write_all(input));
-        }
-        let ended = receiver.recv_timeout(limit);
-        if ended.is_err() {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-        ended
-    });
-    match ended {
-        Ok(output) => output.map(Said::from).map_err(not_run),
-        Err(_) => Err(failed(format!("{program:?} did not end within {} s", limit.as_secs()))),
-    }
 }
 
-/// Starts it in a directory by descriptor, because its path may lead elsewhere by now.
-fn spawn(directory: Option<&Directory>, command: &mut Command) -> std::io::Result<Child> {
-    let Some(directory) = directory else { return command.spawn() };
-    let here = openat(CWD, ".", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-    fchdir(directory)?;
-    let child = command.spawn();
-    // Every other command is started in a directory by its path.
-    let _ = here.and_then(fchdir);
-    child
+impl<'a> Run<'a> {
+    fn new(command: Command) -> Self {
+        Self { command, place: None, input: b"", limit: QUICK }
+    }
+
+    /// Runs a listing of git's configuration, or of that file.
+    fn list(self, file: Option<&Path>) -> Result<Vec<Line>, Failure> {
+        let said = self.finish()?;
+        if said.succeeded { Ok(read_listing(&said.stdout)) } else { Err(said.unreadable(file)) }
+    }
+
+    fn finish(mut self) -> Result<Said, Failure> {
+        let program = self.command.get_program().to_owned();
+        let failed = |what: String| {
+            let advice = "run the command again; if it stays, run that git by hand";
+            Failure::new(Name::SetupFailed, Retry::AtOnce, what, advice)
+        };
+        let not_run = |error: std::io::Error| failed(format!("cannot run {program:?}: {error}"));
+        let mut child = self.spawn().map_err(not_run)?;
+        let group = Pid::from_child(&child);
+        let stdin = child.stdin.take();
+        let (sender, receiver) = mpsc::channel();
+        let waiting = thread::Builder::new().spawn(move || sender.send(child.wait_with_output()));
+        waiting.map_err(not_run)?;
+        let ended = thread::scope(|scope| {
+            // If git does not read it all, its exit code says why.
+            // Dropped at once where there is nothing to write.
+            if let Some(mut stdin) = stdin.filter(|_| !self.input.is_empty()) {
+                scope.spawn(move || stdin.write_all(self.input));
+            }
+            let ended = receiver.recv_timeout(self.limit);
+            if ended.is_err() {
+                let _ = kill_process_group(group, Signal::KILL);
+            }
+            ended
+        });
+        let limit = self.limit.as_secs();
+        match ended {
+            Ok(output) => output.map(Said::from).map_err(not_run),
+            Err(_) => Err(failed(format!("{program:?} did not end within {limit} s"))),
+        }
+    }
+
+    fn spawn(&mut self) -> std::io::Result<Child> {
+        let Some(place) = self.place else { return self.command.spawn() };
+        let flags = SEARCH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let here = openat(CWD, ".", flags, Mode::empty());
+        fchdir(&place.fd)?;
+        let child = self.command.spawn();
+        // Every other command is started in a directory by its path.
+        let _ = here.and_then(fchdir);
+        child
+    }
 }
 
 impl From<Output> for Said {

@@ -14,7 +14,7 @@ use crate::Context;
 use crate::cache::{Cache, host_key};
 use crate::caller::Caller;
 use crate::clock;
-use crate::config::Place;
+use crate::config::{Place, Settings};
 
 /// What came of it.
 pub(crate) enum Outcome {
@@ -63,7 +63,7 @@ impl Lookup<'_> {
             entry: entry.as_ref(),
             at_host: at_host.as_ref(),
             evidence: self.evidence(entry.as_ref(), at_host.as_ref(), now),
-            failure: &|| self.failure_on_record(cache),
+            failure: &|| failure_on_record(&self.context.settings, cache, &self.key()),
             waiting_since,
             demand: self.demand,
             now,
@@ -156,30 +156,22 @@ impl Lookup<'_> {
                 let since = spoken(clock::now().since(entry.first_seen));
                 let last = spoken(clock::now().since(entry.confirmed_at));
                 let known = format!(
-                    "the worker has no other: first handed out {since} ago, last {last} ago"
+                    "the worker, asked {last} ago, had no other: it first gave this one {since} ago"
                 );
-                (known, "hands out a rejected token")
+                (known, "had no other")
             }
             (None, None) => ("there is no other".to_owned(), "rejected"),
         };
         let what = format!("{host} rejected the token, and {known}");
-        let advice = "it may be revoked, or this repository may refuse it; to tell which, run: git \
-                      credential-gastown doctor";
+        let advice = "it may be revoked, or this repository may refuse it; to see which, run: git \
+                      credential-gastown doctor; to have the worker asked again, run: git \
+                      credential-gastown refresh";
         let failure = Failure::new(Name::TokenRejected, Retry::WhenMended, what, advice);
         look.fails(failure.briefly(brief))
     }
 
-    fn failure_on_record(&self, cache: &Cache) -> Option<FailureRecord> {
-        let records = [false, true].map(|it| cache.failure(&self.failure_key(it)));
-        records.into_iter().flatten().max_by_key(|record| record.until)
-    }
-
-    /// One for all who ask for this place, or one for those with the same container JWTs.
     pub(crate) fn failure_key(&self, is_about_container_token: bool) -> FailureKey {
-        let settings = &self.context.settings;
-        let container_tokens =
-            is_about_container_token.then(|| settings.container_tokens_fingerprint());
-        FailureKey { place: self.key(), container_tokens }
+        failure_key(&self.context.settings, self.key(), is_about_container_token)
     }
 
     pub(crate) fn key(&self) -> CacheKey {
@@ -208,6 +200,25 @@ impl Look {
         let reason = self.decision.reason.to_string();
         Outcome::Fail { failure, reason, cached: self.entry }
     }
+}
+
+/// The failure on record of a place, or of this process's container tokens there.
+pub(crate) fn failure_on_record(
+    settings: &Settings,
+    cache: &Cache,
+    place: &CacheKey,
+) -> Option<FailureRecord> {
+    let record = |is_about_container_token| {
+        cache.failure(&failure_key(settings, place.clone(), is_about_container_token))
+    };
+    [false, true].into_iter().filter_map(record).max_by_key(|record| record.until)
+}
+
+/// One for all who ask for this place, or one for those with the same container JWTs.
+fn failure_key(settings: &Settings, place: CacheKey, is_about_container_token: bool) -> FailureKey {
+    let container_tokens =
+        is_about_container_token.then(|| settings.container_tokens_fingerprint());
+    FailureKey { place, container_tokens }
 }
 
 pub(crate) fn using_the_cached(why: &dyn std::fmt::Display, decision: &Decision) -> String {

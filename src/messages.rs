@@ -86,6 +86,11 @@ impl Messages {
         self.stderr(&text.to_string());
     }
 
+    /// Why a command line is not understood, which quotes what was typed.
+    pub(crate) fn usage(&self, text: &str) {
+        text.lines().for_each(|line| write_line(std::io::stderr(), &self.clean(line)));
+    }
+
     /// Text that goes elsewhere than here, as it would be printed here.
     pub(crate) fn clean(&self, text: &str) -> String {
         let text = clean(text, &self.secrets.borrow());

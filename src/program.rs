@@ -1,6 +1,5 @@
-//! Other programs: finding them, and becoming one of them. Looks into the absolute directories of
-//! the search path only, because what lies in the current one is whoever's. Starts nothing beside
-//! itself: the process is replaced.
+//! Other programs: finding them, and becoming one of them. Starts nothing beside itself: the process
+//! is replaced.
 
 #![expect(clippy::disallowed_methods, reason = "the one place that looks for and runs programs")]
 
@@ -32,18 +31,20 @@ impl Obstacle {
     }
 }
 
-/// Every file of this name that can be executed, in the order of the search path.
+/// Every file of this name in the directories that can be executed, in order.
 ///
 /// # Errors
 /// If there is none; whether there is one that cannot be executed.
-pub(crate) fn find_all(name: &OsStr, search_path: &OsStr) -> Result<Vec<PathBuf>, Obstacle> {
-    let directories = env::split_paths(search_path).filter(|directory| directory.is_absolute());
-    let paths = directories.map(|directory| directory.join(name));
+pub(crate) fn find_all(name: &OsStr, directories: &[PathBuf]) -> Result<Vec<PathBuf>, Obstacle> {
+    let paths = directories.iter().map(|directory| directory.join(name));
     let files: Vec<_> = paths.filter(|path| path.is_file()).collect();
     let obstacle = if files.is_empty() { Obstacle::NotFound } else { Obstacle::NotExecutable };
-    let is_executable = |path: &PathBuf| access(path, Access::EXEC_OK).is_ok();
-    let executable: Vec<_> = files.into_iter().filter(is_executable).collect();
+    let executable: Vec<_> = files.into_iter().filter(|path| is_executable(path)).collect();
     if executable.is_empty() { Err(obstacle) } else { Ok(executable) }
+}
+
+pub(crate) fn is_executable(path: &Path) -> bool {
+    path.is_file() && access(path, Access::EXEC_OK).is_ok()
 }
 
 /// Whether the path leads to this very program, however it is linked.
@@ -56,14 +57,21 @@ pub(crate) fn is_ourselves(path: &Path) -> bool {
     same.unwrap_or(false)
 }
 
+/// A variable for a program, given beside the environment as it is; `None` takes it away.
+pub(crate) type Variable = (String, Option<OsString>);
+
+/// The token as the value of a variable.
+pub(crate) fn with_token(name: &str, token: &Secret) -> Variable {
+    (name.to_owned(), Some(token.expose().into()))
+}
+
 /// What a program is started with.
 pub(crate) struct Start<'a> {
     pub program: &'a Path,
     /// How it was called.
     pub name: &'a OsStr,
     pub arguments: &'a [OsString],
-    /// Given beside the environment as it is; `None` takes one away.
-    pub variables: Vec<(&'a str, Option<&'a OsStr>)>,
+    pub variables: Vec<Variable>,
 }
 
 /// Becomes the program. Returns only if that is not possible.
@@ -78,9 +86,4 @@ pub(crate) fn replace_by(start: Start<'_>) -> Error {
         };
     }
     command.exec()
-}
-
-/// The token as the value of a variable.
-pub(crate) fn as_value(token: &Secret) -> &OsStr {
-    OsStr::new(token.expose())
 }

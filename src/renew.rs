@@ -223,14 +223,18 @@ impl Lookup<'_> {
     }
 
     fn tell_problems(&self, cache: &Cache) {
+        if cache.problems.is_empty() {
+            return;
+        }
         let instead = match cache.directory() {
             Some(directory) => format!("caching in {directory:?} instead"),
             None => "going on without a cache".to_owned(),
         };
-        for problem in &cache.problems {
-            let warning = format_args!("{problem}; {instead} [{}]", Name::CacheUnusable);
-            self.context.messages.warning(warning);
-        }
+        let problems = cache.problems.join("; ");
+        self.context.messages.warning(format_args!(
+            "{problems}; {instead}; to choose a directory of your own, set GASTOWN_CACHE_DIR [{}]",
+            Name::CacheUnusable
+        ));
     }
 
     fn tell(&self, Fault { what, is_suspicious }: &Fault) {

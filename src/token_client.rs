@@ -71,17 +71,13 @@ impl<'a> TokenClient<'a> {
         Err(rejected.unwrap_or_else(|| no_container_token(settings)))
     }
 
-    /// The container JWTs at hand, the one to present first.
     fn container_tokens(&self) -> Vec<ContainerToken> {
-        let Context { settings, messages, .. } = self.context;
-        let (mut tokens, fault) = settings.container_tokens();
-        if let Some(fault) = fault {
-            messages.warning(format_args!("{fault} [{}]", Name::ConfigMissing));
+        let (tokens, fault) = container_tokens(self.context, self.cache, self.place);
+        // If there is no other, this is the reason why the worker cannot be asked.
+        if let Some(fault) = fault.filter(|_| !tokens.is_empty()) {
+            self.context.messages.warning(format_args!("{fault} [{}]", Name::ConfigMissing));
         }
-        let renewal = self.cache.container_token(&self.place.town_key());
-        tokens.extend(renewal.map(|secret| ContainerToken::new(secret, Source::Renewal)));
-        tokens.iter().for_each(|token| messages.remember(&token.secret));
-        latest_first(tokens)
+        tokens
     }
 
     fn git_token_as(
@@ -213,13 +209,22 @@ fn into_failure(denial: Denial) -> Failure {
     }
 }
 
+/// The container JWTs at hand, the one to present first, and why others cannot be used.
+pub(crate) fn container_tokens(
+    Context { settings, messages, .. }: &Context<'_>,
+    cache: &Cache,
+    place: Place<'_>,
+) -> (Vec<ContainerToken>, Option<String>) {
+    let (mut tokens, fault) = settings.container_tokens();
+    let renewal = cache.container_token(&place.town_key());
+    tokens.extend(renewal.map(|secret| ContainerToken::new(secret, Source::Renewal)));
+    tokens.iter().for_each(|token| messages.remember(&token.secret));
+    (latest_first(tokens), fault)
+}
+
 pub(crate) fn no_container_token(settings: &Settings) -> Failure {
-    let (_, of_file) = settings.container_tokens();
-    let faults: Vec<_> = settings.container_token.fault().into_iter().chain(of_file).collect();
-    let why = match faults.as_slice() {
-        [] => "GASTOWN_CONTAINER_TOKEN is unset".to_owned(),
-        faults => faults.join("; "),
-    };
+    let (_, fault) = settings.container_tokens();
+    let why = fault.unwrap_or_else(|| "GASTOWN_CONTAINER_TOKEN is unset".to_owned());
     let what = format!("no container token to ask the worker with: {why}");
     let advice = "set it, or GASTOWN_CONTAINER_TOKEN_FILE, or GITHUB_CLI_PAT";
     Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice).briefly(why)

@@ -3,16 +3,18 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use git_credential_gastown::contract::{Question, Reply};
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::host::{ApiUrl, bypasses_proxy};
 use git_credential_gastown::token::Secret;
+use rustls::crypto::ring::default_provider;
 use rustls_native_certs::load_certs_from_paths;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::DefaultConnector;
-use ureq::{Agent, Error, Proxy, Timeout};
+use ureq::{Agent, Error, Proxy, ProxyProtocol, Timeout};
 use zeroize::Zeroizing;
 
 use crate::config::Certificates;
@@ -51,7 +53,9 @@ impl<'a> Worker<'a> {
             .proxy(proxy)
             .user_agent(concat!("git-credential-gastown/", env!("CARGO_PKG_VERSION")));
         if route.api.is_https() {
-            config = config.tls_config(TlsConfig::builder().root_certs(roots(&route)?).build());
+            let tls = TlsConfig::builder().root_certs(roots(&route)?);
+            let tls = tls.unversioned_rustls_crypto_provider(Arc::new(default_provider()));
+            config = config.tls_config(tls.build());
         }
         let agent = Agent::with_parts(config.build(), DefaultConnector::default(), Resolver);
         Ok(Self { agent, route, is_proxied })
@@ -201,10 +205,17 @@ fn proxy_for(route: &Route<'_>) -> Result<Option<Proxy>, Failure> {
         || route.api.is_loopback()
         || route.no_proxy.is_some_and(|list| bypasses_proxy(list, route.api.host()));
     let Some(address) = route.proxy.filter(|_| !direct) else { return Ok(None) };
-    Proxy::new(address.expose()).map(Some).map_err(|_| {
-        let what = "the proxy in HTTPS_PROXY is not an address";
-        Failure::new(Name::ConfigMissing, Retry::WhenMended, what, "mend or unset HTTPS_PROXY")
-    })
+    let unusable = |what: &str| {
+        let what = format!("the proxy in HTTPS_PROXY or ALL_PROXY is {what}");
+        let advice = "make it http://HOST:PORT, or unset it; NO_PROXY lists hosts to reach without";
+        Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice).briefly("wrong proxy")
+    };
+    let proxy = Proxy::new(address.expose()).map_err(|_| unusable("not an address"))?;
+    // ureq panics at one that it was built without.
+    match proxy.protocol() {
+        ProxyProtocol::Http | ProxyProtocol::Https => Ok(Some(proxy)),
+        _ => Err(unusable("a SOCKS proxy, which is not supported")),
+    }
 }
 
 /// The configured certificates, or the system's.
@@ -221,7 +232,8 @@ fn roots(route: &Route<'_>) -> Result<RootCerts, Failure> {
         let found = load_certs_from_paths(file, directory);
         roots.extend(found.certs.iter().map(|root| Certificate::from_der(root).to_owned()));
     };
-    load(file.map(PathBuf::as_path), None);
+    // Reading a pipe or a device might never end.
+    load(file.map(PathBuf::as_path).filter(|file| file.is_file()), None);
     directories.for_each(|directory| load(None, Some(directory)));
     if !roots.is_empty() {
         return Ok(RootCerts::new_with_certs(&roots));

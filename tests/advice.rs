@@ -88,6 +88,10 @@ fn nothing_configured_names_all_that_is_unset_and_a_command_to_type() {
     let unset = "error: GASTOWN_API_URL, GASTOWN_TOWN_ID and GASTOWN_RIG_ID are unset; ";
     assert_advises(&home, &town, "config-missing", unset);
     assert_advises(&home, &town, "config-missing", "run: git credential-gastown doctor [");
+    home.set("GASTOWN_API_URL", "http://x.example");
+    let wrong = "error: GASTOWN_API_URL is http, which is for loopback only; use https; \
+                 GASTOWN_TOWN_ID and GASTOWN_RIG_ID are unset; ";
+    assert_advises(&home, &town, "config-missing", wrong);
 }
 
 #[test]

@@ -45,7 +45,7 @@ mod long_lived;
 mod memory;
 /// Where a container token may travel, and what may come back.
 mod network;
-/// README, man page, help and code say the same.
+/// Documents name what exists, and `install.sh` removes what it installs.
 mod paper;
 /// Each promise of the documents names a test that exists.
 mod promises;

@@ -129,6 +129,20 @@ fn a_damaged_config_file_is_told_and_the_environment_serves() {
 }
 
 #[test]
+fn config_file_with_a_token_that_others_can_read_is_told_with_the_fix() {
+    let town = Town::start();
+    let home = agent(&town);
+    let file = write_config(&home, "{\"github_cli_pat\": \"ghp_mine\"}");
+    for (mode, count) in [(0o600, 0), (0o644, 1)] {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        fs::set_permissions(&file, mode).expect("ours");
+        let ran = get(&home, &town);
+        assert_eq!((token(&ran), warnings(&ran).len()), ("ghp_mine".to_owned(), count), "{ran:?}");
+        assert_eq!(ran.stderr.contains("run: chmod 600 /"), count == 1, "{ran:?}");
+    }
+}
+
+#[test]
 fn a_wrong_value_is_named_and_costs_no_other() {
     let town = Town::start();
     let home = bare_agent(&town);

@@ -2,13 +2,14 @@
 
 use clap::Args;
 
-/// Check every link between git and a token, with the command that fixes it; safe to paste
+/// Check each step from git to a token, and name the command that fixes it
 ///
 /// Run it in the repository whose push fails: it asks the server whether this repository could be
-/// fetched and pushed. The exit code is 1 if something fails.
+/// fetched and pushed. The output holds no secret. The exit code is 1 if something fails.
 #[derive(Args)]
+#[command(after_help = super::examples::DOCTOR)]
 pub(crate) struct Doctor {
-    /// One JSON object instead of lines
+    /// Print a JSON object
     #[arg(long)]
     pub json: bool,
     /// Ask neither the worker nor a git server

@@ -9,37 +9,40 @@ use super::Cli;
 
 /// Settings that win over the environment and the config file. They may stand before or after the
 /// operation, because git appends the operation to the configured helper line.
+///
+/// The names in brackets are those of `config/key.rs`, which has what else there is to say of a
+/// setting; `examples/reference` compares them.
 #[derive(Args, Debug, Default, PartialEq, Eq)]
-#[command(next_help_heading = "Settings")]
+#[command(next_help_heading = "Settings of every command")]
 pub(crate) struct Flags {
-    /// The worker's address: https, or http on loopback [env: GASTOWN_API_URL]
+    /// The worker's address: https, or http on loopback{n}[env: GASTOWN_API_URL]
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     pub api_url: Option<String>,
-    /// The town whose tokens to ask for [env: GASTOWN_TOWN_ID]
+    /// The id of the town{n}[env: GASTOWN_TOWN_ID]
     #[arg(long, global = true, value_name = "ID")]
     pub town: Option<String>,
-    /// The rig whose tokens to ask for; else the worktree that git runs in tells it
-    /// [env: GASTOWN_RIG_ID]
+    /// The id of the rig, the repository to push to{n}[env: GASTOWN_RIG_ID]
     #[arg(long, global = true, value_name = "ID")]
     pub rig: Option<String>,
-    /// Where the rigs' worktrees live [env: GASTOWN_WORKSPACE_ROOT] [default: /workspace/rigs]
+    /// The workspace, where the rigs' worktrees are{n}[env: GASTOWN_WORKSPACE_ROOT]
+    /// [default: /workspace/rigs]
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub workspace: Option<PathBuf>,
-    /// A git host to answer for, instead of github.com and gist.github.com; may repeat
-    /// [env: GASTOWN_GIT_HOSTS]
+    /// A git host to answer for; may repeat{n}[env: GASTOWN_GIT_HOSTS]
+    /// [default: github.com, gist.github.com]
     #[arg(long, global = true, value_name = "HOST[:PORT]", value_hint = ValueHint::Hostname)]
     pub host: Vec<String>,
-    /// Where tokens are cached [env: GASTOWN_CACHE_DIR]
+    /// Where tokens are cached, an absolute path{n}[env: GASTOWN_CACHE_DIR]
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub cache_dir: Option<PathBuf>,
-    /// The config file [env: GASTOWN_CONFIG]
+    /// The config file{n}[env: GASTOWN_CONFIG] [default: ~/.config/gastown/config.json]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
-    /// Without a token, stop git or let it try the next helper [env: GASTOWN_ON_FAILURE]
+    /// Without a token, end git's command, or let git go on{n}[env: GASTOWN_ON_FAILURE]
     /// [default: quit]
     #[arg(long, global = true, value_name = "WHAT")]
     pub on_failure: Option<OnFailure>,
-    /// Tell each decision with its reason on stderr; never shows a secret [env: GASTOWN_TRACE]
+    /// Print each decision to stderr, but never a secret{n}[env: GASTOWN_TRACE]
     #[arg(short, long, global = true)]
     pub verbose: bool,
 }
@@ -53,12 +56,12 @@ impl Flags {
     }
 }
 
-/// What git is to do when there is no token for a host that is ours.
+/// What git does when there is no token for a host that is ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnFailure {
-    /// End the command: no prompt, no other helper
+    /// End git's command: no prompt, no other helper
     Quit,
-    /// Go on with the next helper, or a prompt
+    /// Let git ask the next helper, or prompt
     Next,
 }
 

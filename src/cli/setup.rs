@@ -4,40 +4,41 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// Have git ask this helper, and say what was written where
+/// Make git ask this helper, and say what was written where
 ///
-/// For each host (--host, else the allow-list) git gets an empty helper line, which makes it forget
-/// helpers that it would otherwise ask first, and this program's path with the settings given as
-/// flags, such as --api-url or --town. Everything else in the file stays. Doing it again changes
-/// nothing.
+/// For each host that is served, git's configuration gets an empty helper line, which makes git
+/// forget the helpers configured before it, and a line with the path of this program and the
+/// settings that were given as flags. Everything else in the file stays. Running it again changes
+/// nothing. The exit code is 1 if something could not be done; the rest is done.
 #[derive(Args)]
+#[command(after_help = super::examples::SETUP)]
 pub(crate) struct Setup {
-    /// Say what would be done, and do nothing
+    /// Say what would be done, and change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Also make a link `gh` to this program in DIR, so that gh gets a fresh token; DIR has to come
-    /// before the real gh in PATH
+    /// Also link `gh` in DIR to this program, so that gh gets a live token; DIR has to come before
+    /// the real gh in PATH
     #[arg(long, value_name = "DIR", conflicts_with = "print_env")]
     pub gh_shim: Option<PathBuf>,
-    /// Also take the tokens out of URLs and remove `store` helpers in every repository, worktree
-    /// and submodule below DIR, and in the repository that DIR lies in
+    /// Also take tokens out of URLs and remove `store` helpers in every repository, worktree and
+    /// submodule below DIR, and in the repository that DIR is in
     #[arg(long, value_name = "DIR", conflicts_with = "print_env")]
     pub migrate: Option<PathBuf>,
-    /// As root, also migrate repositories of other users
+    /// As root, also migrate repositories of users other than root and the caller of sudo
     #[arg(long, requires = "migrate")]
     pub any_owner: bool,
-    /// Make the file what it was before, and remove the link; without a place named, everywhere
-    /// that setup wrote to. With --migrate DIR, put back the helpers that were removed there
-    /// instead; tokens taken out of URLs do not come back
+    /// Restore the file, and remove the link; without a file named, everywhere that setup wrote.
+    /// With --migrate DIR, put removed helpers back instead; tokens taken out of URLs do not come
+    /// back
     #[arg(long, conflicts_with = "print_env")]
     pub undo: bool,
     #[command(flatten)]
     pub target: Target,
 }
 
-/// Where git keeps the configuration.
+/// Which of git's configuration files to write.
 #[derive(Args)]
-#[command(next_help_heading = "Where git keeps it")]
+#[command(next_help_heading = "Where to write")]
 #[group(multiple = false)]
 pub(crate) struct Target {
     /// For every user of the machine
@@ -49,10 +50,10 @@ pub(crate) struct Target {
     /// For the repository in the working directory
     #[arg(long)]
     pub local: bool,
-    /// In this file, which has an effect only if git includes it
+    /// To this file, which has an effect only if git includes it
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// Write nothing; print what the shell has to evaluate instead, for agents with other homes
+    /// To no file: print variables for the shell to evaluate, for processes with other homes
     #[arg(long)]
     pub print_env: bool,
 }

@@ -4,49 +4,50 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::process::ExitCode;
+use std::path::PathBuf;
 
 use anyhow::{Error, Result, anyhow};
 use git_credential_gastown::host::{Host, Kind};
-use git_credential_gastown::token;
+use git_credential_gastown::token::{self, Secret};
 
 use crate::Context;
-use crate::config::agent;
+use crate::config::{Surroundings, variable};
 use crate::messages::Messages;
-use crate::program::{self, Obstacle, Start};
+use crate::program::{self, Obstacle, Start, Variable};
 
 const NO_TOKEN: u8 = 125;
 const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
-/// For github.com and its tenants.
-pub(super) const GITHUB: [&str; 2] = ["GH_TOKEN", "GITHUB_TOKEN"];
-/// For every other host that gh talks to.
-pub(super) const ENTERPRISE: [&str; 2] = ["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"];
-/// For whatever git asks.
-pub(super) const GIT: &str = "GIT_TOKEN";
+/// For every host that gh talks to, but github.com and its tenants.
+const ENTERPRISE: [&str; 2] = ["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"];
 
 /// Where programs look for the token of a host, and which host that is.
 ///
 /// <https://cli.github.com/manual/gh_help_environment>
 /// <https://docs.gitlab.com/cli/#environment-variables>
 pub(super) struct Variables {
-    pub tokens: &'static [&'static str],
+    tokens: &'static [&'static str],
     /// Without it gh and glab would take the token for that of github.com or gitlab.com.
-    pub host: Option<(&'static str, String)>,
+    host: Option<(&'static str, String)>,
+    /// The variable of gh's own that holds a user's long-lived token, which stays as it is.
+    pub kept: Option<&'static str>,
 }
 
 impl Variables {
-    pub(super) fn of(context: &Context<'_>, host: &Host) -> Self {
+    pub(super) fn of(context: &Context<'_>, surroundings: &Surroundings, host: &Host) -> Self {
         let name = gh_name(host);
         if context.settings.kind(host) == Kind::GitLab {
             let host = (name != "gitlab.com").then_some(("GITLAB_HOST", name));
-            return Self { tokens: &["GITLAB_TOKEN"], host };
+            return Self { tokens: &["GITLAB_TOKEN"], host, kept: None };
         }
-        let is_needed = name != "github.com" || agent::gh_host().is_some();
-        let tokens: &[_] =
-            if name == "github.com" || name.ends_with(".ghe.com") { &GITHUB } else { &ENTERPRISE };
-        Self { tokens, host: is_needed.then_some(("GH_HOST", name)) }
+        let is_github = name == "github.com" || name.ends_with(".ghe.com");
+        let tokens = if is_github { &["GH_TOKEN", "GITHUB_TOKEN"] } else { &ENTERPRISE };
+        let own = surroundings.tokens.iter().find(|(name, _)| *name == tokens[0]);
+        let kept = own.filter(|(_, token)| token.kind() == token::Kind::PersonalAccess);
+        let is_needed = name != "github.com" || variable("GH_HOST").is_some();
+        let host = is_needed.then_some(("GH_HOST", name));
+        Self { tokens, host, kept: kept.map(|(name, _)| *name) }
     }
 
     /// Whether gh takes the token for any host that it is told to talk to.
@@ -54,21 +55,11 @@ impl Variables {
         self.tokens == ENTERPRISE
     }
 
-    /// The variable of gh's own that holds a user's long-lived token, which stays as it is.
-    pub(super) fn kept(&self) -> Option<&'static str> {
-        let is_long_lived = |name: &&&str| {
-            let token = agent::token(name);
-            token.is_some_and(|token| token.kind() == token::Kind::PersonalAccess)
-        };
-        self.tokens.iter().filter(|name| name.starts_with("GH_")).find(is_long_lived).copied()
-    }
-
-    /// What to set for a program.
-    pub(super) fn with<'a>(&'a self, token: &'a OsStr) -> Vec<(&'a str, Option<&'a OsStr>)> {
-        let kept = self.kept();
-        let tokens = self.tokens.iter().filter(|name| kept != Some(**name));
-        let host = self.host.iter().map(|(name, host)| (*name, Some(OsStr::new(host))));
-        let tokens = tokens.copied().chain([GIT]).map(|name| (name, Some(token)));
+    /// What to set for a program. `GIT_TOKEN` is for whatever git asks.
+    pub(super) fn with(self, token: &Secret) -> Vec<Variable> {
+        let tokens = self.tokens.iter().filter(|name| self.kept != Some(**name));
+        let tokens = tokens.chain([&"GIT_TOKEN"]).map(|name| program::with_token(name, token));
+        let host = self.host.map(|(name, host)| (name.to_owned(), Some(host.into())));
         tokens.chain(host).collect()
     }
 }
@@ -94,7 +85,7 @@ impl NotRun {
         Self { code: NO_TOKEN, why: why.into() }
     }
 
-    pub(super) fn because_of(obstacle: Obstacle, why: Error) -> Self {
+    fn because_of(obstacle: Obstacle, why: Error) -> Self {
         let code = match obstacle {
             Obstacle::NotFound => NOT_FOUND,
             Obstacle::NotExecutable => NOT_EXECUTABLE,
@@ -111,8 +102,26 @@ impl fmt::Display for NotRun {
 
 impl std::error::Error for NotRun {}
 
+/// The first of the programs of that name; `advice` says how to have one.
+pub(super) fn first(
+    name: &OsStr,
+    found: Result<Vec<PathBuf>, Obstacle>,
+    advice: &str,
+) -> Result<PathBuf, NotRun> {
+    let first = found.and_then(|paths| paths.into_iter().next().ok_or(Obstacle::NotFound));
+    first.map_err(|obstacle| {
+        let why = match obstacle {
+            Obstacle::NotFound => anyhow!("no {name:?} on PATH{advice}"),
+            Obstacle::NotExecutable => {
+                anyhow!("the {name:?} on PATH is no program; check its mode")
+            }
+        };
+        NotRun::because_of(obstacle, why)
+    })
+}
+
 /// Never returns if all is well.
-pub(super) fn replace_by(messages: &Messages, start: Start<'_>) -> Result<ExitCode> {
+pub(super) fn replace_by(messages: &Messages, start: Start<'_>) -> Result<()> {
     let path = start.program;
     messages.trace(format_args!("becoming {path:?}"));
     let error = program::replace_by(start);

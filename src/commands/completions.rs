@@ -2,15 +2,13 @@
 //! credential-gastown`. Others than bash and fish find the way from the one to the other by
 //! themselves.
 
-use std::process::ExitCode;
-
-use anyhow::Result;
 use clap::CommandFactory as _;
 use clap_complete::{Shell, generate};
+use git_credential_gastown::failure::Failure;
 use git_credential_gastown::helper_line::PROGRAM;
 
-use super::write_answer;
 use crate::cli::Cli;
+use crate::stdio::write_answer;
 
 /// clap's function for bash finds no subcommand of a program with a dash in its name
 /// (<https://github.com/clap-rs/clap/issues/6421>), so it is made for a name without one. The
@@ -32,7 +30,7 @@ complete -c git -f -n '__fish_git_using_command credential-gastown' \\
     -a '(__fish_git_complete_custom_command credential-gastown)'
 ";
 
-pub(super) fn run(shell: Shell) -> Result<ExitCode> {
+pub(super) fn run(shell: Shell) -> Result<(), Failure> {
     let (name, more) = match shell {
         Shell::Bash => (BASH_NAME, BASH),
         Shell::Fish => (PROGRAM, FISH),
@@ -41,6 +39,5 @@ pub(super) fn run(shell: Shell) -> Result<ExitCode> {
     let mut script = Vec::new();
     generate(shell, &mut Cli::command(), name, &mut script);
     script.extend_from_slice(more.as_bytes());
-    write_answer(&script)?;
-    Ok(ExitCode::SUCCESS)
+    write_answer(&script)
 }

@@ -1,8 +1,6 @@
-//! `erase`: records that a host refused a token. Compares first: a hundred parallel fetches each erase
-//! the old token after one of them has renewed it, and the new one must not suffer. Takes no lock
-//! and makes no call.
-
-use std::process::ExitCode;
+//! `erase` and `store`: record that a host refused or accepted a token. A refusal is compared first:
+//! a hundred parallel fetches each erase the old token after one of them has renewed it, and the new
+//! one must not suffer. Neither keeps a token, takes a lock or makes a call.
 
 use anyhow::Result;
 use git_credential_gastown::failure::Name;
@@ -11,19 +9,34 @@ use git_credential_gastown::policy::is_within;
 use git_credential_gastown::protocol::{Handed, Request};
 use git_credential_gastown::token::Secret;
 
-use super::read_request;
 use crate::Context;
 use crate::audit::{Subject, Verdict};
 use crate::cache::host_key;
 use crate::caller::Caller;
 use crate::cli::Flags;
 use crate::clock;
-use crate::credential::{cached_entry, note_refusal};
+use crate::credential::{cached_entry, note_acceptance, note_refusal};
 use crate::messages::Messages;
+use crate::stdio::read_request;
 
-pub(super) fn run(flags: &Flags, messages: &Messages) -> Result<ExitCode> {
-    let Some(request) = read_request(messages)? else { return Ok(ExitCode::SUCCESS) };
-    let context = Context::new(flags, messages);
+/// Clears the refusals on record.
+pub(super) fn store(flags: &Flags, messages: &Messages) -> Result<()> {
+    let Some(request) = read_request(messages)? else { return Ok(()) };
+    if Handed::of(&request).is_some_and(|handed| handed.is_second) {
+        messages.trace(format_args!("healed: the second token of this command was accepted"));
+    }
+    let Some(token) = request.secret() else { return Ok(()) };
+    messages.remember(&token);
+    let context = Context::for_git(flags, messages);
+    if let Some(host) = context.served_host(&request) {
+        note_acceptance(&context, &host, &token);
+    }
+    Ok(())
+}
+
+pub(super) fn run(flags: &Flags, messages: &Messages) -> Result<()> {
+    let Some(request) = read_request(messages)? else { return Ok(()) };
+    let context = Context::for_git(flags, messages);
     if let Some(host) = context.served_host(&request)
         && let Some(token) = request.secret()
     {
@@ -31,7 +44,7 @@ pub(super) fn run(flags: &Flags, messages: &Messages) -> Result<ExitCode> {
         erase(&context, &request, &host, &token);
         context.cache.sweep(clock::now());
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Where a refused token came from.

@@ -1,29 +1,31 @@
 //! `get`: answers git's request with a credential, or says why there is none.
 
-use std::io::IsTerminal as _;
-use std::process::ExitCode;
-
 use anyhow::Result;
 use git_credential_gastown::failure::Failure;
 use git_credential_gastown::policy::Demand;
 use git_credential_gastown::protocol::{Answer, QUIT, Report, Request};
 
-use super::person::request_for;
-use super::{read_request, write_answer};
 use crate::Context;
 use crate::caller::Caller;
 use crate::cli::{Flags, OnFailure};
 use crate::clock;
+use crate::context::request_for;
 use crate::credential::{Ask, Credential, NoCredential, find};
 use crate::messages::Messages;
+use crate::stdio::{asks_a_terminal, read_request, write_answer};
 
-pub(super) fn run(flags: &Flags, messages: &Messages, url: Option<&str>) -> Result<ExitCode> {
+pub(super) fn run(flags: &Flags, messages: &Messages, url: Option<&str>) -> Result<()> {
     let request = match url {
         Some(url) => request_for(url).ok(),
         None => {
-            hint_at_terminal(messages);
+            if asks_a_terminal() {
+                messages.hint(
+                    "type `protocol=https`, `host=github.com` and an empty line, as git would; or \
+                     run: git credential-gastown get https://github.com",
+                );
+            }
             match read_request(messages) {
-                Ok(None) => return Ok(ExitCode::SUCCESS),
+                Ok(None) => return Ok(()),
                 Ok(request) => request,
                 Err(failure) => {
                     let _ = write_answer(QUIT);
@@ -35,18 +37,22 @@ pub(super) fn run(flags: &Flags, messages: &Messages, url: Option<&str>) -> Resu
     request.iter().filter_map(Request::secret).for_each(|secret| messages.remember(&secret));
     let context = match url {
         Some(_) => Context::for_people(flags, messages, url),
-        None => Context::new(flags, messages),
+        None => Context::for_git(flags, messages),
     };
     let Some((request, host)) =
         request.and_then(|request| context.served_host(&request).map(|host| (request, host)))
     else {
+        if context.settings.hosts.is_empty() {
+            // Else nobody would learn why git prompts.
+            context.warn_of_settings();
+        }
         if url.is_some() {
             messages.hint(
                 "git gets no answer: not https, or not one of our hosts; those are listed by: git \
                  credential-gastown status",
             );
         }
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     };
     context.warn_of_settings();
     let report = Report::of(&request);
@@ -58,16 +64,7 @@ pub(super) fn run(flags: &Flags, messages: &Messages, url: Option<&str>) -> Resu
     context.log_credential("get", &host, &outcome);
     context.cache.sweep(clock::now());
     answered?;
-    outcome.map(|_| ExitCode::SUCCESS).map_err(Into::into)
-}
-
-fn hint_at_terminal(messages: &Messages) {
-    if std::io::stdin().is_terminal() {
-        messages.hint(
-            "type `protocol=https`, `host=github.com` and an empty line, as git would; or run: git \
-             credential-gastown get https://github.com",
-        );
-    }
+    outcome.map(drop).map_err(Into::into)
 }
 
 fn answer(

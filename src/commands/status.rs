@@ -1,49 +1,25 @@
 //! `status`: what is cached, in what state, and what failed. No network, no lock, nothing written,
 //! and no token other than by the beginning of its hash.
 
-use std::fmt::Display;
-use std::process::ExitCode;
+use std::collections::BTreeMap;
 
 use anyhow::Result;
-use git_credential_gastown::failure::FailureKey;
 use git_credential_gastown::failure::FailureRecord;
 use git_credential_gastown::host::{CacheKey, TownKey};
 use git_credential_gastown::policy::{
-    Decision, Demand, Evidence, Facts, HostRecord, Outlook, decide, outlook,
+    Decision, Demand, Evidence, Facts, HostRecord, Outlook, State, decide, outlook,
 };
-use git_credential_gastown::time::Timestamp;
+use git_credential_gastown::time::{Timestamp, spoken};
 use git_credential_gastown::token::Entry;
 use git_credential_gastown::token::container::{ContainerToken, Source};
+use serde_json::{Value, json};
 
-use super::{answers_a_terminal, write_answer};
 use crate::Context;
 use crate::cache::host_key;
 use crate::clock;
-use crate::config::{Origin, Setting, agent};
-
-mod object;
-mod text;
-
-/// All that there is to tell.
-struct Status {
-    now: Timestamp,
-    /// Where the cache is.
-    directory: String,
-    records: Vec<Record>,
-    /// Files that are not used, and why.
-    faults: Vec<String>,
-    /// What the worker would be asked for here.
-    settings: [Shown; 3],
-}
-
-/// A setting, with where it comes from.
-struct Shown {
-    name: &'static str,
-    value: Option<String>,
-    origin: Option<String>,
-    /// All of it, or what is wrong with it.
-    text: String,
-}
+use crate::config::{Origin, Setting};
+use crate::look::failure_on_record;
+use crate::stdio::{Colour, Text, moment, write_object};
 
 /// What is known for one key.
 struct Record {
@@ -62,46 +38,44 @@ struct Token {
     refusals: Vec<(String, HostRecord)>,
 }
 
-pub(super) fn run(context: &Context<'_>, as_json: bool) -> Result<ExitCode> {
-    context.warn_of_settings();
-    let status = Status::look(context);
-    // Line by line, because a line end would be escaped.
-    let clean = |text: &str| context.messages.clean(text);
-    let text = if as_json {
-        object::of(&status, clean)
-    } else {
-        let in_colour = answers_a_terminal() && agent::wants_colour();
-        text::of(&status, in_colour, clean)
-    };
-    write_answer(text.as_bytes())?;
-    Ok(ExitCode::SUCCESS)
+pub(super) fn run(context: &Context<'_>, as_json: bool) -> Result<()> {
+    let Context { cache, messages, settings, .. } = context;
+    let now = clock::now();
+    let (keys, faults) = cache.keys();
+    let records: Vec<_> = keys.into_iter().map(|key| Record::look(context, key, now)).collect();
+    let directory = cache.directory().map_or_else(String::new, |it| it.display().to_string());
+    // What the worker would be asked for here.
+    let settings = [
+        ("api_url", settings.api_url.as_text()),
+        ("town", settings.town.as_text()),
+        ("rig", settings.rig.as_text()),
+    ];
+    if as_json {
+        let object = json!({
+            "version": 1,
+            "time": moment(now),
+            "cache": directory,
+            "entries": records.iter().map(|record| record.object(now)).collect::<Vec<_>>(),
+            "unusable": faults.iter().map(|fault| &fault.what).collect::<Vec<_>>(),
+            "settings": BTreeMap::from(settings.map(|(name, setting)| (name, object_of(&setting)))),
+        });
+        return Ok(write_object(messages, object)?);
+    }
+    let mut text = Text::new(messages);
+    records.iter().for_each(|record| record.tell(&mut text, now));
+    if records.is_empty() {
+        text.line(format_args!("nothing is cached in {directory}"));
+    }
+    faults.iter().for_each(|fault| text.line(&fault.what));
+    text.line("settings");
+    for (name, setting) in settings {
+        text.line(format_args!("  {name:<8} {setting}"));
+    }
+    Ok(text.write()?)
 }
 
-impl Status {
-    fn look(context: &Context<'_>) -> Self {
-        let cache = &context.cache;
-        let now = clock::now();
-        let (keys, faults) = cache.keys();
-        Self {
-            now,
-            directory: cache.directory().map_or_else(String::new, |it| it.display().to_string()),
-            records: keys.into_iter().map(|key| Record::look(context, key, now)).collect(),
-            faults: faults.into_iter().map(|fault| fault.what).collect(),
-            settings: [
-                Shown::of("api_url", &context.settings.api_url),
-                Shown::of("town", &context.settings.town),
-                Shown::of("rig", &context.settings.rig),
-            ],
-        }
-    }
-}
-
-impl Shown {
-    fn of<T: Display>(name: &'static str, setting: &Setting<T>) -> Self {
-        let value = setting.value().map(T::to_string);
-        let origin = setting.origin().map(Origin::to_string);
-        Self { name, value, origin, text: setting.to_string() }
-    }
+fn object_of(setting: &Setting<String>) -> Value {
+    json!({ "value": setting.value(), "origin": setting.origin().map(Origin::to_string) })
 }
 
 impl Record {
@@ -135,19 +109,129 @@ impl Record {
         Self {
             decision,
             token,
-            failure: failure_on_record(context, &key),
+            failure: failure_on_record(settings, cache, &key),
             container_token_expires: renewal
                 .and_then(|secret| ContainerToken::new(secret, Source::Renewal).expires()),
             key,
         }
     }
+
+    /// For programs: moments in RFC 3339, what is not known as null.
+    fn object(&self, now: Timestamp) -> Value {
+        let Self { key, decision, token, failure, container_token_expires } = self;
+        let failure = failure.as_ref().map(|record| {
+            json!({
+                "error": record.failure.name,
+                "what": record.failure.what,
+                "advice": record.failure.advice,
+                "at": moment(record.at),
+                "count": record.count,
+                "next_try_at": moment(record.until),
+                "next_try_with_a_token_left_at": moment(record.until_usable),
+            })
+        });
+        json!({
+            "api": key.api,
+            "town": key.town,
+            "rig": key.rig,
+            "state": decision.state.to_string(),
+            "reason": decision.reason.to_string(),
+            "token": token.as_ref().map(|token| token.object(now)),
+            "failure": failure,
+            "container_token_expires": moment(*container_token_expires),
+        })
+    }
+
+    /// For people: a paragraph, with times as one says them.
+    fn tell(&self, text: &mut Text<'_>, now: Timestamp) {
+        let Self { key, decision: Decision { state, reason, .. }, .. } = self;
+        text.line(format_args!("rig {} of town {} at {}", key.rig, key.town, key.api));
+        let colour = match state {
+            State::Fresh => Colour::Green,
+            State::Soon | State::Due | State::Suspect => Colour::Yellow,
+            State::Dead | State::Odd => Colour::Red,
+        };
+        text.marked("  state    ", state, colour, format_args!(": {reason}"));
+        if let Some(token) = &self.token {
+            token.tell(text, *state == State::Fresh, now);
+        }
+        if let Some(failure) = &self.failure {
+            let usable = *state != State::Dead;
+            text.line(format_args!("  failure  {}", failure.retold(usable, now)));
+        }
+        if let Some(expires) = self.container_token_expires {
+            let expires = when(expires, now);
+            text.line(format_args!("  renewed  container token, which expires {expires}"));
+        }
+    }
 }
 
-/// Of the place, or of this process's container tokens there.
-fn failure_on_record(context: &Context<'_>, key: &CacheKey) -> Option<FailureRecord> {
-    let fingerprint = context.settings.container_tokens_fingerprint();
-    let records = [None, Some(fingerprint)].map(|container_tokens| {
-        context.cache.failure(&FailureKey { place: key.clone(), container_tokens })
-    });
-    records.into_iter().flatten().max_by_key(|record| record.until)
+impl Token {
+    fn object(&self, now: Timestamp) -> Value {
+        let Self { entry, outlook, refusals } = self;
+        let expiry = match (entry.expires, outlook.most) {
+            (Some(_), _) => "known",
+            (None, Some(_)) => "assumed",
+            (None, None) => "none",
+        };
+        let refusal = |(host, record): &(String, HostRecord)| {
+            json!({
+                "host": host,
+                "count": record.refusals,
+                "at": moment(record.refused_at),
+                "worker_asked_at": moment(record.asked.last_at),
+            })
+        };
+        json!({
+            "hash": entry.token.hash().prefix(),
+            "kind": entry.token.kind().to_string(),
+            "source": "worker",
+            "age": now.since(entry.first_seen).as_secs(),
+            "first_seen": moment(entry.first_seen),
+            "confirmed_at": moment(entry.confirmed_at),
+            "expiry": expiry,
+            "lives_until": moment(outlook.least),
+            "dies_by": moment(outlook.most),
+            "renewal_at": moment(outlook.renew_at),
+            "refusals": refusals.iter().map(refusal).collect::<Vec<_>>(),
+        })
+    }
+
+    fn tell(&self, text: &mut Text<'_>, is_fresh: bool, now: Timestamp) {
+        let Self { entry, outlook: Outlook { least, most, renew_at }, refusals } = self;
+        let expiry = match (entry.expires, *most) {
+            (Some(expires), _) => format!("{}, as the worker said", when(expires, now)),
+            (None, Some(most)) if *least > now && most > *least => {
+                let (least, most) = (spoken(least.since(now)), spoken(most.since(now)));
+                format!("in {least} to {most}, assumed: the worker did not say")
+            }
+            (None, Some(most)) => {
+                format!("{} at the latest, assumed: the worker did not say", when(most, now))
+            }
+            (None, None) => "none, a long-lived token".to_owned(),
+        };
+        let renewal = if is_fresh { when(*renew_at, now) } else { "when next asked".to_owned() };
+        let (seen, confirmed) = (when(entry.first_seen, now), when(entry.confirmed_at, now));
+        text.line(format_args!(
+            "  token    {}, {}",
+            entry.token.hash().prefix(),
+            entry.token.kind()
+        ));
+        text.line(format_args!("  source   the worker, first {seen}, last {confirmed}"));
+        text.line(format_args!("  expiry   {expiry}"));
+        text.line(format_args!("  renewal  {renewal}"));
+        for (host, HostRecord { refusals, refused_at, .. }) in refusals {
+            let last = refused_at.map_or_else(String::new, |at| when(at, now));
+            text.line(format_args!("  refused  by {host}, {refusals} time(s), last {last}"));
+        }
+    }
+}
+
+/// A moment as seen from now.
+fn when(moment: Timestamp, now: Timestamp) -> String {
+    if moment > now {
+        format!("in {}", spoken(moment.since(now)))
+    } else {
+        format!("{} ago", spoken(now.since(moment)))
+    }
 }

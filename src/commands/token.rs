@@ -1,35 +1,33 @@
 //! `token`: prints a live token for a script, and to a terminal only if that is really meant.
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use git_credential_gastown::time::Timestamp;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{answers_a_terminal, write_answer};
+use super::credential;
 use crate::Context;
+use crate::stdio::{answers_a_terminal, moment, write_answer};
 
 pub(super) fn run(
     context: &Context<'_>,
-    url: Option<&str>,
     as_json: bool,
     reveal: bool,
     min_life: Option<Duration>,
-) -> Result<ExitCode> {
+) -> Result<()> {
     if !reveal && answers_a_terminal() {
         bail!(
             "stdout is a terminal, where a token stays to be read; pipe it, use \
              `git credential-gastown exec -- COMMAND`, or add --reveal"
         );
     }
-    let host = context.meant_host(url)?;
-    let credential = context.credential("token", &host, min_life)?;
+    let host = context.meant_host()?;
+    let credential = credential(context, "token", &host, min_life)?;
     let token = credential.token.expose();
-    let text = if as_json {
-        let moment = |moment: Option<Timestamp>| moment.and_then(Timestamp::to_rfc3339);
-        Zeroizing::new(format!(
+    let text = Zeroizing::new(match as_json {
+        false => format!("{token}\n"),
+        true => format!(
             "{}\n",
             json!({
                 "version": 1,
@@ -42,10 +40,7 @@ pub(super) fn run(
                 "lives_until": moment(credential.lives_until),
                 "dies_by": moment(credential.dies_by),
             })
-        ))
-    } else {
-        Zeroizing::new(format!("{token}\n"))
-    };
-    write_answer(text.as_bytes())?;
-    Ok(ExitCode::SUCCESS)
+        ),
+    });
+    Ok(write_answer(text.as_bytes())?)
 }

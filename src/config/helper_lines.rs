@@ -5,13 +5,14 @@
 use git_credential_gastown::failure::Failure;
 use git_credential_gastown::gh::host_name;
 use git_credential_gastown::git_config::{Line, helpers_for};
-use git_credential_gastown::helper_line::{Kind, command, kind};
+use git_credential_gastown::helper_line::command;
 use git_credential_gastown::host::Host;
 use git_credential_gastown::remote_url::host_of;
 
 use super::Surroundings;
+use super::readers::add;
 use crate::cli::Flags;
-use crate::git::Git;
+use crate::git::{GLANCE, Git};
 
 /// What helper lines of ours set.
 #[derive(Default)]
@@ -25,19 +26,31 @@ pub(crate) struct HelperLines {
 #[derive(Default)]
 pub(crate) struct GitConfig {
     lines: Vec<Line>,
+    fault: Option<Failure>,
 }
 
 impl GitConfig {
-    /// # Errors
-    /// If git is not there or cannot read its configuration.
-    pub(crate) fn read() -> Result<Self, Failure> {
-        let git = Git::find(&Surroundings::from_process())?;
-        Ok(Self { lines: git.lines_at_a_glance()? })
+    /// As it is in effect here, as far as git is there and reads it at once.
+    pub(crate) fn read() -> Self {
+        let git = Git::find(&Surroundings::from_process());
+        match git.and_then(|git| git.lines_here(GLANCE)) {
+            Ok(lines) => Self { lines, fault: None },
+            Err(failure) => Self { lines: Vec::new(), fault: Some(failure) },
+        }
+    }
+
+    pub(crate) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// Why there are no lines.
+    pub(crate) fn fault(&self) -> Option<&Failure> {
+        self.fault.as_ref()
     }
 
     /// Whether git asks this helper for any host.
     pub(crate) fn has_helper(&self) -> bool {
-        self.lines.iter().any(is_ours)
+        self.lines.iter().any(Line::is_ours)
     }
 
     /// The hosts that git asks this helper for; a line for every host names them as flags.
@@ -46,13 +59,9 @@ impl GitConfig {
             Some(pattern) => vec![pattern.to_owned()],
             None => flags_in(line).host,
         };
-        let entries = self.lines.iter().filter(|line| is_ours(line)).flat_map(of_line);
+        let entries = self.lines.iter().filter(|line| line.is_ours()).flat_map(of_line);
         let mut hosts = Vec::new();
-        for host in entries.filter_map(|entry| Host::listed(&entry).ok()) {
-            if !hosts.contains(&host) {
-                hosts.push(host);
-            }
-        }
+        add(&mut hosts, entries.filter_map(|entry| Host::listed(&entry).ok()));
         hosts
     }
 
@@ -90,14 +99,10 @@ impl GitConfig {
     }
 }
 
-fn is_ours(line: &Line) -> bool {
-    line.is_helper() && kind(&line.value) == Kind::Ours
-}
-
 /// The flags of the helper line of ours that counts for a host.
 pub(crate) fn flags_for(lines: &[Line], host: &Host) -> Flags {
     let chain = helpers_for(lines, host);
-    chain.into_iter().find(|line| is_ours(line)).map(flags_in).unwrap_or_default()
+    chain.into_iter().find(|line| line.is_ours()).map(flags_in).unwrap_or_default()
 }
 
 /// The flags of one helper line of ours; none if they cannot be read.
@@ -119,7 +124,7 @@ mod tests {
             key: (*key).to_owned(),
             value: (*value).to_owned(),
         };
-        GitConfig { lines: pairs.iter().map(line).collect() }
+        GitConfig { lines: pairs.iter().map(line).collect(), fault: None }
     }
 
     fn shown(hosts: &[Host]) -> String {

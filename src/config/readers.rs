@@ -1,35 +1,65 @@
 //! How each setting is made of what its sources say. What is malformed becomes a warning, and the
 //! next best value holds.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt as _;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum as _;
-use git_credential_gastown::host::{Host, Id, rig_of_directory};
+use git_credential_gastown::host::{ApiUrl, Host, Id, rig_of_directory};
 use git_credential_gastown::token::{Kind, LONGEST_TOKEN, Secret};
+use zeroize::Zeroizing;
 
 use super::key::Key;
 use super::sources::{self, Sources};
 use super::{Certificates, GitLab, Given, Origin, Setting, StaticToken};
 use crate::cache::Candidate;
 use crate::cli::OnFailure;
-use crate::messages::TraceTo;
 
 const DEFAULT_HOSTS: [&str; 2] = ["github.com", "gist.github.com"];
 const DEFAULT_GITLAB: &str = "gitlab.com";
 const DEFAULT_WORKSPACE: &str = "/workspace/rigs";
 
-pub(super) fn parse_id(text: String) -> Result<Id, String> {
-    Id::parse(&text).ok_or_else(|| "not an id (letters, digits, `.`, `_`, `-`)".to_owned())
+fn text(value: OsString) -> Result<String, String> {
+    value.into_string().map_err(|_| "not text".to_owned())
+}
+
+pub(super) fn api_url(value: OsString) -> Result<ApiUrl, String> {
+    ApiUrl::parse(&text(value)?).map_err(str::to_owned)
+}
+
+pub(super) fn id(value: OsString) -> Result<Id, String> {
+    let why = "not an id (letters, digits, `.`, `_`, `-`)";
+    Id::parse(&text(value)?).ok_or_else(|| why.to_owned())
+}
+
+/// A path need not be text.
+pub(super) fn path(value: OsString) -> Result<PathBuf, String> {
+    Ok(PathBuf::from(value))
+}
+
+/// A place that does not depend on where git runs.
+pub(super) fn absolute(value: OsString) -> Result<PathBuf, String> {
+    let path = PathBuf::from(value);
+    if path.is_absolute() { Ok(path) } else { Err("not an absolute path".to_owned()) }
+}
+
+/// White space around it is taken for an accident of the shell.
+pub(super) fn secret(value: OsString) -> Result<Secret, String> {
+    let text = Zeroizing::new(value.to_string_lossy().into_owned());
+    Secret::parse(text.trim_ascii().as_bytes()).ok_or_else(|| "not a token".to_owned())
+}
+
+pub(super) fn on_failure(value: OsString) -> Result<OnFailure, String> {
+    let why = "neither `quit` nor `next`";
+    OnFailure::from_str(&text(value)?, false).map_err(|_| why.to_owned())
 }
 
 /// A flag names the rig; else the worktree that git runs in; else the snapshot taken at dispatch,
 /// which for the mayor names no rig at all.
 pub(super) fn rig(sources: &mut Sources<'_>, directory: Option<&Path>) -> Setting<Id> {
-    let workspace = sources.path(&Key::WORKSPACE);
+    let workspace = sources.needed(&Key::WORKSPACE, path);
     let workspace = workspace.value().map_or(Path::new(DEFAULT_WORKSPACE), PathBuf::as_path);
-    let named = sources.text(&Key::RIG).parse(parse_id);
+    let named = sources.needed(&Key::RIG, id);
     let is_flag = matches!(named.origin(), Some(Origin::Flag(_) | Origin::HelperLine(_)));
     match directory.and_then(|here| rig_here(workspace, here)).filter(|_| !is_flag) {
         Some(value) => Setting::Set { value, origin: Origin::Directory },
@@ -55,43 +85,47 @@ pub(super) struct Hosts {
 /// that git asks this helper for are served: whoever sets up another host alone leaves the default
 /// ones out.
 pub(super) fn hosts(sources: &mut Sources<'_>, given: &Given<'_>, gitlab: &GitLab) -> Hosts {
-    let list = sources.text(&Key::HOSTS);
-    let split = |text: &String| text.split(',').map(|entry| entry.trim().to_owned()).collect();
-    let entries: Vec<String> = match &given.flags.host[..] {
-        [] => list.value().map(split).unwrap_or_default(),
-        flags => flags.to_vec(),
+    let list = sources.needed(&Key::HOSTS, text);
+    let (mut entries, of_git): (Vec<_>, &[Host]) = match &given.flags.host[..] {
+        [] => {
+            let entries = list.value().into_iter().flat_map(|list| list.split(','));
+            (entries.map(str::trim).collect(), &given.helper.hosts)
+        }
+        flags => (flags.iter().map(String::as_str).collect(), &[]),
     };
-    let entries: Vec<_> = entries.into_iter().filter(|entry| !entry.is_empty()).collect();
-    let is_default = entries.is_empty();
+    entries.retain(|entry| !entry.is_empty());
+    let is_of_git = entries.is_empty() && !of_git.is_empty();
+    let origin = match list.origin() {
+        _ if !given.flags.host.is_empty() => Some(Origin::Flag(Key::HOSTS.flag)),
+        _ if is_of_git => Some(Origin::HelperLine("the host")),
+        origin => origin.cloned(),
+    };
+    let entries: &[_] = if entries.is_empty() { &DEFAULT_HOSTS } else { &entries };
     let mut listed = Vec::new();
     for entry in entries {
-        match Host::listed(&entry) {
-            Ok(host) => listed.push(host),
+        match Host::listed(entry) {
+            Ok(host) => add(&mut listed, [host]),
             Err(why) => {
-                let entry = shown(&entry);
+                let entry = shown(entry);
                 sources.warnings.push(format!("git host `{entry}` is ignored: {why}"));
             }
         }
     }
-    if is_default {
-        listed = DEFAULT_HOSTS.iter().filter_map(|host| Host::listed(host).ok()).collect();
-    }
-    if gitlab.token.is_some() && !listed.contains(&gitlab.host) {
-        listed.push(gitlab.host.clone());
-    }
-    let of_git: &[Host] = if given.flags.host.is_empty() { &given.helper.hosts } else { &[] };
-    let is_of_git = is_default && !of_git.is_empty();
-    let mut served = if is_of_git { of_git.to_vec() } else { listed.clone() };
-    let gitlab = gitlab.token.as_ref().map(|_| &gitlab.host);
-    let more: Vec<_> = of_git.iter().chain(gitlab).filter(|it| !served.contains(it)).collect();
-    served.extend(more.into_iter().cloned());
-    let origin = match (&given.flags.host[..], of_git) {
-        ([_, ..], _) => Some(Origin::Flag("--host")),
-        _ if is_of_git => Some(Origin::HelperLine("the host")),
-        _ => list.origin().cloned(),
-    };
+    let gitlab = gitlab.token.as_ref().map(|_| gitlab.host.clone());
+    add(&mut listed, gitlab.clone());
+    let mut served = if is_of_git { Vec::new() } else { listed.clone() };
+    add(&mut served, of_git.iter().cloned().chain(gitlab));
     let to_set_up = if is_of_git { served.clone() } else { listed.clone() };
     Hosts { served, listed, to_set_up, origin }
+}
+
+/// Each host once.
+pub(super) fn add(hosts: &mut Vec<Host>, more: impl IntoIterator<Item = Host>) {
+    for host in more {
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+    }
 }
 
 /// Whether a host is served where no list of hosts is set.
@@ -153,12 +187,10 @@ pub(super) fn other_secrets(sources: &mut Sources<'_>, proxy: Option<&Secret>) -
 
 /// Where the cache may be, best first: what was asked for, or the user's runtime directory if there
 /// is one, the user's cache directory, and at last a private place under the temporary one.
-pub(super) fn cache_candidates(sources: &mut Sources<'_>) -> (Vec<Candidate>, Option<Origin>) {
-    let asked = sources.path(&Key::CACHE_DIR).parse(absolute);
-    sources.warn_if_wrong(&asked);
+pub(super) fn cache_candidates(sources: &Sources<'_>, asked: Option<&PathBuf>) -> Vec<Candidate> {
     let candidate = |path: PathBuf, is_configured| Candidate { path, is_configured };
     let mut candidates = Vec::new();
-    if let Some(path) = asked.value() {
+    if let Some(path) = asked {
         candidates.push(candidate(path.clone(), true));
     } else if let Some(user) = &sources.user {
         let runtime = user.runtime_dir().filter(|directory| directory.is_dir());
@@ -169,7 +201,7 @@ pub(super) fn cache_candidates(sources: &mut Sources<'_>) -> (Vec<Candidate>, Op
     let temporary = if temporary.is_absolute() { temporary } else { PathBuf::from("/tmp") };
     let name = format!("gastown-{}", rustix::process::geteuid().as_raw());
     candidates.push(candidate(temporary.join(name), false));
-    (candidates, asked.origin().cloned())
+    candidates
 }
 
 pub(super) fn certificates(sources: &mut Sources<'_>) -> Certificates {
@@ -181,38 +213,8 @@ pub(super) fn certificates(sources: &mut Sources<'_>) -> Certificates {
     }
 }
 
-pub(super) fn on_failure(sources: &mut Sources<'_>) -> (OnFailure, Option<Origin>) {
-    let setting = sources.text(&Key::ON_FAILURE).parse(|text| {
-        OnFailure::from_str(&text, false).map_err(|_| "neither `quit` nor `next`".to_owned())
-    });
-    sources.warn_if_wrong(&setting);
-    (setting.value().copied().unwrap_or(OnFailure::Quit), setting.origin().cloned())
-}
-
-/// A place that does not depend on where git runs.
-pub(super) fn audit_log(sources: &mut Sources<'_>) -> Option<PathBuf> {
-    let setting = sources.path(&Key::AUDIT_LOG).parse(absolute);
-    sources.warn_if_wrong(&setting);
-    setting.value().cloned()
-}
-
-fn absolute(path: PathBuf) -> Result<PathBuf, String> {
-    if path.is_absolute() { Ok(path) } else { Err("not an absolute path".to_owned()) }
-}
-
-pub(super) fn trace_to(value: Option<&OsStr>, verbose: bool) -> (TraceTo, Option<&'static str>) {
-    let otherwise = if verbose { TraceTo::Stderr } else { TraceTo::Nowhere };
-    let Some(value) = value else { return (otherwise, None) };
-    match value.as_bytes() {
-        b"" | b"0" | b"false" => (otherwise, None),
-        b"1" | b"true" => (TraceTo::Stderr, None),
-        [b'/', ..] => (TraceTo::File(PathBuf::from(value)), None),
-        _ => (otherwise, Some("GASTOWN_TRACE is ignored: neither 1 nor an absolute path")),
-    }
-}
-
 pub(super) fn read_secret(path: &Path) -> Result<Secret, String> {
-    let read = sources::read(path, LONGEST_TOKEN as u64 + 2, |_| None);
+    let read = sources::read(path, LONGEST_TOKEN as u64 + 2, None);
     let (bytes, _) = read.map_err(|error| error.to_string())?;
     Secret::parse(bytes.trim_ascii()).ok_or_else(|| "holds no token".to_owned())
 }

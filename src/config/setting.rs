@@ -77,6 +77,14 @@ impl<T> Setting<T> {
         }
     }
 
+    /// The same as text.
+    pub(crate) fn as_text(&self) -> Setting<String>
+    where
+        T: Clone + fmt::Display,
+    {
+        self.clone().parse(|value| Ok(value.to_string()))
+    }
+
     pub(super) fn parse<U>(self, parse: impl FnOnce(T) -> Result<U, String>) -> Setting<U> {
         match self {
             Self::Set { value, origin } => match parse(value) {

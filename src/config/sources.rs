@@ -17,11 +17,18 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::key::Key;
-use super::{Given, Origin, Setting};
+use super::{Given, Origin, Setting, readers};
 use crate::cli::Flags;
+
+/// A config file is a few lines.
+const LONGEST: u64 = 64 * 1024;
+
+const WRITABLE: &str = "others can write it";
 
 /// Tells where a value of that name came from.
 type Naming = fn(&'static str) -> Origin;
+/// Makes a value of what was found, or says what is wrong with that.
+type Parse<T> = fn(OsString) -> Result<T, String>;
 
 pub(super) struct Sources<'a> {
     given: &'a Given<'a>,
@@ -45,45 +52,45 @@ impl<'a> Sources<'a> {
             notes: Vec::new(),
         };
         let flag = given.flags.config.clone().or_else(|| given.helper.flags.config.clone());
-        let asked = flag.or_else(|| sources.raw("GASTOWN_CONFIG").map(PathBuf::from));
+        let asked = flag.or_else(|| sources.raw(Key::CONFIG.variable).map(PathBuf::from));
         let usual = || Some(sources.user.as_ref()?.config_dir().join("gastown/config.json"));
         sources.config_file = asked.clone().or_else(usual);
         if let Some(path) = sources.config_file.clone() {
-            let is_trusted = |owner| owner == 0 || owner == geteuid().as_raw();
-            sources.read(&path, asked.is_some(), is_trusted, Origin::File);
+            sources.add(&path, asked.is_some(), &[0, geteuid().as_raw()], Origin::File);
         }
-        sources.read(given.system_config, false, |owner| owner == 0, Origin::SystemFile);
+        sources.add(given.system_config, false, &[0], Origin::SystemFile);
         sources
+    }
+
+    /// Adds a config file of one of these owners.
+    fn add(&mut self, path: &Path, is_wanted: bool, owners: &[u32], origin: Naming) {
+        if let Err(why) = self.read(path, is_wanted, owners, origin) {
+            self.warnings.push(format!("config file `{}` is ignored: {why}", path.display()));
+        }
     }
 
     fn read(
         &mut self,
         path: &Path,
         is_wanted: bool,
-        is_trusted: impl Fn(u32) -> bool,
+        owners: &[u32],
         origin: Naming,
-    ) {
+    ) -> Result<(), String> {
         let shown = path.display();
-        let (text, is_shared) = match read_config(path, is_trusted) {
-            Ok(read) => read,
-            Err(error) if error.kind() == ErrorKind::NotFound && !is_wanted => return,
-            Err(error) => {
-                return self.warnings.push(format!("config file `{shown}` is ignored: {error}"));
-            }
+        let (text, metadata) = match read(path, LONGEST, Some(owners)) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !is_wanted => return Ok(()),
+            read => read.map_err(|error| match error.to_string() {
+                fault if fault == WRITABLE => format!("{fault}; run: chmod go-w {}", quoted(path)),
+                fault => fault,
+            })?,
         };
-        let mut values = match serde_json::from_slice::<Map<String, Value>>(&text) {
-            Ok(values) => values,
-            // serde's own words may quote the file.
-            Err(error) => {
-                return self.warnings.push(format!(
-                    "config file `{shown}` is ignored: not a JSON object (line {}, column {})",
-                    error.line(),
-                    error.column()
-                ));
-            }
+        // serde's own words may quote the file.
+        let not_json = |error: serde_json::Error| {
+            format!("not a JSON object (line {}, column {})", error.line(), error.column())
         };
-        if is_shared && values.contains_key(Key::GITHUB_CLI_PAT.file) {
-            let fix = format!("run: chmod 600 {}", word(&path.to_string_lossy()));
+        let mut values: Map<String, Value> = serde_json::from_slice(&text).map_err(not_json)?;
+        if metadata.mode() & 0o077 != 0 && values.contains_key(Key::GITHUB_CLI_PAT.file) {
+            let fix = format!("run: chmod 600 {}", quoted(path));
             self.warnings.push(format!("others can read the token in `{shown}`; {fix}"));
         }
         let is_known = |name: &String| Key::IN_FILE.iter().any(|key| key.file == name);
@@ -98,6 +105,7 @@ impl<'a> Sources<'a> {
             *list = Value::String(entries.join(","));
         }
         self.files.push((values, origin));
+        Ok(())
     }
 
     fn find(&mut self, key: &Key) -> Setting<OsString> {
@@ -125,30 +133,22 @@ impl<'a> Sources<'a> {
         Setting::Unset
     }
 
-    pub(super) fn text(&mut self, key: &Key) -> Setting<String> {
-        self.find(key).parse(|value| value.into_string().map_err(|_| "not text".to_owned()))
+    /// A setting without which there is no answer: whoever needs it says what is wrong with it.
+    pub(super) fn needed<T>(&mut self, key: &Key, parse: Parse<T>) -> Setting<T> {
+        self.find(key).parse(parse)
     }
 
-    /// A path need not be text.
-    pub(super) fn path(&mut self, key: &Key) -> Setting<PathBuf> {
-        self.find(key).parse(|value| Ok(PathBuf::from(value)))
-    }
-
-    /// White space around it is taken for an accident of the shell.
-    pub(super) fn secret(&mut self, key: &Key) -> Setting<Secret> {
-        let secret = self.find(key).parse(|value| {
-            let text = Zeroizing::new(value.to_string_lossy().into_owned());
-            Secret::parse(text.trim_ascii().as_bytes()).ok_or_else(|| "not a token".to_owned())
-        });
-        self.warn_if_wrong(&secret);
-        secret
-    }
-
-    /// The value, if nothing is wrong with it; else a warning.
-    pub(super) fn warn_if_wrong<T>(&mut self, setting: &Setting<T>) {
-        if let Setting::Wrong { origin, why } = setting {
+    /// A setting that is ignored with a warning if it is wrong.
+    pub(super) fn optional<T>(&mut self, key: &Key, parse: Parse<T>) -> Setting<T> {
+        let setting = self.find(key).parse(parse);
+        if let Setting::Wrong { origin, why } = &setting {
             self.warnings.push(format!("{origin} is ignored: {why}"));
         }
+        setting
+    }
+
+    pub(super) fn secret(&mut self, key: &Key) -> Setting<Secret> {
+        self.optional(key, readers::secret)
     }
 
     /// A variable that holds text; empty counts as unset.
@@ -169,39 +169,30 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// Reads a config file that nobody but its owner could have written: it says where the container
-/// token is sent. Tells as well whether others can read it.
-fn read_config(
-    path: &Path,
-    is_trusted: impl Fn(u32) -> bool,
-) -> std::io::Result<(Zeroizing<Vec<u8>>, bool)> {
-    /// A config file is a few lines.
-    const LONGEST: u64 = 64 * 1024;
-    let fault_of = |metadata: &Metadata| {
-        let is_shared = metadata.mode() & 0o022 != 0;
-        let faults = [
-            (metadata.len() > LONGEST, "it is too long"),
-            (!is_trusted(metadata.uid()), "it belongs to another user"),
-            (is_shared, "others can write it"),
-        ];
-        faults.into_iter().find_map(|(is_so, fault)| is_so.then_some(fault))
-    };
-    let (text, metadata) = read(path, LONGEST, fault_of)?;
-    Ok((text, metadata.mode() & 0o077 != 0))
+/// For a command line.
+fn quoted(path: &Path) -> String {
+    word(&path.to_string_lossy())
 }
 
 /// Reads a regular file. It may be a link, as mounted files are; a pipe or a device would keep us
-/// reading.
+/// reading. With `owners`, one that nobody else could have written: a config file says where the
+/// container token is sent.
 pub(super) fn read(
     path: &Path,
     longest: u64,
-    fault_of: impl Fn(&Metadata) -> Option<&'static str>,
+    owners: Option<&[u32]>,
 ) -> std::io::Result<(Zeroizing<Vec<u8>>, Metadata)> {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let metadata = file.metadata()?;
-    let fault = if metadata.is_file() { fault_of(&metadata) } else { Some("not a regular file") };
-    if let Some(fault) = fault {
+    let is_foreign = owners.is_some_and(|owners| !owners.contains(&metadata.uid()));
+    let faults = [
+        (!metadata.is_file(), "not a regular file"),
+        (owners.is_some() && metadata.len() > longest, "it is too long"),
+        (is_foreign, "it belongs to another user"),
+        (owners.is_some() && metadata.mode() & 0o022 != 0, WRITABLE),
+    ];
+    if let Some((_, fault)) = faults.into_iter().find(|(is_so, _)| *is_so) {
         return Err(Error::other(fault));
     }
     let mut bytes = Zeroizing::new(Vec::new());
@@ -222,16 +213,11 @@ mod tests {
         let path = directory.path().join("config.json");
         write(&path, "{}").unwrap();
         let own = geteuid().as_raw();
-        let read = |mode, owner| {
+        let is_read = |mode, owner| {
             set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-            read_config(&path, |found| found == owner)
-                .map(|(text, is_shared)| (text.len(), is_shared))
-                .ok()
+            read(&path, LONGEST, Some(&[owner])).is_ok()
         };
-        assert_eq!(read(0o600, own), Some((2, false)));
-        assert_eq!(read(0o644, own), Some((2, true)));
-        assert_eq!(read(0o600, own + 1), None);
-        assert_eq!(read(0o620, own), None);
-        assert_eq!(read(0o602, own), None);
+        assert!(is_read(0o600, own) && is_read(0o644, own));
+        assert!(!is_read(0o600, own + 1) && !is_read(0o620, own) && !is_read(0o602, own));
     }
 }

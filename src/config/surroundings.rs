@@ -1,14 +1,16 @@
 //! What setting up and diagnosing need to know of the process's surroundings, and answering git
 //! does not: where programs and configuration lie, and how this one was called.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use directories::BaseDirs;
 use git_credential_gastown::helper_line::{COMMAND, PROGRAM, quoted};
 use git_credential_gastown::token::Secret;
 
-/// Where a snapshot of an installation token may linger, dead within the hour.
+use crate::program::{self, Obstacle};
+
+/// Where programs look for a token.
 const TOKEN_VARIABLES: [&str; 5] =
     ["GH_TOKEN", "GITHUB_TOKEN", "GIT_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"];
 
@@ -16,7 +18,8 @@ const TOKEN_VARIABLES: [&str; 5] =
 pub(crate) struct Surroundings {
     /// Where this process runs.
     pub directory: Option<PathBuf>,
-    /// The directories of `PATH`, without those that depend on where a program runs.
+    /// The directories of `PATH`, without those that depend on where a program runs: what lies in the
+    /// current one is whoever's.
     pub search_path: Vec<PathBuf>,
     pub home: Option<PathBuf>,
     /// Where git keeps the user's configuration.
@@ -102,8 +105,21 @@ impl Surroundings {
 
     /// The program of that name that comes first on `PATH`, by its absolute path.
     pub(crate) fn find(&self, name: &str) -> Option<PathBuf> {
-        let candidates = self.search_path.iter().map(|directory| directory.join(name));
-        candidates.into_iter().find(|path| is_executable(path))
+        self.find_all(OsStr::new(name)).ok()?.into_iter().next()
+    }
+
+    /// All of them.
+    ///
+    /// # Errors
+    /// If there is none; whether there is one that cannot be executed.
+    pub(crate) fn find_all(&self, name: &OsStr) -> Result<Vec<PathBuf>, Obstacle> {
+        program::find_all(name, &self.search_path)
+    }
+
+    /// The variables that hold a snapshot of an installation token, dead within the hour.
+    pub(crate) fn installation_tokens(&self) -> impl Iterator<Item = &'static str> {
+        let tokens = self.tokens.iter().filter(|(_, token)| token.is_installation_token());
+        tokens.map(|(name, _)| *name)
     }
 
     /// As seen from the working directory; links stay as they are.
@@ -112,8 +128,10 @@ impl Surroundings {
     }
 }
 
-pub(crate) fn is_executable(path: &Path) -> bool {
-    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+/// A variable of the environment; empty counts as unset.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    let text = std::env::var_os(name)?.to_string_lossy().into_owned();
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// git's own rule: the second place counts only where the first has no file.
@@ -131,12 +149,6 @@ mod tests {
         let variable = |name: &str| (name == "PATH").then(|| OsString::from(path));
         let (called, executable) = (called_as.to_owned(), executable.to_owned());
         Surroundings::load(variable, Some("/here".into()), Some(called), Some(executable))
-    }
-
-    #[test]
-    fn places_that_depend_on_the_directory_are_not_searched() {
-        let found = surroundings(":bin:.:/usr/bin::/bin", Path::new("x"), Path::new("/x"));
-        assert_eq!(found.search_path, [Path::new("/usr/bin"), Path::new("/bin")]);
     }
 
     #[test]

@@ -3,32 +3,15 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 
 use super::*;
 
-/// Settings from these variables and files alone.
-fn load(variables: &[(&str, &str)], user_config: &Path, system_config: &Path) -> Settings {
-    let lookup = |name: &str| {
-        let found = variables.iter().find(|(variable, _)| *variable == name);
-        found.map(|(_, value)| OsString::from(value))
-    };
+/// Settings from these files alone.
+fn load(user_config: &Path, system_config: &Path) -> Settings {
     Settings::load(&Given {
         flags: &Flags { config: Some(user_config.to_owned()), ..Flags::default() },
         helper: &HelperLines::default(),
-        variable: &lookup,
+        variable: &|_| None,
         directory: Some(Path::new("/")),
         system_config,
     })
-}
-
-#[test]
-fn what_is_missing_is_named_all_at_once() {
-    let none = Path::new("/dev/null/none");
-    let settings = load(&[("GASTOWN_API_URL", "http://x.example")], none, none);
-    let failure = settings.place().err().unwrap();
-    assert_eq!(failure.name, Name::ConfigMissing);
-    assert_eq!(
-        failure.what,
-        "GASTOWN_API_URL is http, which is for loopback only; use https; GASTOWN_TOWN_ID and \
-         GASTOWN_RIG_ID are unset"
-    );
 }
 
 #[test]
@@ -42,14 +25,14 @@ fn the_machines_config_file_is_below_the_users_and_has_to_be_roots() {
     }
     // Only root can make it root's.
     if chown(&system, Some(0), None).is_ok() {
-        let settings = load(&[], &user, &system);
+        let settings = load(&user, &system);
         assert_eq!(settings.town.to_string(), "of-user (from `town_id` in the config file)");
         let rig = "rig-1 (from `rig_id` in /etc/gastown/config.json)";
         assert_eq!(settings.rig.to_string(), rig);
         assert_eq!(settings.warnings, [""; 0]);
         chown(&system, Some(1), None).unwrap();
     }
-    let settings = load(&[], &user, &system);
+    let settings = load(&user, &system);
     assert!(settings.rig.is_unset());
     assert!(settings.warnings[0].contains("belongs to another user"), "{:?}", settings.warnings);
 }

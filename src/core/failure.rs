@@ -1,5 +1,5 @@
-//! What can go wrong on the way to a token: the stable names, when the next attempt may come, and
-//! the record of a failure that all processes of the machine share.
+//! What can go wrong on the way to a token: its name, when the next attempt may come, and the record
+//! of a failure that all processes of the machine share.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,77 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::host::{CacheKey, stem};
 use crate::time::{Timestamp, part, spoken};
 
-/// The stable names of errors; docs/troubleshooting.md explains each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Name {
-    ConfigMissing,
-    WorkerUnreachable,
-    WorkerError,
-    ContainerTokenRejected,
-    CrossTown,
-    RigNotFound,
-    NoGitToken,
-    RateLimited,
-    BadAnswer,
-    TokenRejected,
-    EmbeddedToken,
-    CacheUnusable,
-    Timeout,
-    SetupFailed,
-    IoFailed,
-}
+pub use name::Name;
 
-impl Name {
-    pub const ALL: [Self; 15] = [
-        Self::ConfigMissing,
-        Self::WorkerUnreachable,
-        Self::WorkerError,
-        Self::ContainerTokenRejected,
-        Self::CrossTown,
-        Self::RigNotFound,
-        Self::NoGitToken,
-        Self::RateLimited,
-        Self::BadAnswer,
-        Self::TokenRejected,
-        Self::EmbeddedToken,
-        Self::CacheUnusable,
-        Self::Timeout,
-        Self::SetupFailed,
-        Self::IoFailed,
-    ];
-
-    /// Whether it says that the container JWT is wrong, so that another JWT may do.
-    pub fn is_about_container_token(self) -> bool {
-        matches!(self, Self::ContainerTokenRejected | Self::CrossTown)
-    }
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ConfigMissing => "config-missing",
-            Self::WorkerUnreachable => "worker-unreachable",
-            Self::WorkerError => "worker-error",
-            Self::ContainerTokenRejected => "container-token-rejected",
-            Self::CrossTown => "cross-town",
-            Self::RigNotFound => "rig-not-found",
-            Self::NoGitToken => "no-git-token",
-            Self::RateLimited => "rate-limited",
-            Self::BadAnswer => "bad-answer",
-            Self::TokenRejected => "token-rejected",
-            Self::EmbeddedToken => "embedded-token",
-            Self::CacheUnusable => "cache-unusable",
-            Self::Timeout => "timeout",
-            Self::SetupFailed => "setup-failed",
-            Self::IoFailed => "io-failed",
-        }
-    }
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
+mod name;
 
 /// When asking again can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,24 +7,37 @@
 /// Flags whose value is text for people or a server: a URL there names no host to talk to.
 const TEXTS: &str = "--body -b --branch --title -t --notes -n --description --desc --homepage -h \
                      --comment --message --subject --search --field --raw-field --header -H";
+/// gh's own commands, of those that need a token.
+const COMMANDS: &str = "agent-task api attestation auth browse cache codespace discussion \
+                        extension extensions gist gpg-key issue label licenses org pr preview \
+                        project release repo ruleset run search secret skill ssh-key status \
+                        variable workflow";
+/// Those that look at the remotes of the repository that gh runs in.
+const AT_REMOTES: &str = "browse cache issue label pr release ruleset run secret variable workflow";
 
-fn takes_text(flag: &str) -> bool {
-    TEXTS.split(' ').any(|text| text == flag)
+fn is_in(list: &str, word: &str) -> bool {
+    list.split(' ').any(|listed| listed == word)
 }
 
 /// A command line of gh, without its name.
 pub struct Words<'a> {
     words: &'a [&'a str],
+    /// The words that are no flags, nor values of those that may come before a command.
+    commands: Vec<&'a str>,
 }
 
 impl<'a> Words<'a> {
     pub fn new(words: &'a [&'a str]) -> Self {
-        Self { words }
+        let takes_value = |word: &str| is_in("-R --repo --hostname", word);
+        let is_value = |index: usize| index > 0 && takes_value(words[index - 1]);
+        let commands = words.iter().enumerate();
+        let commands = commands.filter(|(index, word)| !word.starts_with('-') && !is_value(*index));
+        Self { words, commands: commands.map(|(_, word)| *word).collect() }
     }
 
     /// Whether gh can do without a token.
     pub fn need_no_token(&self) -> bool {
-        match self.commands().as_slice() {
+        match self.commands.as_slice() {
             [] => true,
             ["alias" | "completion" | "config" | "help" | "version", ..] => true,
             ["auth", "login" | "logout" | "refresh" | "switch", ..] => true,
@@ -40,61 +53,25 @@ impl<'a> Words<'a> {
 
     /// Whether gh is about to write itself into git's configuration.
     pub fn set_up_git(&self) -> bool {
-        matches!(self.commands().as_slice(), ["auth", "login" | "setup-git", ..])
+        matches!(self.commands.as_slice(), ["auth", "login" | "setup-git", ..])
             && !self.ask_for_help()
     }
 
     /// Whether gh is told the host on stdin only.
     pub fn leave_the_host_open(&self) -> bool {
-        self.commands().starts_with(&["auth", "git-credential"])
+        self.commands.starts_with(&["auth", "git-credential"])
     }
 
     /// Whether the command is one of gh's own. An alias or an extension may name any host.
     pub fn name_a_command(&self) -> bool {
-        const COMMANDS: [&str; 30] = [
-            "agent-task",
-            "api",
-            "attestation",
-            "auth",
-            "browse",
-            "cache",
-            "codespace",
-            "discussion",
-            "extension",
-            "gist",
-            "gpg-key",
-            "issue",
-            "label",
-            "licenses",
-            "org",
-            "pr",
-            "preview",
-            "project",
-            "release",
-            "repo",
-            "ruleset",
-            "run",
-            "search",
-            "secret",
-            "skill",
-            "ssh-key",
-            "status",
-            "variable",
-            "workflow",
-            "extensions",
-        ];
-        self.commands().first().is_some_and(|command| COMMANDS.contains(command))
+        self.commands.first().is_some_and(|command| is_in(COMMANDS, command))
     }
 
     /// Whether gh will look at the remotes of the repository that it runs in.
     pub fn look_at_remotes(&self) -> bool {
-        const COMMANDS: [&str; 11] = [
-            "browse", "cache", "issue", "label", "pr", "release", "ruleset", "run", "secret",
-            "variable", "workflow",
-        ];
-        let looks = match self.commands().as_slice() {
-            ["repo", command] => !["create", "list"].contains(command),
-            [command, ..] => COMMANDS.contains(command),
+        let looks = match self.commands.as_slice() {
+            ["repo", command] => !is_in("create list", command),
+            [command, ..] => is_in(AT_REMOTES, command),
             [] => false,
         };
         looks && !self.name_a_repository()
@@ -108,15 +85,14 @@ impl<'a> Words<'a> {
     /// Every host that is named, as gh calls it. Words after `--` count too: not all commands of gh
     /// pass them on.
     pub fn hosts(&self) -> Vec<String> {
-        let commands = self.commands();
         // `gh api repos/OWNER/REPO` is a path.
         let are_repositories = matches!(
-            commands.as_slice(),
+            self.commands.as_slice(),
             ["repo" | "extension" | "extensions" | "ext", ..]
                 | ["label", "clone", ..]
                 | ["issue", "transfer", ..]
         );
-        let is_auth = commands.first() == Some(&"auth");
+        let is_auth = self.commands.first() == Some(&"auth");
         let named = self.values("--hostname", is_auth.then_some('h')).into_iter().map(normal);
         let mut repositories = self.repositories();
         for (index, word) in self.words.iter().enumerate() {
@@ -124,7 +100,7 @@ impl<'a> Words<'a> {
                 Some((flag, value)) if flag.starts_with("--") => (flag, value),
                 _ => ("", *word),
             };
-            let is_url = host_name(value).is_some() && !takes_text(flag);
+            let is_url = host_name(value).is_some() && !is_in(TEXTS, flag);
             // One that begins with a dot or a slash is a directory.
             let may_be_repository = are_repositories && !word.starts_with(['-', '.', '/']);
             if (is_url || may_be_repository) && !self.is_text(index) {
@@ -147,12 +123,12 @@ impl<'a> Words<'a> {
             [] => return false,
         };
         let is_flag = rest.last().is_none_or(|word| !word.starts_with('-'));
-        takes_text(flag) && is_flag && !rest.contains(&"--")
+        is_in(TEXTS, flag) && is_flag && !rest.contains(&"--")
     }
 
     /// The values of `--repo` in all its spellings, and of flags that name a repository likewise.
     fn repositories(&self) -> Vec<&'a str> {
-        let more = match self.commands().as_slice() {
+        let more = match self.commands.as_slice() {
             ["repo", "sync", ..] => "--source",
             ["repo", "create", ..] => "--template",
             ["issue", "develop", ..] => "--branch-repo",
@@ -163,15 +139,6 @@ impl<'a> Words<'a> {
         // Without a value gh goes by GH_REPO.
         repositories.retain(|repository| !repository.is_empty());
         repositories
-    }
-
-    /// The words that are no flags, nor values of those that may come before a command.
-    fn commands(&self) -> Vec<&'a str> {
-        let takes_value = |word: &str| ["-R", "--repo", "--hostname"].contains(&word);
-        let is_value = |index: usize| index > 0 && takes_value(self.words[index - 1]);
-        let words = self.words.iter().enumerate();
-        let commands = words.filter(|(index, word)| !word.starts_with('-') && !is_value(*index));
-        commands.map(|(_, word)| *word).collect()
     }
 
     /// The values of a flag: `--repo x`, `--repo=x`, `-R x`, `-Rx`, `-R=x`, `-wR x`.

@@ -4,6 +4,7 @@
 //!
 //! <https://git-scm.com/docs/gitcredentials#_credential_contexts>
 
+use crate::helper_line::{Kind, kind};
 use crate::host::Host;
 
 /// One value and where git found it.
@@ -41,6 +42,16 @@ impl Line {
     /// Whether it names a credential helper, for any host.
     pub fn is_helper(&self) -> bool {
         self.is("credential", "helper")
+    }
+
+    /// Whether it has git ask this program.
+    pub fn is_ours(&self) -> bool {
+        self.is_helper() && kind(&self.value) == Kind::Ours
+    }
+
+    /// Whether it has git ask its own `store`.
+    pub fn is_store(&self) -> bool {
+        self.is_helper() && kind(&self.value) == Kind::Store
     }
 }
 

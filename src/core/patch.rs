@@ -58,16 +58,17 @@ impl Patch {
         Self { after: digest(after), before: digest(before), pieces, unended }
     }
 
-    pub fn is_for(&self, after: &[u8]) -> bool {
-        digest(after) == self.after
+    /// Whether the content is that after the change, or before it already.
+    pub fn is_for(&self, content: &[u8]) -> bool {
+        [&self.after, &self.before].contains(&&digest(content))
     }
 
     /// What was before; `None` if this is not the content that it was made for, or it is damaged.
-    pub fn apply(&self, after: &[u8]) -> Option<Vec<u8>> {
-        if !self.is_for(after) {
-            return None;
+    pub fn apply(&self, content: &[u8]) -> Option<Vec<u8>> {
+        if digest(content) != self.after {
+            return (digest(content) == self.before).then(|| content.to_vec());
         }
-        let lines = lines(after);
+        let lines = lines(content);
         let mut before = Vec::new();
         for piece in &self.pieces {
             match piece {
@@ -124,6 +125,7 @@ mod tests {
         let patch = Patch::back(b"after", b"before");
         assert_eq!(patch.apply(b"After"), None);
         assert_eq!(patch.apply(b""), None);
+        assert_eq!(patch.apply(b"before"), Some(b"before".to_vec()), "it is undone already");
     }
 
     #[test]

@@ -24,7 +24,7 @@ struct Rule {
 }
 
 /// In this order: what masks more of the text comes first.
-static RULES: LazyLock<[Rule; 6]> = LazyLock::new(|| {
+static RULES: LazyLock<[Rule; 7]> = LazyLock::new(|| {
     let rule = |pattern, replace| Rule {
         pattern: Regex::new(pattern).expect("the tests compile every pattern"),
         replace,
@@ -35,6 +35,7 @@ static RULES: LazyLock<[Rule; 6]> = LazyLock::new(|| {
             format!("{}{INLINE_HELPER}", &it[1])
         }),
         rule(r#"://([^\s"'`<>]+)"#, |it| format!("://{}", without_secrets(&it[1]))),
+        rule(r#"//[^\s"'`<>/]*:[^\s"'`<>/]*@"#, |_| format!("//{MASK}@")),
         rule(r#"([^\s"'`<>]+)@([A-Za-z0-9\[]?)"#, without_user),
         rule(
             r#"(?i)((?:token|pass|password|passwd|passphrase|pwd|secret|credential|signature|jwt|api[_-]?key|access[_-]?key)(?:=|%3d))(\\*["'][^"']*|[^\s"'`<>]+)"#,

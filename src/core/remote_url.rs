@@ -30,6 +30,20 @@ pub fn credential_in(url: &str) -> Option<Embedded> {
     Some(Embedded { cleared: format!("{scheme}://{rest}"), host, secrets })
 }
 
+/// A pattern for the same URL with any user, for `git config --replace-all`: with it the token is
+/// not among git's arguments.
+pub fn any_user(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let mut pattern = format!("^{scheme}://[^/]*@");
+    for character in rest.chars() {
+        if r"\.[]{}()*+?^$|".contains(character) {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern + "$"
+}
+
 /// The host that an http(s) URL leads to, if it could be ours.
 pub fn host_of(url: &str) -> Option<Host> {
     let (scheme, rest) = url.split_once("://")?;

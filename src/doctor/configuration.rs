@@ -2,113 +2,138 @@
 //! host, tokens in URLs, headers, rewritten URLs, fixed user names, and the remotes.
 
 use git_credential_gastown::failure::Name;
-use git_credential_gastown::git_config::{Line, concerns, helpers_on};
+use git_credential_gastown::git_config::{Line, concerns, helpers_on, matches};
 use git_credential_gastown::helper_line::{Kind, PROGRAM, command, kind, word};
 use git_credential_gastown::host::Host;
 use git_credential_gastown::redact::{clean, helper as helper_name};
 use git_credential_gastown::remote_url::{credential_in, host_of};
 
-use super::{Examination, Finding, Status};
-use crate::config::{flags_in, is_executable};
+use super::{Fail, Inputs, Report, Status, Warn};
+use crate::config::{flags_in, variable};
+use crate::program::is_executable;
 
 const SET_UP: &str = "git credential-gastown setup";
 const SET_UP_HERE: &str = "git credential-gastown setup --local";
 const MIGRATE: &str = "git credential-gastown setup --migrate .";
+const NOT_OURS: &str = "none, if another helper answers for it; to give the tokens of this worker to \
+                        a GitHub of your own, name all your hosts to setup with --host";
 
-pub(super) fn check(examination: &Examination<'_>) -> Vec<Finding> {
+pub(super) fn check(inputs: &Inputs<'_>, report: &mut Report) {
     // A configuration that cannot be read is reported with git.
-    let Ok(lines) = &examination.lines else { return Vec::new() };
-    let mut findings = helpers(examination);
-    findings.extend(overruling(examination));
-    findings.extend(ownership(examination));
-    findings.extend(protocol(examination));
-    for line in lines {
-        findings.extend(token(examination, line));
-        findings.extend(rewriting(examination, line));
-        findings.extend(remote(examination, line));
+    if inputs.context.git_config.fault().is_some() {
+        return;
     }
-    findings
-}
-
-/// The helpers that git asks, each cause once with all of its hosts.
-fn helpers(examination: &Examination<'_>) -> Vec<Finding> {
-    let mut causes: Vec<(Finding, String)> = Vec::new();
-    let (main, url) = (examination.host.as_ref(), examination.url());
-    let others = examination.context.settings.hosts.iter().filter(|host| Some(*host) != main);
+    let (main, url) = (inputs.host.as_ref(), inputs.url());
+    let others = inputs.context.settings.hosts.iter().filter(|host| Some(*host) != main);
     for host in main.into_iter().chain(others) {
         let path = url.as_ref().and_then(|url| url.strip_prefix(&host.to_string()));
-        let chain = helpers_on(examination.lines(), host, path);
-        for finding in of_chain(examination, host, &chain) {
-            // A push from here goes to the first host; the others are only to be looked at.
-            let worst = if Some(host) == main { Status::Fail } else { Status::Warn };
-            let status = finding.status.max(worst);
-            match causes.iter_mut().find(|(known, _)| known.what == finding.what) {
-                Some((_, hosts)) => *hosts += &format!(", {host}"),
-                None => causes.push((finding.weighed(status), host.to_string())),
+        let mut of_host = Report::default();
+        helpers(inputs, host, &helpers_on(inputs.lines(), host, path), &mut of_host);
+        // A push from here goes to the first host; the others are only to be looked at.
+        let worst = if Some(host) == main { Fail } else { Warn };
+        report.add_for(host, worst, of_host);
+    }
+    ownership(inputs, report);
+    protocol(inputs, report);
+    for line in inputs.lines() {
+        token(inputs, line, report);
+        remote(inputs, line, report);
+        let found = match (line.section(), line.variable()) {
+            ("url", "insteadof" | "pushinsteadof") => {
+                rewriting(inputs, line).map(|what| ("rewriting", Warn, what))
             }
+            ("http", "extraheader")
+                if is_credential(&line.value)
+                    && in_effect(inputs, line).is_some_and(|last| !last.is_empty()) =>
+            {
+                Some(("extra-header", Fail, "sends a credential of its own".to_owned()))
+            }
+            // Another helper may then answer with an account of its own.
+            ("credential", "username") if in_effect(inputs, line).is_some() => {
+                Some(("username", Warn, "asks for one user only".to_owned()))
+            }
+            _ => None,
+        };
+        if let Some((check, status, what)) = found {
+            let what = format_args!("{} ({}) {what}", line.key, line.origin);
+            report.add(check, status, what, unset_value(line));
         }
     }
-    let told = |(finding, hosts): (Finding, String)| {
-        let what = format!("{} (for {hosts})", finding.what);
-        Finding { what, ..finding }
-    };
-    causes.into_iter().map(told).collect()
 }
 
-fn of_chain(examination: &Examination<'_>, host: &Host, chain: &[&Line]) -> Vec<Finding> {
+/// The helpers that git asks for a host, in their order.
+fn helpers(inputs: &Inputs<'_>, host: &Host, chain: &[&Line], report: &mut Report) {
     const CHECK: &str = "helpers";
     let Some(ours) = chain.iter().position(|line| kind(&line.value) == Kind::Ours) else {
         let asked = chain.first().map(|first| format!("{}, and not this helper", named(first)));
         let asked = asked.unwrap_or_else(|| "no helper".to_owned());
-        let is_of_repository = |line: &Line| matches!(&*line.scope, "local" | "worktree");
-        let is_reset =
-            |line: &Line| line.is_helper() && line.value.is_empty() && is_of_repository(line);
-        let fix = match chain.first() {
-            Some(first) if is_of_repository(first) && kind(&first.value) == Kind::Store => MIGRATE,
+        let is_reset = |line: &Line| line.is_helper() && line.value.is_empty() && is_local(line);
+        let of_part =
+            inputs.lines().iter().rfind(|line| line.is_helper() && is_of_part(line, host));
+        let fix = match (chain.first(), of_part) {
+            (Some(first), _) if is_local(first) && kind(&first.value) == Kind::Store => {
+                MIGRATE.to_owned()
+            }
+            // It forgets what is set up for the whole host.
+            (_, Some(line)) => unset(line),
             // What is set up elsewhere is forgotten in this repository.
-            _ if examination.lines().iter().any(is_reset) => SET_UP_HERE,
-            _ => SET_UP,
+            _ if inputs.lines().iter().any(is_reset) => SET_UP_HERE.to_owned(),
+            _ => SET_UP.to_owned(),
         };
-        return vec![Finding::fail(CHECK, format!("git asks {asked}"), fix)];
+        report.add(CHECK, Fail, format_args!("git asks {asked}"), fix);
+        return;
     };
-    let finding = |(index, line): (usize, &&Line)| {
+    for (index, line) in chain.iter().enumerate() {
         let helper = named(line);
-        match (kind(&line.value), index < ours) {
-            (Kind::Ours, _) if !is_served_to_git(examination, host, line) => {
+        let is_ours = kind(&line.value) == Kind::Ours;
+        let is_kept_out = is_ours && !is_served_to_git(inputs, host, line);
+        let (status, what, fix) = match (kind(&line.value), index < ours) {
+            (Kind::Ours, _) if is_kept_out && lacks_token(inputs, host) => {
+                let what = format!("git asks {helper}, which has no token for GitLab");
+                (Fail, what, "export GITLAB_TOKEN=…".to_owned())
+            }
+            (Kind::Ours, _) if is_kept_out => {
                 let what =
                     format!("git asks {helper}, which the list of hosts keeps from answering");
-                let fix = format!("git credential-gastown setup --host {host}");
-                Finding::fail(CHECK, what, fix).named(Name::ConfigMissing)
+                (Fail, what, format!("{SET_UP} --host {host}"))
             }
-            (Kind::Ours, _) if is_there(examination, line) => {
+            (Kind::Ours, _) if is_there(inputs, line) => {
                 // Without the key, which differs by host.
-                let (helper, origin) = (helper_name(&line.value), &line.origin);
-                Finding::ok(CHECK, format!("git asks `{helper}` ({origin})"))
+                let what = format!("git asks `{}` ({})", helper_name(&line.value), line.origin);
+                (Status::Ok, what, String::new())
             }
             (Kind::Ours, _) => {
-                Finding::fail(CHECK, format!("git asks {helper}, which cannot be run"), SET_UP)
+                (Fail, format!("git asks {helper}, which cannot be run"), SET_UP.to_owned())
             }
             (Kind::Store, true) => {
                 let what = format!("git first asks {helper}, which answers with stale tokens");
-                Finding::fail(CHECK, what, unset_store(line))
+                (Fail, what, unset_store(line))
             }
             (Kind::Store, false) => {
-                let what = format!("{helper} writes every token to a file");
-                Finding::warn(CHECK, what, unset_store(line))
+                (Warn, format!("{helper} writes every token to a file"), unset_store(line))
             }
-            (Kind::Other, true) => Finding::warn(CHECK, format!("git first asks {helper}"), SET_UP),
-            (Kind::Other, false) => Finding::ok(CHECK, format!("git then asks {helper}")),
-        }
-    };
-    chain.iter().enumerate().map(finding).collect()
+            (Kind::Other, true) => {
+                let fix = if is_of_part(line, host) { unset(line) } else { SET_UP.to_owned() };
+                (Warn, format!("git first asks {helper}"), fix)
+            }
+            (Kind::Other, false) => (Status::Ok, format!("git then asks {helper}"), String::new()),
+        };
+        report.add(CHECK, status, what, fix).error = is_kept_out.then_some(Name::ConfigMissing);
+    }
 }
 
 /// Whether the helper answers for a host when git runs that line: git tells it of no other line.
-fn is_served_to_git(examination: &Examination<'_>, host: &Host, line: &Line) -> bool {
+fn is_served_to_git(inputs: &Inputs<'_>, host: &Host, line: &Line) -> bool {
     let flags = flags_in(line);
     let is_it = |entry: &String| Host::listed(entry).as_ref() == Ok(host);
-    let listed = &examination.context.settings.listed_hosts;
+    let listed = &inputs.context.settings.listed_hosts;
     if flags.host.is_empty() { listed.contains(host) } else { flags.host.iter().any(is_it) }
+}
+
+/// Whether it is a GitLab that would be served with a token.
+fn lacks_token(inputs: &Inputs<'_>, host: &Host) -> bool {
+    let gitlab = &inputs.context.settings.gitlab;
+    gitlab.host == *host && gitlab.token.is_none()
 }
 
 /// A helper and where its line is.
@@ -116,123 +141,152 @@ fn named(line: &Line) -> String {
     format!("`{}` ({} in {})", helper_name(&line.value), line.key, line.origin)
 }
 
-/// An upgrade or a removal may have moved the program that a line names.
-fn is_there(examination: &Examination<'_>, line: &Line) -> bool {
-    match command(&line.value).first().map(String::as_str) {
-        Some(path) if path.starts_with('/') => is_executable(path.as_ref()),
-        Some(PROGRAM) => examination.surroundings.find(PROGRAM).is_some(),
-        _ => true,
-    }
+/// Whether the line is for a path or a user on the host, and not for all of it.
+fn is_of_part(line: &Line, host: &Host) -> bool {
+    line.subsection().is_some_and(|pattern| concerns(pattern, host) && !matches(pattern, host))
 }
 
-fn unset_store(line: &Line) -> String {
-    match line.scope.as_str() {
-        "local" | "worktree" => MIGRATE.to_owned(),
-        _ => format!("{} '(^|/|-)store( |$)'", unset(line)),
+/// An upgrade or a removal may have moved the program that a line names.
+fn is_there(inputs: &Inputs<'_>, line: &Line) -> bool {
+    match command(&line.value).first().map(String::as_str) {
+        Some(path) if path.starts_with('/') => is_executable(path.as_ref()),
+        Some(PROGRAM) => inputs.surroundings.find(PROGRAM).is_some(),
+        _ => true,
     }
 }
 
 /// Whether git is forbidden to use the scheme of the host. Asking the server would not show it,
 /// because that sets a list of allowed schemes of its own.
-fn protocol(examination: &Examination<'_>) -> Option<Finding> {
-    let scheme = examination.host.as_ref()?.scheme();
-    let last = |key: &str| examination.lines().iter().rfind(|line| line.key == key);
-    let rule = last(&format!("protocol.{scheme}.allow")).or_else(|| last("protocol.allow"))?;
-    let what = || format!("git must not use {scheme} ({} in {})", rule.key, rule.origin);
-    (rule.value == "never").then(|| Finding::fail("protocol", what(), unset(rule)))
+fn protocol(inputs: &Inputs<'_>, report: &mut Report) {
+    const CHECK: &str = "protocol";
+    const LIST: &str = "GIT_ALLOW_PROTOCOL";
+    let Some(scheme) = inputs.host.as_ref().map(Host::scheme) else { return };
+    // git goes by the list alone if there is one.
+    if let Some(list) = variable(LIST) {
+        if !list.split(':').any(|allowed| allowed == scheme) {
+            report.add(
+                CHECK,
+                Fail,
+                format_args!("{LIST} forbids {scheme}"),
+                format!("unset {LIST}"),
+            );
+        }
+        return;
+    }
+    let last = |key: &str| inputs.lines().iter().rfind(|line| line.key == key);
+    let rule = last(&format!("protocol.{scheme}.allow")).or_else(|| last("protocol.allow"));
+    let is_user = !variable("GIT_PROTOCOL_FROM_USER").is_some_and(|it| it == "0" || it == "false");
+    if let Some(rule) = rule.filter(|it| it.value == "never" || (it.value == "user" && !is_user)) {
+        let what = format_args!("git must not use {scheme} ({} in {})", rule.key, rule.origin);
+        report.add(CHECK, Fail, what, unset(rule));
+    }
 }
 
 /// A token in a URL, which git uses without asking any helper.
-fn token(examination: &Examination<'_>, line: &Line) -> Option<Finding> {
+fn token(inputs: &Inputs<'_>, line: &Line, report: &mut Report) {
     const CHECK: &str = "url-token";
     let in_key = line.subsection().and_then(credential_in);
     // The value of a rewriting rule is what it looks for, and a proxy is no git host.
     let is_url = !["url", "http"].contains(&line.section());
-    let in_value = is_url.then(|| credential_in(&line.value)).flatten();
-    let is_in_key = in_key.is_some();
-    let embedded = in_key.or(in_value)?;
+    // Setup takes a token out of a value in the repository's own file, if that is text.
+    let is_own = [".git/config", "/config.worktree"].iter().any(|end| line.origin.ends_with(end));
+    let is_migrated = in_key.is_none()
+        && is_local(line)
+        && (is_own || line.origin.ends_with("file:config"))
+        && !line.value.contains('\u{fffd}');
+    let in_value = || credential_in(&line.value).filter(|_| is_url);
+    let Some(embedded) = in_key.or_else(in_value) else { return };
     let what = format!("{} ({}) has a token in it", line.key, line.origin);
-    if !embedded.host.is_some_and(|host| examination.context.settings.serves(&host)) {
-        let what = format!("{what}, for a host that another helper has to answer for without it");
-        return Some(Finding::warn(CHECK, what, edit(line)));
+    if embedded.host.is_some_and(|host| inputs.context.settings.serves(&host)) {
+        let fix = if is_migrated { MIGRATE.to_owned() } else { edit(line) };
+        let what = format_args!("{what}, which git uses without asking any helper");
+        report.add(CHECK, Fail, what, fix);
+    } else {
+        let why = "for a host that another helper has to answer for without it";
+        report.add(CHECK, Warn, format_args!("{what}, {why}"), edit(line));
     }
-    let is_local = ["local", "worktree"].contains(&line.scope.as_str());
-    let fix = if is_local && !is_in_key { MIGRATE.to_owned() } else { edit(line) };
-    Some(Finding::fail(CHECK, what + ", which git uses without asking any helper", fix))
 }
 
-/// Settings for the host that go before what a helper says.
-fn overruling(examination: &Examination<'_>) -> Vec<Finding> {
-    let (Some(host), Some(url)) = (&examination.host, examination.url()) else { return Vec::new() };
-    let mut findings = Vec::new();
-    for line in examination.lines() {
-        let is_header = line.is("http", "extraheader");
-        let is_about_host = line.subsection().is_none_or(|part| concerns(part, host));
-        if !is_about_host || !(is_header || line.is("credential", "username")) {
-            continue;
-        }
-        // As git itself matches the URLs of its sections: a later line may take this one back.
-        let key = format!("{}.{}", line.section(), line.variable());
-        let value = examination.output(&["config", "--get-urlmatch", &key, &url]);
-        let Some(value) = value.map(|value| value.to_ascii_lowercase()) else { continue };
-        let what = format!("{} ({})", line.key, line.origin);
-        if !is_header {
-            // Another helper may then answer with an account of its own.
-            let what = format!("{what} asks for one user only");
-            findings.push(Finding::warn("username", what, unset(line)));
-        } else if value.trim_start().starts_with("authorization:") {
-            let what = format!("{what} sends a credential of its own");
-            findings.push(Finding::fail("extra-header", what, unset(line)));
-        }
-    }
-    findings
+/// The value of a setting that goes before what a helper says, if it is about the host in question.
+fn in_effect(inputs: &Inputs<'_>, line: &Line) -> Option<String> {
+    let (host, url) = (inputs.host.as_ref()?, inputs.url()?);
+    let is_about_host = line.subsection().is_none_or(|part| concerns(part, host));
+    // As git itself matches the URLs of its sections: a later line may take this one back.
+    let key = format!("{}.{}", line.section(), line.variable());
+    is_about_host.then(|| inputs.output(&["config", "--get-urlmatch", &key, &url]))?
+}
+
+fn is_credential(header: &str) -> bool {
+    header.trim_start().to_ascii_lowercase().starts_with("authorization:")
 }
 
 /// A rule that leads from a host of ours to another.
-fn rewriting(examination: &Examination<'_>, line: &Line) -> Option<Finding> {
-    let hosts = &examination.context.settings.hosts;
-    let is_served = |url: &str| host_of(url).is_some_and(|host| hosts.contains(&host));
-    let is_rule = line.is("url", "insteadof") || line.is("url", "pushinsteadof");
-    let base = line.subsection().filter(|base| is_rule && !is_served(base))?;
+fn rewriting(inputs: &Inputs<'_>, line: &Line) -> Option<String> {
+    let hosts = &inputs.context.settings.hosts;
+    let (base, value) = (line.subsection()?, &line.value);
+    let is_served = host_of(base).is_some_and(|host| hosts.contains(&host));
     // A rule may match a part of the host's name; whichever is longer says what the rule is for.
-    let is_about = |root: String| root.starts_with(&line.value) || line.value.starts_with(&root);
-    let is_about_ours = hosts.iter().any(|host| is_about(format!("{host}/")));
-    let (key, origin, value) = (&line.key, &line.origin, &line.value);
-    let what =
-        format!("{key} ({origin}) leads from {value:?} to {base}, where this helper is not asked");
-    is_about_ours.then(|| Finding::warn("rewriting", what, unset(line)))
+    let is_about = |root: String| root.starts_with(value) || value.starts_with(&root);
+    let is_about_ours = || hosts.iter().any(|host| is_about(format!("{host}/")));
+    (!is_served && is_about_ours())
+        .then(|| format!("leads from {value:?} to {base}, where this helper is not asked"))
 }
 
 /// A token in its URL is a finding of its own.
-fn remote(examination: &Examination<'_>, line: &Line) -> Option<Finding> {
+fn remote(inputs: &Inputs<'_>, line: &Line, report: &mut Report) {
+    const CHECK: &str = "remotes";
+    let (key, url, hosts) = (&line.key, &line.value, &inputs.context.settings.hosts);
     let is_remote = line.is("remote", "url") || line.is("remote", "pushurl");
-    if !is_remote || credential_in(&line.value).is_some() {
-        return None;
-    }
-    let what = format!("{} is {}", line.key, line.value);
-    let hosts = &examination.context.settings.hosts;
-    Some(match host_of(&line.value) {
-        None => Finding::ok("remotes", format!("{what}; git asks no helper for it")),
-        Some(host) if hosts.contains(&host) => Finding::ok("remotes", what),
-        Some(host) => {
-            let flags = hosts.iter().chain([&host]).map(|host| format!(" --host {host}"));
-            let fix = format!("{SET_UP}{}", flags.collect::<String>());
-            let what =
-                format!("{what}; this helper does not answer for {host}, unless it is added");
-            Finding::warn("remotes", what, fix)
+    match host_of(url) {
+        _ if !is_remote || credential_in(url).is_some() => {}
+        None => {
+            // Of `ext::…` it would be a whole command line.
+            let shown = url.split_once("::").map_or(url.clone(), |(name, _)| format!("{name}::…"));
+            report.ok(CHECK, format_args!("{key} is {shown}; git asks no helper for it"));
         }
-    })
+        Some(host) if hosts.contains(&host) => report.ok(CHECK, format_args!("{key} is {url}")),
+        Some(host) => {
+            let what = format_args!("{key} is {url}; this helper does not answer for {host}");
+            // No command: a repository must not choose where tokens go.
+            report.add(CHECK, Warn, what, NOT_OURS);
+        }
+    }
 }
 
 /// git ignores the configuration of a repository that belongs to another user.
-fn ownership(examination: &Examination<'_>) -> Option<Finding> {
-    let said = examination.git.as_ref().ok()?.run(&["rev-parse", "--git-dir"]).ok()?;
-    let is_foreign = !said.succeeded && said.stderr.contains("dubious ownership");
-    let directory = examination.surroundings.directory.clone().unwrap_or_default();
-    let directory = word(&directory.to_string_lossy());
-    let what = "git refuses this repository, which belongs to another user";
-    let fix = format!("git config --global --add safe.directory {directory}");
-    is_foreign.then(|| Finding::fail("remotes", what, fix))
+fn ownership(inputs: &Inputs<'_>, report: &mut Report) {
+    let Ok(git) = &inputs.git else { return };
+    let Ok(said) = git.run(&["rev-parse", "--git-dir"]) else { return };
+    if !said.succeeded && said.stderr.contains("dubious ownership") {
+        let directory = inputs.surroundings.directory.clone().unwrap_or_default();
+        let directory = word(&directory.to_string_lossy());
+        let what = "git refuses this repository, which belongs to another user";
+        let fix = format!("git config --global --add safe.directory {directory}");
+        report.add("remotes", Fail, what, fix);
+    }
+}
+
+fn is_local(line: &Line) -> bool {
+    ["local", "worktree"].contains(&&*line.scope)
+}
+
+fn unset_store(line: &Line) -> String {
+    let by_value = || format!("{} '(^|/|-)store( |$)'", unset(line));
+    if is_local(line) { MIGRATE.to_owned() } else { by_value() }
+}
+
+/// The command that takes out this value and no other of its key. A header is not shown.
+fn unset_value(line: &Line) -> String {
+    let is_shown = [&line.key, &line.value].into_iter().all(|text| clean(text, &[]) == *text);
+    match line.section() {
+        "http" => format!("{} '^ *[Aa][Uu][Tt][Hh]'", unset(line)),
+        "url" if is_shown => {
+            let (key, value) = (word(&line.key), word(&line.value));
+            change(line, &format!("--fixed-value --unset-all {key} {value}"))
+        }
+        "url" => edit(line),
+        _ => unset(line),
+    }
 }
 
 fn unset(line: &Line) -> String {

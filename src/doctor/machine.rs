@@ -10,7 +10,7 @@ use git_credential_gastown::host::Host;
 use git_credential_gastown::time::spoken;
 use zeroize::Zeroizing;
 
-use super::{Examination, Finding};
+use super::{Fail, Inputs, Report, Warn};
 use crate::cache::{Cache, Condition};
 use crate::files;
 use crate::lock::{Lock, Try};
@@ -22,97 +22,93 @@ const LEAST_ROOM: u64 = 1 << 20;
 /// git holds the lock of a file for as long as it takes to write it.
 const LONGEST_LOCK: Duration = Duration::from_secs(10);
 
-pub(super) fn check(examination: &Examination<'_>) -> Vec<Finding> {
-    let mut findings = program(examination);
-    findings.extend(git(examination));
-    findings.extend(stale_locks(examination));
-    findings.extend(environment(examination));
-    findings.extend(netrc(examination));
-    findings.extend(cache(examination));
-    findings
+pub(super) fn check(inputs: &Inputs<'_>, report: &mut Report) {
+    program(inputs, report);
+    git(inputs, report);
+    stale_locks(inputs, report);
+    environment(inputs, report);
+    netrc(inputs, report);
+    cache(inputs, report);
+    lock(inputs, report);
 }
 
-fn program(examination: &Examination<'_>) -> Vec<Finding> {
-    let surroundings = &examination.surroundings;
+fn program(Inputs { surroundings, .. }: &Inputs<'_>, report: &mut Report) {
     let Some(own) = surroundings.program() else {
         let fix = format!("add the directory of {PROGRAM} to PATH");
-        return vec![Finding::warn("program", "its own path is unknown", fix)];
+        report.add("program", Warn, "its own path is unknown", fix);
+        return;
     };
-    let version = env!("CARGO_PKG_VERSION");
-    let mut findings = vec![Finding::ok("program", format!("{own:?}, version {version}"))];
+    report.ok("program", format_args!("{own:?}, version {}", env!("CARGO_PKG_VERSION")));
     if let Some(first) = surroundings.find(PROGRAM)
         && first.canonicalize().ok() != own.canonicalize().ok()
     {
         let directory = word(&own.parent().unwrap_or(&own).to_string_lossy());
-        let what = format!("another copy, {first:?}, comes first on PATH");
-        findings.push(Finding::warn("program", what, format!("export PATH={directory}:\"$PATH\"")));
+        let what = format_args!("another copy, {first:?}, comes first on PATH");
+        report.add("program", Warn, what, format!("export PATH={directory}:\"$PATH\""));
     }
-    findings
 }
 
-fn git(examination: &Examination<'_>) -> Vec<Finding> {
-    let git = examination.git.as_ref().map_err(Clone::clone);
+fn git(inputs: &Inputs<'_>, report: &mut Report) {
+    let git = inputs.git.as_ref().map_err(Clone::clone);
     let (path, said) = match git.and_then(|git| Ok((&git.path, git.run(&["--version"])?))) {
         Ok(said) => said,
-        Err(failure) => return vec![Finding::of("git", &failure)],
+        Err(failure) => return report.failure(Fail, &failure),
     };
     let version = String::from_utf8_lossy(&said.stdout);
     let version = version.trim().trim_start_matches("git version ");
-    let what = format!("{path:?}, version {version}");
     let mut numbers = version.split('.').map_while(|number| number.parse().ok());
-    let heals = numbers.next().zip(numbers.next()).is_some_and(|it| it >= HEALS_SINCE);
-    let mut findings = vec![match heals {
-        true => Finding::ok("git", what),
-        false => Finding::warn(
-            "git",
-            format!("{what}: a token refused early costs one failed command"),
-            "upgrade git to 2.46 or newer, or run such a command again",
-        ),
-    }];
-    findings.extend(examination.lines.as_ref().err().map(|failure| Finding::of("git", failure)));
-    findings
+    if numbers.next().zip(numbers.next()).is_some_and(|version| version >= HEALS_SINCE) {
+        report.ok("git", format_args!("{path:?}, version {version}"));
+    } else {
+        let what = "a token refused early costs one failed command";
+        let fix = "upgrade git to 2.46 or newer, or run such a command again";
+        report.add("git", Warn, format_args!("{path:?}, version {version}: {what}"), fix);
+    }
+    if let Some(failure) = inputs.context.git_config.fault() {
+        report.failure(Fail, failure);
+    }
 }
 
 /// With its lock in place git cannot change a configuration file, nor can setup.
-fn stale_locks(examination: &Examination<'_>) -> Vec<Finding> {
-    let mut paths = Vec::new();
-    if let Some(path) = &examination.surroundings.global_git_config {
+fn stale_locks(inputs: &Inputs<'_>, report: &mut Report) {
+    let Inputs { surroundings, .. } = inputs;
+    let of_user = surroundings.global_git_config.as_ref().map(|path| {
         let path = path.canonicalize().unwrap_or_else(|_| path.clone());
-        paths.push(PathBuf::from([path.as_os_str(), ".lock".as_ref()].join("".as_ref())));
-    }
-    if let Some(path) = examination.output(&["rev-parse", "--git-path", "config.lock"]) {
-        paths.push(examination.surroundings.absolute(Path::new(&path)));
-    }
-    let mut findings = Vec::new();
-    for path in paths {
+        PathBuf::from([path.as_os_str(), ".lock".as_ref()].join("".as_ref()))
+    });
+    let of_repository = inputs.output(&["rev-parse", "--git-path", "config.lock"]);
+    let of_repository = of_repository.map(|path| surroundings.absolute(Path::new(&path)));
+    for path in of_user.into_iter().chain(of_repository) {
         let changed = path.symlink_metadata().and_then(|metadata| metadata.modified());
         let age = changed.ok().and_then(|changed| changed.elapsed().ok()).unwrap_or_default();
         if age > LONGEST_LOCK {
-            let what = format!("{path:?} has been there for {}: a killed git left it", spoken(age));
-            let fix = format!("rm {}", word(&path.to_string_lossy()));
-            findings.push(Finding::warn("git-lock", what, fix));
+            let age = spoken(age);
+            let what = format_args!("{path:?} has been there for {age}: a killed git left it");
+            report.add("git-lock", Warn, what, format!("rm {}", word(&path.to_string_lossy())));
         }
     }
-    findings
 }
 
-fn environment(examination: &Examination<'_>) -> Option<Finding> {
-    let tokens = examination.surroundings.tokens.iter();
-    let stale = tokens.filter(|(_, token)| token.is_installation_token()).map(|(name, _)| *name);
-    let stale: Vec<_> = stale.collect();
-    let what = "an installation token, which dies within the hour; gh and others take it as it is";
-    let what = format!("{}: {what}", stale.join(", "));
-    let fix = format!("unset {}", stale.join(" "));
-    (!stale.is_empty()).then(|| Finding::warn("environment", what, fix))
+fn environment(inputs: &Inputs<'_>, report: &mut Report) {
+    let names: Vec<_> = inputs.surroundings.installation_tokens().collect();
+    if !names.is_empty() {
+        let what =
+            "an installation token, which dies within the hour; gh and others take it as it is";
+        let what = format_args!("{}: {what}", names.join(", "));
+        report.add("environment", Warn, what, format!("unset {}", names.join(" ")));
+    }
 }
 
-fn netrc(examination: &Examination<'_>) -> Option<Finding> {
-    let path = examination.surroundings.home.as_ref()?.join(".netrc");
+fn netrc(inputs: &Inputs<'_>, report: &mut Report) {
+    let Some(home) = &inputs.surroundings.home else { return };
+    let path = home.join(".netrc");
     let shown = word(&path.to_string_lossy());
     let text = match files::read(&path) {
-        Ok(bytes) => Zeroizing::new(bytes?),
+        Ok(Some(bytes)) => Zeroizing::new(bytes),
+        Ok(None) => return,
         Err(reason) => {
-            return Some(Finding::warn("netrc", format!("{reason:#}"), format!("rm {shown}")));
+            report.add("netrc", Warn, format_args!("{reason:#}"), format!("rm {shown}"));
+            return;
         }
     };
     let words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
@@ -121,53 +117,53 @@ fn netrc(examination: &Examination<'_>) -> Option<Finding> {
         let names = |pair: &[Vec<u8>]| pair[0] == b"machine" && pair[1] == host.name().as_bytes();
         words.windows(2).any(names) || words.iter().any(|word| word == b"default")
     };
-    let hosts = examination.context.settings.hosts.iter().filter(is_named).map(Host::name);
+    let hosts = inputs.context.settings.hosts.iter().filter(is_named).map(Host::name);
     let hosts: Vec<_> = hosts.collect();
-    let what = format!("an entry for {} is tried before any helper", hosts.join(", "));
-    let fix = format!("remove that entry, or `default`, from {shown}");
-    (!hosts.is_empty()).then(|| Finding::warn("netrc", what, fix))
+    if !hosts.is_empty() {
+        let what = format_args!("an entry for {} is tried before any helper", hosts.join(", "));
+        report.add("netrc", Warn, what, format!("remove that entry, or `default`, from {shown}"));
+    }
 }
 
-/// Each directory up to the first that can be used, and who holds a lock there.
-fn cache(examination: &Examination<'_>) -> Vec<Finding> {
+/// Each directory up to the first that can be used.
+fn cache(inputs: &Inputs<'_>, report: &mut Report) {
+    const CHECK: &str = "cache";
     const ELSEWHERE: &str = "make GASTOWN_CACHE_DIR name a directory of your own with room in it";
-    let context = examination.context;
-    let mut findings = Vec::new();
-    for (directory, condition) in Cache::inspect(&context.settings.cache_candidates) {
-        let is_usable = !matches!(condition, Condition::Unusable(_));
-        findings.push(match condition {
+    for (directory, condition) in Cache::inspect(&inputs.context.settings.cache_candidates) {
+        match condition {
             Condition::Ready { owner, mode, room } => {
-                let left = format!("{} MiB of room", room >> 20);
-                let what = format!("{directory:?}: user {owner}, mode {mode:04o}, {left}");
-                let is_roomy = room >= LEAST_ROOM;
-                if is_roomy {
-                    Finding::ok("cache", what)
+                let room_left = format!("{} MiB of room", room >> 20);
+                let what = format!("{directory:?}: user {owner}, mode {mode:04o}, {room_left}");
+                if room >= LEAST_ROOM {
+                    report.ok(CHECK, what);
                 } else {
-                    Finding::warn("cache", what, ELSEWHERE)
+                    report.add(CHECK, Warn, what, ELSEWHERE);
                 }
+                return;
             }
-            Condition::Missing => Finding::ok("cache", format!("{directory:?}: made when needed")),
+            Condition::Missing => {
+                return report.ok(CHECK, format_args!("{directory:?}: made when needed"));
+            }
             Condition::Unusable(why) => {
                 // Some reasons come with the command that removes them.
                 let (why, fix) = why.split_once("; run: ").unwrap_or((&why, ELSEWHERE));
-                let what = format!("{directory:?} cannot be used: {why}");
-                Finding::warn("cache", what, fix).named(Name::CacheUnusable)
+                let what = format_args!("{directory:?} cannot be used: {why}");
+                report.add(CHECK, Warn, what, fix).error = Some(Name::CacheUnusable);
             }
-        });
-        if is_usable {
-            break;
         }
     }
+}
+
+/// Who holds the lock of a renewal.
+fn lock(Inputs { context, .. }: &Inputs<'_>, report: &mut Report) {
     let place = context.settings.place().ok();
     for path in place.iter().flat_map(|place| context.cache.lock_files(&place.key())) {
         if let Ok(mut lock) = Lock::open(&path)
             && lock.try_acquire() == Try::Busy
         {
             let holder = lock.holder().map_or("of unknown id".to_owned(), |id| id.to_string());
-            let what = format!("process {holder} is renewing a token, for 20 s at most");
-            let fix = "sleep 20; git credential-gastown doctor";
-            findings.push(Finding::warn("lock", what, fix));
+            let what = format_args!("process {holder} is renewing a token, for 20 s at most");
+            report.add("lock", Warn, what, "sleep 20; git credential-gastown doctor");
         }
     }
-    findings
 }

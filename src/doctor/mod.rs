@@ -2,6 +2,7 @@
 //! cause is reported once, with what fixes it. Shows no secret, changes nothing but what any `get`
 //! would, and says that a push would succeed only if the server said so.
 
+use std::fmt::Display;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -14,10 +15,11 @@ use serde_json::json;
 
 use crate::Context;
 use crate::cli::Doctor;
-use crate::commands::{answers_a_terminal, write_answer};
-use crate::config::{Surroundings, agent};
+use crate::config::Surroundings;
 use crate::git::Git;
-use server::Remote;
+use crate::stdio::{Colour, Text, write_object};
+use Status::{Fail, Warn};
+use server::{Push, Remote};
 
 mod configuration;
 mod machine;
@@ -25,12 +27,10 @@ mod server;
 mod source;
 
 /// What the checks look at.
-struct Examination<'a> {
+struct Inputs<'a> {
     context: &'a Context<'a>,
     surroundings: Surroundings,
     git: Result<Git, Failure>,
-    /// git's configuration, as it is in effect here.
-    lines: Result<Vec<Line>, Failure>,
     /// Where a push from here would go, in a repository.
     remote: Option<Remote>,
     /// The host in question, if one is served.
@@ -40,49 +40,70 @@ struct Examination<'a> {
 pub(crate) fn run(context: &Context<'_>, options: &Doctor) -> Result<ExitCode> {
     // What it would warn of is found here.
     context.messages.keep_warnings_to_the_trace();
-    let examination = Examination::new(context);
-    let mut findings = machine::check(&examination);
-    findings.extend(configuration::check(&examination));
-    let (sources, credential) = source::check(&examination, options.offline);
-    findings.extend(sources);
-    let mut push = match credential {
+    let inputs = Inputs::new(context);
+    let mut report = Report::default();
+    machine::check(&inputs, &mut report);
+    configuration::check(&inputs, &mut report);
+    let push = match source::check(&inputs, options.offline, &mut report) {
         _ if options.offline => Push::unknown("offline: no worker and no server was asked"),
-        Some(credential) if !findings.iter().any(Finding::fails) => {
-            server::check(&examination, &credential, &mut findings)
-        }
+        Some(credential) if !report.fails() => server::check(&inputs, &credential, &mut report),
         _ => Push::unknown("no server was asked, because of what fails"),
     };
-    // Everything that is printed goes through the one redaction.
-    for text in findings.iter_mut().flat_map(Finding::texts).chain([&mut push.said]) {
-        *text = context.messages.clean(text);
+    let fails = report.fails();
+    let findings = report.worst_first();
+    match options.json {
+        true => write_object(
+            context.messages,
+            json!({
+                "version": 1,
+                "program_version": env!("CARGO_PKG_VERSION"),
+                "offline": options.offline,
+                "push_would_succeed": push.would_succeed,
+                "findings": findings,
+            }),
+        )?,
+        false => tell(Text::new(context.messages), &findings, &push)?,
     }
-    findings.sort_by_key(|finding| finding.status);
-    let text = match options.json {
-        true => as_json(&findings, &push, options.offline),
-        false => as_lines(&findings, &push, answers_a_terminal() && agent::wants_colour()),
-    };
-    write_answer(text.as_bytes())?;
-    let fails = findings.iter().any(Finding::fails);
     Ok(if fails { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-impl<'a> Examination<'a> {
+fn tell(mut text: Text<'_>, findings: &[Finding], push: &Push) -> Result<(), Failure> {
+    for Finding { check, status, what, error, fix, .. } in findings {
+        let (word, colour) = match status {
+            Fail => ("fail", Colour::Red),
+            Warn => ("warn", Colour::Yellow),
+            Status::Ok => ("ok  ", Colour::Green),
+        };
+        let error = error.map(|name| format!(" [{name}]")).unwrap_or_default();
+        text.marked("", word, colour, format_args!("  {check}: {what}{error}"));
+        fix.iter().for_each(|fix| text.line(format_args!("      fix: {fix}")));
+    }
+    let mut last = String::new();
+    for (label, status) in [("to fix", Fail), ("to look at", Warn)] {
+        let count = findings.iter().filter(|finding| finding.status == status).count();
+        last.extend((count > 0).then(|| format!("{label}: {count}; ")));
+    }
+    text.line(last + &push.said);
+    text.write()
+}
+
+impl<'a> Inputs<'a> {
     fn new(context: &'a Context<'a>) -> Self {
         let surroundings = Surroundings::from_process();
         surroundings.tokens.iter().for_each(|(_, token)| context.messages.remember(token));
         let git = Git::find(&surroundings);
-        let lines = git.as_ref().map_err(Clone::clone).and_then(Git::effective_lines);
-        let known = git.as_ref().ok().zip(lines.as_ref().ok());
-        let remote = known.and_then(|(git, lines)| Remote::find(git, lines));
+        let lines = context.git_config.lines();
+        let remote = git.as_ref().ok().and_then(|git| Remote::find(git, lines));
         let urls = remote.iter().flat_map(|remote| &remote.push);
         let served = |host: &Host| context.settings.serves(host);
         let host = urls.filter_map(|url| host_of(url)).find(served);
-        let host = host.or_else(|| context.meant_host(None).ok());
-        Self { context, surroundings, git, lines, remote, host }
+        let host = host.or_else(|| context.meant_host().ok());
+        Self { context, surroundings, git, remote, host }
     }
 
+    /// git's configuration, as it is in effect here.
     fn lines(&self) -> &[Line] {
-        self.lines.as_deref().unwrap_or_default()
+        self.context.git_config.lines()
     }
 
     /// What git prints, if it succeeds.
@@ -123,86 +144,67 @@ struct Finding {
     error: Option<Name>,
     /// What to type, or to change where.
     fix: Option<String>,
+    /// Those that it is about, if it is not about all.
+    #[serde(skip)]
+    hosts: Vec<String>,
 }
 
-impl Finding {
-    fn ok(check: &'static str, what: impl Into<String>) -> Self {
-        Self { check, status: Status::Ok, what: what.into(), error: None, fix: None }
+/// What was found so far.
+#[derive(Default)]
+struct Report(Vec<Finding>);
+
+impl Report {
+    fn ok(&mut self, check: &'static str, what: impl Display) {
+        self.add(check, Status::Ok, what, "");
     }
 
-    fn warn(check: &'static str, what: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { status: Status::Warn, fix: Some(fix.into()), ..Self::ok(check, what) }
+    fn add(
+        &mut self,
+        check: &'static str,
+        status: Status,
+        what: impl Display,
+        fix: impl Into<String>,
+    ) -> &mut Finding {
+        let (what, fix) = (what.to_string(), (status != Status::Ok).then(|| fix.into()));
+        self.0.push(Finding { check, status, what, error: None, fix, hosts: Vec::new() });
+        self.0.last_mut().expect("one was just pushed")
     }
 
-    fn fail(check: &'static str, what: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { status: Status::Fail, ..Self::warn(check, what, fix) }
+    /// An error, with the advice that it has everywhere, under the check that it is about.
+    fn failure(&mut self, status: Status, failure: &Failure) {
+        let check = match failure.name {
+            Name::ConfigMissing => "settings",
+            Name::RigNotFound | Name::NoGitToken => "rig",
+            Name::CrossTown | Name::ContainerTokenRejected => "container-token",
+            Name::TokenRejected => "token",
+            Name::SetupFailed => "git",
+            _ => "worker",
+        };
+        self.add(check, status, &failure.what, &failure.advice).error = Some(failure.name);
     }
 
-    /// An error, with the advice that it has everywhere.
-    fn of(check: &'static str, Failure { name, what, advice, .. }: &Failure) -> Self {
-        Self::fail(check, what, advice).named(*name)
-    }
-
-    fn named(self, name: Name) -> Self {
-        Self { error: Some(name), ..self }
+    /// What was found for one host, no worse than this; a cause that others have, too, only once.
+    fn add_for(&mut self, host: &Host, worst: Status, of_host: Self) {
+        for finding in of_host.0 {
+            match self.0.iter_mut().find(|known| known.what == finding.what) {
+                Some(known) => known.hosts.push(host.to_string()),
+                None => {
+                    let (status, hosts) = (finding.status.max(worst), vec![host.to_string()]);
+                    self.0.push(Finding { status, hosts, ..finding });
+                }
+            }
+        }
     }
 
     fn fails(&self) -> bool {
-        self.status == Status::Fail
+        self.0.iter().any(|finding| finding.status == Fail)
     }
 
-    fn texts(&mut self) -> impl Iterator<Item = &mut String> {
-        [&mut self.what].into_iter().chain(&mut self.fix)
-    }
-
-    /// The same, as bad as it is here.
-    fn weighed(self, status: Status) -> Self {
-        Self { status, ..self }
-    }
-}
-
-/// What is known of a push from here, and how that is said.
-struct Push {
-    would_succeed: Option<bool>,
-    said: String,
-}
-
-impl Push {
-    fn unknown(why: impl Into<String>) -> Self {
-        Self { would_succeed: None, said: why.into() }
-    }
-}
-
-fn as_lines(findings: &[Finding], push: &Push, in_colour: bool) -> String {
-    let mut text = String::new();
-    for Finding { check, status, what, error, fix } in findings {
-        let (name, colour) = match status {
-            Status::Fail => ("fail", 31),
-            Status::Warn => ("warn", 33),
-            Status::Ok => ("ok  ", 32),
-        };
-        match in_colour {
-            true => text += &format!("\x1b[{colour}m{name}\x1b[0m  {check}: {what}"),
-            false => text += &format!("{name}  {check}: {what}"),
+    fn worst_first(mut self) -> Vec<Finding> {
+        for finding in self.0.iter_mut().filter(|finding| !finding.hosts.is_empty()) {
+            finding.what += &format!(" (for {})", finding.hosts.join(", "));
         }
-        text.extend(error.map(|name| format!(" [{name}]")));
-        text.extend(fix.as_ref().map(|fix| format!("\n      fix: {fix}")));
-        text.push('\n');
+        self.0.sort_by_key(|finding| finding.status);
+        self.0
     }
-    for (label, status) in [("to fix", Status::Fail), ("to look at", Status::Warn)] {
-        let count = findings.iter().filter(|finding| finding.status == status).count();
-        text.extend((count > 0).then(|| format!("{label}: {count}; ")));
-    }
-    text + &push.said + "\n"
-}
-
-fn as_json(findings: &[Finding], push: &Push, offline: bool) -> String {
-    let report = json!({
-        "version": 1,
-        "program_version": env!("CARGO_PKG_VERSION"),
-        "offline": offline,
-        "push_would_succeed": push.would_succeed,
-        "findings": findings,
-    });
-    format!("{report:#}\n")
 }

@@ -3,14 +3,13 @@
 //! a dry run of `git push`, which makes the first request of a push and no other: no hook runs,
 //! nothing is sent, nobody is prompted.
 
-use git_credential_gastown::failure::Name;
+use git_credential_gastown::failure::{Failure, Name};
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::word;
-use git_credential_gastown::host::Host;
 use git_credential_gastown::remote_url::host_of;
 use git_credential_gastown::token::Secret;
 
-use super::{Examination, Finding, Push};
+use super::{Fail, Inputs, Report, Warn};
 use crate::credential::Credential;
 use crate::git::{Git, Said};
 
@@ -21,6 +20,20 @@ const PUSH: &str = "-c core.hooksPath=/dev/null -c push.negotiate=false -c push.
 const UNUSED_REF: &str = "refs/gastown/doctor";
 const RIGHTS: &str = "give the GitHub App, or the token's owner, \"Contents: read and write\" in \
                       this repository on GitHub";
+const STATUS: &str = "git credential-gastown status";
+const LIST_HELPERS: &str = "git config --show-origin --get-regexp '^credential.*helper$'";
+
+/// What is known of a push from here, and how that is said.
+pub(super) struct Push {
+    pub would_succeed: Option<bool>,
+    pub said: String,
+}
+
+impl Push {
+    pub(super) fn unknown(why: impl Into<String>) -> Self {
+        Self { would_succeed: None, said: why.into() }
+    }
+}
 
 /// Where a push from here would go, with its URLs as git rewrites them.
 pub(super) struct Remote {
@@ -69,73 +82,75 @@ pub(super) fn output(git: &Git, words: &[&str]) -> Option<String> {
     Some(String::from_utf8_lossy(&said.stdout).trim_end().to_owned())
 }
 
-pub(super) fn check(
-    examination: &Examination<'_>,
-    credential: &Credential,
-    findings: &mut Vec<Finding>,
-) -> Push {
-    let (Ok(git), Some(host)) = (&examination.git, &examination.host) else {
+pub(super) fn check(inputs: &Inputs<'_>, credential: &Credential, report: &mut Report) -> Push {
+    let (Ok(git), Some(host)) = (&inputs.git, &inputs.host) else {
         return Push::unknown("no server was asked");
     };
-    findings.push(given(git, host, credential));
-    if findings.iter().any(Finding::fails) {
+    let given = given(inputs, git, credential, report);
+    if report.fails() {
         return Push::unknown("no server was asked, because of what fails");
     }
-    let Some(remote) = &examination.remote else {
+    let Some(remote) = &inputs.remote else {
         return Push::unknown(format!(
-            "git would be given a live token for {host}; run doctor in a repository to have its \
-             server asked"
+            "git would be given a live token for {host}; no server was asked, as there is no \
+             repository here, or no remote in it that git would push to"
         ));
     };
     let name = &remote.name;
-    if !remote.push.iter().chain([&remote.fetch]).all(|url| examination.is_ours(url)) {
+    if !remote.push.iter().chain([&remote.fetch]).all(|url| inputs.is_ours(url)) {
         let said = format!("git does not ask this helper for {name}, so its server was not asked");
         return Push::unknown(said);
     }
-    let mut statics = examination.context.settings.static_tokens.iter();
-    let is_configured = statics.any(|it| it.name == credential.source);
-    let server = Server { git, name, credential, is_configured };
     let fetch = ["ls-remote", "--quiet", "--", name, "HEAD"].map(str::to_owned).to_vec();
     let Some(push) = remote.dry_run(git) else { return Push::unknown("no server was asked") };
+    let server = Server { git, name, credential, given };
     for (right, words) in [("fetch", fetch), ("push", push)] {
-        if let Some(refusal) = server.refusal(right, &words) {
-            findings.push(refusal);
-            return Push {
-                would_succeed: Some(false),
-                said: format!("a push to {name} would fail"),
-            };
+        if !server.allows(right, &words, report) {
+            let said = format!("a push to {name} would fail");
+            return Push { would_succeed: Some(false), said };
         }
-        findings.push(Finding::ok(right, format!("the server of {name} lets git {right}")));
     }
-    let said = format!("a push to {name} would succeed: its server says so");
+    let said = format!(
+        "a push to {name} would succeed as far as its server goes: it lets git fetch and push"
+    );
     Push { would_succeed: Some(true), said }
 }
 
-/// Whose token git is given.
-fn given(git: &Git, host: &Host, credential: &Credential) -> Finding {
+/// Whose token git is given: the beginning of its hash if it is another helper's.
+fn given(
+    inputs: &Inputs<'_>,
+    git: &Git,
+    credential: &Credential,
+    report: &mut Report,
+) -> Option<String> {
     const CHECK: &str = "git-credential";
-    let request = format!("url={host}\n\n");
-    let said = match git.ask(&["credential", "fill"], request.as_bytes()) {
+    // With the path: helpers may be set up for a part of the host.
+    let url = inputs.url().unwrap_or_default();
+    let said = match git.ask(&["credential", "fill"], format!("url={url}\n\n").as_bytes()) {
         Ok(said) => said,
-        Err(failure) => return Finding::of(CHECK, &failure),
+        Err(Failure { name, what, advice, .. }) => {
+            report.add(CHECK, Fail, what, advice).error = Some(name);
+            return None;
+        }
     };
     let mut lines = said.stdout.split(|byte| *byte == b'\n');
     let password = lines.find_map(|line| line.strip_prefix(b"password=")).and_then(Secret::parse);
-    match password.as_ref().map(Secret::hash).filter(|_| said.succeeded) {
-        Some(hash) if hash == credential.token.hash() => {
-            Finding::ok(CHECK, format!("git is given this helper's token for {host}"))
+    match password.filter(|_| said.succeeded) {
+        Some(password) if password.hash() == credential.token.hash() => {
+            report.ok(CHECK, format_args!("git is given this helper's token for {url}"));
         }
-        Some(hash) => Finding::warn(
-            CHECK,
-            format!("git is given {}…, which is not this helper's token", hash.prefix()),
-            format!("git config --show-origin --get-urlmatch credential.helper {host}"),
-        ),
-        None => Finding::fail(
-            CHECK,
-            format!("git is given no credential for {host}: {}", reason(&said)),
-            "git credential-gastown status",
-        ),
+        Some(password) => {
+            let hash = password.hash().prefix();
+            let what = format_args!("git is given {hash}…, which is not this helper's token");
+            report.add(CHECK, Warn, what, LIST_HELPERS);
+            return Some(hash.to_owned());
+        }
+        None => {
+            let what = format_args!("git is given no credential for {url}: {}", reason(&said));
+            report.add(CHECK, Fail, what, STATUS);
+        }
     }
+    None
 }
 
 /// Of the remote of that name.
@@ -143,60 +158,66 @@ struct Server<'a> {
     git: &'a Git,
     name: &'a str,
     credential: &'a Credential,
-    /// Whether the token is from a setting.
-    is_configured: bool,
+    /// The beginning of the hash of another helper's token, if git is given that.
+    given: Option<String>,
 }
 
 impl Server<'_> {
-    /// Why it refuses, or could not be asked.
-    fn refusal(&self, right: &'static str, words: &[String]) -> Option<Finding> {
+    fn allows(&self, right: &'static str, words: &[String], report: &mut Report) -> bool {
+        let name = self.name;
         let ask = || self.git.ask(words, b"");
         let is_final = |said: &Said| said.succeeded || own_error(said).is_some();
         // Before 2.46 git does not ask again, and the next command gets another token.
-        let said = match ask().and_then(|said| if is_final(&said) { Ok(said) } else { ask() }) {
-            Ok(said) if said.succeeded => return None,
-            Ok(said) => said,
+        let said = ask().and_then(|said| if is_final(&said) { Ok(said) } else { ask() });
+        let (error, what, fix) = match said {
+            Ok(said) if said.succeeded => {
+                report.ok(right, format_args!("the server of {name} lets git {right}"));
+                return true;
+            }
+            Ok(said) => self.refusal(right, &said),
             Err(failure) => {
-                let name = self.name;
-                let what = format!("the server of {name} does not answer: {}", failure.what);
-                let fix = format!("git ls-remote {}", word(name));
-                return Some(Finding::fail(right, what, fix).named(Name::Timeout));
+                let what = format!("does not answer: {}", failure.what);
+                (Some(Name::Timeout), what, format!("git ls-remote {}", word(name)))
             }
         };
-        let Self { name, credential, .. } = self;
+        let what = format_args!("the server of {name} {what}");
+        report.add(right, Fail, what, fix).error = error;
+        false
+    }
+
+    /// What the server does, by what this helper said, or else git; with the error that it would be
+    /// elsewhere, and what to do about it.
+    fn refusal(&self, right: &str, said: &Said) -> (Option<Name>, String, String) {
+        let Credential { token, source, .. } = self.credential;
+        let token = match &self.given {
+            Some(other) => format!("the token {other}… that another helper gave git"),
+            None => format!("the token {}… from {source}", token.hash().prefix()),
+        };
+        let name = word(self.name);
         let has = |words| said.stderr.contains(words);
         let rejected = has("Authentication failed").then_some(Name::TokenRejected);
-        let error = own_error(&said).map(|(_, error)| error).or(rejected);
-        let server = format!("the server of {name}");
-        let token = format!("{}… from {}", credential.token.hash().prefix(), credential.source);
+        let error = own_error(said).map(|(_, error)| error).or(rejected);
         let (what, fix) = match error {
-            Some(Name::TokenRejected) if self.is_configured => (
-                format!("{server} rejects the token {token}"),
-                format!("unset {}", credential.source),
-            ),
-            Some(Name::TokenRejected) => {
-                let then = "if the worker has no other, reinstall the GitHub App for the rig";
-                let fix = "git credential-gastown refresh".to_owned();
-                (format!("{server} rejects the token {token}; {then}"), fix)
+            Some(Name::TokenRejected) if self.given.is_some() => {
+                (format!("rejects {token}"), LIST_HELPERS.to_owned())
             }
-            Some(_) => (reason(&said), "git credential-gastown status".to_owned()),
+            Some(Name::TokenRejected) if self.credential.is_workers() => {
+                let then = "if the worker has no other, reinstall the GitHub App for the rig";
+                (format!("rejects {token}; {then}"), "git credential-gastown refresh".to_owned())
+            }
+            Some(Name::TokenRejected) => (format!("rejects {token}"), format!("unset {source}")),
             None if has("returned error: 403") => {
-                let what = format!("{server} does not let the token {token} {right} (403)");
-                (what, RIGHTS.to_owned())
+                (format!("does not let {token} {right} (403)"), RIGHTS.to_owned())
             }
             None if has("' not found") => {
-                let what = format!("{server} has no such repository for the token {token} (404)");
-                (
-                    format!("{what}; if its URL is right, {RIGHTS}"),
-                    format!("git remote get-url {}", word(name)),
-                )
+                let what = format!("has no such repository for {token} (404)");
+                let fix = format!("git remote get-url {name}");
+                (format!("{what}; if its URL is right, {RIGHTS}"), fix)
             }
-            None => {
-                let what = format!("{server} cannot be asked: {}", reason(&said));
-                (what, format!("git ls-remote {}", word(name)))
-            }
+            None => (format!("cannot be asked: {}", reason(said)), format!("git ls-remote {name}")),
+            Some(_) => (format!("cannot be asked: {}", reason(said)), STATUS.to_owned()),
         };
-        Some(Finding { error, ..Finding::fail(right, what, fix) })
+        (error, what, fix)
     }
 }
 

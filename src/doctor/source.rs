@@ -6,203 +6,176 @@ use std::time::Duration;
 
 use git_credential_gastown::failure::{Failure, Name};
 use git_credential_gastown::host::{Host, Kind};
-use git_credential_gastown::policy::{Otherwise, Plan};
+use git_credential_gastown::policy::{Otherwise, Plan, entry_for};
 use git_credential_gastown::time::{Timestamp, spoken};
-use git_credential_gastown::token::container::{ContainerToken, Source, latest_first};
 
-use super::{Examination, Finding, Status};
+use super::{Fail, Inputs, Report, Warn};
 use crate::Context;
 use crate::cache::host_key;
 use crate::caller::Caller;
 use crate::clock;
-use crate::config::{Setting, StaticToken};
-use crate::credential::{Ask, Credential, find};
-use crate::token_client::{TokenClient, no_container_token};
+use crate::config::{Origin, Place, Setting, StaticToken};
+use crate::credential::{Ask, Credential, cached_entry, find};
+use crate::token_client::{TokenClient, container_tokens, no_container_token};
 
 /// Less than a worker that says nothing could take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Further apart, a JWT or an expiry is misjudged.
 const SKEW: Duration = Duration::from_secs(60);
 
-/// What was found, and the credential that a `get` would answer, if that may be asked.
-pub(super) fn check(
-    examination: &Examination<'_>,
-    offline: bool,
-) -> (Vec<Finding>, Option<Credential>) {
-    let mut findings = settings(examination);
-    findings.extend(container_tokens(examination));
-    let Some(host) = examination.host.as_ref().filter(|_| !offline) else {
-        findings.extend(missing(examination));
-        return (findings, None);
+/// The credential that a `get` would answer, if that may be asked.
+pub(super) fn check(inputs: &Inputs<'_>, offline: bool, report: &mut Report) -> Option<Credential> {
+    let Inputs { context, host, .. } = inputs;
+    let settings = &context.settings;
+    list_settings(context, report);
+    let place = settings.place().and_then(|place| match check_jwts(context, place, report) {
+        true => Ok(place),
+        false => Err(no_container_token(settings)),
+    });
+    let Some(host) = host.as_ref().filter(|_| !offline) else {
+        let has_other = settings.static_tokens.iter().any(|it| it.token.value().is_some());
+        let status = if has_other { Warn } else { Fail };
+        place.err().iter().for_each(|failure| report.failure(status, failure));
+        return None;
     };
     let caller = Caller::by_hand();
     let mut ask = Ask::by_hand(host, &caller);
     ask.demand.respects_failures = false;
-    match find(examination.context, &ask) {
+    match find(context, &ask) {
         Err(lack) => {
-            findings.push(of_failure(&lack.failure));
-            (findings, None)
+            report.failure(Fail, &lack.failure);
+            None
         }
         Ok(credential) => {
-            findings.push(of_credential(&credential));
-            findings.extend(refusals(examination, host, &credential));
-            if examination.context.settings.kind(host) == Kind::GitHub {
-                findings.extend(worker(examination));
+            tell(&credential, report);
+            refusals(context, host, &credential, report);
+            if settings.kind(host) != Kind::GitHub {
+                return Some(credential);
             }
-            (findings, Some(credential))
+            match place.and_then(|place| worker(context, place, report)) {
+                Ok(Some(newer)) if credential.is_workers() => Some(newer),
+                Ok(_) => Some(credential),
+                Err(failure) => {
+                    report.failure(Warn, &failure);
+                    Some(credential)
+                }
+            }
         }
     }
 }
 
-/// Each setting with its origin. A setting that the worker needs is reported with the worker.
-fn settings(examination: &Examination<'_>) -> Vec<Finding> {
-    let Context { settings, cache, .. } = examination.context;
-    let (mut fine, mut findings) = (Vec::new(), Vec::new());
+/// Each setting with its origin. One that the worker needs and lacks is reported with the worker.
+fn list_settings(context: &Context<'_>, report: &mut Report) {
+    const CHECK: &str = "settings";
+    let Context { settings, cache, .. } = context;
+    for StaticToken { name, token, first } in &settings.static_tokens {
+        // One that is wrong is among the warnings.
+        if let Setting::Set { origin, .. } = token {
+            let role = if *first { "answers before the worker" } else { "the last resort" };
+            report.ok(CHECK, format_args!("{name}: from {origin}, {role}"));
+        }
+    }
     if settings.place().is_ok() {
         let (worker, town, rig) = (&settings.api_url, &settings.town, &settings.rig);
-        fine.push(format!("worker {worker}, town {town}, rig {rig}"));
+        report.ok(CHECK, format_args!("worker {worker}, town {town}, rig {rig}"));
     }
-    let hosts: Vec<_> = settings.hosts.iter().map(ToString::to_string).collect();
-    for (name, origin) in &settings.origins {
-        let value = match *name {
-            "hosts" => hosts.join(", "),
-            "cache" => cache.directory().map(|it| format!("{it:?}")).unwrap_or_default(),
-            _ => format!("{:?}", settings.on_failure).to_ascii_lowercase(),
-        };
-        let origin = origin.as_ref().map_or("the default".to_owned(), ToString::to_string);
-        fine.push(format!("{name}: {value} (from {origin})"));
+    let hosts: Vec<_> = settings.hosts.iter().map(Host::to_string).collect();
+    let values = [
+        ("hosts", hosts.join(", ")),
+        ("cache", cache.directory().map(|it| format!("{it:?}")).unwrap_or_default()),
+        ("on failure", settings.on_failure.as_str().to_owned()),
+    ];
+    for ((name, value), origin) in values.into_iter().zip(&settings.origins) {
+        let origin = origin.as_ref().map_or("the default".to_owned(), Origin::to_string);
+        report.ok(CHECK, format_args!("{name}: {value} (from {origin})"));
     }
     if let Some(file) = &settings.config_file {
         let state = if file.is_file() { "read" } else { "not there" };
-        fine.push(format!("config file {file:?}: {state}"));
+        report.ok(CHECK, format_args!("config file {file:?}: {state}"));
     }
-    for StaticToken { name, token, first } in &settings.static_tokens {
-        let role = if *first { "answers before the worker" } else { "the last resort" };
-        match token {
-            Setting::Set { origin, .. } => fine.push(format!("{name}: from {origin}, {role}")),
-            Setting::Unset => {}
-            Setting::Wrong { origin, why } => {
-                let (what, fix) = (format!("{origin} is {why}"), format!("unset {name}"));
-                findings.push(Finding::warn("settings", what, fix));
-            }
-        }
+    settings.notes.iter().for_each(|note| report.ok(CHECK, note));
+    for warning in &settings.warnings {
+        let fix = "do what it says, or correct or remove the setting that it names";
+        report.add(CHECK, Warn, warning, fix).error = Some(Name::ConfigMissing);
     }
-    fine.extend(settings.notes.iter().cloned());
-    findings.extend(fine.into_iter().map(|what| Finding::ok("settings", what)));
-    findings.extend(settings.warnings.iter().map(|text| {
-        let fix = "correct or remove the setting that this names";
-        Finding::warn("settings", text, fix).named(Name::ConfigMissing)
-    }));
     if hosts.is_empty() {
-        let fix = "export GASTOWN_GIT_HOSTS=github.com";
-        findings.push(Finding::fail("settings", "no host is served", fix));
+        report.add(CHECK, Fail, "no host is served", "export GASTOWN_GIT_HOSTS=github.com");
     }
-    findings
 }
 
-fn container_tokens(examination: &Examination<'_>) -> Vec<Finding> {
+/// Whether there is a container JWT to present.
+fn check_jwts(context: &Context<'_>, place: Place<'_>, report: &mut Report) -> bool {
     const CHECK: &str = "container-token";
-    let Ok(place) = examination.context.settings.place() else { return Vec::new() };
-    let (mut tokens, fault) = examination.context.settings.container_tokens();
-    let renewal = examination.context.cache.container_token(&place.town_key());
-    tokens.extend(renewal.map(|secret| ContainerToken::new(secret, Source::Renewal)));
-    let now = clock::now();
-    // If there is no other, this is reported as the reason why the worker cannot be asked.
-    let fault = fault.filter(|_| !tokens.is_empty()).map(|fault| {
-        let fix = "correct or unset GASTOWN_CONTAINER_TOKEN_FILE";
-        Finding::warn(CHECK, fault, fix).named(Name::ConfigMissing)
-    });
-    let told = latest_first(tokens).into_iter().map(|token| {
+    let (tokens, fault) = container_tokens(context, &context.cache, place);
+    for token in &tokens {
         let moment = token.expires().and_then(Timestamp::to_rfc3339);
-        let state = match (moment, token.has_expired(now)) {
+        let state = match (moment, token.has_expired(clock::now())) {
             (None, _) => "does not say when it expires".to_owned(),
             (Some(moment), true) => format!("expired at {moment}; the worker renews it"),
             (Some(moment), false) => format!("valid until {moment}"),
         };
-        Finding::ok(CHECK, format!("{}: {state}", token.source.name()))
-    });
-    told.chain(fault).collect()
+        report.ok(CHECK, format_args!("{}: {state}", token.source.name()));
+    }
+    // If there is no other, this is reported as the reason why the worker cannot be asked.
+    if let Some(fault) = fault.filter(|_| !tokens.is_empty()) {
+        let fix = "correct or unset GASTOWN_CONTAINER_TOKEN or GASTOWN_CONTAINER_TOKEN_FILE";
+        report.add(CHECK, Warn, fault, fix).error = Some(Name::ConfigMissing);
+    }
+    !tokens.is_empty()
 }
 
-/// What is missing to ask the worker, as far as that is known without asking.
-fn missing(examination: &Examination<'_>) -> Option<Finding> {
-    let Context { settings, cache, .. } = examination.context;
-    let failure = match settings.place() {
-        Err(failure) => failure,
-        Ok(place) => {
-            let has_renewal = cache.container_token(&place.town_key()).is_some();
-            let has_any = has_renewal || !settings.container_tokens().0.is_empty();
-            (!has_any).then(|| no_container_token(settings))?
-        }
-    };
-    let has_other = settings.static_tokens.iter().any(|token| token.token.value().is_some());
-    let status = if has_other { Status::Warn } else { Status::Fail };
-    Some(of_failure(&failure).weighed(status))
-}
-
-fn of_credential(credential: &Credential) -> Finding {
-    let expires = credential.expires.and_then(Timestamp::to_rfc3339);
+fn tell(Credential { token, source, expires, .. }: &Credential, report: &mut Report) {
+    let expires = expires.and_then(Timestamp::to_rfc3339);
     let expires = expires.map_or("expiry unknown".to_owned(), |at| format!("until {at}"));
-    let is_snapshot =
-        credential.source.starts_with("GIT") && credential.token.is_installation_token();
+    let is_snapshot = source.starts_with("GIT") && token.is_installation_token();
     let age = if is_snapshot { ", a snapshot of unknown age" } else { "" };
-    let hash = credential.token.hash();
-    let what = format!("{}… from {}{age}, {expires}", hash.prefix(), credential.source);
-    Finding::ok("token", what)
+    let hash = token.hash().prefix();
+    report.ok("token", format_args!("{hash}… from {source}{age}, {expires}"));
 }
 
 /// Configured tokens that the host refused, in place of which another is used.
-fn refusals(examination: &Examination<'_>, host: &Host, credential: &Credential) -> Vec<Finding> {
-    let context = examination.context;
-    let set =
-        context.settings.static_tokens.iter().filter_map(|it| Some((it.name, it.token.value()?)));
-    let refused = set.filter(|(_, token)| {
-        let record = context.cache.host_record(&host_key(token, host));
-        token.hash() != credential.token.hash() && record.is_some_and(|it| it.is_refused())
-    });
-    let found = refused.map(|(name, _)| {
-        let what = format!("{host} rejected {name}, so another token is used");
-        let fix = format!("unset {name}");
-        Finding::warn("token", what, fix).named(Name::TokenRejected)
-    });
-    found.collect()
+fn refusals(context: &Context<'_>, host: &Host, credential: &Credential, report: &mut Report) {
+    for StaticToken { name, token, .. } in &context.settings.static_tokens {
+        let other = token.value().filter(|token| token.hash() != credential.token.hash());
+        let record = other.and_then(|token| context.cache.host_record(&host_key(token, host)));
+        if record.is_some_and(|record| record.is_refused()) {
+            let what = format_args!("{host} rejected {name}, so another token is used");
+            let found = report.add("token", Warn, what, format!("unset {name}"));
+            found.error = Some(Name::TokenRejected);
+        }
+    }
 }
 
-/// The worker, although there is a token: it may be a cached one, or a configured one.
-fn worker(examination: &Examination<'_>) -> Vec<Finding> {
-    let context = examination.context;
+/// Asks the worker, although there is a token: it may be a cached one, or a configured one. Keeps
+/// another token than the cached one, and returns it.
+///
+/// # Errors
+/// If it gives none.
+fn worker(
+    context: &Context<'_>,
+    place: Place<'_>,
+    report: &mut Report,
+) -> Result<Option<Credential>, Failure> {
     let started = context.clock.running();
     let plan =
         Plan { wait: Duration::ZERO, attempts: 1, budget: PATIENCE, otherwise: Otherwise::Fail };
-    let asked = context.settings.place().and_then(|place| {
-        Ok((place, TokenClient::new(context, place, &context.cache, plan).git_token()?))
-    });
-    let (place, grant) = match asked {
-        Ok(granted) => granted,
-        Err(failure) => return vec![of_failure(&failure).weighed(Status::Warn)],
-    };
+    let grant = TokenClient::new(context, place, &context.cache, plan).git_token()?;
     context.messages.remember(&grant.token);
     let took = (context.clock.running() - started).as_millis();
-    let what = format!("{} gave rig {} a token in {took} ms", place.api, place.rig);
-    let mut findings = vec![Finding::ok("worker", what)];
+    let Place { api, rig, .. } = place;
+    report.ok("worker", format_args!("{api} gave rig {rig} a token in {took} ms"));
     let off = Duration::from_millis(grant.clock_ahead.unsigned_abs());
     if off >= SKEW {
         let direction = if grant.clock_ahead > 0 { "ahead of" } else { "behind" };
-        let what = format!("{} {direction} the worker's", spoken(off));
-        let fix = "set this machine's clock, or have NTP set it";
-        findings.push(Finding::warn("clock", what, fix));
+        let what = format_args!("{} {direction} the worker's", spoken(off));
+        report.add("clock", Warn, what, "set this machine's clock, or have NTP set it");
     }
-    findings
-}
-
-/// By what it is about, not by where it showed.
-fn of_failure(failure: &Failure) -> Finding {
-    let check = match failure.name {
-        Name::ConfigMissing => "settings",
-        Name::RigNotFound | Name::NoGitToken => "rig",
-        Name::CrossTown | Name::ContainerTokenRejected => "container-token",
-        Name::TokenRejected => "token",
-        _ => "worker",
-    };
-    Finding::of(check, failure)
+    let cached = cached_entry(context);
+    if cached.as_ref().is_some_and(|cached| cached.token.hash() == grant.token.hash()) {
+        return Ok(None);
+    }
+    let entry = entry_for(grant, cached.as_ref(), fastrand::f64(), &context.policy);
+    // Without a cache, which is a finding of its own, the next command asks the worker.
+    let _ = context.cache.for_writing().keep_entry(&place.key(), &entry);
+    Ok(Some(Credential::of_entry(entry, "worker", &context.policy)))
 }

@@ -1,110 +1,202 @@
-//! Has git ask this helper, where it does not yet: finds the lines that are missing, writes them and
-//! the note before them, and sees whether git asks this helper then. Makes the link `gh` to this
-//! program, which runs the real `gh` with a fresh token, and replaces nothing but such a link.
+//! Has git ask this helper, where it does not yet: finds the file to write to and the lines that are
+//! missing, writes them and the note before them, and sees whether git asks this helper then. Makes
+//! the link `gh` to this program, which runs the real `gh` with a fresh token, and replaces nothing
+//! but such a link.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use git_credential_gastown::git_config::{Line, helpers_on};
-use git_credential_gastown::helper_line::{Kind, PROGRAM, kind, word};
+use git_credential_gastown::failure::Failure;
+use git_credential_gastown::git_config::Line;
+use git_credential_gastown::helper_line::{PROGRAM, word};
 
-use super::lines::{HostLine, append, is_ours, wanted};
-use super::target::{Scope, Target, check_includes};
-use super::{Report, Setup, failure};
+use super::git_file::GitFile;
+use super::lines::{HostLine, append, wanted};
+use super::{Report, Setup};
 use crate::files::{Directory, Entry};
+use crate::git::{QUICK, setup_failed};
+
+const LINK: &str = "gh";
+const UNFINISHED: &str = ".gh.gastown-new";
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    System,
+    Global,
+    /// The repository in the working directory.
+    Local,
+    /// This file alone, with what it includes.
+    File,
+}
+
+pub(super) struct Target {
+    pub file: GitFile,
+    pub scope: Scope,
+    /// How to name it on a command line, in whatever directory.
+    pub flag: String,
+}
+
+impl Target {
+    /// The one that the command line names.
+    pub(super) fn of(setup: &Setup<'_>) -> Result<Self> {
+        let options = &setup.options.target;
+        let (path, scope) = match (&options.file, &setup.surroundings.global_git_config) {
+            (Some(file), _) => (file.clone(), Scope::File),
+            // Only git knows where it was built to look, and tells its editor.
+            _ if options.system => {
+                let what = "git does not tell where its system configuration is";
+                let advice = "name the file: --file /etc/gitconfig";
+                (told(setup, &["config", "--system", "--edit"], what, advice)?, Scope::System)
+            }
+            _ if options.local => {
+                let what = "--local needs a repository in the working directory";
+                let advice = "run it inside one, or use --global";
+                (told(setup, &["rev-parse", "--git-path", "config"], what, advice)?, Scope::Local)
+            }
+            (_, Some(file)) => (file.clone(), Scope::Global),
+            _ => {
+                let advice = "set it, or name a file with --file";
+                return Err(setup_failed("HOME is unset", advice).into());
+            }
+        };
+        let file = GitFile::open(&setup.surroundings.absolute(&path))?;
+        let flag = match scope {
+            Scope::System => "--system".to_owned(),
+            Scope::Global => "--global".to_owned(),
+            Scope::Local | Scope::File => format!("--file {}", file.word()),
+        };
+        Ok(Self { file, scope, flag })
+    }
+
+    pub(super) fn lines_in_effect(&self, setup: &Setup<'_>) -> Result<Vec<Line>> {
+        let git = &setup.git;
+        let (mut lines, scopes): (_, &[&str]) = match self.scope {
+            Scope::File if self.file.bytes()?.is_none() => return Ok(Vec::new()),
+            Scope::File => return Ok(git.lines_with_includes(&self.file.path())?),
+            Scope::System => (git.lines_for(None)?, &["system"]),
+            Scope::Global => (git.lines_for(None)?, &["system", "global"]),
+            Scope::Local => (git.lines_here(QUICK)?, &["system", "global", "local"]),
+        };
+        lines.retain(|line| scopes.contains(&line.scope.as_str()));
+        Ok(lines)
+    }
+}
+
+/// The path that git prints.
+fn told(setup: &Setup<'_>, words: &[&str], what: &str, advice: &str) -> Result<PathBuf, Failure> {
+    let said = setup.git.run(words)?;
+    let path = said.stdout.strip_suffix(b"\n").unwrap_or(&said.stdout);
+    if said.succeeded && !path.is_empty() {
+        return Ok(OsStr::from_bytes(path).into());
+    }
+    Err(setup_failed(format!("{what}: {}", said.complaint()), advice))
+}
+
+/// Fails if the file includes a pipe or the like, at which git would wait until its time is up.
+pub(super) fn check_includes(setup: &Setup<'_>, file: &GitFile) -> Result<()> {
+    let mut waiting = vec![(file.path(), file.lines(&setup.git)?)];
+    let mut seen = Vec::new();
+    while let Some((path, lines)) = waiting.pop() {
+        let is_include = |line: &&Line| line.is("include", "path") || line.is("includeif", "path");
+        for line in lines.iter().filter(is_include) {
+            let Some(included) = included(setup, &path, &line.value) else { continue };
+            if included.exists() && !included.is_file() && included != Path::new("/dev/null") {
+                let what = format!("{path:?} includes {included:?}, which is not a regular file");
+                let path = word(&path.to_string_lossy());
+                let advice = format!("to take that line out, run: git config --file {path} --edit");
+                return Err(setup_failed(what, &advice).into());
+            }
+            // git itself reports a file that it cannot read.
+            if let Ok(file) = GitFile::open(&included)
+                && !seen.contains(&file.path())
+                && let Ok(lines) = file.lines(&setup.git)
+            {
+                seen.push(file.path());
+                waiting.push((included, lines));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Relative to the home directory or to the including file, as in git.
+fn included(setup: &Setup<'_>, file: &Path, value: &str) -> Option<PathBuf> {
+    match value.strip_prefix("~/") {
+        Some(rest) => Some(setup.surroundings.home.as_ref()?.join(rest)),
+        None => Some(file.parent()?.join(value)),
+    }
+}
 
 pub(super) fn run(setup: &Setup<'_>, target: &Target, report: &mut Report) -> Result<()> {
     let link = Link::plan(setup)?;
     check_includes(setup, &target.file)?;
-    let _turn = (!setup.options.dry_run).then(|| target.file.take_turn()).transpose()?;
+    let _turn = target.file.take_turn(setup)?;
     let wanted = wanted(setup, &target.lines_in_effect(setup)?)?;
-    let mut written = target.missing(setup, &wanted)?;
-    if !setup.options.dry_run && (!written.is_empty() || link.is_some()) {
-        written = match write(setup, target, link.as_ref(), &wanted) {
-            // To migrate, it is enough that git asks this helper for some host, with any settings.
-            Err(error)
-                if setup.options.migrate.is_some()
-                    && target.lines_in_effect(setup)?.iter().any(is_ours) =>
-            {
-                report.say(format_args!(
-                    "git asks this helper already; its lines stay as they are: {error:#}"
-                ));
-                Vec::new()
-            }
-            written => written?,
-        };
+    if let Some(link) = &link {
+        let mut note = setup.note(&target.file.path(), None)?;
+        note.links.extend(Some(link.path()).filter(|link| !note.links.contains(link)));
+        setup.save(&note);
     }
+    let written = match write(setup, target, &wanted) {
+        // To migrate, it is enough that git asks this helper for some host, with any settings.
+        Err(error)
+            if setup.options.migrate.is_some()
+                && target.lines_in_effect(setup)?.iter().any(Line::is_ours) =>
+        {
+            let already = "git asks this helper already; its lines stay as they are";
+            report.say(format!("{already}: {error:#}"));
+            Vec::new()
+        }
+        written => written?,
+    };
     let in_effect = target.lines_in_effect(setup)?;
-    for wanted in wanted.iter().filter(|wanted| !written.contains(wanted)) {
-        if let Some(origin) = wanted.origin_in(&in_effect) {
-            report.say(format_args!("{}: already set up by {origin}", wanted.host));
+    for wanted in &wanted {
+        let host = &wanted.host;
+        match (wanted.origin_in(&in_effect), written.contains(&wanted)) {
+            (Some(origin), false) => report.say(format!("{host}: already set up by {origin}")),
+            // Because of a line in another file.
+            (None, true) if !setup.options.dry_run => report.fail(format_args!(
+                "{host}: git asks another helper, too; to see which, run: git credential-gastown \
+                 doctor"
+            )),
+            _ => {}
         }
     }
     if !written.is_empty() {
-        report.say(format_args!("wrote `{}`:", target.file.path().display()));
-        for written in written {
-            report.say(format_args!("  {} = ", written.key()));
-            report.say(format_args!("  {} = {}", written.key(), written.line));
+        report.say(format!("wrote `{}`:", target.file.path().display()));
+        for HostLine { key, line, .. } in &written {
+            report.say(format!("  {key} = "));
+            report.say(format!("  {key} = {line}"));
         }
         report.say(
             "  the empty line makes git forget the helpers configured before it, such as `store`, \
              which would answer first with a stale token",
         );
     }
-    if let Some(link) = link {
-        link.make(setup, report)?;
-    }
-    if !setup.options.dry_run {
-        report_store_helpers(&in_effect, &wanted, report);
-    }
-    Ok(())
+    link.map_or(Ok(()), |link| link.make(setup, report))
 }
 
 /// Writes the note, then the missing lines. Returns what was written.
 fn write<'w>(
     setup: &Setup<'_>,
     target: &Target,
-    link: Option<&Link>,
     wanted: &'w [HostLine],
 ) -> Result<Vec<&'w HostLine>> {
-    let file = &target.file;
-    let mut note = setup.notes.load(&file.path(), None)?;
-    if let Some(link) = link.map(Link::path).filter(|link| !note.links.contains(link)) {
-        note.links.push(link);
-        setup.save(&note);
-    }
-    // Every user has to read that of the system, whatever the umask of root.
-    let mode = if matches!(target.scope, Scope::System) { 0o644 } else { setup.new_mode };
-    file.change(&setup.git, mode, |copy| {
-        let missing = target.missing(setup, wanted)?;
-        if missing.is_empty() {
-            return Ok(missing);
+    target.file.change(setup, |copy| {
+        let in_effect = target.lines_in_effect(setup)?;
+        let is_missing = |wanted: &&HostLine| wanted.origin_in(&in_effect).is_none();
+        let missing: Vec<_> = wanted.iter().filter(is_missing).collect();
+        if !missing.is_empty() {
+            let mut note = setup.note(&target.file.path(), None)?;
+            let is_first = !copy.lines()?.iter().any(Line::is_ours);
+            missing.iter().try_for_each(|wanted| append(copy, wanted))?;
+            note.changes(copy, is_first)?;
+            setup.save(&note);
         }
-        let is_first = !copy.lines()?.iter().any(is_ours);
-        missing.iter().try_for_each(|wanted| append(copy, wanted))?;
-        note.changes(copy.before.as_deref(), copy.file.bytes()?.as_deref(), is_first)?;
-        setup.save(&note);
         Ok(missing)
     })
-}
-
-/// Reports those that git still asks, because of a line elsewhere.
-fn report_store_helpers(in_effect: &[Line], wanted: &[HostLine], report: &mut Report) {
-    for HostLine { host, .. } in wanted {
-        let chain = helpers_on(in_effect, host, None);
-        if let Some(stale) = chain.iter().find(|line| kind(&line.value) == Kind::Store) {
-            let file = stale.origin.strip_prefix("file:").unwrap_or_default();
-            report.fail(format_args!(
-                "{host}: `{}` ({}) is still asked beside this helper; run: git config --file \
-                 {} --fixed-value --unset-all {} {}",
-                stale.value,
-                stale.origin,
-                word(file),
-                word(&stale.key),
-                word(&stale.value)
-            ));
-        }
-    }
 }
 
 /// A link to be made, in a directory where it can be.
@@ -115,55 +207,44 @@ struct Link {
 }
 
 impl Link {
-    const NAME: &str = "gh";
-    const UNFINISHED: &str = ".gh.gastown-new";
-
     /// Finds out what is in the way before anything is written.
     fn plan(setup: &Setup<'_>) -> Result<Option<Self>> {
         let Some(path) = &setup.options.gh_shim else { return Ok(None) };
-        let path = setup.surroundings.absolute(path);
-        let program = setup.program()?;
-        if !path.is_dir() {
-            let what = format!("{path:?} is not a directory");
-            let advice = format!("run: mkdir -p {}", word(&path.to_string_lossy()));
-            return Err(failure(what, &advice).into());
-        }
-        let directory = Directory::open(&path)?;
-        let is_there = match directory.entry(Self::NAME) {
-            Entry::Link(found) if is_program(&found) => found == program,
+        let (directory, program) = (setup.open_directory(path)?, setup.program()?);
+        let is_there = match directory.entry(LINK) {
+            Entry::Link(found) if found.ends_with(PROGRAM) => found == program,
             Entry::Nothing => false,
             _ => {
-                let path = directory.path.join(Self::NAME);
+                let path = directory.path.join(LINK);
                 let what = format!("{path:?} is there already and is not a link to this program");
-                return Err(failure(what, "name another directory with --gh-shim").into());
+                return Err(setup_failed(what, "name another directory with --gh-shim").into());
             }
         };
         Ok(Some(Self { directory, program, is_there }))
     }
 
     fn path(&self) -> PathBuf {
-        self.directory.path.join(Self::NAME)
+        self.directory.path.join(LINK)
     }
 
     fn make(&self, setup: &Setup<'_>, report: &mut Report) -> Result<()> {
         let (path, program) = (self.path(), self.program.display());
-        if self.is_there {
-            report.say(format_args!("`{}`: already a link to this program", path.display()));
-        } else {
-            report.say(format_args!("made the link `{}` -> `{program}`", path.display()));
-        }
+        report.say(match self.is_there {
+            true => format!("`{}`: already a link to this program", path.display()),
+            false => format!("made the link `{}` -> `{program}`", path.display()),
+        });
         if setup.options.dry_run {
             return Ok(());
         }
         if !self.is_there {
-            self.directory.remove(Self::UNFINISHED)?;
-            self.directory.make_link(Self::UNFINISHED, &self.program)?;
-            self.directory.rename(Self::UNFINISHED, Self::NAME)?;
+            self.directory.remove(UNFINISHED)?;
+            self.directory.make_link(UNFINISHED, &self.program)?;
+            self.directory.rename(UNFINISHED, LINK)?;
         }
-        let first = setup.surroundings.find(Self::NAME);
+        let first = setup.surroundings.find(LINK);
         if let Some(first) = first.filter(|it| it.canonicalize().ok() != path.canonicalize().ok()) {
             let directory = word(&self.directory.path.to_string_lossy());
-            report.say(format_args!(
+            report.say(format!(
                 "note: `{}` comes first on PATH; run: export PATH={directory}:$PATH",
                 first.display()
             ));
@@ -173,21 +254,15 @@ impl Link {
 }
 
 /// Removes a link to this program; what is none stays.
-pub(super) fn remove_link(setup: &Setup<'_>, path: &Path, report: &mut Report) -> Result<()> {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
-    let Some(directory) = parent.is_dir().then(|| Directory::open(parent)).transpose()? else {
-        return Ok(());
-    };
-    if matches!(directory.entry(name), Entry::Link(target) if is_program(&target)) {
+pub(super) fn remove_link(setup: &Setup<'_>, directory: &Path, report: &mut Report) -> Result<()> {
+    let directory = directory.is_dir().then(|| Directory::open(directory)).transpose()?;
+    if let Some(directory) = directory
+        && matches!(directory.entry(LINK), Entry::Link(target) if target.ends_with(PROGRAM))
+    {
         if !setup.options.dry_run {
-            directory.remove(name)?;
+            directory.remove(LINK)?;
         }
-        report.say(format_args!("removed the link `{}`", path.display()));
+        report.say(format!("removed the link `{}`", directory.path.join(LINK).display()));
     }
     Ok(())
-}
-
-/// Whether a path is this program's, wherever that lies.
-fn is_program(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name == PROGRAM)
 }

@@ -1,9 +1,8 @@
-//! One configuration file of git, changed by one rename. git edits a private copy elsewhere, because
-//! it goes by paths, which the owner of a directory can lead anywhere. The result is written beside
-//! the file; a hard link to that takes git's own lock, `<file>.lock`, and renaming the lock publishes
-//! it. The lock is held for two system calls, so a killed setup leaves the old file or the new one.
-//! If it also leaves the lock, the next setup recognises it as a link to what was written beside the
-//! file. Among each other setups take turns by a lock of the kernel, which ends with its process.
+//! One configuration file of git, changed by one rename. git edits a copy in a private directory
+//! beside the file. A hard link to that copy takes git's own lock, `<file>.lock`, and renaming the
+//! lock publishes it. The lock is held for two system calls, so a killed setup leaves the old file
+//! or the new one. If it also leaves the lock, the next setup recognises it as a link to the copy.
+//! Among each other setups take turns by a lock of the kernel, which ends with its process.
 
 #![expect(
     clippy::disallowed_methods,
@@ -17,27 +16,22 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Context as _, Error, Result, bail};
+use anyhow::{Context as _, Error, Result};
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::word;
 use git_credential_gastown::time::{Timestamp, spoken};
 use rustix::fs::Stat;
 use rustix::process::geteuid;
-use tempfile::TempDir;
 
-use super::failure;
+use super::Setup;
 use crate::clock;
 use crate::files::{Directory, resolve, same};
-use crate::git::Git;
+use crate::git::{Git, setup_failed};
 
-/// How the name of what is written beside a file begins: this, a number of 16 digits, the name.
-const RESULT: &str = ".gastown-setup-";
-/// How the name of the private directory of a copy begins.
-const COPY: &str = "gastown-setup-";
-/// Between making a directory and locking it, in seconds.
-const JUST_MADE: i64 = 5;
-/// No setup takes so long, in seconds.
-const OLDEST_COPY: i64 = 3600;
+/// How the name of the directory beside a file begins: this, 16 digits, a hyphen, the file's name.
+const PLACE: &str = ".gastown-setup-";
+/// The name of the copy in it.
+const COPY: &str = "config";
 /// How long to wait for a git that changes the file, and for other setups.
 const PATIENCE: Duration = Duration::from_secs(3);
 const PATIENCE_WITH_SETUPS: Duration = Duration::from_secs(30);
@@ -61,6 +55,11 @@ impl GitFile {
         self.directory.path.join(&self.name)
     }
 
+    /// For a command line.
+    pub(super) fn word(&self) -> String {
+        word(&self.path().to_string_lossy())
+    }
+
     pub(super) fn bytes(&self) -> Result<Option<Vec<u8>>> {
         Ok(self.directory.read(&self.name)?.map(|found| found.bytes))
     }
@@ -71,13 +70,16 @@ impl GitFile {
     }
 
     /// Waits for other setups, then removes what killed ones left here. While the lock is held, no
-    /// other changes files in that directory; `None` on a file system without locks, where only
-    /// git's lock keeps setups apart.
-    pub(super) fn take_turn(&self) -> Result<Option<OwnedFd>> {
+    /// other changes files in that directory; `None` in a dry run, and on a file system without
+    /// locks, where only git's lock keeps setups apart.
+    pub(super) fn take_turn(&self, setup: &Setup<'_>) -> Result<Option<OwnedFd>> {
+        if setup.options.dry_run {
+            return Ok(None);
+        }
         let take = || Ok(self.directory.try_lock().map_or(Some(None), |lock| lock.map(Some)));
         let Some(turn) = wait(PATIENCE_WITH_SETUPS, take)? else {
             let what = format!("another setup changes files in {:?}", self.directory.path);
-            return Err(failure(what, "run the command again when it has ended").into());
+            return Err(setup_failed(what, "run the command again when it has ended").into());
         };
         if turn.is_some() {
             self.remove_leftovers();
@@ -89,59 +91,28 @@ impl GitFile {
     /// file was changed meanwhile. On error the file is as it was.
     pub(super) fn change<T>(
         &self,
-        git: &Git,
-        new_mode: u32,
+        setup: &Setup<'_>,
         mut edit: impl FnMut(&mut WorkingCopy<'_>) -> Result<T>,
     ) -> Result<T> {
         for _ in 0..ATTEMPTS {
-            let found = self.directory.read(&self.name)?;
-            let (before, stat) = found.map(|found| (found.bytes, found.stat)).unzip();
-            self.check_links(stat.as_ref())?;
-            let mut copy = WorkingCopy::new(self, before, git)?;
-            let outcome = edit(&mut copy)?;
-            let after = copy.file.bytes()?;
-            if after == copy.before || self.publish(stat.as_ref(), after.as_deref(), new_mode)? {
+            let (before, stat) =
+                self.directory.read(&self.name)?.map(|found| (found.bytes, found.stat)).unzip();
+            let (now, base) = (before.clone(), before.clone());
+            let mut copy =
+                WorkingCopy { setup, original: self, before, now, base, stat, place: None };
+            let changed = edit(&mut copy).and_then(|outcome| {
+                let is_unchanged = setup.options.dry_run || copy.now == copy.before;
+                let is_done = is_unchanged || copy.publish()?;
+                Ok(is_done.then_some(outcome))
+            });
+            if let Some(outcome) =
+                changed.with_context(|| format!("cannot change {:?}", self.path()))?
+            {
                 return Ok(outcome);
             }
         }
         let what = format!("other programs keep changing {:?}", self.path());
-        Err(failure(what, "run the command again when they have finished").into())
-    }
-
-    /// Returns whether the file was still what had been copied; otherwise it is left alone.
-    fn publish(&self, before: Option<&Stat>, after: Option<&[u8]>, mode: u32) -> Result<bool> {
-        let mut result = OsString::from(format!("{RESULT}{:016x}-", fastrand::u64(..)));
-        result.push(&self.name);
-        let owner = before.map_or_else(|| self.directory.stat(), |stat| Ok(*stat))?;
-        let mode = before.map_or(mode, |stat| stat.st_mode);
-        // Where the file is to go, the lock still has to be a link to something.
-        let bytes = after.unwrap_or_default();
-        let written = self.directory.write_new(&result, bytes, Some((&owner, mode)));
-        let written = written.with_context(|| format!("cannot change {:?}", self.path()));
-        let published = written.and_then(|()| self.swap(&result, before, after.is_some()));
-        let removed = self.directory.remove(&result);
-        // Why it was not published is what counts.
-        published.and_then(|published| removed.map(|()| published))
-    }
-
-    fn swap(&self, result: &OsStr, before: Option<&Stat>, stays: bool) -> Result<bool> {
-        let lock = lock_of(&self.name);
-        if wait(PATIENCE, || Ok(self.directory.link(result, &lock)?.then_some(())))?.is_none() {
-            return Err(self.locked(&lock));
-        }
-        let now = self.directory.stat_of(&self.name);
-        let published = if before.map(version) != now.as_ref().map(version) {
-            Ok(false)
-        } else if stays {
-            self.directory.rename(&lock, &self.name).map(|()| true)
-        } else {
-            let removed = self.directory.remove(&self.name);
-            removed.and_then(|()| self.directory.remove(&lock)).map(|()| true)
-        };
-        if !matches!(published, Ok(true)) {
-            self.directory.remove(&lock)?;
-        }
-        published
+        Err(setup_failed(what, "run the command again when they have finished").into())
     }
 
     fn locked(&self, lock: &OsStr) -> Error {
@@ -150,59 +121,24 @@ impl GitFile {
         let age = clock::now().since(Timestamp::from_millis(since.saturating_mul(1000)));
         let what = format!("{:?} is locked by {path:?}, which is {} old", self.path(), spoken(age));
         let advice = "run the command again when that git has ended; if none is running, run: rm";
-        failure(what, &format!("{advice} {}", word(&path.to_string_lossy()))).into()
-    }
-
-    /// Another user's file with several names may be one that was linked here to be changed.
-    fn check_links(&self, stat: Option<&Stat>) -> Result<()> {
-        let is_foreign = |stat: &&Stat| stat.st_nlink > 1 && stat.st_uid != geteuid().as_raw();
-        let Some(stat) = stat.filter(is_foreign) else { return Ok(()) };
-        let what = format!("{:?} of user {} has other names", self.path(), stat.st_uid);
-        let advice = "run the command as that user; to look at it, run: ls -l";
-        Err(failure(what, &format!("{advice} {}", word(&self.path().to_string_lossy()))).into())
+        setup_failed(what, &format!("{advice} {}", word(&path.to_string_lossy()))).into()
     }
 
     /// Removes what killed setups of this user left here, and their locks. Best effort.
     fn remove_leftovers(&self) {
-        for result in self.directory.names().unwrap_or_default() {
-            let name = result.as_encoded_bytes().strip_prefix(RESULT.as_bytes());
-            let (Some(name), Some(stat)) =
-                (name.and_then(|name| name.get(17..)), self.directory.stat_of(&result))
-            else {
+        for name in self.directory.names().unwrap_or_default() {
+            let rest = name.as_encoded_bytes().strip_prefix(PLACE.as_bytes());
+            let Some(file) = rest.and_then(|rest| rest.get(17..)).map(OsStr::from_bytes) else {
                 continue;
             };
-            let user = geteuid();
-            if user.is_root() || stat.st_uid == user.as_raw() {
-                let lock = lock_of(OsStr::from_bytes(name));
-                if self.directory.stat_of(&lock).is_some_and(|held| same(&stat, &held)) {
-                    let _ = self.directory.remove(&lock);
-                }
-                let _ = self.directory.remove(&result);
+            let place = self.directory.enter(&name).ok().filter(Directory::is_private);
+            let Some(place) = place else { continue };
+            let lock = lock_of(file);
+            let held = self.directory.stat_of(&lock).zip(place.stat_of(COPY));
+            if held.is_some_and(|(lock, copy)| same(&lock, &copy)) {
+                let _ = self.directory.remove(&lock);
             }
-        }
-    }
-}
-
-/// Removes the copies of setups of this user that were killed: nobody has a lock on them, or they
-/// are old and the file system has no locks. Best effort.
-fn remove_old_copies(temporary: &Directory) {
-    let names = temporary.names().unwrap_or_default();
-    let is_copy = |name: &&OsString| name.as_encoded_bytes().starts_with(COPY.as_bytes());
-    let now = clock::now().millis() / 1000;
-    for name in names.iter().filter(is_copy) {
-        let Ok(copy) = temporary.enter(name) else { continue };
-        let longest = match copy.try_lock() {
-            Ok(Some(_)) => JUST_MADE,
-            Ok(None) => continue,
-            Err(_) => OLDEST_COPY,
-        };
-        let is_old =
-            |stat: Stat| stat.st_uid == geteuid().as_raw() && stat.st_mtime < now - longest;
-        if copy.stat().is_ok_and(is_old) {
-            for file in copy.names().unwrap_or_default() {
-                let _ = copy.remove(file);
-            }
-            temporary.remove_emptied(name);
+            clear(&self.directory, &name, &place);
         }
     }
 }
@@ -223,52 +159,38 @@ fn lock_of(name: &OsStr) -> OsString {
     [name, OsStr::new(".lock")].into_iter().collect()
 }
 
+/// Removes a private directory and the copies in it: ours, and that of a git that was killed.
+fn clear(directory: &Directory, name: &OsStr, place: &Directory) {
+    for copy in [OsStr::new(COPY), &lock_of(OsStr::new(COPY))] {
+        let _ = place.remove(copy);
+    }
+    directory.remove_emptied(name);
+}
+
 /// What differs once a file was changed or replaced.
 fn version(stat: &Stat) -> impl PartialEq + use<> {
     let changed = (stat.st_mtime, stat.st_mtime_nsec, stat.st_ctime, stat.st_ctime_nsec);
     (stat.st_dev, stat.st_ino, stat.st_size, changed)
 }
 
-/// A copy of a configuration file in a private directory; removed when dropped.
+/// A configuration file while it is changed.
 pub(super) struct WorkingCopy<'a> {
-    git: &'a Git,
+    setup: &'a Setup<'a>,
     original: &'a GitFile,
-    pub file: GitFile,
-    /// What was copied; `None` if there is no such file.
-    pub before: Option<Vec<u8>>,
-    place: TempDir,
-    /// Tells other setups that this one still runs.
-    _lock: Option<OwnedFd>,
+    /// What was copied, and what it is now; `None` for no file.
+    before: Option<Vec<u8>>,
+    pub now: Option<Vec<u8>>,
+    /// What undo restores.
+    pub base: Option<Vec<u8>>,
+    stat: Option<Stat>,
+    /// The private directory and its name; made for the first change, removed when dropped.
+    place: Option<(OsString, Directory)>,
 }
 
-impl<'a> WorkingCopy<'a> {
-    fn new(original: &'a GitFile, before: Option<Vec<u8>>, git: &'a Git) -> Result<Self> {
-        let place = tempfile::Builder::new().prefix(COPY).tempdir();
-        let place = place.context("there is no place for temporary files, see TMPDIR")?;
-        let directory = Directory::open(place.path())?;
-        let above = directory.parent()?;
-        remove_old_copies(&above);
-        let lock = directory.try_lock().ok().flatten();
-        let (own, above) = (directory.stat()?, above.stat()?);
-        let is_safe = above.st_mode & 0o022 == 0 || above.st_mode & 0o1000 != 0;
-        if own.st_uid != geteuid().as_raw() || own.st_mode & 0o077 != 0 || !is_safe {
-            bail!("others can change {:?}, set TMPDIR to another directory", directory.path);
-        }
-        let file = GitFile { directory, name: "config".into() };
-        let copy = Self { git, original, file, before, place, _lock: lock };
-        copy.replace(copy.before.as_deref())?;
-        Ok(copy)
-    }
-
-    /// Gives it another content, or has the file removed.
-    pub(super) fn replace(&self, bytes: Option<&[u8]>) -> Result<()> {
-        let GitFile { directory, name } = &self.file;
-        directory.remove(name)?;
-        bytes.map_or(Ok(()), |bytes| directory.write_new(name, bytes, None))
-    }
-
+impl WorkingCopy<'_> {
     pub(super) fn lines(&self) -> Result<Vec<Line>> {
-        self.file.lines(self.git)
+        let bytes = self.now.as_deref().unwrap_or_default();
+        Ok(self.setup.git.lines_in(bytes, &self.original.path())?)
     }
 
     /// The values of a key, in the order of the file.
@@ -278,8 +200,78 @@ impl<'a> WorkingCopy<'a> {
     }
 
     /// Changes it as `git config` does.
-    pub(super) fn edit(&self, arguments: &[&str]) -> Result<()> {
-        let path = self.place.path().join(&self.file.name);
-        Ok(self.git.edit(&path, arguments, &self.original.path())?)
+    pub(super) fn edit(&mut self, arguments: &[&str]) -> Result<()> {
+        if self.setup.options.dry_run {
+            return Ok(());
+        }
+        let now = self.now.clone().unwrap_or_default();
+        // git would append to a last line that is continued.
+        let end: &[u8] = if now.trim_ascii_end().ends_with(b"\\") { b"\n\n" } else { b"" };
+        let place = self.write(&[&now, end].concat())?;
+        self.setup.git.edit(&place, COPY, arguments, &self.original.path())?;
+        self.now = place.read(COPY)?.map(|found| found.bytes);
+        Ok(())
+    }
+
+    /// Writes the copy for git to change, or to become the file.
+    fn write(&mut self, bytes: &[u8]) -> Result<Directory> {
+        let place = self.place()?;
+        place.remove(COPY)?;
+        place.write_new(COPY, bytes)?;
+        Ok(place)
+    }
+
+    fn place(&mut self) -> Result<Directory> {
+        if let Some((_, place)) = &self.place {
+            return Ok(place.clone());
+        }
+        let GitFile { directory, name } = self.original;
+        let is_foreign = |stat: &Stat| stat.st_nlink > 1 && stat.st_uid != geteuid().as_raw();
+        if let Some(stat) = self.stat.filter(is_foreign) {
+            // It may have been linked here to be changed.
+            let path = self.original.path();
+            let what = format!("{path:?} of user {} has other names", stat.st_uid);
+            let advice = "run the command as that user; to look at it, run: ls -l";
+            return Err(setup_failed(what, &format!("{advice} {}", self.original.word())).into());
+        }
+        let mut place_name = OsString::from(format!("{PLACE}{:016x}-", fastrand::u64(..)));
+        place_name.push(name);
+        let place = directory.make_private(&place_name)?;
+        self.place = Some((place_name, place.clone()));
+        Ok(place)
+    }
+
+    /// Returns whether the file was still what had been copied; otherwise it is left alone.
+    fn publish(&mut self) -> Result<bool> {
+        let place = self.write(&self.now.clone().unwrap_or_default())?;
+        let GitFile { directory, name } = self.original;
+        let new_mode = self.setup.new_mode;
+        let owner = self.stat.map_or_else(|| directory.stat(), Ok)?;
+        place.give(COPY, &owner, self.stat.map_or(new_mode, |stat| stat.st_mode))?;
+        let lock = lock_of(name);
+        let take = || Ok(place.link(COPY, directory, &lock)?.then_some(()));
+        if wait(PATIENCE, take)?.is_none() {
+            return Err(self.original.locked(&lock));
+        }
+        let now = directory.stat_of(name);
+        let published = if self.stat.as_ref().map(version) != now.as_ref().map(version) {
+            Ok(false)
+        } else if self.now.is_some() {
+            directory.rename(&lock, name).map(|()| true)
+        } else {
+            directory.remove(name).and_then(|()| directory.remove(&lock)).map(|()| true)
+        };
+        if !matches!(published, Ok(true)) {
+            directory.remove(&lock)?;
+        }
+        published
+    }
+}
+
+impl Drop for WorkingCopy<'_> {
+    fn drop(&mut self) {
+        if let Some((name, place)) = &self.place {
+            clear(&self.original.directory, name, place);
+        }
     }
 }

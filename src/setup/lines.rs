@@ -1,6 +1,7 @@
 //! The helper lines: what ours say for each host, how they get into a file and out of it again,
 //! and the same as environment variables (`--print-env`).
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -9,15 +10,17 @@ use git_credential_gastown::git_config::{Line, helpers_for, helpers_on};
 use git_credential_gastown::helper_line::{Kind, kind, quoted};
 use git_credential_gastown::host::{Host, Kind as HostKind};
 
+use super::Setup;
 use super::git_file::WorkingCopy;
-use super::{Setup, failure};
 use crate::cli::Flags;
 use crate::config::{Origin, Setting, flags_for, is_default_host};
+use crate::git::setup_failed;
 
-/// A host, and the line that has git ask this helper for it.
+/// A host, and the line of that key that has git ask this helper for it.
 #[derive(PartialEq, Eq)]
 pub(super) struct HostLine {
     pub host: Host,
+    pub key: String,
     pub line: String,
 }
 
@@ -32,7 +35,7 @@ pub(super) fn wanted(setup: &Setup<'_>, present: &[Line]) -> Result<Vec<HostLine
         // It would be wrong for every git from here on.
         return unusable(what, "correct the flag; nothing was written");
     }
-    if setup.hosts.is_empty() {
+    if settings.hosts_to_set_up.is_empty() {
         let what = "there is no git host to set up".to_owned();
         return unusable(what, "name one with --host, as --host github.com");
     }
@@ -42,21 +45,18 @@ pub(super) fn wanted(setup: &Setup<'_>, present: &[Line]) -> Result<Vec<HostLine
         for (flag, value) in flags(setup, host, flags_for(present, host)) {
             words.extend([flag.to_owned(), word(&value)?]);
         }
-        Ok(HostLine { host: host.clone(), line: words.join(" ") })
+        let key = format!("credential.{host}.helper");
+        Ok(HostLine { host: host.clone(), key, line: words.join(" ") })
     };
-    setup.hosts.iter().map(line).collect()
+    settings.hosts_to_set_up.iter().map(line).collect()
 }
 
 impl HostLine {
-    pub(super) fn key(&self) -> String {
-        format!("credential.{}.helper", self.host)
-    }
-
     /// Where the line comes from, if git asks it first and no stale helper after it.
     pub(super) fn origin_in(&self, lines: &[Line]) -> Option<String> {
         let chain = helpers_on(lines, &self.host, None);
         let (first, others) = chain.split_first()?;
-        let is_stale = |line: &&Line| kind(&line.value) == Kind::Store;
+        let is_stale = |line: &&Line| line.is_store();
         (first.value == self.line && !others.iter().any(is_stale)).then(|| first.origin.clone())
     }
 }
@@ -94,54 +94,35 @@ fn fault_of<T>(setting: &Setting<T>) -> Option<String> {
 }
 
 fn word(text: &str) -> Result<String, Failure> {
-    quoted(text).ok_or_else(|| {
-        let what = format!("{text:?} cannot stand in git's configuration: a control character");
-        failure(what, "use another path or value")
-    })
-}
-
-pub(super) fn is_ours(line: &Line) -> bool {
-    line.is_helper() && kind(&line.value) == Kind::Ours
+    let what = || format!("{text:?} cannot stand in git's configuration: a control character");
+    quoted(text).ok_or_else(|| setup_failed(what(), "use another path or value"))
 }
 
 /// Adds our lines after all others of that key. The empty one makes git forget those.
-pub(super) fn append(copy: &WorkingCopy<'_>, wanted: &HostLine) -> Result<()> {
-    let key = wanted.key();
+pub(super) fn append(copy: &mut WorkingCopy<'_>, wanted: &HostLine) -> Result<()> {
     // An older line of ours may stand where others come after it.
-    remove(copy, &key)?;
-    copy.edit(&["--add", &key, ""])?;
-    copy.edit(&["--add", &key, &wanted.line])
+    remove(copy, &wanted.key)?;
+    copy.edit(&["--add", &wanted.key, ""])?;
+    copy.edit(&["--add", &wanted.key, &wanted.line])
 }
 
-/// Removes ours. Other lines of that key are written again only where git could not tell an empty
-/// one of theirs from ours.
-pub(super) fn remove(copy: &WorkingCopy<'_>, key: &str) -> Result<()> {
-    let mut values = copy.values(key)?;
-    let rest = without_ours(&values);
-    if rest.len() == values.len() {
-        return Ok(());
+/// Removes ours, and the empty line directly before each. Other lines of that key are written again
+/// only where git could not tell an empty one of theirs from ours.
+pub(super) fn remove(copy: &mut WorkingCopy<'_>, key: &str) -> Result<()> {
+    let (mut ours, mut rest) = (BTreeSet::new(), Vec::new());
+    for value in copy.values(key)? {
+        if kind(&value) != Kind::Ours {
+            rest.push(value);
+            continue;
+        }
+        ours.extend(rest.pop_if(|last| last.is_empty()));
+        ours.insert(value);
     }
-    if rest.iter().any(String::is_empty) {
+    if ours.contains("") && rest.iter().any(String::is_empty) {
         copy.edit(&["--unset-all", key])?;
         return rest.iter().try_for_each(|value| copy.edit(&["--add", key, value]));
     }
-    values.retain(|value| !rest.contains(value));
-    values.sort();
-    values.dedup();
-    values.iter().try_for_each(|value| copy.edit(&["--fixed-value", "--unset-all", key, value]))
-}
-
-/// The values without ours, and without the empty one directly before each of ours.
-fn without_ours(values: &[String]) -> Vec<String> {
-    let mut rest: Vec<String> = Vec::new();
-    for value in values {
-        if kind(value) != Kind::Ours {
-            rest.push(value.clone());
-        } else if rest.last().is_some_and(String::is_empty) {
-            rest.pop();
-        }
-    }
-    rest
+    ours.iter().try_for_each(|value| copy.edit(&["--fixed-value", "--unset-all", key, value]))
 }
 
 /// For the shell to evaluate. What the environment sets already stays and is not repeated.
@@ -154,7 +135,7 @@ pub(super) fn exports(setup: &Setup<'_>) -> Result<String, Failure> {
     for wanted in wanted(setup, &lines)? {
         let chain = helpers_for(&lines, &wanted.host);
         if chain.len() != 1 || chain[0].value != wanted.line {
-            pairs.extend([(wanted.key(), String::new()), (wanted.key(), wanted.line)]);
+            pairs.extend([(wanted.key.clone(), String::new()), (wanted.key, wanted.line)]);
         }
     }
     let first = setup.surroundings.git_config_count;

@@ -3,23 +3,22 @@
 //! parent, and no link is followed. Outside the directory only two things count: the repository
 //! that the directory lies in, and that of a worktree or submodule whose files name each other.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Error, Result, bail, ensure};
+use anyhow::{Context as _, Error, Result, anyhow, bail};
 use git_credential_gastown::helper_line::word;
 use rustix::fs::Stat;
 use rustix::process::geteuid;
 
-use super::fixes::{fix, report_modules};
+use super::configure::{Target, check_includes};
+use super::fix::{View, report_modules};
 use super::git_file::GitFile;
-use super::note::Note;
-use super::target::{Target, check_includes, global_file};
-use super::view::{Repository, View};
-use super::{Report, Setup, failure};
+use super::undo::Note;
+use super::{Report, Setup, named};
 use crate::files::{Directory, Entry, resolve, same};
-use crate::git::Repository as GitDirectory;
+use crate::git::{Repository, setup_failed};
 
 /// Directories inside a repository's own that hold no repository.
 const NO_REPOSITORY: [&str; 7] = ["hooks", "info", "lfs", "logs", "objects", "refs", "worktrees"];
@@ -39,33 +38,26 @@ struct Walk<'a> {
 pub(super) fn run(
     setup: &Setup<'_>,
     target: &Target,
-    path: &Path,
+    top: &Directory,
     report: &mut Report,
 ) -> Result<()> {
-    if !path.is_dir() {
-        let what = format!("{path:?} is not a directory");
-        return Err(failure(what, "name one that holds repositories with --migrate").into());
-    }
-    let top = Directory::open(path)?;
-    let global = global_file(setup).ok().map(|path| setup.surroundings.absolute(&path));
-    if let Some(global) = global.and_then(|path| GitFile::open(&path).ok())
-        && global.bytes().is_ok()
-    {
+    let global = setup.surroundings.global_git_config.as_ref();
+    let global = global.and_then(|path| GitFile::open(&setup.surroundings.absolute(path)).ok());
+    if let Some(global) = global.filter(|global| global.bytes().is_ok()) {
         check_includes(setup, &global)?;
     }
-    View::new(setup, target, None)?.report_elsewhere(report);
-    let mut walk = Walk { setup, target, top: &top, report, seen: Vec::new(), changed: 0 };
+    View::new(setup, target, None, &[])?.report_elsewhere(report);
+    let mut walk = Walk { setup, target, top, report, seen: Vec::new(), changed: 0 };
     walk.look_above()?;
-    walk.visit(&top, 0);
-    let (looked_at, changed, top) = (walk.seen.len(), walk.changed, &top.path);
-    report.say(format_args!(
-        "looked at {looked_at} repositories below {top:?}, changed {changed} files"
-    ));
-    let is_noted = |note: Result<Note>| note.is_ok_and(|note| note.migrated.as_ref() == Some(top));
-    if setup.notes.all().unwrap_or_default().into_iter().any(is_noted) {
-        report.say(format_args!(
+    walk.visit(top, 0);
+    let (looked_at, changed, path) = (walk.seen.len(), walk.changed, &top.path);
+    report
+        .say(format!("looked at {looked_at} repositories below {path:?}, changed {changed} files"));
+    let is_noted = |note: Result<Note>| note.is_ok_and(|note| note.migrated.as_ref() == Some(path));
+    if setup.notes().unwrap_or_default().into_iter().any(is_noted) {
+        report.say(format!(
             "put removed helpers back with: git credential-gastown setup --undo --migrate {}",
-            word(&top.to_string_lossy())
+            word(&path.to_string_lossy())
         ));
     }
     Ok(())
@@ -75,97 +67,83 @@ impl Walk<'_> {
     /// The repository that the directory lies in.
     fn look_above(&mut self) -> Result<()> {
         let mut place = self.top.clone();
-        while !is_of_repository(&place) {
+        loop {
             let above = place.parent()?;
-            if above.is(&place.stat()?) {
-                return Ok(());
+            if is_repository(&place) || place.stat_of(".git").is_some() || above.is(&place.stat()?)
+            {
+                break;
             }
             place = above;
         }
         if !place.is(&self.top.stat()?) {
             self.look_at(&place);
+            if place.entry(".git") == Entry::Directory {
+                self.look_at(&place.enter(".git")?);
+            }
         }
         Ok(())
     }
 
     fn visit(&mut self, directory: &Directory, depth: usize) {
         self.look_at(directory);
-        let mut visit_inner = || {
-            ensure!(depth < DEEPEST, "{:?} is too deep to look into", directory.path);
-            let is_idle = |name: &&OsString| NO_REPOSITORY.iter().any(|idle| *name == idle);
-            let is_repository = is_repository(directory);
-            for name in directory.names()?.iter().filter(|name| !(is_repository && is_idle(name))) {
-                if directory.entry(name) == Entry::Directory {
-                    match directory.enter(name) {
-                        Ok(inner) => self.visit(&inner, depth + 1),
-                        Err(error) => self.report.leave(&directory.path, &error),
-                    }
+        let names = match directory.names() {
+            Ok(names) if depth < DEEPEST => names,
+            Ok(_) => return self.leave(directory, anyhow!("there are too many levels")),
+            Err(error) => return self.leave(directory, error),
+        };
+        let is_repository = is_repository(directory);
+        for name in names {
+            let is_idle = is_repository && NO_REPOSITORY.iter().any(|idle| name == *idle);
+            if !is_idle && directory.entry(&name) == Entry::Directory {
+                match directory.enter(&name) {
+                    Ok(inner) => self.visit(&inner, depth + 1),
+                    Err(error) => self.leave(directory, error),
                 }
             }
-            Ok(())
-        };
-        if let Err(error) = visit_inner() {
-            self.report.leave(&directory.path, &error);
         }
     }
 
     fn look_at(&mut self, directory: &Directory) {
         let looked = match directory.entry(".git") {
-            Entry::Directory => {
-                directory.enter(".git").and_then(|own| self.repository(&own, Some(directory)))
-            }
             Entry::File => self.linked_from(directory),
-            Entry::Link(target) => self.left_behind_link(&directory.path, &target),
-            _ if is_repository(directory) => self.repository(directory, None),
+            // No link is followed.
+            Entry::Link(target) => {
+                let own = directory.path.join(target);
+                let own = Directory::open(&own).map_or(own, |own| own.path);
+                self.elsewhere(&directory.path.join(".git"), "is a link to", &own)
+            }
+            _ if is_repository(directory) => {
+                directory.parent().and_then(|above| self.repository(directory, &above))
+            }
             _ => Ok(()),
         };
         if let Err(error) = looked {
-            self.report.leave(&directory.path, &error);
+            self.leave(directory, error);
         }
         if directory.entry(".gitmodules") == Entry::File {
-            let name = OsString::from(".gitmodules");
-            let modules = GitFile { directory: directory.clone(), name };
+            let modules = GitFile { directory: directory.clone(), name: ".gitmodules".into() };
             report_modules(self.setup, &modules, self.report);
         }
     }
 
-    /// Whether this is the first look at a git directory. The walk comes to some by several ways.
-    fn is_new(&mut self, own: &Directory) -> Result<bool> {
-        let stat = own.stat()?;
-        let is_new = !self.seen.iter().any(|seen| same(seen, &stat));
-        self.seen.extend(is_new.then_some(stat));
-        Ok(is_new)
-    }
-
-    /// A repository that lies here, with what it keeps for its worktrees. A worktree that it names
-    /// itself has to be this one or in the directory given.
-    fn repository(&mut self, own: &Directory, worktree: Option<&Directory>) -> Result<()> {
-        if !self.is_new(own)? {
-            return Ok(());
-        }
+    /// A repository, with what it keeps for its worktrees. If it names a worktree itself, that has
+    /// to be this one or in the directory given.
+    fn repository(&mut self, own: &Directory, worktree: &Directory) -> Result<()> {
         if let Some(named) = self.worktree_of(own)?
-            && !named.path.starts_with(&self.top.path)
-            && !worktree.is_some_and(|here| named.stat().is_ok_and(|named| here.is(&named)))
+            && !worktree.is(&named.stat()?)
         {
-            return Err(elsewhere(&own.path, "belongs to a worktree in", &named.path));
+            self.elsewhere(&own.path, "belongs to a worktree in", &named.path)?;
         }
-        self.fix(GitDirectory::Whole(own.clone()), own)?;
+        self.fix(own.clone(), ".", own)?;
         if own.entry("worktrees") == Entry::Directory {
             let worktrees = own.enter("worktrees")?;
             for name in worktrees.names()? {
                 if worktrees.entry(&name) == Entry::Directory {
-                    self.worktree(worktrees.enter(&name)?, own)?;
+                    self.fix(worktrees.enter(&name)?, "../..", own)?;
                 }
             }
         }
         Ok(())
-    }
-
-    fn worktree(&mut self, own: Directory, common: &Directory) -> Result<()> {
-        match self.is_new(&own)? {
-            true => self.fix(GitDirectory::OfWorktree(own), common),
-            false => Ok(()),
-        }
     }
 
     /// The repository that the file `.git` of a worktree or submodule names, if that names it back.
@@ -178,7 +156,7 @@ impl Walk<'_> {
         if own.entry("commondir") == Entry::Nothing {
             let named = self.worktree_of(&own)?.map(|named| named.stat()).transpose()?;
             if named.is_some_and(|named| worktree.is(&named)) {
-                return self.repository(&own, Some(worktree));
+                return self.repository(&own, worktree);
             }
         } else {
             let (parent, link) = (own.parent()?, worktree.stat_of(".git"));
@@ -188,36 +166,37 @@ impl Walk<'_> {
                 && names(&own, "commondir", Some(common.stat()?))
                 && names(&own, "gitdir", link)
             {
-                if self.is_new(&common)? {
-                    self.fix(GitDirectory::Whole(common.clone()), &common)?;
-                }
-                return self.worktree(own, &common);
+                self.fix(common.clone(), ".", &common)?;
+                return self.fix(own, "../..", &common);
             }
         }
-        // Below the directory given, the walk finds it.
-        match own.path.starts_with(&self.top.path) {
-            true => Ok(()),
-            false => Err(elsewhere(&path, "is not named back by", &own.path)),
-        }
+        self.elsewhere(&path, "is not named back by", &own.path)
     }
 
-    /// No link is followed. What it leads to is looked at if it lies below the directory given.
-    fn left_behind_link(&self, worktree: &Path, target: &Path) -> Result<()> {
-        let (path, target) = (worktree.join(".git"), worktree.join(target));
-        match Directory::open(&target) {
-            Ok(own) if own.path.starts_with(&self.top.path) => Ok(()),
-            _ => Err(elsewhere(&path, "is a link to", &target)),
+    /// What lies in the directory given may be changed, and the walk finds it. All else is named.
+    fn elsewhere(&self, path: &Path, why: &str, other: &Path) -> Result<()> {
+        if other.starts_with(&self.top.path) {
+            return Ok(());
         }
+        let what = format!("left alone: {path:?} {why} {other:?}, which is not in that directory");
+        let other = word(&other.to_string_lossy());
+        let advice =
+            format!("if it should be, run: git credential-gastown setup --migrate {other}");
+        Err(setup_failed(what, &advice).into())
     }
 
-    fn fix(&mut self, directory: GitDirectory, common: &Directory) -> Result<()> {
-        let (own, shared) = match &directory {
-            GitDirectory::Whole(own) => (own, "config"),
-            GitDirectory::OfWorktree(own) => (own, "../../config"),
-        };
+    /// A git directory, unless it was looked at: several worktrees can lead to it.
+    /// `common` is the path from it to what all worktrees share, and that directory itself.
+    fn fix(&mut self, own: Directory, common: &'static str, shared: &Directory) -> Result<()> {
+        let stat = own.stat()?;
+        if self.seen.iter().any(|seen| same(seen, &stat)) {
+            return Ok(());
+        }
+        self.seen.push(stat);
+        let shared_origin = if common == "." { "config" } else { "../../config" };
         let mut files = Vec::new();
         for (place, name, origin) in
-            [(common, "config", shared), (own, "config.worktree", "config.worktree")]
+            [(shared, "config", shared_origin), (&own, "config.worktree", "config.worktree")]
         {
             match place.entry(name) {
                 Entry::File => {
@@ -227,10 +206,25 @@ impl Walk<'_> {
                 _ => bail!("{:?} is not a regular file", place.path.join(name)),
             }
         }
-        self.check_owner(own, common)?;
-        let repository = Repository { directory, files };
-        self.changed += fix(self.setup, self.target, &self.top.path, &repository, self.report)?;
+        self.check_owner(&own, shared)?;
+        let repository = Repository { own, common };
+        files.iter().try_for_each(|(file, _)| check_includes(self.setup, file))?;
+        let view = View::new(self.setup, self.target, Some(&repository), &files)?;
+        // What worktrees share is fixed with the repository itself.
+        for (file, _) in files.iter().filter(|(_, origin)| !origin.contains('/')) {
+            match view.fix(&self.top.path, file, self.report) {
+                Ok(has_changed) => self.changed += usize::from(has_changed),
+                Err(error) => self.leave(&repository.own, error),
+            }
+        }
+        view.report_elsewhere(self.report);
         Ok(())
+    }
+
+    fn leave(&mut self, directory: &Directory, error: Error) {
+        let advice = "left alone; to look at it, run: ls -ld";
+        let path = word(&directory.path.to_string_lossy());
+        self.report.fail(named(error, &format!("{advice} {path}")));
     }
 
     /// As root, only changes repositories of root and of the caller of `sudo`, unless told.
@@ -242,12 +236,12 @@ impl Walk<'_> {
         let is_root = geteuid().is_root() && !self.setup.options.any_owner;
         let Some(owner) = stranger.filter(|_| is_root) else { return Ok(()) };
         let what = format!("{:?} belongs to user {owner}", own.path);
-        let (target, top) = (self.target.flag(), word(&self.top.path.to_string_lossy()));
+        let (flag, top) = (&self.target.flag, word(&self.top.path.to_string_lossy()));
         let advice = format!(
-            "run this as that user, without --any-owner, or as root: git credential-gastown \
-             setup{target} --any-owner --migrate {top}"
+            "run this as that user, without --any-owner, or as root: git credential-gastown setup \
+             {flag} --any-owner --migrate {top}"
         );
-        Err(failure(what, &advice).into())
+        Err(setup_failed(what, &advice).into())
     }
 
     /// What `core.worktree` names, if it is there. A submodule that was removed leaves its git
@@ -258,18 +252,6 @@ impl Walk<'_> {
         let named = lines.iter().rfind(|line| line.is("core", "worktree"));
         Ok(named.and_then(|line| Directory::open(&own.path.join(&line.value)).ok()))
     }
-}
-
-/// What would be changed outside the directory that was given.
-fn elsewhere(path: &Path, why: &str, other: &Path) -> Error {
-    let what = format!("left alone: {path:?} {why} {other:?}, which is not in that directory");
-    let other = word(&other.to_string_lossy());
-    failure(what, &format!("if it should be, run: git credential-gastown setup --migrate {other}"))
-        .into()
-}
-
-fn is_of_repository(directory: &Directory) -> bool {
-    is_repository(directory) || matches!(directory.entry(".git"), Entry::File | Entry::Directory)
 }
 
 /// Whether it is a repository's own directory, by git's own rule.

@@ -1,17 +1,31 @@
 //! `setup --undo`: makes a file what it was, to the byte where nobody else has changed it since;
 //! otherwise takes out our lines and leaves the rest. With `--migrate`, puts the helpers back that
-//! were removed from repositories. Tokens are not restored.
+//! were removed from repositories; tokens are not restored. Owns the notes that this takes: private,
+//! and without a copy of what did not change. A note is written before its file, so a killed setup
+//! can be undone. Setups that take turns at a file take turns at its notes.
 
 use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
+use git_credential_gastown::failure::Failure;
+use git_credential_gastown::git_config::Line;
+use git_credential_gastown::helper_line::word;
+use git_credential_gastown::host::stem;
+use git_credential_gastown::patch::Patch;
+use rustix::fs::Stat;
+use rustix::process::geteuid;
+use serde::{Deserialize, Serialize};
 
-use super::configure::remove_link;
+use super::configure::{Target, remove_link};
 use super::git_file::{GitFile, WorkingCopy};
-use super::note::Note;
-use super::target::Target;
-use super::{Report, Setup, lines, named};
+use super::{OTHERWISE, Report, Setup, lines, named};
+use crate::files::Directory;
+use crate::git::setup_failed;
+
+/// Of the format of a note.
+const VERSION: u32 = 2;
 
 pub(super) fn run(setup: &Setup<'_>, report: &mut Report) -> Result<()> {
     let said = report.lines.len();
@@ -22,12 +36,12 @@ pub(super) fn run(setup: &Setup<'_>, report: &mut Report) -> Result<()> {
     } else {
         for (path, migrated) in noted(setup, migrated.as_deref(), report) {
             if let Err(error) = undo(setup, &path, migrated.as_deref(), report) {
-                report.fail(named(error));
+                report.fail(named(error, OTHERWISE));
             }
         }
     }
     if let Some(directory) = &setup.options.gh_shim {
-        remove_link(setup, &setup.surroundings.absolute(directory).join("gh"), report)?;
+        remove_link(setup, &setup.surroundings.absolute(directory), report)?;
     }
     if report.lines.len() == said {
         report.say("nothing to undo");
@@ -42,7 +56,7 @@ fn noted(
     directory: Option<&Path>,
     report: &mut Report,
 ) -> BTreeSet<(PathBuf, Option<PathBuf>)> {
-    let notes = setup.notes.all().unwrap_or_else(|reason| {
+    let notes = setup.notes().unwrap_or_else(|reason| {
         setup.context.messages.warning(format_args!(
             "no undo note is used, only the lines of this helper are removed: {reason:#}"
         ));
@@ -57,14 +71,14 @@ fn noted(
     let mut noted = BTreeSet::new();
     for note in notes {
         match note {
-            Ok(note) if is_meant(&note) => noted.extend([(note.file, note.migrated)]),
-            Ok(_) => {}
-            Err(reason) => report.fail(named(reason)),
+            Ok(note) if !is_meant(&note) => {}
+            Ok(note) => _ = noted.insert((note.file, note.migrated)),
+            Err(reason) => report.fail(named(reason, OTHERWISE)),
         }
     }
     // It need not be one that setup can change, for example a device.
-    let usual = Target::of(setup).ok().filter(|_| directory.is_none());
-    let usual = usual.filter(|target| target.file.bytes().is_ok());
+    let is_file = |target: &Target| directory.is_none() && target.file.bytes().is_ok();
+    let usual = Target::of(setup).ok().filter(is_file);
     noted.extend(usual.map(|target| (target.file.path(), None)));
     noted
 }
@@ -75,68 +89,201 @@ fn undo(
     migrated: Option<&Path>,
     report: &mut Report,
 ) -> Result<()> {
-    let dry_run = setup.options.dry_run;
     let file = path.parent().is_some_and(Path::is_dir).then(|| GitFile::open(path)).transpose()?;
-    let _turn = file.as_ref().filter(|_| !dry_run).map(GitFile::take_turn).transpose()?;
-    let note = setup.notes.load(path, migrated)?;
+    let _turn = file.as_ref().map(|file| file.take_turn(setup)).transpose()?;
+    let note = setup.note(path, migrated)?;
     if let Some(file) = file {
-        undo_lines(setup, &file, &note, report)?;
+        let did = file.change(setup, |copy| restore(copy, &note, &file.path()))?;
+        report.lines.extend(did);
     }
-    for link in &note.links {
-        remove_link(setup, link, report)?;
+    for directory in note.links.iter().filter_map(|link| link.parent()) {
+        remove_link(setup, directory, report)?;
     }
-    if dry_run { Ok(()) } else { setup.notes.remove(&note) }
+    setup.forget(&note)
 }
 
-fn undo_lines(setup: &Setup<'_>, file: &GitFile, note: &Note, report: &mut Report) -> Result<()> {
-    let Some(now) = file.bytes()? else { return Ok(()) };
-    let origin = note.origin(Some(&now))?;
-    let ours = file.lines(&setup.git)?.into_iter().filter(lines::is_ours);
-    let ours = ours.filter(|_| note.migrated.is_none());
+/// Returns what it did, in words.
+fn restore(copy: &mut WorkingCopy<'_>, note: &Note, path: &Path) -> Result<Vec<String>> {
+    let (shown, ours) = (path.display(), copy.lines()?.into_iter().filter(Line::is_ours));
+    let put_back = |(key, value): &(String, String)| format!("`{shown}`: put back {key} = {value}");
+    let mut did = Vec::new();
+    let Some(now) = &copy.now else { return Ok(did) };
+    if let Some(origin) = note.origin(now)? {
+        let origin = note.was_there.then_some(origin);
+        if origin != copy.now {
+            did.extend(note.helpers.iter().map(put_back));
+            if origin.is_none() {
+                did.push(format!("removed `{shown}`, which was not there before"));
+            } else if note.migrated.is_none() {
+                did.push(format!("`{shown}` is as it was before"));
+            }
+            copy.now = origin;
+        }
+        return Ok(did);
+    }
+    // Somebody else has changed the file: removes our lines, and puts back what we removed.
     let keys: BTreeSet<_> = ours.map(|line| line.key).collect();
-    let has_changed = match &origin {
-        Some(origin) => origin.as_ref() != Some(&now),
-        None => !keys.is_empty() || !note.helpers.is_empty(),
-    };
-    if !has_changed {
-        return Ok(());
+    for key in keys.iter().filter(|_| note.migrated.is_none()) {
+        lines::remove(copy, key)?;
+        did.push(format!("took the lines of this helper for {key} out of `{shown}`"));
     }
-    if !setup.options.dry_run {
-        file.change(&setup.git, setup.new_mode, |copy| {
-            match note.origin(copy.before.as_deref())? {
-                Some(origin) => copy.replace(origin.as_deref()),
-                None => take_back(copy, &keys, note),
-            }
-        })?;
-    }
-    let shown = file.path();
-    let shown = shown.display();
-    if note.migrated.is_some() {
-        for (key, value) in &note.helpers {
-            report.say(format_args!("`{shown}`: put back {key} = {value}"));
-        }
-        return Ok(());
-    }
-    match origin {
-        Some(Some(_)) => report.say(format_args!("`{shown}` is as it was before")),
-        Some(None) => report.say(format_args!("removed `{shown}`, which was not there before")),
-        None => {
-            for key in &keys {
-                let did = "took the lines of this helper for";
-                report.say(format_args!("{did} {key} out of `{shown}`"));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Somebody else has changed the file: removes our lines, and puts back what we removed.
-fn take_back(copy: &WorkingCopy<'_>, keys: &BTreeSet<String>, note: &Note) -> Result<()> {
-    keys.iter().try_for_each(|key| lines::remove(copy, key))?;
-    for (key, value) in &note.helpers {
+    for helper @ (key, value) in &note.helpers {
         if !copy.values(key)?.contains(value) {
             copy.edit(&["--add", key, value])?;
+            did.push(put_back(helper));
         }
     }
-    Ok(())
+    Ok(did)
+}
+
+/// What was changed in one file.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Note {
+    version: u32,
+    /// Of the note itself.
+    #[serde(skip)]
+    path: PathBuf,
+    pub file: PathBuf,
+    /// The directory that was migrated; `None` if the file was to have git ask this helper.
+    pub migrated: Option<PathBuf>,
+    /// Whether there was a file before.
+    pub was_there: bool,
+    /// From each content that we gave the file to the one before the first change; none if another
+    /// program has changed the file between two changes of ours.
+    patches: Vec<Patch>,
+    /// Other helpers that were removed: key and value.
+    pub helpers: Vec<(String, String)>,
+    /// The links that were made.
+    pub links: Vec<PathBuf>,
+}
+
+impl Note {
+    /// Records a change that is about to be made. `is_first` if nothing of ours is in the file.
+    pub(super) fn changes(&mut self, copy: &WorkingCopy<'_>, is_first: bool) -> Result<()> {
+        let (before, after) = (copy.base.as_deref(), copy.now.as_deref().unwrap_or_default());
+        if is_first {
+            self.was_there = before.is_some();
+        }
+        let before = before.unwrap_or_default();
+        let origin = if is_first { Some(before.to_vec()) } else { self.origin(before)? };
+        if is_first || origin.is_none() {
+            self.patches.clear();
+        }
+        self.patches.extend(origin.map(|origin| Patch::back(after, &origin)));
+        Ok(())
+    }
+
+    /// The content before the first change, if `now` is that or one that we left.
+    pub(super) fn origin(&self, now: &[u8]) -> Result<Option<Vec<u8>>> {
+        let Some(way) = self.patches.iter().find(|way| way.is_for(now)) else { return Ok(None) };
+        Ok(Some(way.apply(now).ok_or_else(|| damaged(&self.path))?))
+    }
+
+    fn name(&self, extension: &str) -> OsString {
+        self.path.with_extension(extension).file_name().unwrap_or_default().to_owned()
+    }
+}
+
+fn file_name(file: &Path, is_migration: bool) -> OsString {
+    let kind = if is_migration { "migrate" } else { "setup" };
+    format!("{}.json", stem(&[kind, &file.to_string_lossy()])).into()
+}
+
+fn damaged(path: &Path) -> Failure {
+    let shown = word(&path.to_string_lossy());
+    let advice = format!("put it aside, then run this again: mv {shown} {shown}.damaged");
+    setup_failed(format!("the undo note {path:?} is damaged"), &advice)
+}
+
+/// The notes lie in a directory that need not be there.
+impl Setup<'_> {
+    /// What is known of a file; nothing, if there is no note or no place for notes.
+    pub(super) fn note(&self, file: &Path, migrated: Option<&Path>) -> Result<Note> {
+        let name = file_name(file, migrated.is_some());
+        let directory = self.notes_directory(false).ok().flatten();
+        let note = directory.map(|directory| read(&directory, &name)).transpose()?.flatten();
+        let path = self.surroundings.notes.clone().unwrap_or_default().join(name);
+        let (file, migrated) = (file.to_owned(), migrated.map(Path::to_owned));
+        let new = Note { version: VERSION, path, file, migrated, ..Note::default() };
+        Ok(note.unwrap_or(new))
+    }
+
+    /// Each note, or why it cannot be used.
+    pub(super) fn notes(&self) -> Result<Vec<Result<Note>>> {
+        let Some(directory) = self.notes_directory(false)? else { return Ok(Vec::new()) };
+        let mut names = directory.names()?;
+        names.retain(|name| name.as_encoded_bytes().ends_with(b".json"));
+        Ok(names.iter().filter_map(|name| read(&directory, name).transpose()).collect())
+    }
+
+    /// Best effort: without a note, undo removes our lines.
+    pub(super) fn save(&self, note: &Note) {
+        let save = || {
+            let bytes = serde_json::to_vec_pretty(note).context("its path is not text")?;
+            let directory = self.notes_directory(true)?.context("it is not there")?;
+            directory.remove(note.name("new"))?;
+            directory.write_new(note.name("new"), &bytes)?;
+            directory.rename(note.name("new"), note.name("json"))
+        };
+        // An undo of another file may remove the directory once.
+        let saved = if self.options.dry_run { Ok(()) } else { save().or_else(|_| save()) };
+        if let Err(reason) = saved {
+            self.context.messages.warning(format_args!(
+                "nothing was noted for --undo, which will only remove the lines of this helper: \
+                 {reason:#}"
+            ));
+        }
+    }
+
+    /// Removes directories, too, unless something else is in them.
+    fn forget(&self, note: &Note) -> Result<()> {
+        let directory = self.notes_directory(false).ok().flatten();
+        let Some(mut directory) = directory.filter(|_| !self.options.dry_run) else {
+            return Ok(());
+        };
+        directory.remove(note.name("new"))?;
+        directory.remove(note.name("json"))?;
+        for _ in 0..2 {
+            let parent = directory.parent()?;
+            directory.path.file_name().iter().for_each(|name| parent.remove_emptied(name));
+            directory = parent;
+        }
+        Ok(())
+    }
+
+    /// Makes missing directories only in one that belongs to this user, for example never as root
+    /// in another user's home.
+    fn notes_directory(&self, is_to_make: bool) -> Result<Option<Directory>> {
+        let path = self.surroundings.notes.as_deref().context("HOME is unset")?;
+        let there = path.ancestors().find(|path| path.symlink_metadata().is_ok());
+        let there = there.unwrap_or(Path::new("/"));
+        if there != path && !is_to_make {
+            return Ok(None);
+        }
+        let mut directory = Directory::open(there)?;
+        let is_own = |stat: &Stat| stat.st_uid == geteuid().as_raw();
+        for name in path.strip_prefix(there).unwrap_or(path) {
+            let place = &directory.path;
+            ensure!(is_own(&directory.stat()?), "{place:?} belongs to another user");
+            let made = directory.make_private(name);
+            // Another setup may have made it.
+            directory = directory.enter(name).or(made)?;
+        }
+        let stat = directory.stat()?;
+        let is_safe = is_own(&stat) && stat.st_mode & 0o022 == 0;
+        ensure!(is_safe, "others can write to {:?}", directory.path);
+        Ok(Some(directory))
+    }
+}
+
+fn read(directory: &Directory, name: &OsStr) -> Result<Option<Note>> {
+    let path = directory.path.join(name);
+    let Some(found) = directory.read(name)? else { return Ok(None) };
+    let note = serde_json::from_slice::<Note>(&found.bytes).ok();
+    let own_name = |note: &Note| file_name(&note.file, note.migrated.is_some());
+    let note = note.filter(|note| note.version == VERSION && own_name(note) == name);
+    note.map_or_else(
+        || Err(damaged(&path).into()),
+        |note| Ok(Some(Note { path: path.clone(), ..note })),
+    )
 }

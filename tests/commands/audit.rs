@@ -62,6 +62,7 @@ fn each_call_is_one_line_that_names_the_token_as_github_does() {
         ]
     );
     let first = &lines(&log)[0];
+    assert_eq!(first["token_hash"], crate::town::hash(&token)[..16], "{first}");
     for (field, value) in [("agent", "agent-1"), ("town", "town-1"), ("rig", "rig-1")] {
         assert_eq!(first[field], value, "{first}");
     }

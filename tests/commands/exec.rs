@@ -89,19 +89,6 @@ fn long_lived_gh_token_of_the_user_stays() {
 }
 
 #[test]
-fn least_life_has_the_worker_asked_first_and_a_warning_if_there_is_none() {
-    let (town, home) = settled();
-    let calls = || town.worker.git_token_calls();
-    let ask = |life| home.helper(&["exec", "--min-life", life, "--", "true"], "");
-    assert_eq!(ask("20m").assert_ok().stderr, "");
-    crate::transcript::let_pass(&town, &home, std::time::Duration::from_secs(14 * 60));
-    assert_eq!((ask("10m").assert_ok().stderr.as_str(), calls()), ("", 1));
-    assert_eq!((ask("20m").assert_ok().stderr.as_str(), calls()), ("", 2));
-    let warned = ask("59m");
-    assert!(warned.assert_ok().stderr.contains("certain to live for"), "{warned:?}");
-}
-
-#[test]
 fn the_command_is_the_same_process_with_its_words_untouched() {
     let (_town, home) = settled();
     let mut command = home.command(HELPER);
@@ -154,9 +141,14 @@ fn what_cannot_run_is_126_or_127_and_costs_no_token() {
 fn the_current_directory_is_not_searched() {
     let (_town, mut home) = settled();
     script(&home, "trap", "echo trapped");
-    for path in ["", ".", ":/usr/bin", "/usr/bin:", "./:/usr/bin"] {
+    script(&home, "gh", "echo trapped");
+    for path in ["", ".", ":", "./:relative"] {
         home.set("PATH", path);
-        assert_fails(&exec(&home, &["trap"]), 127, &["on PATH"]);
+        assert_fails(&home.helper(&["gh"], ""), 127, &["apt-get install gh"]);
+        for more in ["", ":/usr/bin"] {
+            home.set("PATH", &format!("{path}{more}"));
+            assert_fails(&exec(&home, &["trap"]), 127, &["on PATH"]);
+        }
     }
     assert_eq!(exec(&home, &["./trap"]).assert_ok().stdout, "trapped\n");
 }

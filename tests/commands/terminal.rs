@@ -115,7 +115,7 @@ fn help_fits_a_narrow_terminal_and_begins_with_what_is_for_people() {
         let help = home.helper(&words, "").assert_ok().stdout.clone();
         assert!(help.lines().all(|line| line.len() <= 80), "{help}");
         let at = |text: &str| help.find(text).unwrap_or_else(|| panic!("no {text}: {help}"));
-        assert!(at("\nOptions:\n") < at("\nSettings:\n"), "{help}");
+        assert!(at("\nOptions:\n") < at("\nSettings of every command:\n"), "{help}");
         if command.is_empty() {
             assert!(at("\n  setup ") < at("\n  get "), "{help}");
         }

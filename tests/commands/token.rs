@@ -73,6 +73,9 @@ fn the_host_can_be_given_by_name_or_url_and_must_be_ours() {
         let ran = home.helper(&["token", url], "");
         assert_fails(&ran, 1, &["[config-missing]", "https://second.example", "--host"]);
     }
+    let wrong = home.helper(&["token", "--host", "*.example"], "");
+    assert!(wrong.assert_fails().stderr.contains("git host `*.example` is ignored: "), "{wrong:?}");
+    assert!(wrong.stderr.contains("no git host is served; name one: --host"), "{wrong:?}");
 }
 
 #[test]
@@ -100,6 +103,10 @@ fn a_least_life_has_the_worker_asked_first_and_a_warning_if_there_is_none() {
     home.age_cache(Duration::from_secs(600));
     let best = token(&["--min-life", "25m"]);
     assert_eq!(best.assert_ok().stdout, old);
-    assert!(best.stderr.contains("certain to live for"), "{best:?}");
+    let given = home.helper(&["exec", "--min-life", "25m", "--", "printenv", "GIT_TOKEN"], "");
+    assert_eq!(given.assert_ok().stdout, old);
+    for ran in [best, given] {
+        assert!(ran.stderr.contains("certain to live for"), "{ran:?}");
+    }
     assert_eq!(token(&["--min-life", "25"]).code, 2);
 }

@@ -48,6 +48,18 @@ fn each_line_that_gets_in_the_way_is_told_and_the_fix_removes_it() {
 }
 
 #[test]
+fn token_in_a_url_that_is_not_text_is_to_be_edited_out() {
+    let mut scene = Scene::newest();
+    scene.home.set("GIT_EDITOR", "sed -i /sentinel/d");
+    let mut config = fs::read(scene.path("app/.git/config")).unwrap();
+    let url = format!("[remote \"x\"]\n\turl = http://x:sentinel@{}/", scene.town.github.host());
+    config.extend([url.as_bytes(), b"\xff\n"].concat());
+    fs::write(scene.path("app/.git/config"), config).unwrap();
+    scene.diagnose(&[]).finds("fail", "url-token", "remote.x.url", "--edit");
+    scene.is_fixed_as_told("fail", "url-token", "remote.x.url");
+}
+
+#[test]
 fn without_setup_or_its_program_setup_is_the_fix() {
     for git in Git::all() {
         let scene = Scene::new(&git);
@@ -101,12 +113,67 @@ fn helpers_around_ours_are_told_once_for_all_hosts() {
     scene.diagnose(&[]).finds_only("warn", "helpers", "git first asks `cache`", "setup");
 }
 
+/// A repository must not choose where tokens go, whoever pastes what doctor says there.
 #[test]
-fn a_remote_elsewhere_is_told_with_how_to_serve_its_host() {
+fn a_remote_elsewhere_is_told_without_a_command_that_serves_its_host() {
     let scene = Scene::newest();
     scene.git(&["remote", "add", "other", "https://gitlab.example/acme/app.git"]);
-    let fix = format!("setup --host {} --host https://gitlab.example", scene.host());
-    scene.diagnose(&[]).finds_only("warn", "remotes", "answer for https://gitlab.example", &fix);
+    scene.git(&["remote", "add", "program", "ext::sh -c 'curl -u me:sentinel git.example'"]);
+    scene.git(&["remote", "add", "schemeless", "//me:sentinel@git.example/a"]);
+    let found = scene.diagnose(&[]);
+    let fix = "none, if another helper answers for it";
+    found.finds_only("warn", "remotes", "does not answer for https://gitlab.example", fix);
+    assert!(!found.ran.stdout.contains("setup --host http"), "{:?}", found.ran);
+    found.finds("ok", "remotes", "remote.program.url is ext::…", "");
+    assert!(!found.ran.stdout.contains("sentinel"), "{:?}", found.ran);
+}
+
+#[test]
+fn gitlab_without_its_token_lacks_the_token_and_no_host() {
+    let mut scene = Scene::newest();
+    let line = "credential.https://gitlab.com.helper";
+    scene.home.git(&["config", "--global", line, HELPER]).assert_ok();
+    scene.home.unset("GASTOWN_GIT_HOSTS");
+    let found = scene.diagnose(&["--offline"]);
+    found.finds("warn", "helpers", "which has no token for GitLab", "GITLAB_TOKEN");
+}
+
+/// Else `setup` would be advised, which has set the whole host up already.
+#[test]
+fn helper_lines_for_a_part_of_the_host_are_what_the_fix_takes_out() {
+    let scene = Scene::newest();
+    scene.shell("git credential-gastown setup");
+    let key = format!("credential.{}/acme.helper", scene.host());
+    scene.git(&["config", &key, ""]);
+    scene.is_fixed_as_told("fail", "helpers", "git asks no helper");
+    let whole = format!("credential.{}.helper", scene.host());
+    let script = "!f() { echo username=u; echo password=other-helpers; }; f";
+    for (key, helper) in [(&key, ""), (&key, script), (&whole, HELPER)] {
+        scene.git(&["config", "--add", key, helper]);
+    }
+    scene.is_fixed_as_told("warn", "helpers", "an inline helper");
+    scene.diagnose(&[]).says_of_a_push(Some(true));
+}
+
+#[test]
+fn a_fix_leaves_the_harmless_values_of_the_same_key() {
+    let scene = Scene::newest();
+    let base = "url.git@github.com:.insteadOf";
+    let host = format!("{}/", scene.host());
+    for (key, value, check, harmless) in [
+        ("http.extraHeader", "AUTHORIZATION: basic sentinel", "extra-header", "X-Foo: bar"),
+        (base, host.as_str(), "rewriting", "corp:"),
+    ] {
+        scene.git(&["config", "--add", key, harmless]);
+        scene.git(&["config", "--add", key, value]);
+        let status = if key == base { "warn" } else { "fail" };
+        scene.is_fixed_as_told(status, check, "");
+        let left = scene.home.git_in("app", &["config", "--get-all", key]);
+        assert_eq!(left.assert_ok().stdout.trim_end(), harmless);
+    }
+    scene.git(&["config", "--add", "http.extraHeader", "Authorization: basic taken-back"]);
+    scene.git(&["config", "--add", "http.extraHeader", ""]);
+    scene.diagnose(&[]).says_of_a_push(Some(true));
 }
 
 #[test]
@@ -128,10 +195,16 @@ fn repository_that_forgets_the_helper_is_told_and_the_fix_asks_it_again() {
 
 #[test]
 fn scheme_that_git_must_not_use_is_told_and_the_fix_allows_it() {
-    let scene = Scene::newest();
+    let mut scene = Scene::newest();
     scene.git(&["config", "protocol.allow", "never"]);
     scene.is_fixed_as_told("fail", "protocol", "git must not use http");
     scene.git(&["config", "protocol.allow", "never"]);
     scene.git(&["config", "protocol.http.allow", "always"]);
     scene.diagnose(&[]).says_of_a_push(Some(true));
+    scene.home.set("GIT_ALLOW_PROTOCOL", "https:ssh");
+    let fix = "unset GIT_ALLOW_PROTOCOL";
+    scene.diagnose(&[]).says_of_a_push(None).finds_only("fail", "protocol", "forbids http", fix);
+    scene.home.unset("GIT_ALLOW_PROTOCOL").set("GIT_PROTOCOL_FROM_USER", "0");
+    scene.git(&["config", "protocol.http.allow", "user"]);
+    scene.diagnose(&[]).says_of_a_push(None).finds("fail", "protocol", "must not use http", "");
 }

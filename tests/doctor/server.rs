@@ -17,6 +17,16 @@ fn a_revoked_token_never_reads_as_a_push_that_would_succeed() {
 }
 
 #[test]
+fn a_rejected_token_of_a_setting_is_not_the_workers_to_renew() {
+    let mut scene = Scene::newest();
+    let instance = scene.host();
+    scene.home.set("GITLAB_INSTANCE_URL", &instance).set("GITLAB_TOKEN", "glpat-dead");
+    let refused = scene.diagnose(&[]);
+    let fix = "unset GITLAB_TOKEN";
+    refused.says_of_a_push(Some(false)).finds("fail", "fetch", "rejects the token", fix);
+}
+
+#[test]
 fn a_revoked_token_that_the_worker_replaces_costs_no_push() {
     for git in Git::all() {
         let scene = Scene::new(&git);
@@ -25,6 +35,39 @@ fn a_revoked_token_that_the_worker_replaces_costs_no_push() {
         scene.home.age_cache(Duration::from_secs(120));
         scene.town.github.revoke_all();
         scene.diagnose(&[]).says_of_a_push(Some(true));
+    }
+}
+
+/// The worker had no other token when git asked, and git will not have it asked again so soon.
+#[test]
+fn a_new_token_that_doctor_is_given_is_kept() {
+    let scene = Scene::newest();
+    scene.town.let_pass(Duration::from_secs(120));
+    scene.home.age_cache(Duration::from_secs(120));
+    scene.town.worker.ignores_revocations(true);
+    scene.town.github.revoke_all();
+    assert_ne!(scene.home.git_in("app", &["ls-remote"]).code, 0);
+    scene.town.worker.ignores_revocations(false);
+    scene.diagnose(&[]).says_of_a_push(Some(true));
+    scene.git(&["ls-remote"]);
+}
+
+#[test]
+fn a_token_of_another_helper_is_not_called_ours() {
+    let scene = Scene::newest();
+    let key = format!("credential.{}.helper", scene.host());
+    let script = "!f() { echo username=u; echo password=other-helpers; }; f";
+    fs::remove_file(scene.path(".gitconfig")).unwrap();
+    for helper in [script, HELPER] {
+        scene.home.git(&["config", "--global", "--add", &key, helper]).assert_ok();
+    }
+    let found = scene.diagnose(&[]);
+    found.says_of_a_push(Some(false)).finds("fail", "fetch", "that another helper gave git", "");
+    for finding in found.problems() {
+        let fix = finding["fix"].as_str().unwrap();
+        if fix.starts_with("git config") {
+            scene.shell(fix);
+        }
     }
 }
 
@@ -84,8 +127,8 @@ fn without_a_repository_it_says_what_git_would_be_given() {
     let scene = Scene::newest();
     let told = scene.doctor_in(".", &[]);
     let said = format!(
-        "git would be given a live token for {}; run doctor in a repository to have its server \
-         asked\n",
+        "git would be given a live token for {}; no server was asked, as there is no repository \
+         here, or no remote in it that git would push to\n",
         scene.host()
     );
     assert!(told.assert_ok().stdout.ends_with(&said), "{told:?}");

@@ -60,6 +60,13 @@ fn what_the_worker_refuses_is_told_once_with_the_advice_of_the_error() {
             "config-missing",
             "GASTOWN_CONTAINER_TOKEN_FILE",
         ),
+        (
+            "GASTOWN_CONTAINER_TOKEN",
+            "not one",
+            "settings",
+            "config-missing",
+            "GASTOWN_CONTAINER_TOKEN_FILE",
+        ),
         ("GASTOWN_RIG_ID", "rig-9", "rig", "rig-not-found", "set GASTOWN_RIG_ID"),
         ("GASTOWN_RIG_ID", "rig-8", "rig", "no-git-token", "install the GitHub App"),
     ] {

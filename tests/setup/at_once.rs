@@ -286,20 +286,20 @@ fn full_disk_changes_nothing() {
 }
 
 #[test]
-fn copy_of_a_killed_setup_is_removed_and_that_of_a_running_one_is_not() {
-    let mut scene = Scene::alone(&Git::newest());
-    let places = ["gastown-setup-dead", "gastown-setup-running"].map(|name| scene.path(name));
-    for place in &places {
-        fs::create_dir(place).unwrap();
-        fs::set_permissions(place, Permissions::from_mode(0o700)).unwrap();
-        fs::write(place.join("config"), "").unwrap();
-        let old = SystemTime::now() - Duration::from_secs(60);
-        File::open(place).unwrap().set_modified(old).unwrap();
-    }
-    let running = File::open(&places[1]).unwrap();
+fn what_a_killed_setup_left_is_removed_and_that_of_a_running_one_is_not() {
+    let scene = Scene::alone(&Git::newest());
+    let left = scene.path(".gastown-setup-0123456789abcdef-.gitconfig");
+    fs::create_dir(&left).unwrap();
+    fs::set_permissions(&left, Permissions::from_mode(0o700)).unwrap();
+    fs::write(left.join("config"), MINE).unwrap();
+    // A running setup has a lock on the directory that holds the file.
+    let running = File::open(scene.path("")).unwrap();
     running.lock().unwrap();
-    let home = scene.home.path().display().to_string();
-    scene.home.set("TMPDIR", &home);
-    scene.setup(&[]).assert_ok();
-    assert_eq!(places.each_ref().map(|place| place.exists()), [false, true]);
+    let setup = start(&scene, &[]);
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(left.join("config").exists());
+    drop(running);
+    assert!(setup.wait_with_output().expect("it ends").status.success());
+    assert!(!left.exists());
+    assert_eq!(scene.read(".gitconfig"), scene.added());
 }

@@ -76,6 +76,23 @@ fn comments_and_other_peoples_lines_stay_byte_for_byte() {
 }
 
 #[test]
+fn continued_last_line_does_not_swallow_what_is_appended() {
+    for git in Git::all() {
+        for end in ["\\\n", "\\", "\\\\\n"] {
+            let scene = Scene::alone(&git);
+            let mine = format!("[user]\n\temail = x{end}");
+            scene.write(".gitconfig", &mine);
+            scene.setup(&[]).assert_ok();
+            assert_eq!(scene.helpers(&["--global"]), ["", &*scene.line()], "{end:?}");
+            let email = scene.home.git(&["config", "--global", "user.email"]);
+            assert_eq!(email.stdout.trim_end().trim_end_matches('\\'), "x", "{end:?}");
+            scene.setup(&["--undo"]).assert_ok();
+            assert_eq!(scene.read(".gitconfig"), mine);
+        }
+    }
+}
+
+#[test]
 fn flags_of_an_earlier_setup_stay_until_others_are_given() {
     let mut scene = Scene::alone(&Git::newest());
     let flags = ["--api-url", "http://127.0.0.1:1", "--town", "a", "--on-failure", "next"];
@@ -190,6 +207,7 @@ fn what_cannot_work_is_refused_and_nothing_is_written() {
         (&["--host", "http://evil.example"], "--host"),
         (&["--local"], "--local needs a repository"),
         (&["--file", "no/such/directory/file"], "file"),
+        (&["--migrate", "no/such/directory"], "is not a directory"),
         (&["--rig", "r", "--cache-dir", "a\nb"], "control character"),
     ] {
         let ran = scene.setup(arguments);

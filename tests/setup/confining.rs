@@ -146,6 +146,28 @@ fn root_changes_no_file_that_an_owner_swaps_in() {
 }
 
 #[test]
+fn without_proc_root_changes_only_files_that_nobody_else_can_move() {
+    if !is_root() {
+        return;
+    }
+    let scene = Scene::alone(&Git::newest());
+    fs::create_dir(scene.path("theirs")).unwrap();
+    give_away(&scene.path("theirs"));
+    for (file, code) in [("theirs/config", 1), ("config", 0)] {
+        let mut unshare = scene.home.command("unshare");
+        let script = format!("umount -l /proc && exec {HELPER} setup --file {file}");
+        unshare.args(["--mount", "sh", "-c", &script]);
+        let ran = Ran::run(unshare, b"");
+        if ran.stderr.contains("umount: ") || ran.stderr.contains("unshare: ") {
+            crate::town::skip("nothing can be unmounted");
+            return;
+        }
+        assert_eq!((ran.code, scene.path(file).exists()), (code, code == 0), "{ran:?}");
+        assert_eq!(ran.stderr.contains("/proc is not mounted"), code == 1, "{ran:?}");
+    }
+}
+
+#[test]
 fn tracked_files_that_look_like_a_repository_lead_nowhere() {
     for git in Git::all() {
         let scene = Scene::alone(&git);

@@ -93,6 +93,11 @@ fn every_repository_worktree_and_submodule_below_is_mended() {
         for said in [&planned, &ran] {
             assert!(!format!("{said:?}").contains(&token), "no token is shown");
         }
+        let summary = |ran: &Ran| {
+            let mut lines = ran.stdout.lines().filter(|line| line.starts_with("looked at"));
+            lines.next().expect("a summary").to_owned()
+        };
+        assert_eq!(summary(&planned), summary(&ran));
         let config = scene.read("rigs/clone/.git/config");
         assert!(!config.contains("credential"), "{config}");
         let left: Vec<_> = files_with(&scene, &token);
@@ -193,7 +198,7 @@ fn token_stays_where_git_would_not_ask_this_helper() {
         let gitlab = "https://oauth2:glpat-sentinel@gitlab.com/a.git";
         let stays = |scene: &Scene, arguments: &[&str], token: &str| {
             let ran = scene.setup(arguments);
-            let why = "which stays: git";
+            let why = "carries a token and stays: git";
             assert!(ran.assert_fails().stdout.contains(why), "{ran:?}");
             assert!(!format!("{ran:?}").contains(token), "{ran:?}");
             assert!(scene.read("rigs/one/.git/config").contains(token), "{ran:?}");
@@ -225,7 +230,12 @@ fn store_helper_stays_where_it_is_all_there_is() {
     let scene = Scene::alone(&Git::newest());
     let before = one(&scene, &[("credential.helper", "store")]);
     let ran = scene.setup(&["--file", "mine", "--migrate", "rigs"]);
-    assert!(ran.assert_fails().stdout.contains("credential.helper = store stays"), "{ran:?}");
+    assert!(
+        ran.assert_fails()
+            .stdout
+            .contains("credential.helper = store hands out old tokens and stays"),
+        "{ran:?}"
+    );
     assert_eq!(scene.read("rigs/one/.git/config"), before);
 }
 
@@ -261,7 +271,7 @@ fn token_in_another_file_or_in_a_name_is_told_and_said_to_be_nowhere_else() {
     let said = &ran.assert_fails().stdout;
     assert!(said.contains("/.gitconfig`: url.https://git.example/.insteadof carries"), "{ran:?}");
     assert!(said.contains("/included`: lfs.url carries a token"), "{ran:?}");
-    assert!(said.contains("/config\": url.https://git.example/.insteadof carries"), "{ran:?}");
+    assert!(said.contains("/config`: url.https://git.example/.insteadof carries"), "{ran:?}");
     assert!(!said.contains("took") && !format!("{ran:?}").contains("ghs_sentinel"), "{ran:?}");
 }
 
@@ -274,8 +284,11 @@ fn url_that_is_not_utf8_is_told_and_left_as_it_is() {
     let at = before.windows(5).position(|part| part == b"a.git").unwrap();
     before[at] = 0xff;
     fs::write(&path, &before).unwrap();
+    let modules = b"[submodule \"x\"]\n\turl = https://x:ghs_sentinel@git.example/\xff\n";
+    fs::write(scene.path("rigs/one/.gitmodules"), modules).unwrap();
     let ran = scene.setup(&["--migrate", "rigs"]);
-    assert!(ran.assert_fails().stdout.contains("not UTF-8"), "{ran:?}");
+    assert_eq!(ran.assert_fails().stdout.matches("not UTF-8").count(), 2, "{ran:?}");
+    assert!(ran.stdout.contains(".gitmodules --edit"), "{ran:?}");
     assert!(!ran.stdout.contains("took"), "{ran:?}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }

@@ -1,4 +1,5 @@
-//! The command line. The help text here is the reference text of every flag.
+//! The command line. What stands here as help is also the text of the man page and of
+//! docs/reference, which `cargo run --example reference` writes.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -6,22 +7,25 @@ use std::time::Duration;
 
 use clap::builder::Resettable;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueHint};
-use git_credential_gastown::helper_line::PROGRAM;
+use git_credential_gastown::helper_line::{COMMAND, PROGRAM};
 
 pub(crate) use doctor::Doctor;
 pub(crate) use flags::{Flags, OnFailure};
 pub(crate) use setup::Setup;
 
 mod doctor;
+mod examples;
 mod flags;
 mod setup;
 
 /// A git credential helper that always answers with a live token
 ///
-/// git runs it by itself once it is configured: git credential-gastown setup
+/// git asks it for a user name and a password, and gets a token for GitHub that has not expired:
+/// from a cache that all agents of the machine share, or from the Gastown worker. There is no daemon
+/// and no timer. `setup` configures git once; from then on git runs the helper by itself.
 #[derive(Parser)]
-#[command(name = PROGRAM, version, disable_help_subcommand = true)]
-#[command(term_width = 80)]
+#[command(name = PROGRAM, bin_name = COMMAND, version, disable_help_subcommand = true)]
+#[command(term_width = 80, after_help = examples::PROGRAM)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub flags: Flags,
@@ -71,88 +75,99 @@ impl Cli {
 pub(crate) enum Operation {
     Setup(Setup),
     Doctor(Doctor),
-    /// Tell what is cached, in what state, and what failed; no network, no secret
+    /// Show what is cached and what failed, without network
+    ///
+    /// Nothing is written, and no secret is shown.
+    #[command(after_help = examples::STATUS)]
     Status {
-        /// Print an object instead
+        /// Print a JSON object
         #[arg(long)]
         json: bool,
     },
     /// Print a live token
+    #[command(after_help = examples::TOKEN)]
     Token {
-        /// The host, or a URL on it [default: that of the repository, or the first]
+        /// The host, or a URL on it [default: that of the repository's remote, else the first]
         #[arg(value_hint = ValueHint::Url)]
         url: Option<String>,
-        /// Print an object: also where it came from, and how long it lives
+        /// Print a JSON object: the token, where it came from and when it expires
         #[arg(long)]
         json: bool,
-        /// Print it even if a terminal would show it
+        /// Print it even to a terminal
         #[arg(long)]
         reveal: bool,
-        /// Ask the worker first if the token may die sooner than this, as 20m or 90s
+        /// Ask the worker first if the token may expire sooner than this: 90s, 20m or 1h
         #[arg(long, value_name = "TIME", value_parser = time, value_hint = ValueHint::Other)]
         min_life: Option<Duration>,
     },
-    /// Have the worker asked for a token now, however fresh the cached one is
+    /// Ask the worker for a token now, even if the cached one is fresh
+    ///
+    /// A failure on record does not delay it. It prints no token.
+    #[command(after_help = examples::REFRESH)]
     Refresh {
-        /// The host, or a URL on it [default: that of the repository, or the first]
+        /// The host, or a URL on it [default: that of the repository's remote, else the first]
         #[arg(value_hint = ValueHint::Url)]
         url: Option<String>,
-        /// Print an object instead
+        /// Print a JSON object
         #[arg(long)]
         json: bool,
     },
-    /// Become COMMAND, with a live token in its environment
+    /// Run a command with a live token in its environment
     ///
-    /// For github.com and *.ghe.com it is in GH_TOKEN, GITHUB_TOKEN and GIT_TOKEN; for another
-    /// GitHub in GH_ENTERPRISE_TOKEN, GITHUB_ENTERPRISE_TOKEN and GIT_TOKEN, with GH_HOST; for
-    /// GitLab in GITLAB_TOKEN and GIT_TOKEN, with GITLAB_HOST. A long-lived GH_TOKEN stays.
+    /// For github.com and *.ghe.com the token is in GH_TOKEN, GITHUB_TOKEN and GIT_TOKEN; for another
+    /// GitHub in GH_ENTERPRISE_TOKEN, GITHUB_ENTERPRISE_TOKEN and GIT_TOKEN; for GitLab in
+    /// GITLAB_TOKEN and GIT_TOKEN. GH_HOST or GITLAB_HOST names a host that is not github.com or
+    /// gitlab.com. A long-lived GH_TOKEN stays. The rest of the environment stays, too,
+    /// GASTOWN_CONTAINER_TOKEN included.
     ///
-    /// The token is as it was when COMMAND began, and lives an hour at most: run long work in steps
-    /// of their own. The rest of the environment stays as it is, GASTOWN_CONTAINER_TOKEN included.
+    /// The token is not renewed while the command runs, and lives an hour at most: start each step
+    /// of long work with `exec`.
     ///
-    /// Exit code: COMMAND's own; 125 no token, 126 COMMAND cannot be executed, 127 not found.
+    /// The exit code is the command's own; 125 if there is no token, 126 if the command cannot be
+    /// executed, 127 if it is not found.
+    #[command(after_help = examples::EXEC)]
     Exec {
-        /// Give the token in this variable too; may repeat
+        /// Set this variable to the token, too; may repeat
         #[arg(long, value_name = "NAME", value_parser = variable_name)]
         #[arg(value_hint = ValueHint::Other)]
         env: Vec<String>,
-        /// Ask the worker first if the token may die sooner than this, as 20m or 90s
+        /// Ask the worker first if the token may expire sooner than this: 90s, 20m or 1h
         #[arg(long, value_name = "TIME", value_parser = time, value_hint = ValueHint::Other)]
         min_life: Option<Duration>,
-        /// What to run, and its arguments
+        /// The command and its arguments
         #[arg(last = true, required = true, value_name = "COMMAND")]
         #[arg(value_hint = ValueHint::CommandWithArguments)]
         command: Vec<OsString>,
     },
-    /// Become the real `gh`, with a live token; a link to this program named `gh` does the same
-    ///
-    /// The host is the one that --repo, --hostname, a URL, GH_REPO or GH_HOST names, else that of
-    /// the repository, else the first. One that is not ours gets no token. A long-lived GH_TOKEN
-    /// stays, and goes before GITHUB_CLI_PAT.
-    ///
-    /// Exit code: gh's own; 125 no token, 126 gh cannot be executed, 127 not found. With
-    /// --on-failure next, gh runs without one.
+    /// Run GitHub's `gh` with a live token
+    // Nothing here prints more of it: `gh --help` is gh's own. The documents have the rest from
+    // examples/reference.
     #[command(disable_help_flag = true)]
     Gh {
-        /// gh's own arguments
+        /// The arguments of gh
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
         arguments: Vec<OsString>,
     },
-    /// Print the completions of a shell, for `git credential-gastown` too
+    /// Print a shell's completions, for `git credential-gastown` too
+    #[command(after_help = examples::COMPLETIONS)]
     Completions {
+        /// The shell to print them for
         shell: clap_complete::Shell,
     },
-    /// Answer git's request on stdin with a credential
+    /// For git: answer its request on stdin with a credential
+    ///
+    /// For a host that is not served it prints nothing to stdout.
+    #[command(after_help = examples::GET)]
     Get {
-        /// Answer a request for this URL instead, to see by hand what git gets
+        /// Answer a request for this URL instead, to see what git gets
         #[arg(value_hint = ValueHint::Url)]
         url: Option<String>,
     },
-    /// Take note that a server accepted a token; keep nothing
+    /// For git: note that a server accepted a token; the token is not kept
     Store,
-    /// Take note that a server refused a token
+    /// For git: note that a server refused a token
     Erase,
-    /// Say what this helper understands beyond user name and password
+    /// For git: say what this helper understands beyond user name and password
     Capability,
     /// git's future operations are ignored in silence, as its documentation asks
     #[command(external_subcommand)]
@@ -195,6 +210,23 @@ mod tests {
     #[test]
     fn clap_finds_no_fault_with_it() {
         Cli::command().debug_assert();
+    }
+
+    /// Those that are not words for a shell alone.
+    #[test]
+    fn every_example_is_a_valid_command_line() {
+        let mut command = Cli::command();
+        command.build();
+        let commands = command.get_subcommands().chain([&command]);
+        let help: Vec<_> = commands.filter_map(clap::Command::get_after_help).collect();
+        let help = help.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let lines = help.lines().filter_map(|line| line.trim_start().strip_prefix(COMMAND));
+        let line = |line: &str| line.split(['#', '|', '>', ')']).next().map(str::to_owned);
+        let lines: Vec<_> = lines.filter_map(line).collect();
+        assert!(lines.len() > 10, "{lines:?}");
+        for line in lines {
+            read(format!("x {}", line.trim()).trim_end());
+        }
     }
 
     #[test]

@@ -1,0 +1,136 @@
+//! What the operations that need settings work with, for git and for people: the settings, the
+//! cache, the clock, and which host is in question.
+
+use git_credential_gastown::failure::{Failure, Name, Retry};
+use git_credential_gastown::host::Host;
+use git_credential_gastown::policy::Policy;
+use git_credential_gastown::protocol::{Refusal, Request};
+
+use crate::cache::Cache;
+use crate::cli::Flags;
+use crate::clock::Clock;
+use crate::config::{GitConfig, HelperLines, Settings};
+use crate::messages::Messages;
+
+pub(crate) struct Context<'a> {
+    pub settings: Settings,
+    pub cache: Cache,
+    /// Started with the context: for git, once its request has been read.
+    pub clock: Clock,
+    pub messages: &'a Messages,
+    pub policy: Policy,
+    /// Empty where git asks.
+    pub git_config: GitConfig,
+    /// The host in question for people: that of the URL given, else that of the repository's
+    /// remote, else the first one that is served.
+    host: Option<Host>,
+}
+
+impl<'a> Context<'a> {
+    /// For git, which has read its configuration itself.
+    pub(crate) fn for_git(flags: &Flags, messages: &'a Messages) -> Self {
+        let clock = Clock::start();
+        let settings = Settings::from_process(flags);
+        Self::with(settings, clock, messages, GitConfig::default(), None)
+    }
+
+    /// For people, to whom the flags that `setup` wrote into git's configuration apply as well.
+    pub(crate) fn for_people(flags: &Flags, messages: &'a Messages, url: Option<&str>) -> Self {
+        let clock = Clock::start();
+        let git_config = GitConfig::read();
+        git_config.fault().iter().for_each(|fault| messages.trace(format_args!("{fault}")));
+        let helper = HelperLines { hosts: git_config.hosts(), ..HelperLines::default() };
+        let settings = Settings::with_helper_lines(flags, &helper);
+        let host = match url {
+            Some(url) => host_in(url).filter(|host| settings.serves(host)),
+            None => {
+                git_config.remote_host(&settings.hosts).or_else(|| settings.hosts.first().cloned())
+            }
+        };
+        let context = Self::with(settings, clock, messages, git_config, None);
+        match host {
+            Some(host) => context.about(flags, host),
+            None => context,
+        }
+    }
+
+    /// With this host in question, and the flags of its helper line.
+    pub(crate) fn about(self, flags: &Flags, host: Host) -> Self {
+        let helper =
+            HelperLines { hosts: self.git_config.hosts(), flags: self.git_config.flags(&host) };
+        if self.host.is_none() && helper.flags == Flags::default() {
+            return Self { host: Some(host), ..self };
+        }
+        let settings = Settings::with_helper_lines(flags, &helper);
+        Self::with(settings, self.clock, self.messages, self.git_config, Some(host))
+    }
+
+    fn with(
+        settings: Settings,
+        clock: Clock,
+        messages: &'a Messages,
+        git_config: GitConfig,
+        host: Option<Host>,
+    ) -> Self {
+        settings.secrets().for_each(|secret| messages.remember(secret));
+        for note in settings.notes.iter().chain(&settings.warnings) {
+            messages.trace(format_args!("settings: {note}"));
+        }
+        let cache = Cache::choose(settings.cache_candidates.clone());
+        Self { settings, cache, clock, messages, policy: Policy::default(), git_config, host }
+    }
+
+    pub(crate) fn warn_of_settings(&self) {
+        self.settings.warnings.iter().for_each(|warning| self.messages.warning(warning));
+    }
+
+    /// The host of a request, if it is served. Any other is somebody else's business: no answer,
+    /// no complaint, and the trace tells why.
+    pub(crate) fn served_host(&self, request: &Request) -> Option<Host> {
+        let served = Host::requested(request.protocol(), request.host())
+            .filter(|host| self.settings.serves(host));
+        match &served {
+            Some(host) => self.messages.trace(format_args!("request for {host}")),
+            None => {
+                let shown = String::from_utf8_lossy(request.host());
+                self.messages.trace(format_args!("request for `{shown}`: not our host"));
+            }
+        }
+        served
+    }
+
+    /// The host that a person means: that of the URL given or in question here, if it is served.
+    ///
+    /// # Errors
+    /// `config-missing`, with the hosts that could have been given.
+    pub(crate) fn meant_host(&self) -> Result<Host, Failure> {
+        self.host.clone().ok_or_else(|| {
+            let ours: Vec<_> = self.settings.hosts.iter().map(ToString::to_string).collect();
+            let (what, advice) = match ours.as_slice() {
+                [] => {
+                    ("no git host is served".to_owned(), "name one: --host, or GASTOWN_GIT_HOSTS")
+                }
+                ours => (
+                    format!("not a host to hand out tokens for; ours: {}", ours.join(", ")),
+                    "name one of these, or add it: --host, or GASTOWN_GIT_HOSTS",
+                ),
+            };
+            Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice)
+        })
+    }
+}
+
+/// The request that git would send for a URL, or for `https` where only a host is given.
+///
+/// # Errors
+/// If git would not send it.
+pub(crate) fn request_for(url: &str) -> Result<Request, Refusal> {
+    let scheme = if url.contains("://") { "" } else { "https://" };
+    Request::parse(format!("url={scheme}{url}\n\n").as_bytes())
+}
+
+/// The host of a URL, if it could be ours.
+fn host_in(url: &str) -> Option<Host> {
+    let request = request_for(url).ok()?;
+    Host::requested(request.protocol(), request.host())
+}

@@ -1,0 +1,187 @@
+//! stdin and stdout: git's request in, and every answer out, whole and in one write. What is for
+//! people is redacted here; git's answer and the tokens that people ask for leave as they are.
+
+use std::fmt::Display;
+use std::io::{ErrorKind, IsTerminal as _, Read, Write};
+use std::os::fd::AsFd;
+
+use git_credential_gastown::failure::{Failure, Name, Retry};
+use git_credential_gastown::protocol::{LONGEST_REQUEST, Request, is_complete};
+use git_credential_gastown::time::Timestamp;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::config::variable;
+use crate::messages::Messages;
+
+/// git's requests are shorter by far.
+const CHUNK: usize = 1024;
+
+/// The request on stdin. `None` for what is not a proper one: it gets no answer and no complaint,
+/// because it may be an attack on whoever sent it; the trace tells why.
+///
+/// # Errors
+/// If stdin cannot be read.
+pub(crate) fn read_request(messages: &Messages) -> Result<Option<Request>, Failure> {
+    let stdin = std::io::stdin();
+    let input = read_input(stdin.lock(), || wait_for(&stdin, PollFlags::IN));
+    let input = input.map_err(|error| failed(format!("read git's request from stdin: {error}")))?;
+    match Request::parse(&input) {
+        Ok(request) => Ok(Some(request)),
+        Err(refusal) => {
+            messages.trace(format_args!("request refused: {refusal}"));
+            Ok(None)
+        }
+    }
+}
+
+/// Up to the blank line or the end of the input. What is over the limit is refused as a whole, so
+/// there is no need to read on. `wait` is for input that is not there yet.
+fn read_input(
+    mut input: impl Read,
+    wait: impl Fn() -> std::io::Result<()>,
+) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(CHUNK));
+    let mut chunk = Zeroizing::new([0; CHUNK]);
+    // Where the last line begins: what is before it has been looked at.
+    let mut line = 0;
+    while bytes.len() <= LONGEST_REQUEST && !is_complete(&bytes[line..]) {
+        line = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        match input.read(chunk.as_mut_slice()) {
+            Ok(0) => break,
+            Ok(count) => bytes.extend_from_slice(&chunk[..count]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => wait()?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bytes)
+}
+
+/// The whole answer, in one write unless the pipe takes it in parts.
+///
+/// # Errors
+/// `io-failed`, if it could not be written.
+#[expect(clippy::disallowed_methods, reason = "the one place for stdout")]
+pub(crate) fn write_answer(bytes: &[u8]) -> Result<(), Failure> {
+    let stdout = std::io::stdout();
+    let written = write_all(stdout.lock(), bytes, || wait_for(&stdout, PollFlags::OUT));
+    written.map_err(|error| failed(format!("write the answer to stdout: {error}")))
+}
+
+fn write_all(
+    mut output: impl Write,
+    mut bytes: &[u8],
+    wait: impl Fn() -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    while !bytes.is_empty() {
+        match output.write(bytes) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(count) => bytes = &bytes[count..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => wait()?,
+            Err(error) => return Err(error),
+        }
+    }
+    loop {
+        match output.flush() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => wait()?,
+            flushed => return flushed,
+        }
+    }
+}
+
+/// Waits until a stream that does not block can be read or written.
+fn wait_for(stream: &impl AsFd, flags: PollFlags) -> std::io::Result<()> {
+    match poll(&mut [PollFd::new(stream, flags)], None) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn failed(what: String) -> Failure {
+    let (name, what) = (Name::IoFailed, format!("cannot {what}"));
+    Failure::new(name, Retry::AtOnce, what, "run the command again")
+}
+
+/// Whether a person types the input.
+pub(crate) fn asks_a_terminal() -> bool {
+    std::io::stdin().is_terminal()
+}
+
+/// Whether a person reads the answer.
+#[expect(clippy::disallowed_methods, reason = "the one place for stdout")]
+pub(crate) fn answers_a_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// The colour of a word, as terminals number it.
+#[derive(Clone, Copy)]
+pub(crate) enum Colour {
+    Red = 31,
+    Green = 32,
+    Yellow = 33,
+}
+
+/// An answer for people. Each line is redacted by itself, because a line end would be escaped.
+pub(crate) struct Text<'a> {
+    messages: &'a Messages,
+    in_colour: bool,
+    text: String,
+}
+
+impl<'a> Text<'a> {
+    pub(crate) fn new(messages: &'a Messages) -> Self {
+        // <https://no-color.org>, and terminals that have none.
+        let has_colour = variable("TERM").is_some_and(|terminal| terminal != "dumb");
+        let in_colour = answers_a_terminal() && has_colour && variable("NO_COLOR").is_none();
+        Self { messages, in_colour, text: String::new() }
+    }
+
+    pub(crate) fn line(&mut self, line: impl Display) {
+        self.text += &self.messages.clean(&line.to_string());
+        self.text.push('\n');
+    }
+
+    /// A line with a word of our own in colour, behind an indent.
+    pub(crate) fn marked(
+        &mut self,
+        indent: &str,
+        word: impl Display,
+        is: Colour,
+        line: impl Display,
+    ) {
+        self.text += indent;
+        self.text += &match self.in_colour {
+            true => format!("\x1b[{}m{word}\x1b[0m", is as u8),
+            false => word.to_string(),
+        };
+        self.line(line);
+    }
+
+    pub(crate) fn write(self) -> Result<(), Failure> {
+        write_answer(self.text.as_bytes())
+    }
+}
+
+/// An answer for programs. Each text in it is redacted by itself, so that it stays one object.
+pub(crate) fn write_object(messages: &Messages, mut object: Value) -> Result<(), Failure> {
+    clean(&mut object, messages);
+    write_answer(format!("{object:#}\n").as_bytes())
+}
+
+fn clean(value: &mut Value, messages: &Messages) {
+    match value {
+        Value::String(text) => *text = messages.clean(text),
+        Value::Array(values) => values.iter_mut().for_each(|value| clean(value, messages)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| clean(value, messages)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// A moment in an object: RFC 3339, or null if it is not known.
+pub(crate) fn moment(moment: impl Into<Option<Timestamp>>) -> Option<String> {
+    moment.into().and_then(Timestamp::to_rfc3339)
+}
