@@ -9,16 +9,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::town::{Home, Ran, Rig, Script, Town};
-use crate::transcript::{
-    HELPER, HOUR, MINUTE, agent, assert_fails_as, assert_silently, assert_warns, get, let_pass,
-    request, token,
-};
+use crate::transcript::{HELPER, HOUR, MINUTE, agent, get, let_pass, request};
 
 /// That the ask fails with this name and says this to do.
 #[track_caller]
 fn assert_advises(home: &Home, town: &Town, name: &str, advice: &str) {
     let ran = get(home, town);
-    assert_fails_as(&ran, name);
+    ran.quits(name);
     assert!(ran.stderr.contains(advice), "`{advice}` is missing\n{ran:?}");
 }
 
@@ -31,7 +28,7 @@ fn assert_mended_by_setting(wrong: (&str, &str), name: &str, advice: &str) {
     home.set(variable, value);
     assert_advises(&home, &town, name, advice);
     home.as_agent(&town);
-    token(&get(&home, &town));
+    get(&home, &town).token();
 }
 
 /// A worker that goes wrong, and is right again when the command is run again.
@@ -43,7 +40,7 @@ fn assert_mended_by_time(script: Script, name: &str, advice: &str) {
     assert_advises(&home, &town, name, advice);
     town.worker.answer_honestly();
     home.age_cache(MINUTE);
-    token(&get(&home, &town));
+    get(&home, &town).token();
 }
 
 #[test]
@@ -164,7 +161,7 @@ fn advice_names_the_program_by_its_path_where_its_name_leads_elsewhere() {
     assert!(paste(&home, &failed.stderr).assert_ok().stdout.starts_with("renewed: "));
     paste(&home, &status.stdout).assert_ok();
     // token-rejected
-    let secret = token(&ask(&home, &["get"], &request));
+    let secret = ask(&home, &["get"], &request).token();
     let_pass(&town, &home, 2 * MINUTE);
     let refused = |secret: &str| format!("{}\npassword={secret}\n\n", request.trim_end());
     let erased = ask(&home, &["erase"], &refused(&secret));
@@ -219,7 +216,7 @@ fn no_git_token_offers_the_long_lived_one() {
     home.set("GASTOWN_RIG_ID", "rig-2");
     assert_advises(&home, &town, "no-git-token", "or set GITHUB_CLI_PAT");
     home.set("GITHUB_CLI_PAT", "ghp_mine");
-    assert_eq!(token(&get(&home, &town)), "ghp_mine");
+    assert_eq!(get(&home, &town).token(), "ghp_mine");
 }
 
 #[test]
@@ -231,7 +228,7 @@ fn worker_unreachable_asks_to_run_it_and_the_command_again() {
     assert_advises(&home, &town, "worker-unreachable", advice);
     town.worker.come_up();
     home.age_cache(MINUTE);
-    token(&get(&home, &town));
+    get(&home, &town).token();
 }
 
 #[test]
@@ -250,7 +247,7 @@ fn what_passes_by_itself_asks_to_run_the_command_again() {
 fn token_rejected_is_mended_by_running_the_command_again() {
     let town = Town::start();
     let home = agent(&town);
-    let old = token(&get(&home, &town));
+    let old = get(&home, &town).token();
     town.let_pass(2 * MINUTE);
     home.age_cache(2 * MINUTE);
     town.github.revoke_all();
@@ -258,24 +255,24 @@ fn token_rejected_is_mended_by_running_the_command_again() {
     let erased = home.helper(&["erase"], &refused);
     assert!(erased.stderr.contains("run the command again"), "{erased:?}");
     assert!(erased.stderr.contains("[token-rejected]"), "{erased:?}");
-    assert_ne!(token(&get(&home, &town)), old);
+    assert_ne!(get(&home, &town).token(), old);
 }
 
 #[test]
 fn cache_unusable_names_the_mode_to_set() {
     let town = Town::start();
     let home = agent(&town);
-    token(&get(&home, &town));
+    get(&home, &town).token();
     let cache = home.cache();
     set_permissions(&cache, Permissions::from_mode(0o755)).expect("ours");
     town.let_pass(Duration::from_secs(3700));
     home.age_cache(Duration::from_secs(3700));
     let warned = get(&home, &town);
-    token(&warned);
-    assert_warns(&warned, &["[cache-unusable]", "run: chmod 700"]);
+    warned.token();
+    warned.warned(&["[cache-unusable]", "run: chmod 700"]);
     set_permissions(&cache, Permissions::from_mode(0o700)).expect("ours");
     let silent = get(&home, &town);
-    assert_silently(&silent, &silent.stdout);
+    silent.prints(&silent.stdout);
 }
 
 #[test]

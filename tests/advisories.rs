@@ -4,19 +4,40 @@
 
 use std::fs;
 
+use crate::scene::*;
 use crate::town::Script;
-use crate::transcript::HOUR;
-use scene::{assert_only_lines_of_ours, cached, cached_scene};
 
 mod gits;
 mod places;
-mod scene;
+
+/// That nothing comes of any of these requests, in which `TOKEN` stands for the cached one.
+#[track_caller]
+fn assert_nothing_comes_of(requests: &[&str]) {
+    let (scene, token) = Scene::with_token(SECOND);
+    for request in requests {
+        scene.assert_nothing_comes_of(&request.replace("TOKEN", &token));
+    }
+}
+
+/// Lines that begin with our name, or in a trace with the time and our name; and no character that
+/// a terminal or another program's reader could take for more than itself.
+#[track_caller]
+fn assert_only_lines_of_ours(text: &str) {
+    for line in text.split('\n').filter(|line| !line.is_empty()) {
+        let is_traced = line.split_once(' ').is_some_and(|(moment, rest)| {
+            moment.ends_with('Z') && rest.starts_with("git-credential-gastown[")
+        });
+        let is_ours = line.starts_with("git-credential-gastown: ") || is_traced;
+        assert!(is_ours, "forged: {line:?} in\n{text:?}");
+        let steers = |it: char| it.is_control() || matches!(it, '\u{2028}'..='\u{202e}');
+        assert!(!line.contains(steers), "a control character in {line:?}");
+    }
+}
 
 /// A URL with `%0a` makes an old git send a line of the attacker's.
 #[test]
 fn cve_2020_5260_an_injected_line() {
-    let scene = cached_scene();
-    for request in [
+    assert_nothing_comes_of(&[
         "protocol=http\nhost=evil.example\nhost=HOST\n\n",
         "protocol=http\nhost=HOST\nhost=evil.example\n\n",
         "protocol=http\nhost=HOST\nhost=HOST\n\n",
@@ -32,16 +53,13 @@ fn cve_2020_5260_an_injected_line() {
         "protocol=http\nhost=HOST\nnonsense\n\n",
         "url=http://HOST/%0ahost=evil.example\n\n",
         "url=http://HOST/\nurl=http://evil.example/\n\n",
-    ] {
-        scene.assert_nothing_comes_of(&request.replace("TOKEN", &cached(&scene)));
-    }
+    ]);
 }
 
 /// Helpers took a blank or missing host for "any", and for all on erase.
 #[test]
 fn cve_2020_11008_a_blank_host() {
-    let scene = cached_scene();
-    for request in [
+    assert_nothing_comes_of(&[
         "",
         "\n",
         "protocol=http\n\n",
@@ -55,16 +73,13 @@ fn cve_2020_11008_a_blank_host() {
         "url=://HOST/acme/app.git\n\n",
         "url=HOST/acme/app.git\n\n",
         "url=\n\n",
-    ] {
-        scene.assert_nothing_comes_of(&request.replace("TOKEN", &cached(&scene)));
-    }
+    ]);
 }
 
 /// A bare carriage return is a line end to some readers.
 #[test]
 fn cve_2024_50338_a_bare_carriage_return() {
-    let scene = cached_scene();
-    for request in [
+    assert_nothing_comes_of(&[
         "protocol=http\nhost=evil.example\rhost=HOST\n\n",
         "protocol=http\nhost=HOST\rhost=evil.example\n\n",
         "protocol=http\rhost=HOST\r\r",
@@ -82,15 +97,16 @@ fn cve_2024_50338_a_bare_carriage_return() {
         "protocol=http\nhost=HOST\x0chost=evil.example\n\n",
         "url=http://evil.example%0dhost=HOST/\n\n",
         "url=http://HOST%00.evil.example/\n\n",
-    ] {
-        scene.assert_nothing_comes_of(request);
-    }
+        // As git-lfs sent them for a hostile `.lfsconfig` (CVE-2024-53263).
+        "protocol=http\nhost=HOST\npath=acme/app.git/info/lfs\0\n\n",
+        "protocol=http\nhost=HOST\npath=a\x01b\n\n",
+    ]);
 }
 
 /// Readers that know Unicode end lines at U+0085, U+2028 and U+2029 too.
 #[test]
 fn cve_2025_23040_a_line_end_of_unicode() {
-    let scene = cached_scene();
+    let (scene, token) = Scene::with_token(SECOND);
     for end in ["\u{85}", "\u{2028}", "\u{2029}", "%e2%80%a8", "\u{1e}"] {
         for request in [
             format!("protocol=http\nhost=evil.example{end}host=HOST\n\n"),
@@ -102,21 +118,22 @@ fn cve_2025_23040_a_line_end_of_unicode() {
         }
     }
     // In a value that is not ours to read it is a byte like any other.
-    let answer = scene.ask("get", "protocol=http\nhost=HOST\npath=a\u{2028}host=evil.example\n\n");
-    assert_eq!(answer.password(), Some(&*cached(&scene)));
+    scene
+        .ask("get", "protocol=http\nhost=HOST\npath=a\u{2028}host=evil.example\n\n")
+        .answers(&token);
 }
 
 /// Control characters in what a person is shown steer the terminal or forge a line; here from the
 /// request, from the worker and from the settings, on stderr and in the trace.
 #[test]
 fn cve_2024_50349_control_characters_in_what_is_shown() {
-    let mut scene = cached_scene();
+    let (mut scene, _) = Scene::with_token(SECOND);
     let forged = "\n2026-01-01T00:00:00Z forged \u{1b}[31m\u{9b}2J\u{2028}\u{202e}\r\u{7}";
     let trace = scene.home.path().join("trace");
     let error = Script::error(500, forged);
     let moved = Script::status(302, &[("Location", "http://evil.example/\u{9b}2J\u{2028}")], "");
     for script in [error, moved] {
-        scene.town.worker.answer_with(script);
+        scene.worker.answer_with(script);
         for (name, value) in [("GASTOWN_TRACE", "1"), ("GASTOWN_TRACE", &*trace.to_string_lossy())]
         {
             scene
@@ -125,85 +142,29 @@ fn cve_2024_50349_control_characters_in_what_is_shown() {
                 .set("GASTOWN_RIG_ID", &format!("rig-{}", fastrand::u64(..)));
             scene.home.set(
                 "GASTOWN_GIT_HOSTS",
-                &format!("http://HOST,{forged}").replace("HOST", &scene.town.github.host()),
+                &format!("http://HOST,{forged}").replace("HOST", &scene.github.host()),
             );
-            assert_only_lines_of_ours(&scene.get().0.stderr);
+            assert_only_lines_of_ours(&scene.get().stderr);
             for host in ["evil\u{2028}2026-01-01T00:00:00Z", "evil\u{9b}31m", "\u{202e}moc.live"] {
                 let request = format!("protocol=https\nhost={host}\nusername=\u{202e}\n\n");
-                assert_only_lines_of_ours(&scene.ask("get", &request).0.stderr);
+                assert_only_lines_of_ours(&scene.ask("get", &request).stderr);
             }
             let secret = format!("protocol=http\nhost=HOST\npassword={forged}\n\n");
-            assert_only_lines_of_ours(&scene.ask("erase", &secret).0.stderr);
+            assert_only_lines_of_ours(&scene.ask("erase", &secret).stderr);
         }
     }
     for name in ["GASTOWN_TOWN_ID", "GASTOWN_API_URL", "GASTOWN_ON_FAILURE", "GITHUB_CLI_PAT"] {
         scene.home.set(name, forged);
-        assert_only_lines_of_ours(&scene.get().0.stderr);
+        assert_only_lines_of_ours(&scene.get().stderr);
         scene.home.unset(name);
     }
     assert_only_lines_of_ours(&fs::read_to_string(trace).expect("it was written"));
 }
 
-/// `.lfsconfig` named a URL whose encoded line ends git-lfs put into its request.
-#[test]
-fn cve_2024_53263_what_git_lfs_sent_for_a_hostile_lfsconfig() {
-    let scene = cached_scene();
-    for request in [
-        "protocol=http\nhost=evil.example\nhost=HOST\npath=acme/app.git/info/lfs\n\n",
-        "protocol=http\nhost=evil.example\rhost=HOST\npath=acme/app.git/info/lfs\n\n",
-        "protocol=http\nhost=evil.example\0HOST\npath=acme/app.git/info/lfs\n\n",
-        "protocol=http\nhost=HOST\npath=acme/app.git/info/lfs\0\n\n",
-        "protocol=http\nhost=HOST\npath=a\x01b\n\n",
-    ] {
-        scene.assert_nothing_comes_of(request);
-    }
-}
-
-/// Every host that was not the known one counted as an "enterprise" host and got a token; or one
-/// that ended like it did.
-#[test]
-fn cve_2024_53858_and_53859_another_host() {
-    let mut scene = cached_scene();
-    for (name, value) in [
-        ("CODESPACES", "true"),
-        ("GH_ENTERPRISE_TOKEN", "ghs_enterprise"),
-        ("GITHUB_ENTERPRISE_TOKEN", "ghs_enterprise"),
-        ("GITHUB_TOKEN", "ghs_snapshot"),
-        ("GIT_TOKEN", "ghs_snapshot"),
-        ("GITHUB_CLI_PAT", "ghp_user"),
-    ] {
-        scene.home.set(name, value);
-    }
-    let ours = scene.town.github.host();
-    scene.home.set("GASTOWN_GIT_HOSTS", &format!("http://{ours},github.com"));
-    for host in [
-        "evil.example",
-        "github.com.evil.example",
-        "evilgithub.com",
-        "x.github.com",
-        "github.example",
-        "github.com:8443",
-        "github.com@evil.example",
-        "evil.example/github.com",
-        "evil.example#github.com",
-        "github.com\\.evil.example",
-        "localhost",
-        "[::1]",
-    ] {
-        // The cached token and the PAT stay where they are.
-        for operation in ["get", "store", "erase"] {
-            let request = format!("protocol=https\nhost={host}\n\n");
-            let ran = scene.ask(operation, &request).0;
-            assert_eq!((ran.code, &*ran.stdout, &*ran.stderr), (0, "", ""), "{ran:?}");
-        }
-    }
-    assert_eq!(scene.town.worker.calls().len(), 0);
-}
-
 /// Fields longer than a buffer overran it.
 #[test]
 fn cve_2025_48386_fields_that_are_too_long() {
-    let mut scene = cached_scene();
+    let (scene, _) = Scene::with_token(SECOND);
     let long = "x".repeat(70_000);
     for key in ["protocol", "host", "path", "username", "password", "future", "state[]"] {
         scene.assert_nothing_comes_of(&format!("protocol=http\nhost=HOST\n{key}={long}\n\n"));
@@ -211,37 +172,20 @@ fn cve_2025_48386_fields_that_are_too_long() {
     scene.assert_nothing_comes_of(&format!("protocol=http\nhost=HOST\n{long}=x\n\n"));
     let endless = "wwwauth[]=x\n".repeat((1 << 20) / 12 + 1);
     scene.assert_nothing_comes_of(&format!("protocol=http\nhost=HOST\n{endless}\n"));
-    // Names of files are hashes: no id is too long for one, none can name another place.
-    scene.home.set("GASTOWN_TOWN_ID", &"t".repeat(128)).set("GASTOWN_RIG_ID", &"r".repeat(128));
-    scene.get().0.assert_fails();
-    let too_long = |name: String| name.len() > 64;
-    let files = scene.home.cache_files().into_iter();
-    let mut names = files.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-    assert!(!names.any(too_long));
-    for id in [&*"t".repeat(129), "..", "../../x", "a/b", "a%2fb", ""] {
-        scene.home.set("GASTOWN_TOWN_ID", id).set("GASTOWN_RIG_ID", id);
-        scene.get().0.assert_fails();
-    }
-    let everything = scene.home.everything().into_iter();
-    assert_eq!(everything.filter(|path| path.ends_with("gastown")).count(), 1);
 }
 
 /// A new key of git's (`ntlm`) broke helpers; and values must never hold a line end on the way out.
 #[test]
 fn gcm_ntlm_unknown_keys_in_and_line_ends_out() {
-    let scene = cached_scene();
+    let (scene, token) = Scene::with_token(SECOND);
     let future = "ntlm=suppress\nntlm=allow\nnew[]=1\nnew[]=2\n=\n";
-    let answer = scene.ask("get", &format!("protocol=http\nhost=HOST\n{future}\n"));
-    assert_eq!(answer.password(), Some(&*cached(&scene)));
+    scene.ask("get", &format!("protocol=http\nhost=HOST\n{future}\n")).answers(&token);
     for token in
         ["ghs_a\\nhost=evil.example", "ghs_a\\r", "ghs_a\\u0000", "ghs a", "", "ghs_\\u2028"]
     {
-        let scene = cached_scene();
+        let (scene, _) = Scene::with_token(DEAD);
         let body = format!("{{\"success\":true,\"data\":{{\"token\":\"{token}\"}}}}");
-        scene.town.worker.answer_with(Script::status(200, &[], &body));
-        scene.home.age_cache(HOUR);
-        let ran = scene.get().0;
-        assert_eq!((ran.code, &*ran.stdout), (1, "quit=1\n"), "{ran:?}");
-        assert!(ran.stderr.contains("[bad-answer]"), "{ran:?}");
+        scene.worker.answer_with(Script::status(200, &[], &body));
+        scene.get().quits("bad-answer");
     }
 }

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use crate::town::{Expiry, RIG, Town, Verdict};
-use crate::transcript::*;
+use crate::scene::*;
+use crate::town::{Expiry, RIG, Rig, Verdict};
 
 const AGES: [u32; 3] = [0, 15, 29];
 /// Half the lives that a token has at the least when it comes, rounded up.
@@ -20,21 +20,20 @@ const AT_THE_WORST: [u64; 16] =
 /// Asks at these moments; the worker's cached token has that age at the first of them.
 #[track_caller]
 fn ask_through(age: u32, expiry: &Expiry, moments: impl IntoIterator<Item = u64>) {
-    let town = Town::start();
-    town.worker.set_expiry(expiry.clone());
-    town.worker.prime(RIG, age * MINUTE);
-    let home = agent(&town);
+    let scene = Scene::new();
+    scene.worker.set_expiry(expiry.clone());
+    scene.worker.prime(RIG, age * MINUTE);
     let mut passed = 0;
     for moment in moments {
-        let_pass(&town, &home, Duration::from_secs(moment - passed));
+        scene.let_pass(Duration::from_secs(moment - passed));
         passed = moment;
-        let ran = get(&home, &town);
-        let verdict = town.github.judge(&token(&ran));
+        let ran = scene.get();
+        let verdict = scene.github.judge(&ran.token());
         assert_eq!(verdict, Verdict::Live, "{age} min old, after {passed} s\n{ran:?}");
         assert_eq!(ran.stderr, "", "{age} min old, after {passed} s\n{ran:?}");
     }
     assert_eq!(passed, 6000, "the asks cover 100 minutes");
-    let (asked, _) = calls(&town);
+    let asked = scene.calls();
     assert!(asked <= MOST_CALLS, "{age} min old: {asked} calls");
 }
 
@@ -43,15 +42,9 @@ fn every(seconds: u64) -> impl Iterator<Item = u64> {
 }
 
 #[test]
-fn every_minute_for_100_minutes_without_an_expiry() {
+fn every_minute_or_now_and_then_for_100_minutes_without_an_expiry() {
     for age in AGES {
         ask_through(age, &Expiry::None, every(60));
-    }
-}
-
-#[test]
-fn now_and_then_for_100_minutes_without_an_expiry() {
-    for age in AGES {
         ask_through(age, &Expiry::None, NOW_AND_THEN);
     }
 }
@@ -67,37 +60,23 @@ fn at_the_worst_moments_of_100_minutes_without_an_expiry() {
     }
 }
 
+/// The forms in which the worker tells it are proved by `expiry`.
 #[test]
-fn every_few_minutes_for_100_minutes_with_an_expiry_in_every_form() {
-    for expiry in [
-        Expiry::ExpiresAt,
-        Expiry::ExpiresAtMillis,
-        Expiry::ExpiresAtText,
-        Expiry::ExpiresIn,
-        Expiry::TopLevelExpiresAt,
-    ] {
-        for age in AGES {
-            ask_through(age, &expiry, every(150));
-        }
-    }
-}
-
-#[test]
-fn now_and_then_and_at_the_worst_moments_with_an_expiry() {
+fn whenever_it_is_asked_for_100_minutes_with_an_expiry() {
     for age in AGES {
-        ask_through(age, &Expiry::ExpiresAt, NOW_AND_THEN);
-        ask_through(age, &Expiry::ExpiresAt, AT_THE_WORST);
+        ask_through(age, &Expiry::ExpiresAt, every(150));
+        ask_through(age, &Expiry::ExpiresAtMillis, NOW_AND_THEN);
+        ask_through(age, &Expiry::ExpiresIn, AT_THE_WORST);
     }
 }
 
 #[test]
 fn a_personal_token_is_asked_for_again_every_half_hour_only() {
-    let town = Town::start();
-    town.worker.add_rig(RIG, crate::town::Rig::Pat("ghp_mine".to_owned()));
-    let home = agent(&town);
+    let scene = Scene::new();
+    scene.worker.add_rig(RIG, Rig::Pat("ghp_mine".to_owned()));
     for _ in 0..=100 {
-        assert_silently(&get(&home, &town), &credential("ghp_mine"));
-        let_pass(&town, &home, MINUTE);
+        scene.get().answers("ghp_mine");
+        scene.let_pass(MINUTE);
     }
-    assert_eq!(calls(&town), (4, 0), "at 0, 30, 60 and 90 minutes");
+    assert_eq!(scene.both_calls(), (4, 0), "at 0, 30, 60 and 90 minutes");
 }

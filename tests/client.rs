@@ -1,10 +1,8 @@
 //! A client that keeps state, as git 2.46 and newer do, without git: each ask and what the host makes
 //! of it is the test's to choose.
 
-use std::cell::Cell;
-
-use crate::town::{Home, Ran, Town};
-use crate::transcript::value;
+use crate::scene::Scene;
+use crate::town::{Home, Ran};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,12 +20,12 @@ pub(crate) enum End {
 pub(crate) struct Client<'a> {
     home: &'a Home,
     host: String,
-    refuses: Cell<bool>,
+    refuses: bool,
 }
 
 impl<'a> Client<'a> {
-    pub(crate) fn new(home: &'a Home, town: &Town) -> Self {
-        Self { home, host: town.github.host(), refuses: Cell::new(false) }
+    pub(crate) fn new(scene: &'a Scene) -> Self {
+        Self { home: &scene.home, host: scene.github.host(), refuses: false }
     }
 
     pub(crate) fn at(self, host: &str) -> Self {
@@ -35,8 +33,11 @@ impl<'a> Client<'a> {
     }
 
     pub(crate) fn refusing(self) -> Self {
-        self.refuses.set(true);
-        self
+        Self { refuses: true, ..self }
+    }
+
+    pub(crate) fn get(&self, state: &str) -> Ran {
+        self.helper("get", state)
     }
 
     pub(crate) fn helper(&self, operation: &str, more: &str) -> Ran {
@@ -45,17 +46,17 @@ impl<'a> Client<'a> {
     }
 
     pub(crate) fn command(&self) -> End {
-        let first = self.helper("get", "");
-        let Some(token) = value(&first, "password") else { return End::Nothing };
+        let first = self.get("");
+        let Some(token) = first.value("password") else { return End::Nothing };
         let state = refused(&first);
-        if !self.refuses.get() {
+        if !self.refuses {
             self.helper("store", &format!("{state}password={token}\n")).assert_ok();
             return End::Accepted;
         }
-        let second = self.helper("get", &state);
-        match value(&second, "password") {
+        let second = self.get(&state);
+        match second.value("password") {
             None => {
-                assert!(second.stderr.contains("[token-rejected]"), "{second:?}");
+                second.mentions("[token-rejected]");
                 assert_eq!((second.code, &*second.stdout), (1, "quit=1\n"), "{second:?}");
                 End::Quit
             }
@@ -69,7 +70,7 @@ impl<'a> Client<'a> {
 
 /// What such a client says at its next ask, whatever became of the answer.
 pub(crate) fn state(answer: &Ran) -> String {
-    format!("state[]={}\n", value(answer, "state[]").expect("a state"))
+    format!("state[]={}\n", answer.value("state[]").expect("a state"))
 }
 
 /// What git says at its next ask if the token was refused.

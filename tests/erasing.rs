@@ -1,4 +1,5 @@
-//! `erase` compares before it forgets, and says what a person must know.
+//! `erase` compares before it forgets, counts what happens at one moment once, waits for nobody, and
+//! says what a person must know.
 
 use std::thread;
 
@@ -6,42 +7,87 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::scene::*;
-use crate::town::RIG;
-use crate::transcript::HOUR;
-
-/// Older than any replication lag.
-const A_WHILE: std::time::Duration = MINUTE.saturating_mul(2);
+use crate::town::{Git, RIG, Ran};
 
 /// What `erase` says on stderr; it never says anything on stdout, and never fails.
 fn erase(scene: &Scene, more: &str) -> String {
-    let erased = scene.ask("erase", &format!("protocol=http\nhost=HOST\n{more}\n")).0;
+    let erased = scene.ask("erase", &format!("protocol=http\nhost=HOST\n{more}\n"));
     assert_eq!(erased.assert_ok().stdout, "");
     erased.stderr
 }
 
 #[test]
-fn the_cached_token_is_replaced_after_its_erasure() {
+fn an_erased_token_is_replaced_with_one_call_and_old_erasures_change_nothing() {
     let (scene, old) = Scene::with_token(A_WHILE);
-    scene.town.github.revoke_all();
-    let said = erase(&scene, &format!("username=x-access-token\npassword={old}\n"));
+    scene.github.revoke_all();
+    let erased = format!("username=x-access-token\npassword={old}\n");
+    let said = erase(&scene, &erased);
     assert!(said.contains("the worker will be asked for another: run the command again"), "{said}");
     assert!(said.ends_with("[token-rejected]\n") && said.lines().count() == 1, "{said}");
     assert!(!said.contains(&old));
-    assert_ne!(scene.get().token(), old);
+    let new = scene.get().token();
+    assert_ne!(new, old);
+    assert_eq!(scene.refusals(), 1);
+    for _ in 0..10 {
+        let said = erase(&scene, &erased);
+        assert!(said.contains("has since been replaced: run the command again"), "{said}");
+        scene.get().answers(&new);
+    }
     assert_eq!(scene.calls(), 1);
 }
 
 #[test]
-fn a_token_seconds_old_may_not_be_known_yet() {
-    let (scene, token) = Scene::with_token(SECOND);
-    let said = erase(&scene, &format!("password={token}\n"));
-    assert!(said.contains("may not be known there yet: run the command again"), "{said}");
+fn a_young_token_that_a_hundred_fetches_erase_is_asked_about_once_and_a_minute_later() {
+    let scene = Scene::new();
+    let token = scene.get().token();
+    at_once(&[(); 100], |()| {
+        scene.erase(&token).mentions("may not be known there yet: run the command again");
+    });
+    let refusals = scene.record("host").expect("on record")["refusals"].as_u64();
+    assert!(refusals.is_some_and(|count| count <= 2), "{refusals:?}");
+    scene.get().answers(&token);
+    assert_eq!(scene.calls(), 1, "it may not be known everywhere yet");
+    scene.let_pass(61 * SECOND);
+    scene.get().token();
+    assert_eq!(scene.calls(), 2);
+}
+
+#[test]
+fn a_rejected_token_that_the_worker_repeats_is_served_and_asked_about_once_a_minute() {
+    let (scene, old) = Scene::with_token(A_WHILE);
+    scene.worker.stuck_on(&old);
+    scene.erase(&old).assert_proper();
+    scene.get().warns(&old, "token-rejected").mentions("doctor");
+    scene.let_pass(3 * SECOND);
+    scene.erase(&old).assert_proper();
+    for ran in scene.herd(20) {
+        ran.answers(&old);
+    }
+    assert_eq!(scene.calls(), 1, "once a minute is enough");
+    scene.worker.unstuck();
+    scene.worker.forget(RIG);
+    scene.let_pass(61 * SECOND);
+    assert_ne!(scene.get().token(), old);
+}
+
+#[test]
+fn a_token_is_erased_while_somebody_waits_for_the_worker() {
+    let (scene, old) = Scene::with_token(SOON);
+    scene.worker.hold();
+    thread::scope(|scope| {
+        scope.spawn(|| scene.get());
+        scene.worker.await_git_token_calls(1);
+        scene.erase(&old).assert_proper().within(..2 * SECOND);
+        assert!(scene.record("host").is_some());
+        assert_eq!(scene.calls(), 1);
+        scene.worker.release();
+    });
 }
 
 #[test]
 fn the_token_inside_a_credential_is_recognised() {
     let (scene, old) = Scene::with_token(A_WHILE);
-    scene.town.github.revoke_all();
+    scene.github.revoke_all();
     let credential = STANDARD.encode(format!("x-access-token:{old}"));
     erase(&scene, &format!("authtype=Basic\ncredential={credential}\n"));
     assert_ne!(scene.get().token(), old);
@@ -60,26 +106,15 @@ fn another_password_or_none_changes_nothing() {
         assert_eq!(erase(&scene, more), "", "{more:?}");
     }
     let elsewhere = format!("protocol=https\nhost=evil.example\npassword={token}\n\n");
-    scene.ask("erase", &elsewhere).0.assert_ok();
+    scene.ask("erase", &elsewhere).assert_ok();
     scene.get().answers(&token);
     assert_eq!(scene.calls(), 0);
 }
 
 #[test]
-fn an_erased_predecessor_does_not_cost_its_successor() {
-    let (scene, old) = Scene::with_token(HOUR);
-    let new = scene.get().token();
-    assert_ne!(new, old);
-    let said = erase(&scene, &format!("password={old}\n"));
-    assert!(said.contains("has since been replaced: run the command again"), "{said}");
-    scene.get().answers(&new);
-    assert_eq!(scene.calls(), 1);
-}
-
-#[test]
 fn a_foreign_installation_token_is_named_embedded_and_not_shown() {
     let (scene, _) = Scene::with_token(SECOND);
-    for foreign in ["ghs_foreign123".to_owned(), scene.town.worker.token_for(RIG) + "x"] {
+    for foreign in ["ghs_foreign123".to_owned(), scene.current() + "x"] {
         let said = erase(&scene, &format!("password={foreign}\n"));
         assert!(said.contains("setup --migrate"), "{said}");
         assert!(said.ends_with("[embedded-token]\n"), "{said}");
@@ -91,15 +126,62 @@ fn a_foreign_installation_token_is_named_embedded_and_not_shown() {
 #[test]
 fn a_hundred_processes_that_erase_the_old_token_while_one_renews_lose_nothing() {
     let (scene, old) = Scene::with_token(HOUR);
-    thread::scope(|scope| {
-        for index in 0..101 {
-            let (scene, old) = (&scene, &old);
-            scope.spawn(move || match index {
-                50 => drop(scene.get()),
-                _ => drop(scene.erase(old)),
-            });
-        }
+    let processes: Vec<_> = (0..101).collect();
+    at_once(&processes, |process| match process {
+        50 => drop(scene.get()),
+        _ => drop(scene.erase(&old)),
     });
     assert_ne!(scene.get().token(), old);
     assert_eq!(scene.calls(), 1);
+}
+
+/// What git-lfs does through `git credential`, as one process: this test.
+fn fill_and_reject(scene: &Scene, times: usize) -> Ran {
+    let url = format!("url=http://{}/acme/app.git\n\n", scene.github.host());
+    let credential = |operation: &str, input: &str| {
+        let mut git = scene.home.command("git");
+        git.args(["credential", operation]);
+        Ran::run(git, input.as_bytes())
+    };
+    let mut last = None;
+    for _ in 0..times {
+        let filled = credential("fill", &url);
+        if filled.code == 0 {
+            credential("reject", &format!("{}\n", filled.stdout)).assert_ok();
+        }
+        last = Some(filled);
+    }
+    last.expect("at least once")
+}
+
+#[test]
+fn process_that_goes_on_to_reject_is_ended_whatever_sources_there_are() {
+    at_once(&Git::all(), |git| {
+        for (pat, has_worker) in [(None, true), (Some("ghp_mine"), true), (Some("ghp_mine"), false)]
+        {
+            let mut scene = Scene::configured(git);
+            if let Some(pat) = pat {
+                scene.home.set("GITHUB_CLI_PAT", pat);
+            }
+            if has_worker {
+                scene.get().token();
+                scene.let_pass(A_WHILE);
+            } else {
+                scene.home.unset("GASTOWN_API_URL");
+            }
+            fill_and_reject(&scene, 8).assert_fails().mentions("[token-rejected]");
+            assert!(scene.calls() <= 3, "{pat:?}, {has_worker}: {:?}", scene.calls());
+        }
+    });
+}
+
+#[test]
+fn process_that_rejected_once_gets_the_token_again() {
+    let scene = Scene::configured(&Git::newest());
+    scene.get().token();
+    scene.let_pass(A_WHILE);
+    fill_and_reject(&scene, 1).assert_ok();
+    scene.let_pass(5 * SECOND);
+    // The worker vouches for it.
+    fill_and_reject(&scene, 1).assert_ok();
 }

@@ -12,7 +12,5 @@ mod names;
 pub(crate) mod network;
 mod patience;
 mod processes;
-mod promises;
 mod records;
-mod requests;
 mod strangers;

@@ -61,7 +61,7 @@ mod rejected;
 mod rig;
 /// A fleet in virtual time, beside the other ways.
 mod scale;
-/// An agent in a town, and what its helper may say.
+/// An agent in a town, with which most tests begin.
 mod scene;
 /// A token reaches the hosts that are listed, and no other.
 mod scope;
@@ -76,5 +76,5 @@ mod static_tokens;
 mod town;
 /// The trace tells each decision, and nothing ever shows a secret.
 mod trace;
-/// How the tests speak to the program, and what it must say back.
+/// What the program has to say, as methods of what ran.
 mod transcript;

@@ -6,261 +6,69 @@
 //! Nothing from outside makes the program panic, as far as the fuzzers know, and no switch for
 //! tests is in it: what a panic may say is tested in `messages.rs`.
 
+mod sentinels;
+
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-
-use crate::scene::at_once;
+use self::sentinels::{ENVIRONMENT, Sentinels, UNREAD, signature};
+use crate::scene::*;
 use crate::town::script::Override;
-use crate::town::{CallKind, Git, Home, Ran, Rig, Script, Town};
-use crate::transcript::{HELPER, HOUR};
-
-/// What git and scripts run, with what they give it. `OURS`, `FOREIGN` and `TOKEN` are filled in.
-const COMMANDS: [(&[&str], &str); 16] = [
-    (&["get"], "OURS\n"),
-    (&["get", "-v"], "capability[]=state\nOURS\n"),
-    (&["get", "-v"], "OURSusername=me\npassword=TOKEN\n\n"),
-    (&["get", "-v"], "protocol=https\nhost=gitlab.com\n\n"),
-    (&["get", "-v"], "url=https://me:TOKEN@evil.example/TOKEN\n\n"),
-    (&["get", "-v"], "protocol=https\nhost=a\nTOKEN\npassword=TOKEN\npassword=TOKEN\n\n"),
-    (&["get", "-v"], "url=TOKEN\n\n"),
-    (&["store", "-v"], "OURSusername=x-access-token\npassword=TOKEN\n\n"),
-    (&["erase", "-v"], "OURSusername=x-access-token\npassword=TOKEN\n\n"),
-    (&["erase", "-v"], "OURSauthtype=Basic\ncredential=CREDENTIAL\n\n"),
-    (&["capability", "-v"], "TOKEN\n\n"),
-    (&["refresh", "-v"], ""),
-    (&["exec", "-v", "--", "true"], ""),
-    (&["status", "-v"], ""),
-    (&["status", "--json"], ""),
-    (&["doctor", "--offline", "--json"], ""),
-];
-
-/// The commands that a person types, each once: some of them run git, and none is quick.
-const COMMANDS_FOR_PEOPLE: [&[&str]; 10] = [
-    &["doctor", "-v"],
-    &["doctor", "--json"],
-    &["setup", "--dry-run", "-v"],
-    &["setup", "--print-env", "-v"],
-    &["setup", "-v"],
-    &["setup", "--undo", "-v"],
-    &["completions", "bash"],
-    &["gh", "--version"],
-    &["token", "-v"],
-    &["token", "--json", "-v"],
-];
-
-/// What stands in the environment, with the part of it that is the secret.
-const ENVIRONMENT: [(&str, &str, &str); 7] = [
-    ("GIT_TOKEN", "Zq81-git-variable-77xKd", "Zq81-git-variable-77xKd"),
-    ("GITHUB_TOKEN", "ghs_1234_eyJz.Mu53-snapshot.b_c", "eyJz.Mu53-snapshot.b_c"),
-    ("GH_TOKEN", "Wp35-other-program-21mTe", "Wp35-other-program-21mTe"),
-    ("GITLAB_TOKEN", "glpat-Lm42-instance-93uRb", "Lm42-instance-93uRb"),
-    ("HTTPS_PROXY", "http://me:Rt64-proxy-word-58vCy@127.0.0.1:9", "Rt64-proxy-word-58vCy"),
-    ("https_proxy", "http://me:Hn90-second-word-16kQf@127.0.0.1:9", "Hn90-second-word-16kQf"),
-    ("GASTOWN_UNHEARD_OF", "Bd27-unheard-of-83jXa", "Bd27-unheard-of-83jXa"),
-];
-/// Those that no process of ours takes for a secret, as it has no use for them.
-const UNREAD: [&str; 2] = ["https_proxy", "GASTOWN_UNHEARD_OF"];
-/// What only a client knows: another helper's password.
-const FOREIGN: &str = "Ys19-another-helper-46pGn";
+use crate::town::{CallKind, RIG, Rig, Script};
 
 /// What only the worker knows: somebody else's token.
 const OF_WORKER: &str = "ghs_Qe47.of-the-worker-30tYn";
 
-struct Scene {
-    town: Town,
-    home: Home,
-    /// Written by the agent itself: not ours to keep clean.
-    own_files: Vec<PathBuf>,
-    secrets: Vec<String>,
-    /// The container tokens, whole.
-    bearers: [String; 2],
-    /// How often everything was run.
-    rounds: usize,
-}
-
-impl Scene {
-    fn new(short_tokens: bool) -> Self {
-        let town = Town::start();
-        if short_tokens {
-            town.worker.set_short_tokens();
-        }
-        let mut home = Home::new(Path::new(HELPER), &Git::newest());
-        home.as_agent(&town).set("RUST_BACKTRACE", "full");
-        let audit = home.path().join("audit");
-        home.set("GASTOWN_AUDIT_LOG", &audit.to_string_lossy());
-        let mut secrets = vec![FOREIGN.to_owned()];
-        for (name, value, secret) in ENVIRONMENT {
-            home.set(name, value);
-            secrets.push(secret.to_owned());
-        }
-        let bearers = [town.worker.container_token(), town.worker.container_token_issued(HOUR)];
-        let file = home.path().join("container-token");
-        fs::write(&file, &bearers[1]).expect("the home is writable");
-        home.set("GASTOWN_CONTAINER_TOKEN", &bearers[0]);
-        home.set("GASTOWN_CONTAINER_TOKEN_FILE", &file.to_string_lossy());
-        secrets.extend(bearers.iter().map(|jwt| signature(jwt)));
-        Self { town, home, own_files: vec![file], secrets, bearers, rounds: 0 }
-    }
-
-    /// Whatever the worker has handed out since.
-    fn secrets(&self) -> Vec<String> {
-        let minted = self.town.worker.minted_for("rig-1").into_iter();
-        let tokens = minted.map(|token| token.trim_start_matches("ghs_").to_owned());
-        self.secrets.iter().cloned().chain(tokens).chain(self.renewals()).collect()
-    }
-
-    /// The signatures of the renewed container tokens in the cache.
-    fn renewals(&self) -> Vec<String> {
-        let files = self.home.cache_files().into_iter();
-        let files = files.filter(|path| path.to_string_lossy().ends_with(".container.json"));
-        let texts = files.map(|path| fs::read_to_string(path).expect("cache files are text"));
-        let parts =
-            texts.flat_map(|it| it.split(['.', '"']).map(str::to_owned).collect::<Vec<_>>());
-        parts.filter(|part| part.len() > 40 && !part.starts_with("eyJ")).collect()
-    }
-
-    /// Runs every command, tracing to stderr and to a file, and searches all that is left. The
-    /// foreign token goes to one of the two, in turn from command to command and from call to call.
-    #[track_caller]
-    fn assert_tight(&mut self, what: &str) {
-        let trace = self.home.path().join("trace");
-        self.rounds += 1;
-        for (number, (arguments, input)) in COMMANDS.into_iter().enumerate() {
-            let mut tokens = [FOREIGN.to_owned(), self.latest_token()];
-            tokens.rotate_left((self.rounds + number) % 2);
-            for (to, token) in ["", &*trace.to_string_lossy()].into_iter().zip(tokens) {
-                self.home.set("GASTOWN_TRACE", to);
-                let credential = STANDARD.encode(format!("x-access-token:{token}"));
-                let ours = format!("protocol=http\nhost={}\n", self.town.github.host());
-                let input = input.replace("CREDENTIAL", &credential);
-                let input = input.replace("OURS", &ours).replace("TOKEN", &token);
-                let ran = self.home.helper(arguments, &input);
-                self.assert_said_nothing(&ran, what);
-            }
-        }
-        self.home.set("GASTOWN_TRACE", "");
-        for arguments in COMMANDS_FOR_PEOPLE {
-            let mut ran = self.home.helper(arguments, "");
-            if arguments[0] == "token" {
-                // There it belongs.
-                ran.stdout.clear();
-            }
-            self.assert_said_nothing(&ran, what);
-        }
-        self.assert_files_hold_nothing(what);
-    }
-
-    fn latest_token(&self) -> String {
-        let last = self.town.worker.minted_for("rig-1").pop();
-        last.unwrap_or_else(|| FOREIGN.to_owned())
-    }
-
-    #[track_caller]
-    fn assert_said_nothing(&self, ran: &Ran, what: &str) {
-        let is_answer = |line: &&str| line.starts_with("password=");
-        let answers = ran.stdout.lines().filter(is_answer).count();
-        let rest = ran.stdout.lines().filter(|line| !is_answer(line));
-        let rest = rest.collect::<Vec<_>>().join("\n");
-        assert!(answers <= 1, "{what}\n{ran:?}");
-        for secret in self.secrets() {
-            for part in parts(&secret) {
-                let is_shown = rest.contains(&part) || ran.stderr.contains(&part);
-                assert!(!is_shown, "{what}: {part} of {secret} is shown\n{ran:?}");
-            }
-        }
-    }
-
-    #[track_caller]
-    fn assert_files_hold_nothing(&self, what: &str) {
-        let files = below(self.home.path().parent().expect("a directory of its own"));
-        for file in files.iter().filter(|file| !self.own_files.contains(file)) {
-            let text = String::from_utf8_lossy(&fs::read(file).expect("readable")).into_owned();
-            let name = file.to_string_lossy();
-            let mode = fs::metadata(file).expect("there").mode() & 0o777;
-            assert_eq!(mode, 0o600, "{what}: {name}");
-            let minted = self.town.worker.minted_for("rig-1");
-            let renewals = self.renewals();
-            for secret in self.secrets() {
-                let is_token = minted.iter().any(|token| token.ends_with(&secret));
-                let is_home = (is_token && name.ends_with(".token.json"))
-                    || (renewals.contains(&secret) && name.ends_with(".container.json"));
-                for part in parts(&secret) {
-                    assert!(is_home || !text.contains(&part), "{what}: {part} is in {name}");
-                }
-            }
-        }
-    }
-}
-
-/// What makes a JWT a secret: header and claims are much the same in all of them.
-fn signature(jwt: &str) -> String {
-    jwt.rsplit('.').next().expect("text has an end").to_owned()
-}
-
-/// A secret, each half of it, and both as another program would encode them.
-fn parts(secret: &str) -> Vec<String> {
-    let (front, back) = secret.split_at(secret.len() / 2);
-    let plain = [secret, front, back].into_iter().filter(|part| part.len() >= 10);
-    let pair = STANDARD_NO_PAD.encode(format!("x-access-token:{secret}"));
-    plain.map(str::to_owned).chain([STANDARD_NO_PAD.encode(secret), pair]).collect()
-}
-
-fn below(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).expect("readable").map(|it| it.expect("readable").path());
-    let expand = |path: PathBuf| if path.is_dir() { below(&path) } else { vec![path] };
-    entries.flat_map(expand).collect()
-}
-
 #[test]
 fn no_secret_leaks_while_all_goes_well() {
     at_once(&[false, true], |short_tokens| {
-        let mut scene = Scene::new(*short_tokens);
-        scene.assert_tight("with an empty cache");
-        scene.assert_tight("with a cached token");
-        scene.home.age_cache(HOUR);
-        scene.assert_tight("with a dead token");
-        let old = scene.town.worker.container_token_issued(9 * HOUR);
-        scene.secrets.push(signature(&old));
-        scene.home.set("GASTOWN_CONTAINER_TOKEN", &old).unset("GASTOWN_CONTAINER_TOKEN_FILE");
-        scene.home.age_cache(HOUR);
-        scene.assert_tight("with a container token to renew");
-        assert_eq!(scene.renewals().len(), 1, "it was renewed");
+        let mut all = Sentinels::new();
+        if *short_tokens {
+            all.scene.worker.set_short_tokens();
+        }
+        all.assert_tight("with an empty cache");
+        all.assert_git_is_told_nothing("with a cached token");
+        all.scene.home.age_cache(HOUR);
+        all.assert_tight("with a dead token");
+        let old = all.scene.worker.container_token_issued(9 * HOUR);
+        all.secrets.push(signature(&old));
+        all.scene.home.unset("GASTOWN_CONTAINER_TOKEN_FILE");
+        all.set("GASTOWN_CONTAINER_TOKEN", &old);
+        all.scene.home.age_cache(HOUR);
+        all.assert_git_is_told_nothing("with a container token to renew");
+        assert_eq!(all.renewals().len(), 1, "it was renewed");
     });
 }
 
 #[test]
 fn no_secret_leaks_when_the_worker_fails_and_repeats_them_all() {
+    // A snapshot answers all the same, and then a person reads a warning; without one, an error.
     let cases = |has_snapshot| (0..FAILURES).map(move |number| (number, has_snapshot));
     let cases: Vec<_> = cases(true).chain(cases(false)).collect();
     for some in cases.chunks(4) {
         at_once(some, |(number, has_snapshot)| {
-            let mut scene = Scene::new(false);
-            if !has_snapshot {
-                scene.home.unset("GIT_TOKEN").unset("GITHUB_TOKEN");
-            }
-            let read = ENVIRONMENT.iter().filter(|(name, ..)| {
-                let is_snapshot = ["GIT_TOKEN", "GITHUB_TOKEN"].contains(name);
-                !UNREAD.contains(name) && (*has_snapshot || !is_snapshot)
-            });
+            let mut all = Sentinels::new();
+            let is_read = |name| {
+                !UNREAD.contains(name)
+                    && (*has_snapshot || !["GIT_TOKEN", "GITHUB_TOKEN"].contains(name))
+            };
+            let read = ENVIRONMENT.iter().filter(|(name, ..)| is_read(name));
             let values: Vec<_> = read.map(|(_, value, _)| *value).collect();
-            let said = format!(
-                "no: {} Rt64-proxy-word-58vCy {} {OF_WORKER}",
-                values.join(" "),
-                scene.bearers.join(" ")
-            );
-            scene.secrets.push(OF_WORKER.trim_start_matches("ghs_").to_owned());
+            let (values, bearers) = (values.join(" "), all.bearers.join(" "));
+            let said = format!("no: {values} Rt64-proxy-word-58vCy {bearers} {OF_WORKER}");
+            all.secrets.push(OF_WORKER.trim_start_matches("ghs_").to_owned());
             let (what, script) = failure(*number, &said);
-            scene.town.worker.answer_with(script);
-            scene.assert_tight(what);
+            all.scene.worker.answer_with(script);
+            if *has_snapshot {
+                all.assert_tight(what);
+            } else {
+                all.scene.home.unset("GIT_TOKEN").unset("GITHUB_TOKEN");
+                all.assert_git_is_told_nothing(what);
+            }
         });
     }
-    let mut scene = Scene::new(false);
-    scene.town.worker.go_down();
-    scene.assert_tight("down");
+    let mut all = Sentinels::new();
+    all.scene.worker.go_down();
+    all.assert_tight("down");
 }
 
 const FAILURES: usize = 12;
@@ -302,18 +110,18 @@ fn no_secret_leaks_when_settings_are_wrong() {
         [("GITHUB_CLI_PAT", in_url), ("GASTOWN_RIG_ID", "rig-1")],
     ];
     at_once(&settings, |settings| {
-        let mut scene = Scene::new(false);
-        scene.secrets.push(secret.to_owned());
+        let mut all = Sentinels::new();
+        all.secrets.push(secret.to_owned());
         for (name, value) in settings {
-            scene.home.set(name, value);
+            all.set(name, value);
         }
-        scene.assert_tight(settings[0].0);
+        all.assert_tight(settings[0].0);
     });
-    let mut scene = Scene::new(false);
-    let config = scene.home.path().join("config.json");
-    scene.home.set("GASTOWN_CONFIG", &config.to_string_lossy());
-    scene.own_files.push(config.clone());
-    scene.secrets.push(secret.to_owned());
+    let mut all = Sentinels::new();
+    let config = all.scene.home.path().join("config.json");
+    all.set("GASTOWN_CONFIG", &config.to_string_lossy());
+    all.own_files.push(config.clone());
+    all.secrets.push(secret.to_owned());
     for text in [
         format!("{{\"github_cli_pat\":\"{secret}\""),
         format!("{{\"github_cli_pat\":\"{secret} \\n x\"}}"),
@@ -322,27 +130,27 @@ fn no_secret_leaks_when_settings_are_wrong() {
         secret.to_owned(),
     ] {
         fs::write(&config, text).expect("the home is writable");
-        scene.assert_tight("a config file");
+        all.assert_git_is_told_nothing("a config file");
     }
+    all.assert_tight("a config file");
 }
 
 #[test]
 fn no_secret_leaks_when_a_configured_token_answers_or_is_refused() {
-    let mut scene = Scene::new(false);
-    scene.town.worker.add_rig("rig-1", Rig::NoToken);
+    let mut all = Sentinels::new();
+    all.scene.worker.add_rig(RIG, Rig::NoToken);
     for (name, secret) in [
         ("GITHUB_CLI_PAT", "github_pat_Vx38OfSomebody91"),
         ("GITHUB_TOKEN", "ghp_Dj66OfSomebodyElse40"),
         ("GITHUB_CLI_PAT", "Tf84-without-a-shape-29nSe"),
     ] {
-        scene.secrets.push(secret.to_owned());
-        scene.home.set(name, secret);
-        scene.assert_tight(name);
-        let ours = format!("protocol=http\nhost={}\n", scene.town.github.host());
-        let refused = format!("{ours}username=x-access-token\npassword={secret}\n\n");
-        let ran = scene.home.helper(&["erase", "-v"], &refused);
-        scene.assert_said_nothing(&ran, name);
-        scene.assert_tight("after a refusal");
-        scene.home.unset(name);
+        all.secrets.push(secret.to_owned());
+        all.set(name, secret);
+        all.assert_git_is_told_nothing(name);
+        let refused = format!("{}\npassword={secret}\n\n", request(&all.scene).trim_end());
+        let ran = all.scene.home.helper(&["erase", "-v"], &refused);
+        all.assert_said_nothing(&ran, name);
+        all.assert_tight("after a refusal");
+        all.scene.home.unset(name);
     }
 }

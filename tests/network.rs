@@ -10,9 +10,9 @@ use serde_json::json;
 
 use crate::faults::network::Authority;
 use crate::scene::Scene;
+use crate::scene::*;
 use crate::town::server::Server;
-use crate::town::{Home, RIG, Script, Town};
-use crate::transcript::*;
+use crate::town::{Home, Script};
 
 /// The first byte of a connection over TLS.
 const TLS_HANDSHAKE: u8 = 22;
@@ -73,77 +73,55 @@ fn set_proxies(home: &mut Home, url: &str) {
 fn an_answer_may_have_64_kib_and_no_more() {
     let body = json!({ "success": true, "data": { "token": "ghs_mine" } }).to_string();
     let padded = |length: usize| {
-        let blanks = " ".repeat(length - body.len());
-        Script::status(200, &[], &format!("{body}{blanks}"))
+        Script::status(200, &[], &format!("{body}{}", " ".repeat(length - body.len())))
     };
-    let town = Town::start();
-    town.worker.answer_with(padded(64 * 1024));
-    assert_silently(&get(&agent(&town), &town), &credential("ghs_mine"));
-    let endless = format!("HTTP/1.1 200 OK\r\n\r\n{body}").into_bytes();
-    for script in [padded(64 * 1024 + 1), padded(10 << 20), Script::Endless(endless)] {
-        let town = Town::start();
-        town.worker.answer_with(script);
-        let ran = get(&agent(&town), &town);
-        assert_fails_as(&ran, "bad-answer");
-        assert_eq!(calls(&town), (1, 0), "once is enough\n{ran:?}");
+    let scene = Scene::new();
+    scene.worker.answer_with(padded(64 * 1024));
+    scene.get().answers("ghs_mine");
+    for length in [64 * 1024 + 1, 10 << 20] {
+        let scene = Scene::new();
+        scene.worker.answer_with(padded(length));
+        scene.get().quits("bad-answer");
+        assert_eq!(scene.calls(), 1, "once is enough");
     }
 }
 
 #[test]
-fn a_worker_in_the_clear_beyond_this_machine_is_refused() {
-    let town = Town::start();
-    let mut home = agent(&town);
-    let port = town.worker.url().rsplit(':').next().expect("a port").to_owned();
+fn an_address_in_the_clear_or_that_is_none_is_refused_without_repeating_its_password() {
+    let mut scene = Scene::new();
+    let url = scene.worker.url();
+    let authority = url.trim_start_matches("http://");
+    let port = url.rsplit(':').next().expect("a port");
     for url in [
         // Leads to the stand-in, but does not look like this machine.
-        format!("http://0.0.0.0:{port}"),
-        "http://worker.example".to_owned(),
-        "http://localhost.example".to_owned(),
-        "http://127.0.0.1.example".to_owned(),
-        format!("HTTP://0.0.0.0:{port}"),
+        &*format!("http://0.0.0.0:{port}"),
+        &format!("HTTP://0.0.0.0:{port}"),
+        "http://worker.example",
+        "http://localhost.example",
+        "http://127.0.0.1.example",
+        &format!("http://alice:hunter2@{authority}"),
+        &format!("https://hunter2@{authority}"),
+        &format!("{url}?key=hunter2"),
+        &format!("{url}#hunter2"),
+        "hunter2",
+        "ftp://127.0.0.1",
+        "https://",
+        "http:///api",
     ] {
-        home.set("GASTOWN_API_URL", &url);
-        let ran = get(&home, &town);
-        assert_fails_as(&ran, "config-missing");
-        assert!(ran.stderr.contains("GASTOWN_API_URL"), "{ran:?}");
+        scene.home.set("GASTOWN_API_URL", url);
+        scene.get().quits("config-missing").mentions("GASTOWN_API_URL").never_says("hunter2");
     }
-    assert_eq!(town.worker.calls().len(), 0);
-}
-
-#[test]
-fn an_address_that_is_no_workers_is_refused_without_repeating_its_password() {
-    let town = Town::start();
-    let mut home = agent(&town);
-    let url = town.worker.url();
-    let authority = url.trim_start_matches("http://");
-    for url in [
-        format!("http://alice:hunter2@{authority}"),
-        format!("https://hunter2@{authority}"),
-        format!("{url}?key=hunter2"),
-        format!("{url}#hunter2"),
-        "hunter2".to_owned(),
-        "ftp://127.0.0.1".to_owned(),
-        "https://".to_owned(),
-        "http:///api".to_owned(),
-    ] {
-        home.set("GASTOWN_API_URL", &url);
-        let ran = get(&home, &town);
-        assert_fails_as(&ran, "config-missing");
-        assert!(!ran.stderr.contains("hunter2"), "{ran:?}");
-    }
-    assert_eq!(town.worker.calls().len(), 0);
+    assert_eq!(scene.worker.calls().len(), 0);
 }
 
 #[test]
 fn a_trailing_slash_and_a_path_are_part_of_the_address_as_one_would_expect() {
-    let town = Town::start();
-    let mut home = agent(&town);
-    home.set("GASTOWN_API_URL", &format!("{}/", town.worker.url()));
-    let first = get(&home, &town);
-    assert_silently(&first, &credential(&town.worker.token_for(RIG)));
+    let mut scene = Scene::new();
+    scene.home.set("GASTOWN_API_URL", &format!("{}/", scene.worker.url()));
+    scene.get().answers(&scene.current());
     let heard = Bystander::start();
-    home.set("GASTOWN_API_URL", &format!("http://{}/base/", heard.address()));
-    get(&home, &town).assert_fails();
+    scene.home.set("GASTOWN_API_URL", &format!("http://{}/base/", heard.address()));
+    scene.get().assert_fails();
     let line = "POST /base/api/towns/town-1/rigs/rig-1/refresh-git-token HTTP/1.1\r\n";
     assert!(heard.heard()[0].starts_with(line), "{:?}", heard.heard());
 }

@@ -6,34 +6,25 @@ use std::os::unix::net::UnixDatagram;
 
 use assert_cmd::cargo::cargo_bin_cmd;
 
-use crate::town::{Home, RIG, Ran, Rig, Town, hash};
-use crate::transcript::*;
+use crate::scene::*;
+use crate::town::{RIG, Rig, hash};
 
-/// A town, an agent whose token is cached, and that token.
-fn answered() -> (Town, Home, String) {
-    let town = Town::start();
-    let home = agent(&town);
-    let token = token(&get(&home, &town));
-    town.worker.forget_calls();
-    (town, home, token)
-}
-
-/// `get` with these bytes, in which `HOST` stands for the stand-in GitHub.
-fn ask(town: &Town, home: &Home, request: &str) -> Ran {
-    home.helper(&["get"], &request.replace("HOST", &town.github.host()))
+/// With a token in the cache.
+fn answered() -> (Scene, String) {
+    Scene::with_token(SECOND)
 }
 
 #[test]
 fn an_answer_is_user_and_token_and_nothing_else() {
-    let town = Town::start();
-    let ran = get(&agent(&town), &town);
-    let [token] = &town.worker.minted_for(RIG)[..] else { panic!("one token") };
-    assert_silently(&ran, &format!("username=x-access-token\npassword={token}\n"));
+    let scene = Scene::new();
+    let ran = scene.get();
+    let [token] = &scene.worker.minted_for(RIG)[..] else { panic!("one token") };
+    ran.prints(&format!("username=x-access-token\npassword={token}\n"));
 }
 
 #[test]
 fn every_honest_wording_of_a_request_gets_the_same_answer() {
-    let (town, home, token) = answered();
+    let (scene, token) = answered();
     for request in [
         "protocol=http\nhost=HOST\n\n",
         // git2-rs ends it by the end of file.
@@ -53,26 +44,26 @@ fn every_honest_wording_of_a_request_gets_the_same_answer() {
         // What follows the blank line is not part of it.
         "protocol=http\nhost=HOST\n\nhost=evil.example\n\0\r",
     ] {
-        assert_silently(&ask(&town, &home, request), &credential(&token));
+        scene.ask("get", request).prints(&credential(&token));
     }
     let longest = "x".repeat(65_535 - "path=".len());
     let request = format!("protocol=http\nhost=HOST\npath={longest}\n\n");
-    assert_silently(&ask(&town, &home, &request), &credential(&token));
-    assert_eq!(calls(&town), (0, 0));
+    scene.ask("get", &request).prints(&credential(&token));
+    assert_eq!(scene.both_calls(), (0, 0));
 }
 
 #[test]
 fn the_whole_answer_is_one_write() {
-    let (town, home, token) = answered();
+    let (scene, token) = answered();
     let answer = credential(&token);
     for (request, expected) in [
-        (request(&town), answer.as_bytes()),
+        (request(&scene), answer.as_bytes()),
         ("protocol=https\nhost=evil.example\n\n".to_owned(), b"".as_slice()),
     ] {
         // A datagram socket keeps each write apart.
         let (ours, theirs) = UnixDatagram::pair().expect("a pair of sockets");
-        let mut helper = home.command(HELPER);
-        let stdin = home.path().join("request");
+        let mut helper = scene.home.command(HELPER);
+        let stdin = scene.home.path().join("request");
         std::fs::write(&stdin, request).expect("the home is writable");
         helper.arg("get").stdin(std::fs::File::open(&stdin).expect("just written"));
         let status = helper.stdout(OwnedFd::from(theirs)).status();
@@ -89,102 +80,98 @@ fn the_whole_answer_is_one_write() {
 
 #[test]
 fn a_client_that_keeps_state_is_told_which_token_it_got() {
-    let (town, home, token) = answered();
+    let (scene, token) = answered();
     let request = "capability[]=authtype\ncapability[]=state\nprotocol=http\nhost=HOST\n\
                    wwwauth[]=Basic realm=\"GitHub\"\n\n";
-    let request = request.replace("HOST", &town.github.host());
-    let ran = home.helper_of_transport(&["get"], &request);
-    let state = value(&ran, "state[]").expect("a state");
+    let request = request.replace("HOST", &scene.github.host());
+    let ran = scene.home.helper_of_transport(&["get"], &request);
+    let state = ran.value("state[]").expect("a state");
     let prefix = state.strip_prefix("gastown:").expect("our state");
     assert!(prefix.len() >= 8 && hash(&token).starts_with(prefix), "{ran:?}");
     let expected = format!("{}state[]={state}\ncontinue=1\n", credential(&token));
-    assert_silently(&ran, &format!("capability[]=state\n{expected}"));
+    ran.prints(&format!("capability[]=state\n{expected}"));
     for request in [
         "capability[]=authtype\nprotocol=http\nhost=HOST\n\n",
         "capability[]=state\ncapability[]=\nprotocol=http\nhost=HOST\n\n",
     ] {
-        assert_silently(&ask(&town, &home, request), &credential(&token));
+        scene.ask("get", request).prints(&credential(&token));
     }
 }
 
 #[test]
 fn store_does_nothing_at_all() {
-    let (town, home, token) = answered();
-    let before = home.everything();
+    let (scene, token) = answered();
+    let before = scene.home.everything();
     for request in [
-        format!("{}username=x-access-token\npassword={token}\n\n", request(&town).trim_end()),
-        format!("{}username=alice\npassword=secret\n\n", request(&town).trim_end()),
+        format!("{}username=x-access-token\npassword={token}\n\n", request(&scene).trim_end()),
+        format!("{}username=alice\npassword=secret\n\n", request(&scene).trim_end()),
         "protocol=https\nhost=evil.example\nusername=alice\npassword=secret\n\n".to_owned(),
         "nonsense".to_owned(),
     ] {
-        assert_silently(&home.helper(&["store"], &request), "");
+        scene.home.helper(&["store"], &request).prints("");
     }
-    let fresh = agent(&town);
-    let nothing = fresh.everything();
-    assert_silently(&fresh.helper(&["store"], &credential("secret")), "");
-    assert_eq!((fresh.everything(), home.everything()), (nothing, before));
-    assert_eq!(calls(&town), (0, 0));
+    let fresh = Scene::new();
+    let nothing = fresh.home.everything();
+    fresh.home.helper(&["store"], &credential("secret")).prints("");
+    assert_eq!((fresh.home.everything(), scene.home.everything()), (nothing, before));
+    assert_eq!(scene.both_calls(), (0, 0));
 }
 
 #[test]
 fn capability_tells_in_gits_own_form() {
-    let town = Town::start();
-    let ran = agent(&town).helper(&["capability"], "");
-    assert_silently(&ran, "version 0\ncapability state\n");
-    assert_eq!(town.worker.calls().len(), 0);
+    let scene = Scene::new();
+    scene.home.helper(&["capability"], "").prints("version 0\ncapability state\n");
+    assert_eq!(scene.worker.calls().len(), 0);
 }
 
 #[test]
 fn operations_of_the_future_are_ignored_in_silence() {
-    let (town, home, _) = answered();
-    let before = home.everything();
+    let (scene, _) = answered();
+    let before = scene.home.everything();
     for operation in [["approve", ""], ["frobnicate", "--hard"], ["GET", ""], ["", ""]] {
-        assert_silently(&home.helper(&operation, &request(&town)), "");
+        scene.home.helper(&operation, &request(&scene)).prints("");
     }
-    assert_eq!((calls(&town), home.everything()), ((0, 0), before));
+    assert_eq!((scene.both_calls(), scene.home.everything()), ((0, 0), before));
 }
 
 #[test]
 fn wrong_usage_is_told_on_stderr_with_code_2() {
-    let (town, home, _) = answered();
+    let (scene, _) = answered();
     let wrong: [&[&str]; 5] =
         [&[], &["-v"], &["get", "--frobnicate"], &["--rig"], &["get", "--on-failure", "maybe"]];
     for arguments in wrong {
-        let ran = home.helper(arguments, &request(&town));
+        let ran = scene.home.helper(arguments, &request(&scene));
         assert_eq!((ran.code, &*ran.stdout), (2, ""), "{ran:?}");
-        assert!(ran.stderr.contains("--help"), "{ran:?}");
+        ran.mentions("--help");
     }
 }
 
 #[test]
 fn flags_may_stand_before_and_after_the_operation() {
-    let town = Town::start();
-    town.worker.add_rig("rig-2", Rig::Installation);
-    let home = agent(&town);
-    let before = home.helper(&["--rig", "rig-2", "get"], &request(&town));
-    let after = home.helper(&["get", "--rig=rig-2"], &request(&town));
-    let [token] = &town.worker.minted_for("rig-2")[..] else { panic!("one token") };
-    assert_silently(&before, &credential(token));
-    assert_silently(&after, &credential(token));
+    let scene = Scene::new();
+    scene.worker.add_rig("rig-2", Rig::Installation);
+    let before = scene.home.helper(&["--rig", "rig-2", "get"], &scene.request());
+    let after = scene.get_with(&["--rig=rig-2"]);
+    let [token] = &scene.worker.minted_for("rig-2")[..] else { panic!("one token") };
+    before.answers(token);
+    after.answers(token);
 }
 
 #[test]
 fn a_failure_makes_git_quit_unless_the_next_helper_shall_be_asked() {
-    let town = Town::start();
-    let mut home = agent(&town);
-    home.set("GASTOWN_RIG_ID", "rig-9");
-    assert_fails_as(&get(&home, &town), "rig-not-found");
-    let next = |home: &Home, arguments: &[&str]| {
-        let ran = home.helper(arguments, &request(&town));
+    let mut scene = Scene::new();
+    scene.home.set("GASTOWN_RIG_ID", "rig-9");
+    scene.get().quits("rig-not-found");
+    let next = |scene: &Scene, arguments: &[&str]| {
+        let ran = scene.home.helper(arguments, &scene.request());
         assert_eq!((ran.code, &*ran.stdout), (1, ""), "{ran:?}");
-        assert!(ran.stderr.contains("[rig-not-found]"), "{ran:?}");
+        ran.mentions("[rig-not-found]");
     };
-    next(&home, &["get", "--on-failure", "next"]);
-    next(&home, &["--on-failure=next", "get"]);
-    home.set("GASTOWN_ON_FAILURE", "next");
-    next(&home, &["get"]);
-    let ran = home.helper(&["get", "--on-failure", "quit"], &request(&town));
-    assert_fails_as(&ran, "rig-not-found");
+    next(&scene, &["get", "--on-failure", "next"]);
+    next(&scene, &["--on-failure=next", "get"]);
+    scene.home.set("GASTOWN_ON_FAILURE", "next");
+    next(&scene, &["get"]);
+    scene.get_with(&["--on-failure", "quit"]).quits("rig-not-found");
 }
 
 #[test]

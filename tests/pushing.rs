@@ -4,119 +4,85 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::scene::at_once;
-use crate::town::{Git, Home, Options, Ran, Town};
-use crate::transcript::*;
-
-fn town() -> Town {
-    let town = Town::start();
-    town.github.create_repository(REPOSITORY);
-    town
-}
-
-/// Commits a file and pushes it.
-fn push(home: &Home, file: &str) -> Ran {
-    home.commit("app", file, b"content");
-    home.git_in("app", &["push", "--quiet", "origin", "main"])
-}
+use crate::scene::*;
+use crate::town::{Git, Home, Options, Verdict};
 
 #[track_caller]
-fn assert_arrived(home: &Home, town: &Town) {
-    let head = home.git_in("app", &["rev-parse", "HEAD"]).stdout;
-    let arrived = town.github.commit_at(REPOSITORY, "main").expect("main is there");
+fn assert_arrived(scene: &Scene) {
+    let head = scene.home.git_in("app", &["rev-parse", "HEAD"]).stdout;
+    let arrived = scene.github.commit_at(REPOSITORY, "main").expect("main is there");
     assert_eq!(arrived, head.trim());
 }
 
-/// An agent with a clone, a push, and a token that was confirmed this long ago.
-fn agent_after(town: &Town, git: &Git, age: Duration) -> Home {
-    let home = cloned(town, git);
-    push(&home, "before").assert_ok();
-    let_pass(town, &home, age);
-    town.worker.forget_calls();
-    home
-}
-
-#[test]
-fn a_clone_and_a_push_cost_one_call() {
-    for git in Git::all() {
-        let town = town();
-        let home = cloned(&town, &git);
-        let ran = push(&home, "file");
-        assert_silently(&ran, "");
-        assert_arrived(&home, &town);
-        assert_eq!((calls(&town), town.github.refused_tokens()), ((1, 0), 0), "{}", git.version);
-    }
+/// With a clone, a push, and a token that was confirmed this long ago.
+fn scene_after(git: &Git, age: Duration) -> Scene {
+    let scene = Scene::cloned(git);
+    scene.push("before").prints("");
+    assert_arrived(&scene);
+    assert_eq!(scene.both_calls(), (1, 0), "for the clone and the push, git {}", git.version);
+    scene.let_pass(age);
+    scene.worker.forget_calls();
+    scene
 }
 
 #[test]
 fn a_push_after_an_idle_hour_costs_one_call_and_no_refusal() {
-    for git in Git::all() {
-        let town = town();
-        let home = agent_after(&town, &git, HOUR);
-        let ran = push(&home, "after");
-        assert_silently(&ran, "");
-        assert_arrived(&home, &town);
-        assert_eq!((calls(&town), town.github.refused_tokens()), ((1, 0), 0), "{}", git.version);
-        assert_eq!(town.worker.minted(), 2);
+    // After a day the container token is renewed, too: expired, renewed, granted.
+    for (hours, calls) in [(1, (1, 0)), (24, (2, 1))] {
+        for git in Git::all() {
+            let scene = scene_after(&git, hours * HOUR);
+            scene.push("after").prints("");
+            assert_arrived(&scene);
+            assert_eq!((scene.both_calls(), scene.worker.minted()), (calls, 2), "{}", git.version);
+            assert_eq!(scene.github.refused_tokens(), 0);
+        }
     }
 }
 
 #[test]
-fn after_a_whole_day_idle_in_a_container_one_push_renews_both_tokens() {
+fn an_agent_whose_snapshot_is_nine_hours_old_still_pushes() {
     for git in Git::all() {
-        let town = town();
-        let home = agent_after(&town, &git, 24 * HOUR);
-        assert_silently(&push(&home, "after"), "");
-        assert_arrived(&home, &town);
-        assert_eq!(calls(&town), (2, 1), "expired, renewed, granted");
-        assert_eq!(town.github.refused_tokens(), 0);
+        let mut scene = Scene::configured(&git);
+        let expired = scene.worker.container_token_issued(9 * HOUR);
+        scene.home.set("GASTOWN_CONTAINER_TOKEN", &expired);
+        scene.clone_into("app");
+        scene.push("file").prints("");
+        assert_eq!((scene.both_calls(), scene.github.refused_tokens()), ((1, 1), 0));
     }
 }
 
 #[test]
 fn a_token_of_ten_seconds_is_never_refused_in_real_time() {
     let _machine = have_the_machine();
-    thread::scope(|scope| {
-        for git in Git::all() {
-            scope.spawn(move || {
-                let town = Town::start_with(Options::fast());
-                town.github.create_repository(REPOSITORY);
-                let home = cloned(&town, &git);
-                let started = Instant::now();
-                let mut pushes = 0;
-                while started.elapsed() < 12 * SECOND {
-                    pushes += 1;
-                    assert_silently(&push(&home, &format!("file-{pushes}")), "");
-                    thread::sleep(Duration::from_millis(500));
-                }
-                assert_arrived(&home, &town);
-                assert_eq!(town.github.refused_tokens(), 0, "git {}", git.version);
-                assert!(town.worker.minted() >= 2, "a token died meanwhile");
-                assert!(calls(&town).0 < pushes, "{pushes} pushes, {:?} calls", calls(&town));
-            });
+    at_once(&Git::all(), |git| {
+        let scene = Scene::cloned_in(Options::fast(), git);
+        let (first, mut pushes) = (scene.current(), 0);
+        while scene.github.judge(&first) == Verdict::Live {
+            pushes += 1;
+            scene.push(&format!("file-{pushes}")).prints("");
         }
+        scene.push("after-its-end").prints("");
+        assert_arrived(&scene);
+        assert_eq!(scene.github.refused_tokens(), 0, "git {}", git.version);
+        assert!(scene.calls() < pushes, "{pushes} pushes, {} calls", scene.calls());
     });
 }
 
 /// Commits a file in each of sixteen worktrees and pushes them all at once, without a word.
-fn push_sixteen(home: &Home, town: &Town, file: &str) {
-    for number in 0..16 {
+fn push_sixteen(scene: &Scene, file: &str) {
+    let home: &Home = &scene.home;
+    let numbers: Vec<_> = (0..16).collect();
+    for number in &numbers {
         home.commit(&format!("agent-{number}"), file, file.as_bytes());
     }
-    thread::scope(|scope| {
-        for number in 0..16 {
-            scope.spawn(move || {
-                let (worktree, branch) = (format!("agent-{number}"), format!("branch-{number}"));
-                let ran = home.git_in(&worktree, &["push", "--quiet", "origin", &branch]);
-                assert_silently(&ran, "");
-                let head = home.git_in(&worktree, &["rev-parse", "HEAD"]).stdout;
-                let arrived = town.github.commit_at(REPOSITORY, &branch);
-                assert_eq!(arrived.as_deref(), Some(head.trim()));
-            });
-        }
+    at_once(&numbers, |number| {
+        let (worktree, branch) = (format!("agent-{number}"), format!("branch-{number}"));
+        home.git_in(&worktree, &["push", "--quiet", "origin", &branch]).prints("");
+        let head = home.git_in(&worktree, &["rev-parse", "HEAD"]).stdout;
+        let arrived = scene.github.commit_at(REPOSITORY, &branch);
+        assert_eq!(arrived.as_deref(), Some(head.trim()));
     });
 }
 
@@ -124,21 +90,21 @@ fn push_sixteen(home: &Home, town: &Town, file: &str) {
 fn sixteen_pushes_at_once_cost_one_call_after_an_hour_and_one_after_a_revocation() {
     let _machine = have_the_machine();
     for git in Git::all() {
-        let town = town();
-        let home = cloned(&town, &git);
+        let scene = Scene::cloned(&git);
         for number in 0..16 {
             let (path, branch) = (format!("../agent-{number}"), format!("branch-{number}"));
-            home.git_in("app", &["worktree", "add", "--quiet", "-b", &branch, &path]).assert_ok();
+            let add = ["worktree", "add", "--quiet", "-b", &branch, &path];
+            scene.home.git_in("app", &add).assert_ok();
         }
-        let_pass(&town, &home, HOUR);
-        town.worker.forget_calls();
-        push_sixteen(&home, &town, "first");
-        assert_eq!((calls(&town), town.github.refused_tokens()), ((1, 0), 0), "{}", git.version);
+        scene.let_pass(HOUR);
+        scene.worker.forget_calls();
+        push_sixteen(&scene, "first");
+        assert_eq!((scene.both_calls(), scene.github.refused_tokens()), ((1, 0), 0));
         if git.heals() {
-            let_pass(&town, &home, 2 * MINUTE);
-            town.github.revoke_all();
-            push_sixteen(&home, &town, "second");
-            assert_eq!(calls(&town), (2, 0), "{}", git.version);
+            scene.let_pass(A_WHILE);
+            scene.github.revoke_all();
+            push_sixteen(&scene, "second");
+            assert_eq!(scene.both_calls(), (2, 0), "{}", git.version);
         }
     }
     if !Git::newest().heals() {
@@ -147,30 +113,20 @@ fn sixteen_pushes_at_once_cost_one_call_after_an_hour_and_one_after_a_revocation
 }
 
 #[test]
-fn a_worker_that_is_down_is_not_noticed_while_the_token_is_good() {
+fn a_worker_that_is_down_costs_one_warning_near_the_end_of_the_token_and_none_before() {
     for git in Git::all() {
-        at_once(&[0, 10, 20], |minutes| {
-            let town = town();
-            let home = agent_after(&town, &git, MINUTE * *minutes);
-            town.worker.go_down();
-            assert_silently(&push(&home, "down"), "");
-            assert_arrived(&home, &town);
-        });
-    }
-}
-
-#[test]
-fn a_worker_that_is_down_costs_one_warning_near_the_end_of_the_token() {
-    for git in Git::all() {
-        at_once(&[26, 40, 58], |minutes| {
-            let town = town();
-            let home = agent_after(&town, &git, MINUTE * *minutes);
-            town.worker.go_down();
-            let ran = push(&home, "down");
-            assert_warns(ran.assert_ok(), &["warning: ", "[worker-unreachable]"]);
-            assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
-            assert_arrived(&home, &town);
-            assert_eq!(town.github.refused_tokens(), 0);
+        at_once(&[0, 20, 26, 58], |minutes| {
+            let scene = scene_after(&git, MINUTE * *minutes);
+            scene.worker.go_down();
+            let ran = scene.push("down");
+            if *minutes <= 20 {
+                ran.prints("");
+            } else {
+                ran.assert_ok().warned(&["warning: ", "[worker-unreachable]"]);
+                assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+            }
+            assert_arrived(&scene);
+            assert_eq!(scene.github.refused_tokens(), 0);
         });
     }
 }
@@ -186,31 +142,20 @@ fn watch_for_prompts(home: &mut Home) {
 #[test]
 fn without_a_token_a_push_fails_at_once_with_one_message_and_no_prompt() {
     for git in Git::all() {
-        let town = town();
-        let mut home = agent_after(&town, &git, HOUR);
-        watch_for_prompts(&mut home);
-        town.worker.go_down();
-        let ran = push(&home, "down");
-        assert_warns(ran.assert_fails(), &["error: ", "[worker-unreachable]", "; tried: "]);
-        assert!(ran.took < 13 * SECOND, "as long as a worker may take that says nothing: {ran:?}");
-        assert!(!home.path().join("asked").exists(), "{ran:?}");
-        assert!(ran.stderr.contains("told us to quit"), "{ran:?}");
-        assert_eq!(town.github.refused_tokens(), 0);
+        let mut scene = scene_after(&git, HOUR);
+        watch_for_prompts(&mut scene.home);
+        scene.worker.go_down();
+        let asked = scene.home.path().join("asked");
+        let ran = scene.push("down");
+        ran.assert_fails();
+        ran.warned(&["error: ", "[worker-unreachable]", "; tried: ", "told us to quit"]);
+        // As long as a worker may take that says nothing.
+        ran.within(..13 * SECOND);
+        assert!(!asked.exists(), "{ran:?}");
+        assert_eq!(scene.github.refused_tokens(), 0);
 
-        home.set("GASTOWN_ON_FAILURE", "next");
-        assert_warns(push(&home, "next").assert_fails(), &["error: ", "[worker-unreachable]"]);
-        assert!(home.path().join("asked").exists(), "the next one is asked only if wanted");
+        scene.home.set("GASTOWN_ON_FAILURE", "next");
+        scene.push("next").assert_fails().warned(&["error: ", "[worker-unreachable]"]);
+        assert!(asked.exists(), "the next one is asked only if wanted");
     }
-}
-
-#[test]
-fn a_worker_that_is_back_is_asked_again() {
-    let town = town();
-    let home = agent_after(&town, &Git::newest(), HOUR);
-    town.worker.go_down();
-    push(&home, "down").assert_fails();
-    town.worker.come_up();
-    home.age_cache(MINUTE);
-    assert_silently(&push(&home, "up"), "");
-    assert_arrived(&home, &town);
 }

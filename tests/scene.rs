@@ -1,20 +1,19 @@
-//! An agent in a town, and what its helper has to say when something is wrong. Owns the forms that
-//! an answer may have; refuses every other, above all panics, half answers and secrets on stderr.
+//! An agent in a town: what most tests begin with, what they ask of it, and what is in its cache.
 
-use std::fmt::Debug;
-use std::fs;
-use std::ops::RangeBounds;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod records;
+
+use std::fs::{self, Permissions};
+use std::io::Write as _;
+use std::ops::Deref;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
-use crate::town::home::{age_cache, aged};
-use crate::town::{Git, Home, Options, RIG, Ran, TOWN, Town};
-use crate::transcript::value;
-pub(crate) use crate::transcript::{HELPER, MINUTE, SECOND};
+pub(crate) use self::records::names;
+use crate::town::{Git, Home, Options, RIG, Ran, Town};
+pub(crate) use crate::transcript::*;
 
 /// How old a token of unknown expiry is when its next process finds it in each of the states.
 pub(crate) const FRESH: Duration = Duration::from_secs(10 * 60);
@@ -22,9 +21,21 @@ pub(crate) const SOON: Duration = Duration::from_secs(21 * 60);
 pub(crate) const DUE: Duration = Duration::from_secs(40 * 60);
 pub(crate) const DEAD: Duration = Duration::from_secs(61 * 60);
 
+/// Neither root nor whoever runs the tests.
+pub(crate) const NOBODY: u32 = 54_321;
+
 pub(crate) struct Scene {
     pub(crate) town: Town,
     pub(crate) home: Home,
+}
+
+/// A scene is a town, with an agent in it.
+impl Deref for Scene {
+    type Target = Town;
+
+    fn deref(&self) -> &Town {
+        &self.town
+    }
 }
 
 impl Scene {
@@ -36,14 +47,6 @@ impl Scene {
         Self::start(options, &Git::newest())
     }
 
-    /// With that git, and a fresh token in the cache.
-    pub(crate) fn with_git(git: &Git) -> Self {
-        let scene = Self::start(Options::default(), git);
-        scene.get().token();
-        scene.town.worker.forget_calls();
-        scene
-    }
-
     fn start(options: Options, git: &Git) -> Self {
         let town = Town::start_with(options);
         let mut home = Home::new(Path::new(HELPER), git);
@@ -52,47 +55,74 @@ impl Scene {
         Self { town, home }
     }
 
+    /// Whose git asks the program under test, with a repository to clone.
+    pub(crate) fn configured(git: &Git) -> Self {
+        Self::configured_in(Options::default(), git)
+    }
+
+    fn configured_in(options: Options, git: &Git) -> Self {
+        let scene = Self::start(options, git);
+        scene.github.create_repository(REPOSITORY);
+        scene.home.configure_helper(&scene);
+        scene
+    }
+
+    /// The same with a clone in `app`.
+    pub(crate) fn cloned(git: &Git) -> Self {
+        Self::cloned_in(Options::default(), git)
+    }
+
+    pub(crate) fn cloned_in(options: Options, git: &Git) -> Self {
+        let scene = Self::configured_in(options, git);
+        scene.clone_into("app");
+        scene
+    }
+
+    pub(crate) fn clone_into(&self, directory: &str) {
+        let url = self.github.url(REPOSITORY);
+        self.home.git(&["clone", "--quiet", &url, directory]).assert_ok();
+    }
+
+    /// With a careless configuration: the program is git's helper for every host. A fresh token is
+    /// in the cache, which every mistake would cost.
+    pub(crate) fn careless(git: &Git) -> Self {
+        let scene = Self::start(Options::default(), git);
+        scene.home.git(&["config", "--global", "credential.helper", HELPER]).assert_ok();
+        scene.github.create_repository(REPOSITORY);
+        scene.get().token();
+        scene.worker.forget_calls();
+        scene
+    }
+
     /// With a token in the cache that was handed out that long ago, and no calls on record.
     pub(crate) fn with_token(age: Duration) -> (Self, String) {
         let scene = Self::new();
         let token = scene.get().token();
         scene.let_pass(age);
-        scene.town.worker.forget_calls();
+        scene.worker.forget_calls();
         (scene, token)
     }
 
     /// For the town and for the agent's cache alike, wherever that is.
     pub(crate) fn let_pass(&self, time: Duration) {
-        self.town.let_pass(time);
-        self.home.age_cache(time);
-        age_cache(&self.home.last_place(), time);
-    }
-
-    /// Makes the cache as if the clock had been set back by that much since it was written.
-    pub(crate) fn set_clock_back(&self, time: Duration) {
-        let millis = i64::try_from(time.as_millis()).expect("no test lasts that long");
-        for path in self.records() {
-            let text = fs::read_to_string(&path).expect("records are text");
-            fs::write(&path, aged(&text, -millis)).expect("the cache is ours");
-        }
+        let_pass(&self.town, &self.home, time);
     }
 
     pub(crate) fn request(&self) -> String {
         // As a git that tells of refusals, so that asking again is no hint.
-        format!("capability[]=authtype\nprotocol=http\nhost={}\n\n", self.town.github.host())
+        format!("capability[]=authtype\nprotocol=http\nhost={}\n\n", self.github.host())
     }
 
-    pub(crate) fn get(&self) -> Seen {
-        Seen(self.home.helper(&["get"], &self.request()))
+    pub(crate) fn get(&self) -> Ran {
+        self.home.helper(&["get"], &self.request())
     }
 
     /// In a request `HOST` stands for the host that is ours.
-    pub(crate) fn ask(&self, operation: &str, request: &str) -> Seen {
-        let request = request.replace("HOST", &self.town.github.host());
-        Seen(self.home.helper(&[operation], &request))
+    pub(crate) fn ask(&self, operation: &str, request: &str) -> Ran {
+        self.home.helper(&[operation], &request.replace("HOST", &self.github.host()))
     }
 
-    pub(crate) fn erase(&self, token: &str) -> Seen {
+    pub(crate) fn erase(&self, token: &str) -> Ran {
         let credential = format!("username=x-access-token\npassword={token}\n");
         self.ask("erase", &format!("protocol=http\nhost=HOST\n{credential}\n"))
     }
@@ -100,26 +130,25 @@ impl Scene {
     /// That no operation answers, complains, calls or writes; and that the cached token stays.
     #[track_caller]
     pub(crate) fn assert_nothing_comes_of(&self, request: &str) {
-        let before = (self.home.everything(), self.cached_token(), self.town.worker.calls().len());
+        let before = (self.home.everything(), self.cached_token(), self.worker.calls().len());
         for operation in ["get", "store", "erase"] {
-            let Seen(ran) = self.ask(operation, request);
-            assert_eq!((ran.code, &*ran.stdout, &*ran.stderr), (0, "", ""), "{ran:?}");
+            self.ask(operation, request).prints("");
         }
         if let Some(token) = &before.1 {
             self.get().answers(token);
         }
-        let after = (self.home.everything(), self.cached_token(), self.town.worker.calls().len());
+        let after = (self.home.everything(), self.cached_token(), self.worker.calls().len());
         assert_eq!(after, before, "{request:?} left something behind");
     }
 
     /// `get` by way of a shell script, which finds the program as `"$HELPER"`.
-    pub(crate) fn shell(&self, script: &str) -> Seen {
+    pub(crate) fn shell(&self, script: &str) -> Ran {
         self.run("sh", &["-c", script])
     }
 
     /// The same where mounts are the script's own. `None`, and a word about it, where this user
     /// may not mount anything.
-    pub(crate) fn mounting_shell(&self, script: &str) -> Option<Seen> {
+    pub(crate) fn mounting_shell(&self, script: &str) -> Option<Ran> {
         let may = Command::new("unshare").args(["-m", "true"]).output();
         if may.is_ok_and(|output| output.status.success()) {
             return Some(self.run("unshare", &["-m", "sh", "-ec", script]));
@@ -128,14 +157,74 @@ impl Scene {
         None
     }
 
-    pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Seen {
+    /// The same as a user who is not root and has no home: this one if that is so, else `NOBODY`.
+    /// The program is there as `./helper`, and the cache is where the user may write.
+    pub(crate) fn get_as_nobody(&self, script: &str) -> Option<Ran> {
+        let command = self.command_of_nobody(script)?;
+        Some(Ran::run(command, self.request().as_bytes()))
+    }
+
+    /// `None`, and a word about it, where this user cannot be somebody else.
+    pub(crate) fn command_of_nobody(&self, script: &str) -> Option<Command> {
+        if !["/usr/bin/setpriv", "/usr/bin/prlimit"].iter().all(|it| Path::new(it).exists()) {
+            crate::town::skip("there is no `prlimit`, or no `setpriv` to be somebody else");
+            return None;
+        }
+        let place = self.home.path().join("place");
+        if !place.exists() {
+            fs::create_dir(&place).expect("the home is writable");
+            // By another process: what this one has open for writing, a child of another test may
+            // hold, and then the file cannot be run.
+            self.run("cp", &[HELPER, "place/helper"]).assert_ok();
+        }
+        let script = format!("cd place; export GASTOWN_CACHE_DIR=\"$PWD/cache\"; {script}");
+        if !rustix::process::geteuid().is_root() {
+            let mut command = self.home.command("sh");
+            command.args(["-c", &script]);
+            return Some(command);
+        }
+        let above = self.home.path();
+        for path in [above.parent().expect("it is temporary"), &above] {
+            fs::set_permissions(path, Permissions::from_mode(0o755)).expect("it is ours");
+        }
+        chown(&place, Some(NOBODY), Some(NOBODY)).expect("root may");
+        let (user, mut command) = (NOBODY.to_string(), self.home.command("setpriv"));
+        command.args(["--reuid", &user, "--regid", &user, "--clear-groups", "sh", "-c", &script]);
+        Some(command)
+    }
+
+    pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Ran {
         let mut command = self.home.command(program);
         command.args(arguments);
-        Seen(Ran::run(command, self.request().as_bytes()))
+        Ran::run(command, self.request().as_bytes())
+    }
+
+    /// From here on processes trace to a file, which `await_asks` reads.
+    pub(crate) fn trace_to_file(&mut self) {
+        let file = self.home.path().join("trace");
+        self.home.set("GASTOWN_TRACE", &file.to_string_lossy());
+    }
+
+    /// Waits until that many processes have looked into the cache, and sleep: they wait for the
+    /// worker's answer, or for another process that does.
+    pub(crate) fn await_asks(&self, count: usize) {
+        let file = self.home.path().join("trace");
+        let deadline = Instant::now() + MINUTE;
+        loop {
+            let trace = fs::read_to_string(&file).unwrap_or_default();
+            let looked = trace.lines().filter(|line| line.contains(" cache: "));
+            let processes =
+                looked.filter_map(|line| Some(line.split_once('[')?.1.split_once(']')?.0));
+            if processes.filter(|process| sleeps(process)).count() >= count {
+                return;
+            }
+            assert!(Instant::now() < deadline, "fewer than {count} wait\n{trace}");
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// That many processes at once, each of them a `get`.
-    pub(crate) fn herd(&self, size: usize) -> Vec<Seen> {
+    pub(crate) fn herd(&self, size: usize) -> Vec<Ran> {
         thread::scope(|scope| {
             let herd: Vec<_> = (0..size).map(|_| scope.spawn(|| self.get())).collect();
             herd.into_iter()
@@ -145,69 +234,39 @@ impl Scene {
     }
 
     pub(crate) fn calls(&self) -> usize {
-        self.town.worker.git_token_calls()
+        self.worker.git_token_calls()
+    }
+
+    /// For a git token and for a container token.
+    pub(crate) fn both_calls(&self) -> (usize, usize) {
+        calls(&self.town)
+    }
+
+    /// Runs the program with these flags and no other input than a request for a token.
+    pub(crate) fn get_with(&self, flags: &[&str]) -> Ran {
+        self.home.helper(&[&["get"], flags].concat(), &self.request())
+    }
+
+    /// A `get` that goes on while the test does.
+    pub(crate) fn start_get(&self) -> Child {
+        let mut helper = self.home.command(HELPER);
+        helper.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = helper.spawn().expect("the program under test can be started");
+        let mut stdin = child.stdin.take().expect("stdin is a pipe");
+        stdin.write_all(self.request().as_bytes()).expect("the program reads its request");
+        child
+    }
+
+    /// Commits a file in `app` and pushes it.
+    pub(crate) fn push(&self, file: &str) -> Ran {
+        self.home.commit("app", file, file.as_bytes());
+        self.home.git_in("app", &["push", "--quiet", "origin", "HEAD"])
     }
 
     /// What the worker hands out now.
     pub(crate) fn current(&self) -> String {
-        self.town.worker.token_for(RIG)
+        self.worker.token_for(RIG)
     }
-
-    pub(crate) fn cache(&self) -> PathBuf {
-        self.home.cache()
-    }
-
-    pub(crate) fn names(&self) -> Vec<String> {
-        names(&self.cache())
-    }
-
-    fn records(&self) -> Vec<PathBuf> {
-        let is_record = |path: &PathBuf| path.extension().is_some_and(|it| it == "json");
-        self.home.cache_files().into_iter().filter(is_record).collect()
-    }
-
-    /// The record of a kind, if there is one: `token`, `failure`, `rejection`.
-    pub(crate) fn record(&self, kind: &str) -> Option<Value> {
-        let text = fs::read_to_string(self.path_of(&format!(".{kind}.json"))?).ok()?;
-        let record: Value = serde_json::from_str(&text).expect("records are whole");
-        Some(record["record"].clone())
-    }
-
-    /// How many refusals are on record, for all tokens together.
-    pub(crate) fn refusals(&self) -> u64 {
-        let is_about_host = |path: &PathBuf| path.to_string_lossy().ends_with(".host.json");
-        let refusals = |path: PathBuf| {
-            let text = fs::read_to_string(path).expect("records are text");
-            let record: Value = serde_json::from_str(&text).expect("records are whole");
-            record["record"]["refusals"].as_u64().expect("it is counted")
-        };
-        self.records().into_iter().filter(is_about_host).map(refusals).sum()
-    }
-
-    /// The cache's only file with such a name.
-    pub(crate) fn path_of(&self, ending: &str) -> Option<PathBuf> {
-        let is_it = |path: &PathBuf| path.to_string_lossy().ends_with(ending);
-        self.home.cache_files().into_iter().find(is_it)
-    }
-
-    pub(crate) fn cached_token(&self) -> Option<String> {
-        Some(self.record("token")?["token"].as_str()?.to_owned())
-    }
-
-    /// Who holds the lock, as the lock file has it.
-    pub(crate) fn holder(&self) -> u32 {
-        let path = self.path_of(".lock").expect("somebody asks the worker");
-        let text = fs::read_to_string(path).expect("a lock file is text");
-        text.trim().parse().expect("a lock file holds a process id")
-    }
-}
-
-pub(crate) fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).into_iter().flatten();
-    let name = |it: fs::DirEntry| it.file_name().to_string_lossy().into_owned();
-    let mut names: Vec<_> = entries.map(|it| name(it.expect("readable"))).collect();
-    names.sort();
-    names
 }
 
 /// Runs all of them at once, because each of them mostly waits.
@@ -219,99 +278,8 @@ pub(crate) fn at_once<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
     });
 }
 
-/// What one process let be seen.
-#[derive(Debug)]
-pub(crate) struct Seen(pub(super) Ran);
-
-impl Seen {
-    /// The token in an answer, if there is one.
-    pub(crate) fn password(&self) -> Option<&str> {
-        value(&self.0, "password")
-    }
-
-    /// The one answer, whatever else was said.
-    #[track_caller]
-    pub(crate) fn token(&self) -> String {
-        self.assert_proper();
-        self.password().unwrap_or_else(|| panic!("no token\n{self:?}")).to_owned()
-    }
-
-    /// This answer, and not a word beside it.
-    #[track_caller]
-    pub(crate) fn answers(&self, token: &str) -> &Self {
-        self.assert_proper();
-        assert_eq!((&*self.token(), &*self.0.stderr), (token, ""), "{self:?}");
-        self
-    }
-
-    /// This answer, and one warning of this name.
-    #[track_caller]
-    pub(crate) fn warns(&self, token: &str, name: &str) -> &Self {
-        self.assert_proper();
-        assert_eq!(self.token(), token, "{self:?}");
-        self.says("warning", &format!("[{name}]"))
-    }
-
-    /// No answer; git is told to quit, and a person in one line why.
-    #[track_caller]
-    pub(crate) fn quits(&self, name: &str) -> &Self {
-        self.assert_proper();
-        assert_eq!((self.0.code, &*self.0.stdout), (1, "quit=1\n"), "{self:?}");
-        self.says("error", &format!("[{name}]"))
-    }
-
-    #[track_caller]
-    fn says(&self, kind: &str, words: &str) -> &Self {
-        let start = format!("git-credential-gastown: {kind}: ");
-        assert!(self.0.stderr.starts_with(&start), "{self:?}");
-        assert_eq!(self.0.stderr.lines().count(), 1, "one line is enough\n{self:?}");
-        self.mentions(words)
-    }
-
-    /// This answer, and one warning with one of these words.
-    #[track_caller]
-    pub(crate) fn warns_of(&self, token: &str, words: &[&str]) -> &Self {
-        assert!(words.iter().any(|it| self.0.stderr.contains(it)), "none of {words:?}\n{self:?}");
-        assert_eq!(self.token(), token, "{self:?}");
-        self.says("warning", "")
-    }
-
-    #[track_caller]
-    pub(crate) fn mentions(&self, words: &str) -> &Self {
-        assert!(self.0.stderr.contains(words), "`{words}` is missing\n{self:?}");
-        self
-    }
-
-    /// Whether stderr names the worker or the town that it is about.
-    pub(crate) fn names_place(&self) -> bool {
-        [TOWN, "127.0.0.1"].iter().any(|name| self.0.stderr.contains(name))
-    }
-
-    #[track_caller]
-    pub(crate) fn within(&self, time: impl RangeBounds<Duration> + Debug) -> &Self {
-        assert!(time.contains(&self.0.took), "not in {time:?}\n{self:?}");
-        self
-    }
-
-    /// A whole answer or none, no panic, nothing that never ends, no secret but on stdout.
-    #[track_caller]
-    pub(crate) fn assert_proper(&self) -> &Self {
-        let Ran { code, stdout, stderr, .. } = &self.0;
-        let keys: Vec<_> =
-            stdout.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
-        match (code, &keys[..]) {
-            (
-                0,
-                [] | ["username", "password"] | ["username", "password", "password_expiry_utc"],
-            )
-            | (1, ["quit"]) => {}
-            _ => panic!("neither an answer nor none\n{self:?}"),
-        }
-        assert!(stdout.is_empty() || stdout.ends_with('\n'), "half an answer\n{self:?}");
-        for secret in ["ghs_", "eyJ", "panicked", "RUST_BACKTRACE", "stack backtrace"] {
-            assert!(!stderr.contains(secret), "`{secret}` on stderr\n{self:?}");
-        }
-        assert!(stderr.lines().all(|line| line.len() < 700), "too long to be read\n{self:?}");
-        self
-    }
+/// As Linux has it.
+fn sleeps(process: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_some_and(|state| state.starts_with('S'))
 }

@@ -1,124 +1,94 @@
 //! A token reaches the hosts that are listed, and no other: whoever is not exactly on the list gets
 //! silence, and causes no call and no file. Plain http is for this machine only.
 
-use crate::town::{Git, Home, Ran, Town};
-use crate::transcript::*;
+use crate::scene::*;
+use crate::town::{Git, Ran, Town};
 
-/// An agent whose git hosts are those of everybody: `github.com` and `gist.github.com`.
-fn on_github() -> (Town, Home) {
-    let town = Town::start();
-    let mut home = agent(&town);
-    home.unset("GASTOWN_GIT_HOSTS");
-    (town, home)
+/// Whose git hosts are those of everybody: `github.com` and `gist.github.com`.
+fn on_github() -> Scene {
+    let mut scene = Scene::new();
+    scene.home.unset("GASTOWN_GIT_HOSTS");
+    scene
 }
 
-fn ask(home: &Home, flags: &[&str], protocol: &str, host: &str) -> Ran {
-    let request = format!("protocol={protocol}\nhost={host}\n\n");
-    home.helper(&[&["get"], flags].concat(), &request)
+fn ask(scene: &Scene, flags: &[&str], protocol: &str, host: &str) -> Ran {
+    let request = format!("capability[]=authtype\nprotocol={protocol}\nhost={host}\n\n");
+    scene.home.helper(&[&["get"], flags].concat(), &request)
 }
 
 #[test]
 fn the_listed_hosts_are_served_however_they_are_spelled() {
-    let (town, home) = on_github();
+    let scene = on_github();
     for host in ["github.com", "gist.github.com", "github.com:443", "GitHub.com", "GITHUB.COM:443"]
     {
-        token(&ask(&home, &[], "https", host));
+        ask(&scene, &[], "https", host).token();
     }
-    assert_eq!(calls(&town), (1, 0), "one token for all hosts, under whatever spelling");
+    assert_eq!(scene.both_calls(), (1, 0), "one token for all hosts, under whatever spelling");
 }
 
-#[test]
-fn a_foreign_host_gets_nothing_and_leaves_nothing() {
-    let (town, home) = on_github();
-    let before = home.everything();
-    for host in [
-        "evil.example",
-        "gitlab.com",
-        "github.com.evil.example",
-        "evil-github.com",
-        "evilgithub.com",
-        "github.comm",
-        "github.co",
-        "com",
-        "api.github.com",
-        "www.github.com",
-        "x.gist.github.com",
-        "github.com.",
-        ".github.com",
-        "github..com",
-        "github.com:8443",
-        "github.com:80",
-        "github.com:4430",
-        "github.com:443x",
-        "github.com:+443",
-        "github.com:65979",
-        "github.com:443:443",
-        "github.com:",
-        "alice@github.com",
-        "github.com@evil.example",
-        "github.com:443@evil.example",
-        "evil.example#github.com",
-        "evil.example/github.com",
-        "github.com/",
-        "github.com/evil",
-        "github.com?x",
-        "github.com\\evil.example",
-        " github.com",
-        "github.com ",
-        "%67ithub.com",
-        "g\u{131}thub.com",
-        "github\u{3002}com",
-        "[github.com]",
-        "[::1]",
-        "127.0.0.1",
-        "localhost",
-    ] {
-        assert_silently(&ask(&home, &[], "https", host), "");
-    }
-    for protocol in ["http", "ssh", "git", "ftp", "file", "cert", "HTTPS", "https:", "httpss"] {
-        assert_silently(&ask(&home, &[], protocol, "github.com"), "");
-    }
-    assert_eq!((town.worker.calls().len(), home.everything()), (0, before));
-}
+const FOREIGN: &str = "evil.example|gitlab.com|github.com.evil.example|evil-github.com|evilgithub.com|\
+    github.comm|github.co|com|api.github.com|www.github.com|x.gist.github.com|github.com.|\
+    .github.com|github..com|github.com:8443|github.com:80|github.com:4430|github.com:443x|\
+    github.com:+443|github.com:65979|github.com:443:443|github.com:|alice@github.com|\
+    github.com@evil.example|github.com:443@evil.example|evil.example#github.com|\
+    evil.example/github.com|github.com/|github.com/evil|github.com?x|\
+    github.com\\evil.example| github.com|github.com |%67ithub.com|g\u{131}thub.com|\
+    github\u{3002}com|[github.com]|[::1]|127.0.0.1|localhost|x.github.com|github.example";
 
+/// CVE-2024-53858 and 53859: every host that was not the known one counted as an "enterprise" host
+/// and got a token.
 #[test]
 fn a_foreign_host_gets_nothing_whatever_the_operation_and_the_tokens_at_hand() {
-    let (town, mut home) = on_github();
-    home.set("GITHUB_CLI_PAT", "ghp_mine").set("GITLAB_TOKEN", "glpat-mine");
-    home.set("GIT_TOKEN", "ghs_mine").set("GITHUB_TOKEN", "github_pat_mine");
-    let before = home.everything();
-    let request = "protocol=https\nhost=evil.example\nusername=x-access-token\npassword=ghs_mine\n";
-    for operation in ["get", "store", "erase"] {
-        assert_silently(&home.helper(&[operation], request), "");
+    let mut scene = on_github();
+    let before = scene.home.everything();
+    for host in FOREIGN.split('|') {
+        ask(&scene, &[], "https", host).prints("");
     }
-    assert_eq!((town.worker.calls().len(), home.everything()), (0, before));
+    for protocol in ["http", "ssh", "git", "ftp", "file", "cert", "HTTPS", "https:", "httpss"] {
+        ask(&scene, &[], protocol, "github.com").prints("");
+    }
+    for (name, value) in [
+        ("CODESPACES", "true"),
+        ("GH_ENTERPRISE_TOKEN", "ghs_enterprise"),
+        ("GITHUB_ENTERPRISE_TOKEN", "ghs_enterprise"),
+        ("GITHUB_TOKEN", "github_pat_mine"),
+        ("GIT_TOKEN", "ghs_mine"),
+        ("GITHUB_CLI_PAT", "ghp_mine"),
+    ] {
+        scene.home.set(name, value);
+    }
+    for host in FOREIGN.split('|') {
+        let request = format!("protocol=https\nhost={host}\npassword=ghs_mine\n\n");
+        for operation in ["get", "store", "erase"] {
+            scene.ask(operation, &request).prints("");
+        }
+    }
+    assert_eq!((scene.worker.calls().len(), scene.home.everything()), (0, before));
 }
 
 #[test]
 fn git_is_left_alone_with_a_foreign_host() {
     for git in Git::all() {
-        let (town, foreign) = (Town::start(), Town::start());
-        foreign.github.create_repository(REPOSITORY);
-        let home = configured(&town, &git);
-        home.git(&["config", "--global", "credential.helper", HELPER]).assert_ok();
-        let ran = home.git(&["clone", "--quiet", &foreign.github.url(REPOSITORY)]);
-        assert!(ran.assert_fails().stderr.contains("could not read Username"), "{ran:?}");
-        assert_eq!((warnings(&ran).len(), town.worker.calls().len()), (0, 0), "{ran:?}");
+        let (scene, foreign) = (Scene::careless(&git), Town::start());
+        let ran = scene.home.git(&["clone", "--quiet", &foreign.github.url(REPOSITORY)]);
+        ran.assert_fails().mentions("could not read Username");
+        assert_eq!((ran.warnings().len(), scene.worker.calls().len()), (0, 0), "{ran:?}");
         assert!(foreign.github.requests().iter().all(|request| request.token.is_none()));
-        assert!(home.cache_files().is_empty());
     }
 }
 
 #[test]
 fn a_list_replaces_the_default() {
-    let (town, mut home) = on_github();
-    home.set("GASTOWN_GIT_HOSTS", "git.example:8443, https://code.example,http://localhost:8080");
+    let mut scene = on_github();
+    scene
+        .home
+        .set("GASTOWN_GIT_HOSTS", "git.example:8443, https://code.example,http://localhost:8080");
     for (protocol, host) in
         [("https", "git.example:8443"), ("https", "code.example"), ("http", "localhost:8080")]
     {
-        token(&ask(&home, &[], protocol, host));
+        ask(&scene, &[], protocol, host).token();
     }
-    assert_eq!(calls(&town), (1, 0));
+    assert_eq!(scene.both_calls(), (1, 0));
     for (protocol, host) in [
         ("https", "github.com"),
         ("https", "gist.github.com"),
@@ -128,51 +98,51 @@ fn a_list_replaces_the_default() {
         ("http", "localhost"),
         ("http", "code.example"),
     ] {
-        assert_silently(&ask(&home, &[], protocol, host), "");
+        ask(&scene, &[], protocol, host).prints("");
     }
-    assert_eq!(calls(&town), (1, 0));
+    assert_eq!(scene.both_calls(), (1, 0));
 }
 
 #[test]
 fn a_flag_replaces_the_list() {
-    let (_town, mut home) = on_github();
-    home.set("GASTOWN_GIT_HOSTS", "git.example");
+    let mut scene = on_github();
+    scene.home.set("GASTOWN_GIT_HOSTS", "git.example");
     let flags = ["--host", "one.example", "--host", "two.example:8443"];
-    token(&ask(&home, &flags, "https", "one.example"));
-    token(&ask(&home, &flags, "https", "two.example:8443"));
-    assert_silently(&ask(&home, &flags, "https", "git.example"), "");
-    assert_silently(&ask(&home, &flags, "https", "github.com"), "");
+    ask(&scene, &flags, "https", "one.example").token();
+    ask(&scene, &flags, "https", "two.example:8443").token();
+    ask(&scene, &flags, "https", "git.example").prints("");
+    ask(&scene, &flags, "https", "github.com").prints("");
 }
 
 #[test]
 fn an_empty_list_counts_as_unset() {
-    let (_town, mut home) = on_github();
-    home.set("GASTOWN_GIT_HOSTS", "");
-    token(&ask(&home, &[], "https", "github.com"));
+    let mut scene = on_github();
+    scene.home.set("GASTOWN_GIT_HOSTS", "");
+    ask(&scene, &[], "https", "github.com").token();
 }
 
 #[test]
 fn plain_http_is_served_on_this_machine_only() {
-    let (town, mut home) = on_github();
+    let mut scene = on_github();
     for host in ["localhost:1", "127.0.0.1:1", "127.9.9.9:1", "[::1]:1"] {
-        home.set("GASTOWN_GIT_HOSTS", &format!("http://{host}"));
-        token(&ask(&home, &[], "http", host));
+        scene.home.set("GASTOWN_GIT_HOSTS", &format!("http://{host}"));
+        ask(&scene, &[], "http", host).token();
     }
-    town.worker.forget_calls();
+    scene.worker.forget_calls();
     for host in ["github.com", "10.0.0.1", "0.0.0.0", "localhost.example", "127.0.0.1.example"] {
-        home.set("GASTOWN_GIT_HOSTS", &format!("http://{host},github.com"));
-        assert_silently(&ask(&home, &[], "http", host), "");
+        scene.home.set("GASTOWN_GIT_HOSTS", &format!("http://{host},github.com"));
+        ask(&scene, &[], "http", host).prints("");
         // The entry is not listed, and a person who asks for the others is told so.
-        let ran = ask(&home, &[], "https", "github.com");
-        token(&ran);
-        assert_warns(&ran, &["warning: ", host, "loopback"]);
+        let ran = ask(&scene, &[], "https", "github.com");
+        ran.token();
+        ran.warned(&["warning: ", host, "loopback"]);
     }
-    assert_eq!(calls(&town), (0, 0));
+    assert_eq!(scene.both_calls(), (0, 0));
 }
 
 #[test]
 fn an_entry_that_is_no_host_is_ignored_with_a_warning() {
-    let (_town, mut home) = on_github();
+    let mut scene = on_github();
     for (entry, shown) in [
         ("*", "`*`"),
         ("*.example", "`*.example`"),
@@ -184,11 +154,11 @@ fn an_entry_that_is_no_host_is_ignored_with_a_warning() {
         ("x.example?private_token=alice", "`x.example`"),
         ("x.example?private_token=bob@alice", "`…`"),
     ] {
-        home.set("GASTOWN_GIT_HOSTS", &format!("{entry},github.com"));
-        assert_silently(&ask(&home, &[], "https", "git.example"), "");
-        let ran = ask(&home, &[], "https", "github.com");
-        token(&ran);
-        assert_warns(&ran, &["warning: ", shown]);
+        scene.home.set("GASTOWN_GIT_HOSTS", &format!("{entry},github.com"));
+        ask(&scene, &[], "https", "git.example").prints("");
+        let ran = ask(&scene, &[], "https", "github.com");
+        ran.token();
+        ran.warned(&["warning: ", shown]);
         assert!(!ran.stderr.contains("alice"), "it may be a secret");
     }
 }

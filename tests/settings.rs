@@ -48,13 +48,13 @@ fn the_config_file_is_enough() {
     let bearer = town.worker.container_token();
     fs::write(home.path().join("container-token"), &bearer).expect("the home is writable");
     home.unset("GASTOWN_CONTAINER_TOKEN");
-    assert_silently(&get(&home, &town), &credential(&town.worker.token_for(RIG)));
+    get(&home, &town).prints(&credential(&town.worker.token_for(RIG)));
     assert!(home.path().join("tokens").is_dir() && home.cache_files().is_empty());
     home.set("GASTOWN_RIG_ID", "rig-9");
     let ran = get(&home, &town);
     assert_eq!((ran.code, &*ran.stdout), (1, ""), "{ran:?}");
     home.set("GASTOWN_ON_FAILURE", "quit");
-    assert_fails_as(&get(&home, &town), "rig-not-found");
+    get(&home, &town).quits("rig-not-found");
 }
 
 #[test]
@@ -67,9 +67,9 @@ fn a_list_of_hosts_may_be_an_array_or_a_comma_list() {
         write_config(&home, &config.to_string());
         for host in ["git.example", "code.example"] {
             let request = format!("protocol=https\nhost={host}\n\n");
-            token(&home.helper(&["get"], &request));
+            home.helper(&["get"], &request).token();
         }
-        assert_silently(&home.helper(&["get"], "protocol=https\nhost=github.com\n\n"), "");
+        home.helper(&["get"], "protocol=https\nhost=github.com\n\n").prints("");
     }
 }
 
@@ -83,18 +83,18 @@ fn the_environment_wins_over_the_config_file_and_a_flag_over_both() {
     let mut config = config(&town);
     config["api_url"] = json!(wrong);
     write_config(&home, &config.to_string());
-    assert_fails_as(&get(&home, &town), "worker-unreachable");
+    get(&home, &town).quits("worker-unreachable");
     home.set("GASTOWN_API_URL", &town.worker.url());
-    assert_silently(&get(&home, &town), &credential(&town.worker.token_for(RIG)));
+    get(&home, &town).prints(&credential(&town.worker.token_for(RIG)));
     home.set("GASTOWN_RIG_ID", "rig-2");
-    assert_silently(&get(&home, &town), &credential(&town.worker.token_for("rig-2")));
+    get(&home, &town).prints(&credential(&town.worker.token_for("rig-2")));
     let ran = home.helper(&["get", "--rig", "rig-3"], &request(&town));
-    assert_silently(&ran, &credential(&town.worker.token_for("rig-3")));
+    ran.prints(&credential(&town.worker.token_for("rig-3")));
     home.set("GASTOWN_API_URL", wrong).set("GASTOWN_TOWN_ID", "town-2");
     let url = town.worker.url();
     let flags = ["get", "--api-url", &url, "--town", TOWN, "--rig", "rig-3"];
     let ran = home.helper(&flags, &request(&town));
-    assert_silently(&ran, &credential(&town.worker.token_for("rig-3")));
+    ran.prints(&credential(&town.worker.token_for("rig-3")));
 }
 
 #[test]
@@ -103,16 +103,16 @@ fn another_config_file_can_be_named() {
     let mut home = bare_agent(&town);
     let other = home.path().join("other.json");
     fs::rename(write_config(&home, &config(&town).to_string()), &other).expect("writable");
-    assert_silently(&get(&home, &town), "");
+    get(&home, &town).prints("");
     let path = other.to_string_lossy().into_owned();
     let ran = home.helper(&["--config", &path, "get"], &request(&town));
-    assert_silently(&ran, &credential(&town.worker.token_for(RIG)));
+    ran.prints(&credential(&town.worker.token_for(RIG)));
     home.set("GASTOWN_CONFIG", &path);
-    assert_silently(&get(&home, &town), &credential(&town.worker.token_for(RIG)));
+    get(&home, &town).prints(&credential(&town.worker.token_for(RIG)));
     home.set("GASTOWN_CONFIG", "/nonexistent/config.json").set("GITHUB_CLI_PAT", "ghp_mine");
     let ran = home.helper(&["get"], "protocol=https\nhost=github.com\n\n");
-    assert_eq!(token(&ran), "ghp_mine");
-    assert_warns(&ran, &["warning: ", "/nonexistent/config.json"]);
+    assert_eq!(ran.token(), "ghp_mine");
+    ran.warned(&["warning: ", "/nonexistent/config.json"]);
 }
 
 #[test]
@@ -122,8 +122,8 @@ fn a_damaged_config_file_is_told_and_the_environment_serves() {
     for content in ["", "{", "[]", "null", "ghs_secret", "{\"github_cli_pat\": \"ghp_secret\""] {
         let file = write_config(&home, content);
         let ran = get(&home, &town);
-        assert_eq!(token(&ran), town.worker.token_for(RIG));
-        assert_warns(&ran, &["warning: ", &*file.to_string_lossy()]);
+        assert_eq!(ran.token(), town.worker.token_for(RIG));
+        ran.warned(&["warning: ", &*file.to_string_lossy()]);
         assert!(!ran.stderr.contains("secret"), "{ran:?}");
     }
 }
@@ -151,15 +151,15 @@ fn a_wrong_value_is_named_and_costs_no_other() {
         config[key] = value;
         write_config(&home, &config.to_string());
         let ran = get(&home, &town);
-        assert_fails_as(&ran, "config-missing");
+        ran.quits("config-missing");
         assert!(ran.stderr.contains(key), "{ran:?}");
     }
     let mut config = config(&town);
     config["rigid"] = json!("a typing error");
     write_config(&home, &config.to_string());
     let ran = get(&home, &town);
-    token(&ran);
-    assert_warns(&ran, &["warning: ", "`rigid`"]);
+    ran.token();
+    ran.warned(&["warning: ", "`rigid`"]);
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn port_that_is_none_is_refused_and_not_taken_for_another() {
     for port in ["99999", "65616", ""] {
         home.set("GASTOWN_API_URL", &format!("http://127.0.0.1:{port}"));
         let ran = get(&home, &town);
-        assert_fails_as(&ran, "config-missing");
+        ran.quits("config-missing");
         assert!(ran.stderr.contains("GASTOWN_API_URL is with a port"), "{ran:?}");
     }
     assert_eq!(calls(&town), (0, 0));
@@ -204,7 +204,7 @@ fn flags_that_setup_wrote_count_for_every_command() {
     std::os::unix::fs::symlink("/usr/bin/env", bin.join("gh")).expect("the home is writable");
     on_path(&mut home, "bin");
     assert_eq!(home.helper(&["token"], "").assert_ok().stdout, format!("{expected}\n"));
-    assert_silently(&home.helper(&["get", &host], ""), &credential(&expected));
+    home.helper(&["get", &host], "").prints(&credential(&expected));
     let given = format!("GIT_TOKEN={expected}\n");
     assert!(home.helper(&["exec", "--", "env"], "").assert_ok().stdout.contains(&given));
     let given = format!("GH_ENTERPRISE_TOKEN={expected}\n");
@@ -313,7 +313,7 @@ fn git_starts_no_git_and_people_need_none() {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(&script, mode).expect("ours");
     home.set("PATH", &bin.to_string_lossy());
-    let secret = token(&get(&home, &town));
+    let secret = get(&home, &town).token();
     for operation in ["store", "erase"] {
         let request =
             format!("{}password={secret}\n\n", request(&town).trim_end().to_owned() + "\n");

@@ -1,13 +1,14 @@
-//! How the tests speak to the program under test: an agent around it, the requests that git would
-//! send, and what it has to say back. Knows the program by its path only; refuses to know how its
-//! messages are worded, other than by the stable names in brackets.
+//! What the program under test has to say: the forms that an answer may have, as methods of the
+//! command that ran. Knows the program by its path only; refuses to know how its messages are
+//! worded, other than by the stable names in brackets.
 
-use std::io::Write as _;
+use std::fmt::Debug;
+use std::ops::RangeBounds;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::town::home::age_cache;
 use crate::town::{Git, Home, Ran, Town};
 
 pub(crate) const HELPER: &str = env!("CARGO_BIN_EXE_git-credential-gastown");
@@ -15,25 +16,134 @@ pub(crate) const REPOSITORY: &str = "acme/app";
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+/// After this no replication lag explains a refusal, and no hint counts.
+pub(crate) const A_WHILE: Duration = Duration::from_secs(120);
+
+/// A whole answer to a client that keeps no state, with no expiry known.
+pub(crate) fn credential(token: &str) -> String {
+    format!("username=x-access-token\npassword={token}\n")
+}
+
+impl Ran {
+    /// The value of a key in an answer.
+    pub(crate) fn value(&self, key: &str) -> Option<&str> {
+        let mut pairs = self.stdout.lines().filter_map(|line| line.split_once('='));
+        pairs.find(|(name, _)| *name == key).map(|(_, value)| value)
+    }
+
+    /// The token in an answer, which must be there, whatever else was said.
+    #[track_caller]
+    pub(crate) fn token(&self) -> String {
+        self.assert_proper();
+        self.value("password").unwrap_or_else(|| panic!("no token\n{self:?}")).to_owned()
+    }
+
+    /// This on stdout, and not a word beside it.
+    #[track_caller]
+    pub(crate) fn prints(&self, stdout: &str) -> &Self {
+        assert_eq!((self.code, &*self.stdout, &*self.stderr), (0, stdout, ""), "{self:?}");
+        self
+    }
+
+    /// An answer with this token, and not a word beside it.
+    #[track_caller]
+    pub(crate) fn answers(&self, token: &str) -> &Self {
+        assert_eq!((&*self.token(), &*self.stderr), (token, ""), "{self:?}");
+        self
+    }
+
+    /// An answer with this token, and one warning of this name.
+    #[track_caller]
+    pub(crate) fn warns(&self, token: &str, name: &str) -> &Self {
+        assert_eq!(self.token(), token, "{self:?}");
+        self.says("warning", &format!("[{name}]"))
+    }
+
+    /// An answer with this token, and one warning with one of these words.
+    #[track_caller]
+    pub(crate) fn warns_of(&self, token: &str, words: &[&str]) -> &Self {
+        assert!(words.iter().any(|it| self.stderr.contains(it)), "none of {words:?}\n{self:?}");
+        assert_eq!(self.token(), token, "{self:?}");
+        self.says("warning", "")
+    }
+
+    /// No answer: git is told to quit, and a person in one line why, with the stable name and the
+    /// chain of what was tried.
+    #[track_caller]
+    pub(crate) fn quits(&self, name: &str) -> &Self {
+        self.assert_proper();
+        assert_eq!((self.code, &*self.stdout), (1, "quit=1\n"), "{self:?}");
+        self.says("error", &format!("[{name}]")).mentions("; tried: ")
+    }
+
+    #[track_caller]
+    fn says(&self, kind: &str, words: &str) -> &Self {
+        let start = format!("git-credential-gastown: {kind}: ");
+        assert!(self.stderr.starts_with(&start), "{self:?}");
+        assert_eq!(self.stderr.lines().count(), 1, "one line is enough\n{self:?}");
+        self.mentions(words)
+    }
+
+    /// One line of ours, whatever git says beside it, and these words.
+    #[track_caller]
+    pub(crate) fn warned(&self, words: &[&str]) -> &Self {
+        assert_eq!(self.warnings().len(), 1, "{self:?}");
+        for word in words {
+            self.mentions(word);
+        }
+        self
+    }
+
+    /// What the program said, also where git passes it on.
+    pub(crate) fn warnings(&self) -> Vec<&str> {
+        let lines = self.stderr.lines();
+        lines.filter(|line| line.starts_with("git-credential-gastown: ")).collect()
+    }
+
+    #[track_caller]
+    pub(crate) fn mentions(&self, words: &str) -> &Self {
+        assert!(self.stderr.contains(words), "`{words}` is missing\n{self:?}");
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn never_says(&self, words: &str) -> &Self {
+        assert!(!self.stderr.contains(words), "`{words}` is said\n{self:?}");
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn within(&self, time: impl RangeBounds<Duration> + Debug) -> &Self {
+        assert!(time.contains(&self.took), "not in {time:?}\n{self:?}");
+        self
+    }
+
+    /// A whole answer or none, no panic, nothing that never ends, no secret but on stdout.
+    #[track_caller]
+    pub(crate) fn assert_proper(&self) -> &Self {
+        let Self { code, stdout, stderr, .. } = self;
+        let keys: Vec<_> = stdout.lines().filter_map(|it| Some(it.split_once('=')?.0)).collect();
+        let keys: Vec<_> = keys.into_iter().filter(|key| *key != "password_expiry_utc").collect();
+        match (code, &keys[..]) {
+            (0, [] | ["username", "password"])
+            | (0, ["capability[]", "username", "password", "state[]"])
+            | (0, ["capability[]", "username", "password", "state[]", "continue"])
+            | (1, ["quit"]) => {}
+            _ => panic!("neither an answer nor none\n{self:?}"),
+        }
+        assert!(stdout.is_empty() || stdout.ends_with('\n'), "half an answer\n{self:?}");
+        for secret in ["ghs_", "eyJ", "panicked", "RUST_BACKTRACE", "stack backtrace"] {
+            self.never_says(secret);
+        }
+        assert!(stderr.lines().all(|line| line.len() < 700), "too long to be read\n{self:?}");
+        self
+    }
+}
 
 /// An agent as the container makes it, whose commands find the program under test.
 pub(crate) fn agent(town: &Town) -> Home {
     let mut home = Home::new(Path::new(HELPER), &Git::newest());
     home.as_agent(town);
-    home
-}
-
-/// An agent whose git asks the program under test, with a clone of the repository in `app`.
-pub(crate) fn cloned(town: &Town, git: &Git) -> Home {
-    let home = configured(town, git);
-    home.git(&["clone", "--quiet", &town.github.url(REPOSITORY), "app"]).assert_ok();
-    home
-}
-
-/// An agent whose git asks the program under test.
-pub(crate) fn configured(town: &Town, git: &Git) -> Home {
-    let mut home = Home::new(Path::new(HELPER), git);
-    home.as_agent(town).configure_helper(town);
     home
 }
 
@@ -46,78 +156,16 @@ pub(crate) fn get(home: &Home, town: &Town) -> Ran {
     home.helper(&["get"], &request(town))
 }
 
-/// A whole answer to a client that keeps no state, with no expiry known.
-pub(crate) fn credential(token: &str) -> String {
-    format!("username=x-access-token\npassword={token}\n")
-}
-
-/// The value of a key in an answer.
-pub(crate) fn value<'a>(ran: &'a Ran, key: &str) -> Option<&'a str> {
-    let mut pairs = ran.stdout.lines().filter_map(|line| line.split_once('='));
-    pairs.find(|(name, _)| *name == key).map(|(_, value)| value)
-}
-
-/// The token in an answer, which must be there.
-#[track_caller]
-pub(crate) fn token(ran: &Ran) -> String {
-    ran.assert_ok();
-    value(ran, "password").unwrap_or_else(|| panic!("no token\n{ran:?}")).to_owned()
-}
-
-/// That there is this one answer and nothing else to say.
-#[track_caller]
-pub(crate) fn assert_silently(ran: &Ran, stdout: &str) {
-    assert_eq!((ran.code, &*ran.stdout, &*ran.stderr), (0, stdout, ""), "{ran:?}");
-}
-
-/// That git is told to quit, and a person in one line why: the stable name, and the chain of what
-/// was tried.
-#[track_caller]
-pub(crate) fn assert_fails_as(ran: &Ran, name: &str) {
-    assert_eq!((ran.code, &*ran.stdout), (1, "quit=1\n"), "{ran:?}");
-    assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
-    assert!(ran.stderr.starts_with("git-credential-gastown: error: "), "{ran:?}");
-    assert!(ran.stderr.contains(&format!("[{name}]")), "[{name}] is missing\n{ran:?}");
-    assert!(ran.stderr.contains("; tried: "), "{ran:?}");
-}
-
-/// That there is an answer and exactly one line beside it, a warning with these words.
-#[track_caller]
-pub(crate) fn assert_warns(ran: &Ran, words: &[&str]) {
-    assert_eq!(warnings(ran).len(), 1, "{ran:?}");
-    for word in words {
-        assert!(ran.stderr.contains(word), "`{word}` is missing\n{ran:?}");
-    }
-}
-
-/// What the program said, also through git's mouth.
-pub(crate) fn warnings(ran: &Ran) -> Vec<&str> {
-    let lines = ran.stderr.lines();
-    lines.filter(|line| line.starts_with("git-credential-gastown: ")).collect()
+/// The time that goes by for the town and for the agent's cache alike, wherever that is.
+pub(crate) fn let_pass(town: &Town, home: &Home, duration: Duration) {
+    town.let_pass(duration);
+    home.age_cache(duration);
+    age_cache(&home.last_place(), duration);
 }
 
 /// How many calls the worker has seen, for a git token and for a container token.
 pub(crate) fn calls(town: &Town) -> (usize, usize) {
     (town.worker.git_token_calls(), town.worker.container_token_calls())
-}
-
-/// The time that goes by for the town and for the agent's cache alike.
-pub(crate) fn let_pass(town: &Town, home: &Home, duration: Duration) {
-    town.let_pass(duration);
-    home.age_cache(duration);
-}
-
-/// A `get` that goes on while the test does.
-pub(crate) fn start_get(home: &Home, town: &Town) -> Child {
-    start(home.command(HELPER), &request(town))
-}
-
-pub(crate) fn start(mut helper: Command, request: &str) -> Child {
-    helper.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = helper.spawn().expect("the program under test can be started");
-    let mut stdin = child.stdin.take().expect("stdin is a pipe");
-    stdin.write_all(request.as_bytes()).expect("the program reads its request");
-    child
 }
 
 /// Held by tests that load the machine, and by those that a loaded machine would fail.

@@ -15,17 +15,15 @@ use simulation::Parameters;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut parameters = Parameters::default();
-    let mut is_usual = true;
-    for argument in std::env::args().skip(1) {
-        parameters.set(&argument).map_err(|why| format!("{argument}: {why}"))?;
-        is_usual = false;
+    let changes: Vec<_> = std::env::args().skip(1).collect();
+    for change in &changes {
+        parameters.set(change).map_err(|why| format!("{change}: {why}"))?;
     }
     let results = simulation::run(&parameters);
     let document = report::document(&parameters, &results);
     println!("{document}");
-    if is_usual {
+    if changes.is_empty() {
         let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
-        fs::create_dir_all(&docs)?;
         fs::write(docs.join("scale.md"), document)?;
         fs::write(docs.join("scale.svg"), plot::restart(&parameters, &results))?;
     }

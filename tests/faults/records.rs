@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::scene::*;
 use crate::town::clock::{http_date, real_now};
-use crate::town::{CallKind, RIG, Script};
+use crate::town::{CallKind, Script, Worker};
 
 /// How many seconds a failure keeps others from asking, with and without a usable token.
 fn stands(record: &Value) -> (i64, i64) {
@@ -22,7 +22,7 @@ fn failed(scene: &Scene) -> Value {
 #[test]
 fn failures_back_off_and_forget_it_all_after_the_first_success() {
     let (scene, _) = Scene::with_token(DEAD);
-    scene.town.worker.answer_with(Script::error(500, "Internal server error"));
+    scene.worker.answer_with(Script::error(500, "Internal server error"));
     for (count, most) in [(1, 3), (2, 6), (3, 12), (4, 22), (5, 22)] {
         scene.get().quits("worker-error");
         let failure = failed(&scene);
@@ -32,7 +32,7 @@ fn failures_back_off_and_forget_it_all_after_the_first_success() {
         assert!(usable >= without && usable <= 90, "{usable} s at the {count}th");
         scene.let_pass(Duration::from_secs(most.unsigned_abs() + 1));
     }
-    scene.town.worker.answer_honestly();
+    scene.worker.answer_honestly();
     scene.get().answers(&scene.current());
     assert_eq!(scene.record("failure"), None);
 }
@@ -40,14 +40,14 @@ fn failures_back_off_and_forget_it_all_after_the_first_success() {
 #[test]
 fn a_refusal_stands_for_a_minute_and_with_a_usable_token_for_five() {
     let (scene, _) = Scene::with_token(DEAD);
-    scene.town.worker.answer_with(Script::error(404, "Rig not found"));
+    scene.worker.answer_with(Script::error(404, "Rig not found"));
     scene.get().quits("rig-not-found");
     assert_eq!(stands(&failed(&scene)), (300, 60));
     scene.let_pass(50 * SECOND);
     scene.get().quits("rig-not-found").mentions("will be tried again in");
     assert_eq!(scene.calls(), 1);
     scene.let_pass(11 * SECOND);
-    scene.town.worker.answer_honestly();
+    scene.worker.answer_honestly();
     scene.get().answers(&scene.current());
 }
 
@@ -67,7 +67,7 @@ fn the_worker_may_ask_for_patience_and_gets_five_minutes_at_most() {
     ] {
         let (scene, _) = Scene::with_token(DEAD);
         let script = Script::status(status, &[("Retry-After", asked)], "");
-        scene.town.worker.answer_with(script);
+        scene.worker.answer_with(script);
         let words = if status == 429 { "asked to wait" } else { "failed (503)" };
         scene.get().quits(name).mentions(words);
         assert_eq!(scene.calls(), 1, "{asked}: once is what it asked for");
@@ -75,53 +75,65 @@ fn the_worker_may_ask_for_patience_and_gets_five_minutes_at_most() {
         assert!((least..=i64::from(most)).contains(&stands), "{asked}: {stands} s");
         scene.get().quits(name).mentions("will be tried again in");
         assert_eq!(scene.calls(), 1, "{asked}");
-        scene.town.worker.answer_honestly();
+        scene.worker.answer_honestly();
         scene.let_pass(SECOND * (most + 1));
         scene.get().answers(&scene.current());
     }
 }
 
 #[test]
-fn mended_settings_are_tried_at_once() {
-    let mut scene = Scene::new();
-    let good = scene.town.worker.container_token();
-    let bad = scene.town.worker.container_token_badly_signed();
-    scene.home.set("GASTOWN_CONTAINER_TOKEN", &bad);
-    for _ in 0..3 {
-        scene.get().quits("container-token-rejected");
+fn changed_settings_are_tried_at_once_and_one_agents_failure_is_not_anothers() {
+    type Wrong = fn(&Worker) -> String;
+    let settings: [(&str, Wrong, &str); 3] = [
+        (
+            "GASTOWN_CONTAINER_TOKEN",
+            |it| it.container_token_badly_signed(),
+            "container-token-rejected",
+        ),
+        ("GASTOWN_CONTAINER_TOKEN", |it| it.container_token_of_town("other"), "cross-town"),
+        ("GASTOWN_RIG_ID", |_| "rig-9".to_owned(), "rig-not-found"),
+    ];
+    for (variable, wrong, name) in settings {
+        let mut scene = Scene::new();
+        let wrong = wrong(&scene.worker);
+        scene.home.set(variable, &wrong);
+        for _ in 0..3 {
+            scene.get().quits(name);
+        }
+        assert_eq!(scene.calls(), 1, "the refusal stands for these settings");
+        scene.home.as_agent(&scene.town);
+        scene.get().answers(&scene.current());
+        assert_eq!(scene.calls(), 2);
     }
-    assert_eq!(scene.calls(), 1, "the refusal stands for these settings");
-    scene.home.set("GASTOWN_CONTAINER_TOKEN", &good);
-    scene.get().answers(&scene.current());
-    assert_eq!(scene.calls(), 2);
 }
 
 #[test]
-fn an_agent_with_wrong_settings_does_not_silence_the_others() {
-    let mut scene = Scene::new();
-    let good = scene.town.worker.container_token();
-    scene.home.set("GASTOWN_CONTAINER_TOKEN", &scene.town.worker.container_token_of_town("other"));
-    scene.get().quits("cross-town");
-    scene.home.set("GASTOWN_CONTAINER_TOKEN", &good);
-    scene.get().answers(&scene.current());
-}
-
-#[test]
-fn a_worker_that_is_down_is_asked_again_when_its_time_has_come() {
-    let (scene, _) = Scene::with_token(DEAD);
-    scene.town.worker.go_down();
-    scene.get().quits("worker-unreachable").within(..4 * SECOND);
-    scene.town.worker.come_up();
-    scene.get().quits("worker-unreachable").mentions("will be tried again in");
-    assert_eq!(scene.calls(), 0, "its time has not come");
-    scene.let_pass(4 * SECOND);
-    scene.get().answers(&scene.current());
+fn the_first_failure_says_when_it_will_be_tried_again_and_how_at_once() {
+    for refreshes in [true, false] {
+        let (scene, _) = Scene::with_token(DEAD);
+        scene.worker.go_down();
+        scene
+            .get()
+            .quits("worker-unreachable")
+            .mentions("will be tried again in")
+            .mentions("refresh")
+            .within(..4 * SECOND);
+        scene.worker.come_up();
+        scene.get().quits("worker-unreachable").mentions("will be tried again in");
+        assert_eq!(scene.calls(), 0, "its time has not come");
+        if refreshes {
+            scene.home.helper(&["refresh"], "").assert_ok();
+        } else {
+            scene.let_pass(4 * SECOND);
+        }
+        scene.get().answers(&scene.current());
+    }
 }
 
 #[test]
 fn a_failure_from_the_future_is_not_believed() {
     let (scene, _) = Scene::with_token(DEAD);
-    scene.town.worker.answer_with(Script::error(500, "Internal server error").next(2));
+    scene.worker.answer_with(Script::error(500, "Internal server error").next(2));
     scene.get().quits("worker-error");
     scene.set_clock_back(120 * MINUTE);
     // It is DEAD no longer either, but from the future: it is renewed.
@@ -132,7 +144,7 @@ fn a_failure_from_the_future_is_not_believed() {
 fn a_damaged_failure_record_silences_nobody() {
     for damage in ["", "{", "null", "\0\u{1}\u{2}", r#"{"version":99}"#] {
         let (scene, _) = Scene::with_token(DEAD);
-        scene.town.worker.answer_with(Script::error(404, "Rig not found").next(1));
+        scene.worker.answer_with(Script::error(404, "Rig not found").next(1));
         scene.get().quits("rig-not-found");
         let path = scene.path_of(".failure.json").expect("it is on record");
         std::fs::write(path, damage).expect("the cache is ours");
@@ -141,19 +153,10 @@ fn a_damaged_failure_record_silences_nobody() {
 }
 
 #[test]
-fn one_rigs_refusal_says_nothing_about_another() {
-    let mut scene = Scene::new();
-    scene.home.set("GASTOWN_RIG_ID", "rig-9");
-    scene.get().quits("rig-not-found");
-    scene.home.set("GASTOWN_RIG_ID", RIG);
-    scene.get().answers(&scene.current());
-}
-
-#[test]
 fn fifty_waiters_on_a_refused_container_token_cost_one_call() {
     let (scene, _) = Scene::with_token(DEAD);
     let refusal = Script::error(401, "Invalid token signature").only(CallKind::GitToken);
-    scene.town.worker.answer_with(refusal);
+    scene.worker.answer_with(refusal);
     for ran in scene.herd(50) {
         ran.quits("container-token-rejected");
     }
@@ -161,20 +164,20 @@ fn fifty_waiters_on_a_refused_container_token_cost_one_call() {
 }
 
 #[test]
-fn what_failed_while_others_waited_is_their_answer_even_if_it_may_be_tried_again_at_once() {
-    let (scene, _) = Scene::with_token(DEAD);
-    scene.town.worker.answer_with(Script::status(429, &[("Retry-After", "0")], ""));
-    scene.town.worker.hold();
+fn a_failure_ends_the_wait_of_others_even_if_a_retry_is_allowed_at_once() {
+    let (mut scene, _) = Scene::with_token(DEAD);
+    scene.trace_to_file();
+    scene.worker.answer_with(Script::status(429, &[("Retry-After", "0")], ""));
+    scene.worker.hold();
     std::thread::scope(|scope| {
         let herd = scope.spawn(|| scene.herd(30));
-        scene.town.worker.await_git_token_calls(1);
-        // Long enough for all of them to be waiting; whoever is not makes a call more.
-        std::thread::sleep(3 * SECOND);
-        scene.town.worker.release();
+        scene.await_asks(30);
+        scene.worker.release();
         for ran in herd.join().expect("they ran") {
             ran.quits("rate-limited");
         }
     });
+    // One that has only just looked may not be waiting yet.
     assert!(scene.calls() <= 3, "{}", scene.calls());
 }
 
@@ -187,22 +190,10 @@ fn sixty_agents_with_tokens_of_their_own_share_the_failure_of_their_rig() {
         let ago = SECOND * *id;
         let mut command = scene.home.command(HELPER);
         command.arg("get").env("GASTOWN_RIG_ID", "rig-9");
-        command.env("GASTOWN_CONTAINER_TOKEN", scene.town.worker.container_token_issued(ago));
-        Seen(crate::town::Ran::run(command, scene.request().as_bytes())).quits("rig-not-found");
+        command.env("GASTOWN_CONTAINER_TOKEN", scene.worker.container_token_issued(ago));
+        crate::town::Ran::run(command, scene.request().as_bytes()).quits("rig-not-found");
     });
     assert!(scene.calls() <= 3, "{} calls", scene.calls());
     let failures = scene.names().into_iter().filter(|name| name.ends_with(".failure.json"));
     assert_eq!(failures.count(), 1);
-}
-
-#[test]
-fn the_first_failure_says_when_it_will_be_tried_again_and_how_at_once() {
-    let (scene, _) = Scene::with_token(DEAD);
-    scene.town.worker.go_down();
-    let first = scene.get();
-    first.quits("worker-unreachable").mentions("will be tried again in").mentions("refresh");
-    scene.town.worker.come_up();
-    let refreshed = scene.home.helper(&["refresh"], "");
-    assert_eq!(refreshed.code, 0, "{refreshed:?}");
-    scene.get().answers(&scene.current());
 }

@@ -2,18 +2,15 @@
 //! git-lfs can be set up. Owns the two commands that are watched and what they cost.
 
 use std::fs;
-use std::path::Path;
-use std::time::Duration;
+use std::ops::Deref;
 
 use crate::clients::git_lfs::GitLfs;
+use crate::scene::*;
 use crate::town::lfs::Moment;
-use crate::town::{Git, Home, RIG, Ran, Town, home};
-use crate::transcript::{HELPER, HOUR, MINUTE, REPOSITORY, let_pass};
+use crate::town::{Git, Ran, home};
 
 /// Three batches, of a hundred each.
-pub(super) const OBJECTS: usize = 250;
-/// Older than any replication lag.
-const A_WHILE: Duration = MINUTE.saturating_mul(2);
+const OBJECTS: usize = 250;
 
 /// How git-lfs is set up.
 #[derive(Clone, Copy, Debug)]
@@ -44,48 +41,43 @@ pub(super) struct Cost {
     pub(super) worker_calls: usize,
 }
 
-pub(super) struct Scene {
-    pub(super) town: Town,
-    pub(super) home: Home,
+pub(super) struct LfsScene {
+    scene: Scene,
     url: String,
 }
 
-impl Scene {
+impl Deref for LfsScene {
+    type Target = Scene;
+
+    fn deref(&self) -> &Scene {
+        &self.scene
+    }
+}
+
+impl LfsScene {
     pub(super) fn new(git: &Git, git_lfs: &GitLfs, way: Way) -> Self {
-        let town = Town::start();
-        town.github.create_repository(REPOSITORY);
+        let mut scene = Scene::configured(git);
         if way.stored_elsewhere {
-            town.github.lfs().store_elsewhere();
+            scene.github.lfs().store_elsewhere();
         }
-        let mut home = Home::new(Path::new(HELPER), git);
-        home.as_agent(&town).put_on_path(&git_lfs.directory).configure_helper(&town);
-        home.git(&["lfs", "install"]).assert_ok();
+        scene.home.put_on_path(&git_lfs.directory);
+        scene.home.git(&["lfs", "install"]).assert_ok();
         let cached = if way.cached { "true" } else { "false" };
-        home.git(&["config", "--global", "lfs.cachecredentials", cached]).assert_ok();
-        let mut url = town.github.url(REPOSITORY);
+        scene.home.git(&["config", "--global", "lfs.cachecredentials", cached]).assert_ok();
+        let mut url = scene.github.url(REPOSITORY);
         if way.user_in_url {
             url = url.replace("http://", "http://x-access-token@");
         }
-        let scene = Self { town, home, url };
-        scene.commit_objects();
-        scene.let_a_while_pass();
-        scene
-    }
-
-    fn commit_objects(&self) {
-        self.home.git(&["clone", "--quiet", &self.url, "app"]).assert_ok();
-        let app = self.home.path().join("app");
+        scene.home.git(&["clone", "--quiet", &url, "app"]).assert_ok();
+        let app = scene.home.path().join("app");
         for number in 0..OBJECTS {
             fs::write(app.join(format!("{number}.bin")), number.to_string()).expect("ours");
         }
         fs::write(app.join(".gitattributes"), "*.bin filter=lfs -text\n").expect("ours");
-        self.home.git_in("app", &["add", "."]).assert_ok();
-        self.home.git_in("app", &["commit", "--quiet", "--message", "objects"]).assert_ok();
-    }
-
-    /// Tokens get too old for replication lag to explain a refusal.
-    pub(super) fn let_a_while_pass(&self) {
-        let_pass(&self.town, &self.home, A_WHILE);
+        scene.home.git_in("app", &["add", "."]).assert_ok();
+        scene.home.git_in("app", &["commit", "--quiet", "--message", "objects"]).assert_ok();
+        scene.let_pass(A_WHILE);
+        Self { scene, url }
     }
 
     /// The objects alone: git itself asks nothing.
@@ -104,55 +96,44 @@ impl Scene {
         let mut clone = self.home.command("git");
         clone.args(["clone", "--quiet", &self.url, "again"]).env("GIT_LFS_SKIP_SMUDGE", "1");
         Ran::run(clone, b"").assert_ok();
-        self.let_a_while_pass();
+        self.let_pass(A_WHILE);
     }
 
     pub(super) fn measured(&self, command: impl Fn(&Self) -> Ran) -> (Ran, Cost) {
-        self.town.github.forget_requests();
-        self.town.worker.forget_calls();
+        self.github.forget_requests();
+        self.worker.forget_calls();
         let ran = command(self);
         let cost = Cost {
-            refused: self.town.github.refused_tokens(),
-            worker_calls: self.town.worker.git_token_calls(),
+            refused: self.github.refused_tokens(),
+            worker_calls: self.worker.git_token_calls(),
         };
         (ran, cost)
     }
 
-    pub(super) fn revoke_at(&self, moment: Moment) {
-        self.town.github.revoke_all_at(moment);
-    }
-
     /// The worker goes on handing out the token that it has now.
     pub(super) fn worker_is_stuck(&self) {
-        let token = self.town.worker.token_for(RIG);
-        self.town.worker.stuck_on(&token);
-        self.town.worker.ignores_revocations(true);
-    }
-
-    pub(super) fn worker_is_well(&self) {
-        self.town.worker.unstuck();
-        self.town.worker.ignores_revocations(false);
+        self.worker.stuck_on(&self.current());
     }
 
     /// At that moment an hour has gone by, for the town and for the agent's cache.
     pub(super) fn expire_at(&self, moment: Moment) {
-        let (clock, cache) = (self.town.clock.clone(), self.home.cache());
+        let (clock, cache) = (self.clock.clone(), self.cache());
         let pass = move || {
             clock.let_pass(HOUR);
             home::age_cache(&cache, HOUR);
         };
-        self.town.github.lfs().at(moment, Box::new(pass));
+        self.github.lfs().at(moment, Box::new(pass));
     }
 
     /// That a token which was to die in the middle of a command did.
     #[track_caller]
     pub(super) fn assert_its_moment_came(&self) {
-        assert!(!self.town.github.lfs().awaits_a_moment());
+        assert!(!self.github.lfs().awaits_a_moment());
     }
 
     #[track_caller]
     pub(super) fn assert_everything_is_stored(&self) {
-        assert_eq!(self.town.github.lfs().stored(), OBJECTS);
+        assert_eq!(self.github.lfs().stored(), OBJECTS);
     }
 
     #[track_caller]
@@ -167,7 +148,7 @@ impl Scene {
     /// The storage host gets the signature it gave, and nothing else.
     #[track_caller]
     pub(super) fn assert_no_token_went_elsewhere(&self) {
-        let mut given = self.town.github.lfs().authorizations_elsewhere();
+        let mut given = self.github.lfs().authorizations_elsewhere();
         given.sort();
         given.dedup();
         let is_signature =

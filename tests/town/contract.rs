@@ -1,6 +1,7 @@
 //! The worker's contract, to the letter: which call gets which answer. Owns authentication and the
 //! wording; refuses to be cleverer than the contract, so no expiry unless a test asked for one.
 
+use std::ops::Deref;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -11,8 +12,8 @@ use serde_json::{Value, json};
 use super::clock::{Clock, http_date, millis, rfc3339};
 use super::http::Answer;
 use super::jwt::{self, Claims, Fault};
-use super::lock;
 use super::token_service::{Grant, Refusal, TokenService};
+use super::{TOWN, lock};
 
 /// How an answer tells when its token dies. The contract's worker does not.
 #[derive(Clone, Debug)]
@@ -63,7 +64,7 @@ impl Route {
 
 pub struct Contract {
     clock: Clock,
-    pub tokens: TokenService,
+    tokens: TokenService,
     container_token_life: Duration,
     signing_key: [u8; 32],
     expiry: Mutex<Expiry>,
@@ -89,8 +90,9 @@ impl Contract {
         *lock(&self.expiry) = expiry;
     }
 
-    pub fn set_clock_skew(&self, milliseconds: i64) {
-        self.clock_skew.store(milliseconds, Ordering::SeqCst);
+    /// Puts the worker's clock ahead of the caller's: `Date`, expiries and JWTs are off by that.
+    pub fn set_clock_skew(&self, seconds: i64) {
+        self.clock_skew.store(seconds * 1000, Ordering::SeqCst);
     }
 
     /// What the `Date` header says.
@@ -100,8 +102,8 @@ impl Contract {
 
     pub fn answer(&self, route: &Route, bearer: Option<&str>) -> Answer {
         let answer = match route {
-            Route::GitToken { town, rig } => self.git_token(town, rig, bearer),
-            Route::ContainerToken { town } => self.container_token(town, bearer),
+            Route::GitToken { town, rig } => self.answer_git_token(town, rig, bearer),
+            Route::ContainerToken { town } => self.answer_container_token(town, bearer),
             Route::Other => Err((404, "Not found")),
         };
         match answer {
@@ -112,7 +114,12 @@ impl Contract {
         }
     }
 
-    fn git_token(&self, town: &str, rig: &str, bearer: Option<&str>) -> Result<Value, Error> {
+    fn answer_git_token(
+        &self,
+        town: &str,
+        rig: &str,
+        bearer: Option<&str>,
+    ) -> Result<Value, Error> {
         let claims = self.authenticated(bearer)?;
         if self.has_expired(&claims) {
             return Err((401, "Token expired"));
@@ -125,10 +132,10 @@ impl Contract {
         }
     }
 
-    fn container_token(&self, town: &str, bearer: Option<&str>) -> Result<Value, Error> {
+    fn answer_container_token(&self, town: &str, bearer: Option<&str>) -> Result<Value, Error> {
         let claims = self.authenticated(bearer)?;
         of_this_town(&claims, town)?;
-        let token = self.mint_container_token(town, Duration::ZERO);
+        let token = self.container_token_of_town(town);
         let expired_inbound = self.has_expired(&claims);
         Ok(json!({
             "success": true,
@@ -169,17 +176,26 @@ impl Contract {
         body
     }
 
-    pub fn mint_container_token(&self, town: &str, ago: Duration) -> String {
-        jwt::mint(&self.signing_key, &self.claims(town, ago))
+    /// A container token for this town, issued now.
+    pub fn container_token(&self) -> String {
+        self.container_token_issued(Duration::ZERO)
+    }
+
+    pub fn container_token_issued(&self, ago: Duration) -> String {
+        jwt::mint(&self.signing_key, &self.claims(TOWN, ago))
+    }
+
+    pub fn container_token_of_town(&self, other: &str) -> String {
+        jwt::mint(&self.signing_key, &self.claims(other, Duration::ZERO))
     }
 
     /// With every claim that the worker wants, but signed by somebody else.
-    pub fn forge_container_token(&self, town: &str) -> String {
-        jwt::mint(b"another key", &self.claims(town, Duration::ZERO))
+    pub fn container_token_badly_signed(&self) -> String {
+        jwt::mint(b"another key", &self.claims(TOWN, Duration::ZERO))
     }
 
     /// Well signed, but no more than that.
-    pub fn mint_empty_container_token(&self) -> String {
+    pub fn container_token_without_claims(&self) -> String {
         jwt::mint(&self.signing_key, &json!({}))
     }
 
@@ -203,6 +219,15 @@ impl Contract {
     /// A moment in town time as the worker tells it to the outside.
     fn told(&self, moment: i64) -> i64 {
         moment - self.clock.ahead() + self.clock_skew.load(Ordering::SeqCst)
+    }
+}
+
+/// What the rigs get.
+impl Deref for Contract {
+    type Target = TokenService;
+
+    fn deref(&self) -> &TokenService {
+        &self.tokens
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::net::TcpStream;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -74,25 +75,6 @@ impl GitHub {
         format!("http://x-access-token:{token}@{}/{repository}.git", self.host())
     }
 
-    /// Makes `<owner>/<name>` with one commit on `main`.
-    pub fn create_repository(&self, repository: &str) {
-        self.shared.backend.create_repository(repository);
-    }
-
-    /// Lets every live token fetch and none push.
-    pub fn forbid_pushes(&self, repository: &str) {
-        self.shared.backend.forbid_pushes(repository);
-    }
-
-    pub fn refs(&self, repository: &str) -> String {
-        self.shared.backend.refs(repository)
-    }
-
-    /// The commit that a branch stands at here, once it was pushed.
-    pub fn commit_at(&self, repository: &str, branch: &str) -> Option<String> {
-        self.shared.backend.commit_at(repository, branch)
-    }
-
     /// Makes a user's own token known, which does not expire.
     pub fn register_pat(&self, token: &str) {
         self.shared.registry.register(token, Duration::from_secs(86_400), None);
@@ -144,6 +126,15 @@ impl GitHub {
     /// How many requests carried a token and were refused.
     pub fn refused_tokens(&self) -> usize {
         self.shared.refused_tokens()
+    }
+}
+
+/// Its repositories.
+impl Deref for GitHub {
+    type Target = Backend;
+
+    fn deref(&self) -> &Backend {
+        &self.shared.backend
     }
 }
 

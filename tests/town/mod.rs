@@ -133,6 +133,6 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// A test that failed while it held a lock shall not fail the others' records.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

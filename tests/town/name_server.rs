@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use super::lock;
 use Reply::{Addresses, Code, Silence, Truncated};
 
 /// What a name server was asked.
@@ -46,7 +47,7 @@ pub fn name_server(
         let (question, name) = question(query);
         let is_v6 = question.ends_with(&[0, 28, 0, 1]);
         let kind = if is_v6 { "AAAA" } else { "A" };
-        notes.lock().expect("nobody panics here").push(format!("{name} {kind}"));
+        lock(&notes).push(format!("{name} {kind}"));
         message(query, question, &reply(&Asked { name: &name, is_v6, is_tcp }))
     };
     let answer = Arc::new(answer);

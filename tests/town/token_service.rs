@@ -67,30 +67,48 @@ impl TokenService {
         self.state().rigs.insert(id.to_owned(), rig);
     }
 
+    /// Tokens of 40 characters, as before April 2026.
     pub fn set_short_tokens(&self) {
         self.state().short_tokens = true;
     }
 
+    /// Whether the cache goes on handing out revoked tokens.
     pub fn ignores_revocations(&self, ignores: bool) {
         self.state().ignores_revocations = ignores;
     }
 
-    pub fn stuck_on(&self, token: Option<&str>) {
-        self.state().stuck_on = token.map(str::to_owned);
+    /// Hands out this token whatever happens to it.
+    pub fn stuck_on(&self, token: &str) {
+        self.state().stuck_on = Some(token.to_owned());
     }
 
+    pub fn unstuck(&self) {
+        self.state().stuck_on = None;
+    }
+
+    /// Empties the cache of a rig.
     pub fn forget(&self, rig: &str) {
         self.state().cache.remove(rig);
     }
 
-    /// Every token minted so far, with its rig.
-    pub fn minted(&self) -> Vec<(String, String)> {
-        self.state().minted.clone()
+    /// How many tokens were minted so far.
+    pub fn minted(&self) -> usize {
+        self.state().minted.len()
     }
 
-    /// Mints a token as of `age` ago and caches it.
+    pub fn minted_for(&self, rig: &str) -> Vec<String> {
+        let minted = self.state().minted.clone().into_iter();
+        minted.filter(|(owner, _)| owner == rig).map(|(_, token)| token).collect()
+    }
+
+    /// Mints a token as of `age` ago, puts it into the cache of a rig and returns it.
     pub fn prime(&self, rig: &str, age: Duration) -> String {
         self.mint(&mut self.state(), rig, age)
+    }
+
+    /// What the rig would get now, without a call: for snapshots of an agent's environment.
+    pub fn token_for(&self, rig: &str) -> String {
+        self.hand_out(rig).expect("the rig has a token").token
     }
 
     /// One lock around looking and minting: a herd of callers costs one token.

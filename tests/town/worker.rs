@@ -3,18 +3,19 @@
 
 use std::io;
 use std::net::TcpStream;
+use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::clock::Clock;
-use super::contract::{Contract, Expiry, Route};
+use super::contract::{Contract, Route};
 use super::http::{Exchange, PATIENCE, peek_request_line};
 use super::registry::Registry;
 use super::script::{CallKind, Override, Plan, Script};
 use super::server::Server;
-use super::token_service::{Rig, TokenService};
-use super::{Options, TOWN, hash, lock};
+use super::token_service::TokenService;
+use super::{Options, hash, lock};
 
 /// A call that arrived.
 #[derive(Clone, Debug)]
@@ -99,92 +100,12 @@ impl Worker {
     }
 }
 
-/// Tokens: what the rigs get, and what the answers tell of it.
-impl Worker {
-    pub fn add_rig(&self, id: &str, rig: Rig) {
-        self.tokens().add_rig(id, rig);
-    }
+/// What it hands out, and the knobs for that.
+impl Deref for Worker {
+    type Target = Contract;
 
-    /// Tokens of 40 characters, as before April 2026.
-    pub fn set_short_tokens(&self) {
-        self.tokens().set_short_tokens();
-    }
-
-    pub fn set_expiry(&self, expiry: Expiry) {
-        self.shared.contract.set_expiry(expiry);
-    }
-
-    /// Puts the worker's clock ahead of the caller's: `Date`, expiries and JWTs are off by that.
-    pub fn set_clock_skew(&self, seconds: i64) {
-        self.shared.contract.set_clock_skew(seconds * 1000);
-    }
-
-    /// Hands out this token whatever happens to it.
-    pub fn stuck_on(&self, token: &str) {
-        self.tokens().stuck_on(Some(token));
-    }
-
-    pub fn unstuck(&self) {
-        self.tokens().stuck_on(None);
-    }
-
-    /// Whether the cache goes on handing out revoked tokens.
-    pub fn ignores_revocations(&self, ignores: bool) {
-        self.tokens().ignores_revocations(ignores);
-    }
-
-    /// Puts a token minted `age` ago into the cache of a rig and returns it.
-    pub fn prime(&self, rig: &str, age: Duration) -> String {
-        self.tokens().prime(rig, age)
-    }
-
-    /// Empties the cache of a rig.
-    pub fn forget(&self, rig: &str) {
-        self.tokens().forget(rig);
-    }
-
-    /// What the rig would get now, without a call: for snapshots of an agent's environment.
-    pub fn token_for(&self, rig: &str) -> String {
-        self.tokens().hand_out(rig).expect("the rig has a token").token
-    }
-
-    /// How many tokens were minted so far.
-    pub fn minted(&self) -> usize {
-        self.tokens().minted().len()
-    }
-
-    pub fn minted_for(&self, rig: &str) -> Vec<String> {
-        let minted = self.tokens().minted().into_iter();
-        minted.filter(|(owner, _)| owner == rig).map(|(_, token)| token).collect()
-    }
-
-    fn tokens(&self) -> &TokenService {
-        &self.shared.contract.tokens
-    }
-}
-
-/// Container tokens, good and bad.
-impl Worker {
-    /// A container token for this town, issued now.
-    pub fn container_token(&self) -> String {
-        self.container_token_issued(Duration::ZERO)
-    }
-
-    pub fn container_token_issued(&self, ago: Duration) -> String {
-        self.shared.contract.mint_container_token(TOWN, ago)
-    }
-
-    pub fn container_token_of_town(&self, other: &str) -> String {
-        self.shared.contract.mint_container_token(other, Duration::ZERO)
-    }
-
-    pub fn container_token_badly_signed(&self) -> String {
-        self.shared.contract.forge_container_token(TOWN)
-    }
-
-    /// Well signed, but without the claims that the worker wants.
-    pub fn container_token_without_claims(&self) -> String {
-        self.shared.contract.mint_empty_container_token()
+    fn deref(&self) -> &Contract {
+        &self.shared.contract
     }
 }
 
@@ -239,18 +160,17 @@ impl Shared {
     fn serve(&self, stream: TcpStream) -> io::Result<()> {
         let route = Route::of(&peek_request_line(&stream)?);
         let kind = CallKind::from(&route);
-        // On record before anything is said: a caller may not live to hear it.
-        let call = Call { kind, status: None, bearer: None };
-        let call = Arc::new(Mutex::new(call));
-        lock(&self.calls).push(Arc::clone(&call));
         let script = self.plan.take(kind);
         if let Some(Script::Reset) = script {
+            self.arrived(kind, None);
             return Ok(()); // Unread bytes make the kernel send a reset.
         }
         let mut exchange = Exchange::read_head(stream)?;
         exchange.body()?;
         let bearer = exchange.header("authorization").and_then(|it| it.strip_prefix("Bearer "));
-        lock(&call).bearer = bearer.map(hash);
+        // On record once the whole request is here, so that a caller may be stopped from now on;
+        // and before anything is said, as it may not live to hear it.
+        let call = self.arrived(kind, bearer);
         self.take_time();
         let answer = match script {
             None => self.contract.answer(&route, bearer),
@@ -259,6 +179,12 @@ impl Shared {
         };
         lock(&call).status = Some(answer.status);
         exchange.answer(&answer.header("Date", &self.contract.date()))
+    }
+
+    fn arrived(&self, kind: CallKind, bearer: Option<&str>) -> Arc<Mutex<Call>> {
+        let call = Arc::new(Mutex::new(Call { kind, status: None, bearer: bearer.map(hash) }));
+        lock(&self.calls).push(Arc::clone(&call));
+        call
     }
 
     fn take_time(&self) {

@@ -9,13 +9,7 @@ use fastrand::Rng;
 use super::parameters::{HOUR, Millis, Parameters};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Event {
-    pub at: Millis,
-    pub what: What,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum What {
+pub enum Event {
     /// The container comes up with an empty cache.
     Start,
     /// An agent gets its snapshot of the environment.
@@ -27,11 +21,11 @@ pub enum What {
 
 pub struct Day {
     /// In order of time.
-    pub events: Vec<Event>,
-    pub busy: Vec<Range<Millis>>,
-    /// Each kills all tokens that were minted before it.
-    pub revocations: Vec<Millis>,
+    pub events: Vec<(Millis, Event)>,
     pub begins: Millis,
+    busy: Vec<Range<Millis>>,
+    /// Each kills all tokens that were minted before it.
+    revocations: Vec<Millis>,
 }
 
 impl Day {
@@ -39,7 +33,7 @@ impl Day {
         let end = parameters.end();
         let begins = below(rng, HOUR);
         let restart = parameters.restarts_at() + below(rng, parameters.boot);
-        let mut day = Self { events: Vec::new(), busy: Vec::new(), revocations: vec![], begins };
+        let mut day = Self { events: Vec::new(), begins, busy: Vec::new(), revocations: vec![] };
         day.live(begins..restart.min(end), parameters, rng);
         day.live(restart..end, parameters, rng);
         let every = 24.0 * HOUR as f64 / parameters.revocations_per_day;
@@ -57,12 +51,12 @@ impl Day {
         if span.is_empty() {
             return;
         }
-        self.events.push(Event { at: span.start, what: What::Start });
+        self.events.push((span.start, Event::Start));
         let mut from = span.start;
         while from < span.end {
-            let to = (from + exponential(rng, parameters.busy as f64)).min(span.end);
             // Nobody is dispatched for less than that.
-            let to = to.max(from + parameters.dispatch).min(span.end);
+            let length = exponential(rng, parameters.busy as f64).max(parameters.dispatch);
+            let to = (from + length).min(span.end);
             self.work(from..to, parameters, rng);
             from = to + exponential(rng, parameters.idle as f64);
         }
@@ -71,12 +65,12 @@ impl Day {
     fn work(&mut self, spell: Range<Millis>, parameters: &Parameters, rng: &mut Rng) {
         for agent in 0..parameters.agents {
             let mut at = spell.start + below(rng, parameters.dispatch);
-            self.events.push(Event { at, what: What::Dispatch(agent) });
+            self.events.push((at, Event::Dispatch(agent)));
             while at < spell.end {
-                self.events.push(Event { at, what: What::Push(agent) });
+                self.events.push((at, Event::Push(agent)));
                 if rng.f64() < parameters.refused_share {
-                    let at = at + below(rng, (spell.end - at).min(parameters.between_pushes));
-                    self.events.push(Event { at, what: What::RefusedPush(agent) });
+                    let after = below(rng, (spell.end - at).min(parameters.between_pushes));
+                    self.events.push((at + after, Event::RefusedPush(agent)));
                 }
                 at += exponential(rng, parameters.between_pushes as f64);
             }
@@ -100,17 +94,10 @@ impl Day {
 pub fn outages(parameters: &Parameters) -> Vec<Range<Millis>> {
     let mut rng = Rng::with_seed(parameters.seed);
     let quiet = parameters.restarts_at() - HOUR..parameters.restarts_at() + 4 * HOUR;
-    let mut outages: Vec<Range<Millis>> = Vec::new();
-    while outages.len() < parameters.outages {
-        let start = below(&mut rng, parameters.end());
-        let nth = outages.len() as Millis + 1;
-        let length = parameters.longest_outage * nth / parameters.outages as Millis;
-        if !quiet.contains(&start) {
-            outages.push(start..start + length);
-        }
-    }
-    outages.sort_unstable_by_key(|outage| outage.start);
-    outages
+    let starts = std::iter::repeat_with(|| below(&mut rng, parameters.end()));
+    let starts = starts.filter(|start| !quiet.contains(start)).take(parameters.outages);
+    let length = |nth| parameters.longest_outage * nth / parameters.outages as Millis;
+    (1..).zip(starts).map(|(nth, start)| start..start + length(nth)).collect()
 }
 
 fn below(rng: &mut Rng, end: Millis) -> Millis {

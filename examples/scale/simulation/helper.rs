@@ -32,28 +32,13 @@ pub struct Helper {
 }
 
 impl Helper {
-    pub fn new(rng: Rng) -> Self {
-        Self {
-            policy: Policy::default(),
-            git_heals: false,
-            is_told: false,
-            rng,
-            cached: None,
-            at_host: HostRecord::default(),
-            failure: None,
-        }
-    }
-
-    pub fn healed_by_git(self) -> Self {
-        Self { git_heals: true, ..self }
-    }
-
-    pub fn told_expiries(self) -> Self {
-        Self { is_told: true, ..self }
+    pub fn new(rng: Rng, git_heals: bool, is_told: bool) -> Self {
+        let (policy, at_host) = (Policy::default(), HostRecord::default());
+        Self { policy, git_heals, is_told, rng, cached: None, at_host, failure: None }
     }
 
     /// Answers an ask; `evidence` is what it tells of the cached token.
-    fn answer(&mut self, world: &mut World<'_>, evidence: Evidence, now: Millis) -> Option<Token> {
+    fn answer(&mut self, world: &mut World<'_>, evidence: Evidence) -> Option<Token> {
         let facts = Facts {
             entry: self.cached.as_ref().map(|(_, entry)| entry),
             at_host: Some(&self.at_host),
@@ -61,48 +46,43 @@ impl Helper {
             failure: &|| self.failure.clone(),
             waiting_since: None,
             demand: Demand::default(),
-            now: moment(now),
+            now: moment(world.now),
         };
         let Decision { action, state, .. } = decide(&facts, &self.policy);
         match action {
             Action::Answer { .. } | Action::AnswerAndWarn => self.cached(),
-            Action::Renew(plan) => self.renew(plan, state, world, now),
+            Action::Renew(plan) => self.renew(plan, state, world),
             Action::Fail | Action::Reject => None,
         }
     }
 
-    fn renew(
-        &mut self,
-        plan: Plan,
-        state: State,
-        world: &mut World<'_>,
-        now: Millis,
-    ) -> Option<Token> {
-        let Some(token) = (0..plan.attempts).find_map(|_| world.call(now)) else {
+    fn renew(&mut self, plan: Plan, state: State, world: &mut World<'_>) -> Option<Token> {
+        let Some(token) = (0..plan.attempts).find_map(|_| world.call()) else {
             let what = "the worker is down";
             let failure = Failure::new(Name::WorkerUnreachable, Retry::AtOnce, what, "");
             let (previous, draw) = (self.failure.as_ref(), self.rng.f64());
-            self.failure = Some(FailureRecord::new(failure, previous, draw, moment(now)));
+            self.failure = Some(FailureRecord::new(failure, previous, draw, moment(world.now)));
             let serves = matches!(plan.otherwise, Otherwise::Answer | Otherwise::AnswerAndWarn);
             return self.cached().filter(|_| serves);
         };
         self.failure = None;
         if state == State::Suspect {
-            self.at_host = self.at_host.clone().asked(Evidence::Refused, moment(now), &self.policy);
+            self.at_host =
+                self.at_host.clone().asked(Evidence::Refused, moment(world.now), &self.policy);
         }
         let is_same = self.cached() == Some(token);
-        self.keep(token, world, now);
+        self.keep(token, world);
         (!is_same || plan.otherwise != Otherwise::Reject).then_some(token)
     }
 
-    fn keep(&mut self, token: Token, world: &World<'_>, now: Millis) {
+    fn keep(&mut self, token: Token, world: &World<'_>) {
         let text = format!("ghs_{}", token.number);
         let secret = Secret::parse(text.as_bytes()).expect("letters and digits are a token");
         if self.cached() != Some(token) {
             self.at_host = self.at_host.inherited();
         }
         let expires = self.is_told.then(|| moment(world.dies_at(token)));
-        let grant = Grant { token: secret, expires, asked_at: moment(now), clock_ahead: 0 };
+        let grant = Grant { token: secret, expires, asked_at: moment(world.now), clock_ahead: 0 };
         let previous = self.cached.as_ref().map(|(_, entry)| entry);
         let entry = entry_for(grant, previous, self.rng.f64(), &self.policy);
         self.cached = Some((token, entry));
@@ -114,12 +94,12 @@ impl Helper {
 }
 
 impl Way for Helper {
-    fn start(&mut self, _world: &mut World<'_>, _now: Millis) {
+    fn start(&mut self, _world: &mut World<'_>) {
         (self.cached, self.at_host, self.failure) = (None, HostRecord::default(), None);
     }
 
-    fn token(&mut self, world: &mut World<'_>, _agent: usize, now: Millis) -> Option<Token> {
-        self.answer(world, Evidence::None, now)
+    fn token(&mut self, world: &mut World<'_>, _agent: usize) -> Option<Token> {
+        self.answer(world, Evidence::None)
     }
 
     fn accepted(&mut self) {
@@ -127,9 +107,9 @@ impl Way for Helper {
     }
 
     /// The refusal goes on record, and a git that heals asks again with it.
-    fn refused(&mut self, world: &mut World<'_>, _agent: usize, now: Millis) -> Option<Token> {
-        self.at_host = self.at_host.clone().refused(moment(now), None, &self.policy);
-        if self.git_heals { self.answer(world, Evidence::Refused, now) } else { None }
+    fn refused(&mut self, world: &mut World<'_>, _agent: usize) -> Option<Token> {
+        self.at_host = self.at_host.clone().refused(moment(world.now), None, &self.policy);
+        if self.git_heals { self.answer(world, Evidence::Refused) } else { None }
     }
 }
 

@@ -12,120 +12,67 @@
               a part"
 )]
 
-pub mod day;
-pub mod helper;
-pub mod parameters;
-pub mod tally;
-pub mod ways;
-pub mod world;
-
-use std::num::NonZero;
-use std::ops::Range;
-use std::thread;
+mod day;
+mod helper;
+mod parameters;
+mod ways;
+mod world;
 
 use fastrand::Rng;
 
-pub use self::parameters::Parameters;
-pub use self::tally::{Cause, Tally};
+pub use self::parameters::{HOUR, MINUTE, Parameters};
+pub use self::world::{Cause, Tally};
 
-use self::day::{Day, What};
+use self::day::{Day, Event};
 use self::helper::Helper;
-use self::parameters::{HOUR, MINUTE, Millis};
+use self::parameters::Millis;
 use self::ways::{Snapshot, Timer, Way};
 use self::world::World;
 
-/// What is compared, in the order of the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Contender {
-    SnapshotAtDispatch,
-    RetryOnRefusal,
-    FiftyMinuteTimer,
-    HourlyAlarm,
-    Helper,
-    HealingHelper,
-    ToldHelper,
+pub const SNAPSHOT_AT_DISPATCH: &str = "snapshot at dispatch (today)";
+pub const RETRY_ON_REFUSAL: &str = "retry on 401 only";
+pub const FIFTY_MINUTE_TIMER: &str = "50-minute timer";
+pub const HOURLY_ALARM: &str = "hourly alarm";
+pub const HELPER: &str = "this helper, git < 2.46";
+pub const HEALING_HELPER: &str = "this helper, git ≥ 2.46, which heals";
+pub const TOLD_HELPER: &str = "the same, and a worker that tells the expiry";
+
+/// Each way by its name, in the order of the table, with what was counted.
+pub type Results = [(&'static str, Tally)];
+
+pub fn of<'a>(results: &'a Results, way: &str) -> &'a Tally {
+    &results.iter().find(|(name, _)| *name == way).expect("every way has a result").1
 }
 
-impl Contender {
-    pub const ALL: [Self; 7] = [
-        Self::SnapshotAtDispatch,
-        Self::RetryOnRefusal,
-        Self::FiftyMinuteTimer,
-        Self::HourlyAlarm,
-        Self::Helper,
-        Self::HealingHelper,
-        Self::ToldHelper,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SnapshotAtDispatch => "snapshot at dispatch (today)",
-            Self::RetryOnRefusal => "retry on 401 only",
-            Self::FiftyMinuteTimer => "50-minute timer",
-            Self::HourlyAlarm => "hourly alarm",
-            Self::Helper => "this helper, git < 2.46",
-            Self::HealingHelper => "this helper, git ≥ 2.46, which heals",
-            Self::ToldHelper => "the same, and a worker that tells the expiry",
-        }
-    }
-
-    fn way(self, parameters: &Parameters, rng: Rng) -> Box<dyn Way> {
-        let snapshot = |retries| {
-            let agents = vec![None; parameters.agents];
-            Box::new(Snapshot { agents, retries })
-        };
-        let timer = |period| Box::new(Timer { period, token: None, rings_at: None });
-        match self {
-            Self::SnapshotAtDispatch => snapshot(false),
-            Self::RetryOnRefusal => snapshot(true),
-            Self::FiftyMinuteTimer => timer(50 * MINUTE),
-            Self::HourlyAlarm => timer(HOUR),
-            Self::Helper => Box::new(Helper::new(rng)),
-            Self::HealingHelper => Box::new(Helper::new(rng).healed_by_git()),
-            Self::ToldHelper => Box::new(Helper::new(rng).healed_by_git().told_expiries()),
-        }
-    }
+/// One container's ways, with nothing done yet.
+fn ways(agents: usize, rng: &Rng) -> [(&'static str, Box<dyn Way>); 7] {
+    let snapshot = |retries| Box::new(Snapshot { agents: vec![None; agents], retries });
+    let timer = |period| Box::new(Timer { period, token: None, rings_at: None });
+    let helper = |git_heals, is_told| Box::new(Helper::new(rng.clone(), git_heals, is_told));
+    [
+        (SNAPSHOT_AT_DISPATCH, snapshot(false)),
+        (RETRY_ON_REFUSAL, snapshot(true)),
+        (FIFTY_MINUTE_TIMER, timer(50 * MINUTE)),
+        (HOURLY_ALARM, timer(HOUR)),
+        (HELPER, helper(false, false)),
+        (HEALING_HELPER, helper(true, false)),
+        (TOLD_HELPER, helper(true, true)),
+    ]
 }
 
 /// Lives through the day of every container in every way.
-pub fn run(parameters: &Parameters) -> Vec<(Contender, Tally)> {
-    let outages = day::outages(parameters);
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let tallies = thread::scope(|scope| {
-        let shares: Vec<_> = (0..threads)
-            .map(|first| {
-                let outages = &outages;
-                scope.spawn(move || share(parameters, outages, first, threads))
-            })
-            .collect();
-        let mut tallies = blank(parameters);
-        for share in shares {
-            let share = share.join().expect("a simulation does not panic");
-            tallies.iter_mut().zip(&share).for_each(|(sum, part)| sum.add(part));
-        }
-        tallies
-    });
-    Contender::ALL.into_iter().zip(tallies).collect()
-}
-
-fn blank(parameters: &Parameters) -> Vec<Tally> {
-    Contender::ALL.map(|_| Tally::new(parameters)).to_vec()
-}
-
-/// Every `step`th container.
-fn share(
-    parameters: &Parameters,
-    outages: &[Range<Millis>],
-    first: usize,
-    step: usize,
-) -> Vec<Tally> {
-    let mut tallies = blank(parameters);
-    for container in (first..parameters.containers).step_by(step) {
-        let mut rng = Rng::with_seed(parameters.seed.wrapping_add(1 + container as u64));
-        let day = Day::draw(parameters, &mut rng);
-        for (contender, tally) in Contender::ALL.into_iter().zip(&mut tallies) {
-            let mut way = contender.way(parameters, rng.clone());
-            live(way.as_mut(), World::new(parameters, &day, outages, tally));
+pub fn run(parameters: &Parameters) -> Vec<(&'static str, Tally)> {
+    let outages = &day::outages(parameters);
+    let names = ways(0, &Rng::with_seed(0)).map(|(name, _)| name);
+    let mut tallies = names.map(|name| (name, Tally::new(parameters))).to_vec();
+    for container in 1..=parameters.containers as u64 {
+        let mut rng = Rng::with_seed(parameters.seed.wrapping_add(container));
+        let day = &Day::draw(parameters, &mut rng);
+        let ways = ways(parameters.agents, &rng);
+        for ((_, mut way), (_, tally)) in ways.into_iter().zip(&mut tallies) {
+            let (now, cached, minted) = (0, None, 0);
+            let world = World { now, parameters, day, outages, tally, cached, minted };
+            live(way.as_mut(), world);
         }
     }
     tallies
@@ -133,19 +80,17 @@ fn share(
 
 fn live(way: &mut dyn Way, mut world: World<'_>) {
     let (end, day) = (world.parameters.end(), world.day);
-    world.tally.count_container(end - day.begins);
-    for event in &day.events {
-        ring_until(event.at, way, &mut world);
-        match event.what {
-            What::Start => way.start(&mut world, event.at),
-            What::Dispatch(agent) => {
-                let snapshot = world.snapshot(event.at);
-                way.dispatch(agent, snapshot);
-            }
-            What::Push(agent) => push(way, &mut world, agent, event.at),
-            What::RefusedPush(agent) => {
-                if way.token(&mut world, agent, event.at).is_some() {
-                    way.refused(&mut world, agent, event.at);
+    world.tally.container_time += end - day.begins;
+    for (at, event) in &day.events {
+        ring_until(*at, way, &mut world);
+        world.now = *at;
+        match *event {
+            Event::Start => way.start(&mut world),
+            Event::Dispatch(agent) => way.dispatch(agent, world.hand_out()),
+            Event::Push(agent) => push(way, &mut world, agent),
+            Event::RefusedPush(agent) => {
+                if way.token(&mut world, agent).is_some() {
+                    way.refused(&mut world, agent);
                 }
             }
         }
@@ -155,27 +100,24 @@ fn live(way: &mut dyn Way, mut world: World<'_>) {
 
 fn ring_until(moment: Millis, way: &mut dyn Way, world: &mut World<'_>) {
     while let Some(at) = way.alarm().filter(|at| *at < moment) {
-        way.ring(world, at);
+        world.now = at;
+        way.ring(world);
     }
 }
 
-fn push(way: &mut dyn Way, world: &mut World<'_>, agent: usize, now: Millis) {
+fn push(way: &mut dyn Way, world: &mut World<'_>, agent: usize) {
     world.tally.pushes += 1;
-    let token = way.token(world, agent, now);
-    if token.is_some_and(|token| world.is_live(token, now)) {
-        way.accepted();
-        return;
+    let first = way.token(world, agent);
+    let cause = world.cause(first);
+    let mut token = first;
+    if first.is_some_and(|first| !world.is_live(first)) {
+        world.tally.dead[cause as usize] += 1;
+        token = way.refused(world, agent);
     }
-    let cause = world.cause(token, now);
-    if token.is_some() {
-        world.tally.count_dead(cause);
-        let second = way.refused(world, agent, now);
-        if second.is_some_and(|token| world.is_live(token, now)) {
-            way.accepted();
-            return;
-        }
+    if token.is_some_and(|token| world.is_live(token)) {
+        return way.accepted();
     }
     // Without the worker nothing can heal a revoked token.
-    let cause = if world.is_down_at(now) { Cause::Outage } else { cause };
-    world.tally.count_failed(cause);
+    let cause = if world.is_just_down() { Cause::Outage } else { cause };
+    world.tally.failed[cause as usize] += 1;
 }

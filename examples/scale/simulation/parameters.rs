@@ -1,6 +1,8 @@
 //! What the simulated fleet is like. Every number can be given on the command line as
 //! `name=value`; times are in minutes there and in milliseconds inside.
 
+use std::str::FromStr;
+
 /// A moment or a duration of virtual time, in milliseconds.
 pub type Millis = i64;
 
@@ -8,91 +10,65 @@ pub const SECOND: Millis = 1000;
 pub const MINUTE: Millis = 60 * SECOND;
 pub const HOUR: Millis = 60 * MINUTE;
 
-#[derive(Clone, Debug)]
-pub struct Parameters {
-    pub seed: u64,
-    pub containers: usize,
-    pub agents: usize,
-    pub hours: i64,
-    /// Mean length of a container's busy spells, and of the idle gaps between them.
-    pub busy: Millis,
-    pub idle: Millis,
-    /// Mean time between two pushes of an agent while its container is busy.
-    pub between_pushes: Millis,
-    /// All agents of a spell are dispatched within this, and push at once.
-    pub dispatch: Millis,
-    pub token_life: Millis,
-    /// For how long the worker hands out one token.
-    pub cached_for: Millis,
-    /// Per container, on average.
-    pub revocations_per_day: f64,
-    /// As a share of pushes: beside them, so many go to repositories that refuse any token.
-    pub refused_share: f64,
-    /// Whether the worker drops a revoked token from its cache.
-    pub worker_notices: bool,
-    pub outages: usize,
-    /// The others last equal parts of this: of four a quarter, a half and three quarters.
-    pub longest_outage: Millis,
-    /// When all containers restart, in hours from the beginning.
-    pub restart: i64,
-    /// It takes them up to this to come up.
-    pub boot: Millis,
+/// Each parameter once: its type, usual value, how it is read and shown, and what it means.
+macro_rules! parameters {
+    ($($name:ident: $type:ty = $usual:expr, $form:ident, $meaning:literal;)*) => {
+        #[derive(Clone, Debug)]
+        pub struct Parameters {
+            $(#[doc = $meaning] pub $name: $type,)*
+        }
+
+        impl Default for Parameters {
+            fn default() -> Self {
+                Self { $($name: $usual,)* }
+            }
+        }
+
+        impl Parameters {
+            /// Takes one `name=value`.
+            ///
+            /// # Errors
+            /// What is wrong with it.
+            pub fn set(&mut self, argument: &str) -> Result<(), String> {
+                let (name, value) = argument.split_once('=').ok_or("expected name=value")?;
+                match name {
+                    $(stringify!($name) => self.$name = $form::read(value).ok_or("not a value")?,)*
+                    _ => return Err(format!("no such parameter: {name}")),
+                }
+                Ok(())
+            }
+
+            /// Rows of a table: names, values and meanings.
+            pub fn rows(&self) -> String {
+                [$((stringify!($name), $form::show(&self.$name), $meaning),)*]
+                    .map(|(name, value, meaning)| format!("| `{name}` | {value} | {meaning} |\n"))
+                    .concat()
+            }
+        }
+    };
 }
 
-impl Default for Parameters {
-    fn default() -> Self {
-        Self {
-            seed: 7,
-            containers: 10_000,
-            agents: 16,
-            hours: 24,
-            busy: 2 * HOUR,
-            idle: 4 * HOUR,
-            between_pushes: 10 * MINUTE,
-            dispatch: MINUTE,
-            token_life: HOUR,
-            cached_for: 30 * MINUTE,
-            revocations_per_day: 1.0,
-            refused_share: 0.05,
-            worker_notices: true,
-            outages: 4,
-            longest_outage: 40 * MINUTE,
-            restart: 12,
-            boot: 10 * SECOND,
-        }
-    }
+parameters! {
+    containers: usize = 10_000, plain, "each with an installation of its own";
+    agents: usize = 16, plain, "per container, all sharing its cache";
+    hours: i64 = 24, plain, "of virtual time";
+    busy: Millis = 2 * HOUR, minutes, "min, mean length of a container's busy spells";
+    idle: Millis = 4 * HOUR, minutes, "min, mean length of the gaps between them";
+    between_pushes: Millis = 10 * MINUTE, minutes, "min, mean, per busy agent";
+    dispatch: Millis = MINUTE, minutes, "min, in which a spell's agents all first push";
+    token_life: Millis = HOUR, minutes, "min";
+    cached_for: Millis = 30 * MINUTE, minutes, "min, for which the worker repeats a token";
+    revocations_per_day: f64 = 1.0, plain, "per container, mean";
+    refused_share: f64 = 0.05, plain, "of pushes, to repositories that refuse any token";
+    worker_notices: bool = true, plain, "that a token was revoked";
+    outages: usize = 4, plain, "of the worker, for everybody at once";
+    longest_outage: Millis = 40 * MINUTE, minutes, "min; the others last equal parts of it";
+    restart: i64 = 12, plain, "h, when all containers restart, caches lost";
+    boot: Millis = 10 * SECOND, minutes, "min, to come up again";
+    seed: u64 = 7, plain, "of all that is random";
 }
 
 impl Parameters {
-    /// Takes one `name=value`.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn set(&mut self, argument: &str) -> Result<(), String> {
-        let (name, value) = argument.split_once('=').ok_or("expected name=value")?;
-        match name {
-            "seed" => self.seed = number(value)?,
-            "containers" => self.containers = number(value)?,
-            "agents" => self.agents = number(value)?,
-            "hours" => self.hours = number(value)?,
-            "busy" => self.busy = minutes(value)?,
-            "idle" => self.idle = minutes(value)?,
-            "between_pushes" => self.between_pushes = minutes(value)?,
-            "dispatch" => self.dispatch = minutes(value)?,
-            "token_life" => self.token_life = minutes(value)?,
-            "cached_for" => self.cached_for = minutes(value)?,
-            "revocations_per_day" => self.revocations_per_day = number(value)?,
-            "refused_share" => self.refused_share = number(value)?,
-            "worker_notices" => self.worker_notices = number(value)?,
-            "outages" => self.outages = number(value)?,
-            "longest_outage" => self.longest_outage = minutes(value)?,
-            "restart" => self.restart = number(value)?,
-            "boot" => self.boot = minutes(value)?,
-            _ => return Err(format!("no such parameter: {name}")),
-        }
-        Ok(())
-    }
-
     pub fn end(&self) -> Millis {
         self.hours * HOUR
     }
@@ -100,45 +76,27 @@ impl Parameters {
     pub fn restarts_at(&self) -> Millis {
         self.restart * HOUR
     }
+}
 
-    /// Names, values and units, as `set` takes them.
-    pub fn table(&self) -> Vec<(&'static str, String, &'static str)> {
-        let minutes = |time: Millis| (time as f64 / MINUTE as f64).to_string();
-        vec![
-            ("containers", self.containers.to_string(), "each with an installation of its own"),
-            ("agents", self.agents.to_string(), "per container, all sharing its cache"),
-            ("hours", self.hours.to_string(), "of virtual time"),
-            ("busy", minutes(self.busy), "min, mean length of a container's busy spells"),
-            ("idle", minutes(self.idle), "min, mean length of the gaps between them"),
-            ("between_pushes", minutes(self.between_pushes), "min, mean, per busy agent"),
-            ("dispatch", minutes(self.dispatch), "min, in which a spell's agents all first push"),
-            ("token_life", minutes(self.token_life), "min"),
-            ("cached_for", minutes(self.cached_for), "min, for which the worker repeats a token"),
-            ("revocations_per_day", self.revocations_per_day.to_string(), "per container, mean"),
-            (
-                "refused_share",
-                self.refused_share.to_string(),
-                "of pushes, to repositories that refuse any token",
-            ),
-            ("worker_notices", self.worker_notices.to_string(), "that a token was revoked"),
-            ("outages", self.outages.to_string(), "of the worker, for everybody at once"),
-            (
-                "longest_outage",
-                minutes(self.longest_outage),
-                "min; the others last equal parts of it",
-            ),
-            ("restart", self.restart.to_string(), "h, when all containers restart, caches lost"),
-            ("boot", format!("{:.3}", self.boot as f64 / MINUTE as f64), "min, to come up again"),
-            ("seed", self.seed.to_string(), "of all that is random"),
-        ]
+mod plain {
+    pub fn read<T: super::FromStr>(value: &str) -> Option<T> {
+        value.parse().ok()
+    }
+
+    pub fn show<T: ToString>(value: &T) -> String {
+        value.to_string()
     }
 }
 
-fn number<T: std::str::FromStr>(value: &str) -> Result<T, String> {
-    value.parse().map_err(|_| format!("not a value: {value}"))
-}
+mod minutes {
+    use super::{MINUTE, Millis};
 
-fn minutes(value: &str) -> Result<Millis, String> {
-    let minutes: f64 = number(value)?;
-    Ok((minutes * MINUTE as f64) as Millis)
+    pub fn read(value: &str) -> Option<Millis> {
+        Some((value.parse::<f64>().ok()? * MINUTE as f64) as Millis)
+    }
+
+    /// To a thousandth.
+    pub fn show(time: &Millis) -> String {
+        ((*time as f64 * 1000.0 / MINUTE as f64).round() / 1000.0).to_string()
+    }
 }

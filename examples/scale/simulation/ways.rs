@@ -7,20 +7,20 @@ use super::world::{Token, World};
 /// What one container does for its tokens.
 pub trait Way {
     /// The container has come up, with nothing left of what it knew.
-    fn start(&mut self, world: &mut World<'_>, now: Millis);
+    fn start(&mut self, world: &mut World<'_>);
     /// An agent was given a snapshot.
     fn dispatch(&mut self, _agent: usize, _snapshot: Option<Token>) {}
     /// When it wants to be woken.
     fn alarm(&self) -> Option<Millis> {
         None
     }
-    fn ring(&mut self, _world: &mut World<'_>, _now: Millis) {}
+    fn ring(&mut self, _world: &mut World<'_>) {}
     /// What an agent's push presents.
-    fn token(&mut self, world: &mut World<'_>, agent: usize, now: Millis) -> Option<Token>;
+    fn token(&mut self, world: &mut World<'_>, agent: usize) -> Option<Token>;
     /// The server accepted the last token.
     fn accepted(&mut self) {}
     /// The token was refused: what the same push presents next, if anything.
-    fn refused(&mut self, _world: &mut World<'_>, _agent: usize, _now: Millis) -> Option<Token> {
+    fn refused(&mut self, _world: &mut World<'_>, _agent: usize) -> Option<Token> {
         None
     }
 }
@@ -33,7 +33,7 @@ pub struct Snapshot {
 }
 
 impl Way for Snapshot {
-    fn start(&mut self, _world: &mut World<'_>, _now: Millis) {
+    fn start(&mut self, _world: &mut World<'_>) {
         self.agents.fill(None);
     }
 
@@ -41,20 +41,14 @@ impl Way for Snapshot {
         self.agents[agent] = snapshot;
     }
 
-    fn token(&mut self, world: &mut World<'_>, agent: usize, now: Millis) -> Option<Token> {
-        if self.agents[agent].is_none() && self.retries {
-            self.agents[agent] = world.call(now);
-        }
-        self.agents[agent]
+    fn token(&mut self, world: &mut World<'_>, agent: usize) -> Option<Token> {
+        self.agents[agent].or_else(|| self.refused(world, agent))
     }
 
-    fn refused(&mut self, world: &mut World<'_>, agent: usize, now: Millis) -> Option<Token> {
-        if !self.retries {
-            return None;
-        }
-        let renewed = world.call(now)?;
-        self.agents[agent] = Some(renewed);
-        Some(renewed)
+    fn refused(&mut self, world: &mut World<'_>, agent: usize) -> Option<Token> {
+        let renewed = self.retries.then(|| world.call()).flatten();
+        self.agents[agent] = renewed.or(self.agents[agent]);
+        renewed
     }
 }
 
@@ -69,23 +63,23 @@ pub struct Timer {
 const TRY_AGAIN: Millis = MINUTE;
 
 impl Way for Timer {
-    fn start(&mut self, world: &mut World<'_>, now: Millis) {
+    fn start(&mut self, world: &mut World<'_>) {
         self.token = None;
-        self.ring(world, now);
+        self.ring(world);
     }
 
     fn alarm(&self) -> Option<Millis> {
         self.rings_at
     }
 
-    fn ring(&mut self, world: &mut World<'_>, now: Millis) {
-        let renewed = world.call(now);
+    fn ring(&mut self, world: &mut World<'_>) {
+        let renewed = world.call();
         let wait = if renewed.is_some() { self.period } else { TRY_AGAIN };
         self.token = renewed.or(self.token);
-        self.rings_at = Some(now + wait);
+        self.rings_at = Some(world.now + wait);
     }
 
-    fn token(&mut self, _world: &mut World<'_>, _agent: usize, _now: Millis) -> Option<Token> {
+    fn token(&mut self, _world: &mut World<'_>, _agent: usize) -> Option<Token> {
         self.token
     }
 }

@@ -1,11 +1,10 @@
 //! The world of one container and one way: the worker with its cache and its outages, the server
-//! that knows which tokens live, and the tally of all that happens.
+//! that knows which tokens live, and what is counted of it all, over all containers.
 
 use std::ops::Range;
 
 use super::day::Day;
-use super::parameters::{MINUTE, Millis, Parameters, SECOND};
-use super::tally::{Cause, Tally};
+use super::parameters::{HOUR, MINUTE, Millis, Parameters, SECOND};
 
 /// After an outage, what it caused may last this long: the longest back-off and its spread.
 const AFTERMATH: Millis = 2 * MINUTE;
@@ -17,55 +16,115 @@ pub struct Token {
     pub minted_at: Millis,
 }
 
+/// Why a push met a dead token, or had none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It had died of age, though the worker could have given another.
+    Age,
+    Revocation,
+    /// The worker was down, or had been until a moment ago.
+    Outage,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    pub pushes: u64,
+    /// By cause: pushes that saw a dead token, whether they were healed or not.
+    pub(super) dead: [u64; 3],
+    /// By cause: pushes that failed over their token or for want of one.
+    pub(super) failed: [u64; 3],
+    pub wake_ups: u64,
+    pub(super) container_time: Millis,
+    unanswered: u64,
+    calls_of_second: Vec<u32>,
+}
+
+impl Tally {
+    pub fn new(parameters: &Parameters) -> Self {
+        // Agents may still be dispatched when the time is over.
+        let seconds = (parameters.end() + parameters.dispatch) / SECOND + 1;
+        let calls_of_second = vec![0; seconds as usize];
+        let (dead, failed) = ([0; 3], [0; 3]);
+        Self {
+            pushes: 0,
+            dead,
+            failed,
+            wake_ups: 0,
+            container_time: 0,
+            unanswered: 0,
+            calls_of_second,
+        }
+    }
+
+    pub fn dead(&self, cause: Cause) -> u64 {
+        self.dead[cause as usize]
+    }
+
+    pub fn failed(&self, cause: Cause) -> u64 {
+        self.failed[cause as usize]
+    }
+
+    pub fn all_failed(&self) -> u64 {
+        self.failed.iter().sum()
+    }
+
+    pub fn calls_per_container_hour(&self) -> f64 {
+        let calls: u64 = self.calls_of_second.iter().copied().map(u64::from).sum();
+        calls as f64 * HOUR as f64 / self.container_time as f64
+    }
+
+    /// Those of them that met an outage.
+    pub fn unanswered_per_container_hour(&self) -> f64 {
+        self.unanswered as f64 * HOUR as f64 / self.container_time as f64
+    }
+
+    /// The most calls in one second between two moments.
+    pub fn peak(&self, from: Millis, to: Millis) -> u32 {
+        let seconds = self.calls_of_second.iter().take((to / SECOND) as usize);
+        seconds.skip((from / SECOND) as usize).copied().max().unwrap_or(0)
+    }
+}
+
 pub struct World<'a> {
+    pub now: Millis,
     pub parameters: &'a Parameters,
     pub day: &'a Day,
     pub outages: &'a [Range<Millis>],
     pub tally: &'a mut Tally,
-    cached: Option<Token>,
-    minted: u32,
+    /// What the worker has in its cache, and how many tokens it has minted.
+    pub cached: Option<Token>,
+    pub minted: u32,
 }
 
-impl<'a> World<'a> {
-    pub fn new(
-        parameters: &'a Parameters,
-        day: &'a Day,
-        outages: &'a [Range<Millis>],
-        tally: &'a mut Tally,
-    ) -> Self {
-        Self { parameters, day, outages, tally, cached: None, minted: 0 }
-    }
-
+impl World<'_> {
     /// A call to the worker, answered or not.
-    pub fn call(&mut self, now: Millis) -> Option<Token> {
-        let answer = self.hand_out(now);
-        self.tally.count_call(now / SECOND, self.day.is_idle(now), answer.is_some());
+    pub fn call(&mut self) -> Option<Token> {
+        let answer = self.hand_out();
+        self.tally.unanswered += u64::from(answer.is_none());
+        self.tally.wake_ups += u64::from(self.day.is_idle(self.now));
+        self.tally.calls_of_second[(self.now / SECOND) as usize] += 1;
         answer
     }
 
-    /// What the platform puts into an agent's environment; no call, and the same for every way.
-    pub fn snapshot(&mut self, now: Millis) -> Option<Token> {
-        self.hand_out(now)
-    }
-
-    fn hand_out(&mut self, now: Millis) -> Option<Token> {
-        if self.is_down(now..now + 1) {
+    /// What the platform also puts into an agent's environment, without a call.
+    pub fn hand_out(&mut self) -> Option<Token> {
+        if self.is_down_since(self.now) {
             return None;
         }
-        let repeats = self.cached.filter(|token| {
-            let is_noticed =
-                self.parameters.worker_notices && self.day.is_revoked(token.minted_at, now);
-            now < token.minted_at + self.parameters.cached_for && !is_noticed
-        });
-        if repeats.is_none() {
+        let repeats = |token: Token| {
+            self.now < token.minted_at + self.parameters.cached_for
+                && !(self.parameters.worker_notices
+                    && self.day.is_revoked(token.minted_at, self.now))
+        };
+        if !self.cached.is_some_and(repeats) {
             self.minted += 1;
-            self.cached = Some(Token { number: self.minted, minted_at: now });
+            self.cached = Some(Token { number: self.minted, minted_at: self.now });
         }
         self.cached
     }
 
-    pub fn is_live(&self, token: Token, now: Millis) -> bool {
-        now < self.dies_at(token) && !self.day.is_revoked(token.minted_at, now)
+    pub fn is_live(&self, token: Token) -> bool {
+        self.now < self.dies_at(token) && !self.day.is_revoked(token.minted_at, self.now)
     }
 
     /// Of age, unless it is revoked before.
@@ -74,11 +133,10 @@ impl<'a> World<'a> {
     }
 
     /// Why a push goes wrong: its token was revoked, or the worker was down, or nothing but age.
-    pub fn cause(&self, token: Option<Token>, now: Millis) -> Cause {
-        let is_revoked = |token: Token| self.day.is_revoked(token.minted_at, now);
-        if token.is_some_and(is_revoked) {
+    pub fn cause(&self, token: Option<Token>) -> Cause {
+        if token.is_some_and(|token| self.day.is_revoked(token.minted_at, self.now)) {
             Cause::Revocation
-        } else if self.is_down_at(now) {
+        } else if self.is_just_down() {
             Cause::Outage
         } else {
             Cause::Age
@@ -86,11 +144,11 @@ impl<'a> World<'a> {
     }
 
     /// Down, or only just up again.
-    pub fn is_down_at(&self, now: Millis) -> bool {
-        self.is_down(now - AFTERMATH..now + 1)
+    pub fn is_just_down(&self) -> bool {
+        self.is_down_since(self.now - AFTERMATH)
     }
 
-    fn is_down(&self, span: Range<Millis>) -> bool {
-        self.outages.iter().any(|outage| outage.start < span.end && span.start < outage.end)
+    fn is_down_since(&self, then: Millis) -> bool {
+        self.outages.iter().any(|outage| outage.start <= self.now && then < outage.end)
     }
 }

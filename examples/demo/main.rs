@@ -13,7 +13,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
-#[path = "mod.rs"]
+#[path = "../../tests/town/mod.rs"]
 mod town;
 
 use town::{Git, Home, Options, Ran, Town};
