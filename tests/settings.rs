@@ -137,7 +137,7 @@ fn config_file_with_a_token_that_others_can_read_is_told_with_the_fix() {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
         fs::set_permissions(&file, mode).expect("ours");
         let ran = get(&home, &town);
-        assert_eq!((token(&ran), warnings(&ran).len()), ("ghp_mine".to_owned(), count), "{ran:?}");
+        assert_eq!((ran.token(), ran.warnings().len()), ("ghp_mine".to_owned(), count), "{ran:?}");
         assert_eq!(ran.stderr.contains("run: chmod 600 /"), count == 1, "{ran:?}");
     }
 }
