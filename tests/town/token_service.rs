@@ -17,10 +17,8 @@ use super::{Options, lock};
 pub enum Rig {
     /// From the GitHub App: minted, cached, dead within the hour.
     Installation,
-    /// A user's own token, without an expiry.
+    /// A user's own token, or a stored one: handed out as it is, dead or alive, without an expiry.
     Pat(String),
-    /// A stored token, handed out for as long as it is stored, dead or alive.
-    Stored(String),
     NoToken,
 }
 
@@ -116,7 +114,7 @@ impl TokenService {
         let mut state = self.state();
         let kind = state.rigs.get(rig).cloned().ok_or(Refusal::RigNotFound)?;
         match kind {
-            Rig::Pat(token) | Rig::Stored(token) => Ok(Grant { token, expires: None }),
+            Rig::Pat(token) => Ok(Grant { token, expires: None }),
             Rig::NoToken => Err(Refusal::NoGitToken),
             Rig::Installation => {
                 let token = match (&state.stuck_on, state.cache.get(rig)) {
