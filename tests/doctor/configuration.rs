@@ -42,8 +42,7 @@ fn each_line_that_gets_in_the_way_is_told_and_the_fix_removes_it() {
                 scene.home.git_in("app", &["config", "--file", file, "--unset-all", &key]);
             }
         }
-        let expected = usize::from(!git.heals());
-        assert_eq!(scene.diagnose(&[]).says_of_a_push(Some(true)).problems().len(), expected);
+        assert!(scene.diagnose(&[]).says_of_a_push(Some(true)).problems().is_empty());
     }
 }
 
