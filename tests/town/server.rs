@@ -2,12 +2,14 @@
 //! closed and opened again, so that "the worker is down" means a refused connection. Refuses to
 //! look at what is said on a connection, and to cut off one that was accepted.
 
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
 
 const REBINDING: Duration = Duration::from_secs(10);
 
@@ -62,6 +64,27 @@ impl Drop for Server {
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();
         }
+    }
+}
+
+/// A port that nobody listens on, and that nobody else is given meanwhile.
+pub struct Reserved {
+    _socket: OwnedFd,
+}
+
+impl Reserved {
+    pub fn new(port: u16) -> Self {
+        let deadline = Instant::now() + REBINDING;
+        let (family, kind) = (AddressFamily::INET, SocketType::STREAM);
+        let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None).expect("a socket");
+        // Connections that have just ended are in the way only of who does not ask for reuse.
+        sockopt::set_socket_reuseaddr(&socket, true).expect("a socket");
+        while let Err(error) = bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)) {
+            assert!(Instant::now() < deadline, "port {port}: {error}");
+            thread::sleep(Duration::from_millis(20));
+        }
+        sockopt::set_socket_reuseaddr(&socket, false).expect("a socket");
+        Self { _socket: socket }
     }
 }
 

@@ -13,7 +13,7 @@ use super::contract::{Contract, Route};
 use super::http::{Exchange, PATIENCE, peek_request_line};
 use super::registry::Registry;
 use super::script::{CallKind, Override, Plan, Script};
-use super::server::Server;
+use super::server::{Reserved, Server};
 use super::token_service::TokenService;
 use super::{Options, hash, lock};
 
@@ -31,6 +31,8 @@ pub struct Worker {
     shared: Arc<Shared>,
     port: u16,
     server: Mutex<Option<Server>>,
+    /// While it is down: another worker on its port would answer in its name.
+    reserved: Mutex<Option<Reserved>>,
 }
 
 struct Shared {
@@ -56,7 +58,8 @@ impl Worker {
             calls: Mutex::default(),
         });
         let server = shared.listen(0);
-        Self { shared, port: server.port(), server: Mutex::new(Some(server)) }
+        let (port, server) = (server.port(), Mutex::new(Some(server)));
+        Self { shared, port, server, reserved: Mutex::default() }
     }
 
     pub fn url(&self) -> String {
@@ -66,10 +69,12 @@ impl Worker {
     /// Connections are refused from here on; those that were accepted are served to their end.
     pub fn go_down(&self) {
         lock(&self.server).take();
+        lock(&self.reserved).get_or_insert_with(|| Reserved::new(self.port));
     }
 
     /// Back on the same port.
     pub fn come_up(&self) {
+        lock(&self.reserved).take();
         lock(&self.server).get_or_insert_with(|| self.shared.listen(self.port));
     }
 
