@@ -46,7 +46,7 @@ const USAGE: u8 = 2;
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> ExitCode {
-    messages::exit_on_panic(FAILED);
+    messages::exit_on_panic(FAILED, || {});
     keep_memory_private();
     survive_size_limit();
     let messages = Messages::new(clock::now);

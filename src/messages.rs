@@ -129,15 +129,16 @@ impl Messages {
     }
 }
 
-/// Makes a panic, in any thread, say where it happened and end the program with this exit code. Its
-/// message and a backtrace may repeat a secret, so neither is shown.
-pub(crate) fn exit_on_panic(code: u8) {
+/// Makes a panic, in any thread, say where it happened, give the last answer, and end the program
+/// with this exit code. Its message and a backtrace may repeat a secret, so neither is shown.
+pub(crate) fn exit_on_panic(code: u8, last_answer: fn()) {
     #[expect(clippy::exit, reason = "after a panic nothing of this process can be relied on")]
     std::panic::set_hook(Box::new(move |panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let place = one_line(&place);
         let line = format!("{PROGRAM}: internal error at {place}; please report this line");
         write_line(std::io::stderr(), &line);
+        last_answer();
         std::process::exit(code.into());
     }));
 }
@@ -180,7 +181,7 @@ mod tests {
     #[test]
     #[ignore = "panics; the test below runs it in a process of its own"]
     fn panicking() {
-        exit_on_panic(7);
+        exit_on_panic(7, || std::io::stdout().write_all(b"quit=1\n").unwrap());
         let panic = || panic!("ghs_sentinel\nforged");
         let _ = std::thread::spawn(panic).join();
         unreachable!("the panic has ended the process");
@@ -198,6 +199,7 @@ mod tests {
         let place = concat!("git-credential-gastown: internal error at ", file!(), ":");
         assert!(line.starts_with(place) && line.ends_with("; please report this line"), "{line}");
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
-        assert!(!String::from_utf8(output.stdout).unwrap().contains("sentinel"));
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert!(stdout.ends_with("quit=1\n") && !stdout.contains("sentinel"), "{stdout}");
     }
 }

@@ -5,14 +5,14 @@ use git_credential_gastown::failure::Failure;
 use git_credential_gastown::policy::Demand;
 use git_credential_gastown::protocol::{Answer, QUIT, Report, Request};
 
-use crate::Context;
 use crate::caller::Caller;
 use crate::cli::{Flags, OnFailure};
 use crate::clock;
 use crate::context::request_for;
 use crate::credential::{Ask, Credential, NoCredential, find};
-use crate::messages::Messages;
+use crate::messages::{Messages, exit_on_panic};
 use crate::stdio::{asks_a_terminal, read_request, write_answer};
+use crate::{Context, FAILED};
 
 pub(super) fn run(flags: &Flags, messages: &Messages, url: Option<&str>) -> Result<()> {
     let request = match url {
@@ -58,8 +58,13 @@ pub(super) fn run(flags: &Flags, messages: &Messages, url: Option<&str>) -> Resu
     let report = Report::of(&request);
     let caller = if url.is_some() { Caller::by_hand() } else { Caller::of(&request) };
     let ask = Ask { host: &host, report: &report, caller: &caller, demand: Demand::default() };
+    if context.settings.on_failure == OnFailure::Quit {
+        // Else git would go on and prompt.
+        exit_on_panic(FAILED, || drop(write_answer(QUIT)));
+    }
     let outcome = find(&context, &ask);
     let answered = answer(&context, &request, &ask, &outcome);
+    exit_on_panic(FAILED, || {});
     // Once git has its answer.
     context.log_credential("get", &host, &outcome);
     context.cache.sweep(clock::now());
