@@ -282,23 +282,26 @@ impl<'a> Run<'a> {
         let (sender, receiver) = mpsc::channel();
         let waiting = thread::Builder::new().spawn(move || sender.send(child.wait_with_output()));
         waiting.map_err(not_run)?;
+        let limit = self.limit.as_secs();
+        let too_late = |_| failed(format!("{program:?} did not end within {limit} s"));
         let ended = thread::scope(|scope| {
-            // If git does not read it all, its exit code says why.
             // Dropped at once where there is nothing to write.
-            if let Some(mut stdin) = stdin.filter(|_| !self.input.is_empty()) {
-                scope.spawn(move || stdin.write_all(self.input));
-            }
-            let ended = receiver.recv_timeout(self.limit);
+            let writing = stdin.filter(|_| !self.input.is_empty()).map(|mut stdin| {
+                // If git does not read it all, its exit code says why.
+                let write = move || stdin.write_all(self.input);
+                thread::Builder::new().spawn_scoped(scope, write)
+            });
+            let ended = match writing {
+                Some(Err(error)) => Err(not_run(error)),
+                _ => receiver.recv_timeout(self.limit).map_err(too_late),
+            };
             if ended.is_err() {
+                // Before the scope waits for the thread that writes.
                 let _ = kill_process_group(group, Signal::KILL);
             }
             ended
         });
-        let limit = self.limit.as_secs();
-        match ended {
-            Ok(output) => output.map(Said::from).map_err(not_run),
-            Err(_) => Err(failed(format!("{program:?} did not end within {limit} s"))),
-        }
+        ended?.map(Said::from).map_err(not_run)
     }
 
     fn spawn(&mut self) -> std::io::Result<Child> {

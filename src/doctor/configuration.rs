@@ -103,7 +103,8 @@ fn helpers(inputs: &Inputs<'_>, host: &Host, chain: &[&Line], report: &mut Repor
                 (Status::Ok, what, String::new())
             }
             (Kind::Ours, _) => {
-                (Fail, format!("git asks {helper}, which cannot be run"), SET_UP.to_owned())
+                let fix = if is_local(line) { SET_UP_HERE } else { SET_UP };
+                (Fail, format!("git asks {helper}, which cannot be run"), fix.to_owned())
             }
             (Kind::Store, true) => {
                 let what = format!("git first asks {helper}, which answers with stale tokens");

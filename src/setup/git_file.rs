@@ -34,7 +34,7 @@ const PLACE: &str = ".gastown-setup-";
 const COPY: &str = "config";
 /// How long to wait for a git that changes the file, and for other setups.
 const PATIENCE: Duration = Duration::from_secs(3);
-const PATIENCE_WITH_SETUPS: Duration = Duration::from_secs(30);
+const PATIENCE_WITH_SETUPS: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(20);
 /// How often to start again because the file was changed meanwhile.
 const ATTEMPTS: usize = 100;
@@ -70,17 +70,14 @@ impl GitFile {
     }
 
     /// Waits for other setups, then removes what killed ones left here. While the lock is held, no
-    /// other changes files in that directory; `None` in a dry run, and on a file system without
-    /// locks, where only git's lock keeps setups apart.
+    /// other changes files in that directory. `None` in a dry run; and on a file system without
+    /// locks, or if somebody keeps the lock, where only git's lock keeps setups apart.
     pub(super) fn take_turn(&self, setup: &Setup<'_>) -> Result<Option<OwnedFd>> {
         if setup.options.dry_run {
             return Ok(None);
         }
         let take = || Ok(self.directory.try_lock().map_or(Some(None), |lock| lock.map(Some)));
-        let Some(turn) = wait(PATIENCE_WITH_SETUPS, take)? else {
-            let what = format!("another setup changes files in {:?}", self.directory.path);
-            return Err(setup_failed(what, "run the command again when it has ended").into());
-        };
+        let turn = wait(PATIENCE_WITH_SETUPS, take)?.flatten();
         if turn.is_some() {
             self.remove_leftovers();
         }

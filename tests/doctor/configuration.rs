@@ -68,6 +68,9 @@ fn without_setup_or_its_program_setup_is_the_fix() {
         let gone = "/gone/git-credential-gastown";
         scene.home.git(&["config", "--global", "--replace-all", &key, gone]).assert_ok();
         scene.is_fixed_as_told("fail", "helpers", "which cannot be run");
+        scene.git(&["config", "--add", &key, ""]);
+        scene.git(&["config", "--add", &key, gone]);
+        scene.is_fixed_as_told("fail", "helpers", "which cannot be run");
         scene.diagnose(&[]).says_of_a_push(Some(true));
     }
 }

@@ -56,6 +56,17 @@ fn setups_without_notes_take_care_of_each_other_through_gits_lock_alone() {
     }
 }
 
+/// Whoever may open a directory may lock it.
+#[test]
+fn a_lock_that_somebody_keeps_on_the_directory_is_passed_by() {
+    let scene = Scene::new(&Git::newest());
+    scene.write(".gitconfig", MINE);
+    let home = File::open(scene.path("")).expect("it is there");
+    rustix::fs::flock(&home, rustix::fs::FlockOperation::LockExclusive).expect("nobody has it");
+    scene.setup(&[]).assert_ok();
+    assert_eq!(scene.read(".gitconfig"), MINE.to_owned() + &scene.added());
+}
+
 #[test]
 fn setups_for_different_rigs_leave_one_line_and_can_be_undone() {
     let scene = Scene::new(&Git::newest());
