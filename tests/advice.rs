@@ -95,7 +95,7 @@ fn nothing_configured_names_all_that_is_unset_and_a_command_to_type() {
 }
 
 #[test]
-fn container_token_file_that_cannot_be_read_is_told_with_the_reason() {
+fn container_token_file_that_cannot_be_read_is_reported_with_the_reason() {
     let town = Town::start();
     let mut home = agent(&town);
     let file = home.path().join("absent");

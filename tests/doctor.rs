@@ -87,7 +87,7 @@ impl Scene {
 
     /// That a problem is told, and that what is named as its fix, pasted in the clone, removes it.
     #[track_caller]
-    fn is_fixed_as_told(&self, status: &str, check: &str, what: &str) -> String {
+    fn is_fixed_by_its_fix(&self, status: &str, check: &str, what: &str) -> String {
         let before = self.diagnose(&[]);
         before.finds(status, check, what, "");
         let is_it = |it: &Value| {

@@ -328,7 +328,7 @@ fn git_starts_no_git_and_people_need_none() {
 
 /// git prompts then, and nothing else would say why.
 #[test]
-fn a_list_of_hosts_of_which_none_is_one_is_told_to_who_waits_for_an_answer() {
+fn a_list_without_a_valid_host_is_a_warning() {
     let town = Town::start();
     let mut home = agent(&town);
     for list in ["*", "http://git.example", "github.com;gitlab.com", "u:p@host"] {
@@ -340,7 +340,7 @@ fn a_list_of_hosts_of_which_none_is_one_is_told_to_who_waits_for_an_answer() {
 }
 
 #[test]
-fn a_config_file_that_others_can_write_is_told_with_what_to_type() {
+fn a_config_file_that_others_can_write_is_a_warning_with_a_command() {
     let town = Town::start();
     let home = agent(&town);
     let path = home.path().join(".config/gastown/config.json");

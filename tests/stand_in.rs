@@ -138,7 +138,7 @@ fn an_expired_container_token_buys_a_new_one_and_nothing_else() {
 
 /// The forms and the moments are proved by `expiry`, where git is told them.
 #[test]
-fn an_expiry_is_told_where_it_is_known_and_asked_for() {
+fn an_expiry_is_in_the_answer_where_it_is_known_and_asked_for() {
     let town = Town::start();
     town.worker.add_rig("rig-pat", Rig::Pat("ghp_mine".to_owned()));
     town.worker.set_expiry(Expiry::ExpiresAt);

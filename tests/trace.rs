@@ -140,7 +140,7 @@ fn a_secret_that_begins_with_another_is_masked_whole() {
 }
 
 #[test]
-fn one_agents_secret_is_not_told_to_the_next_by_the_failure_on_record() {
+fn one_agents_secret_is_not_shown_to_the_next_by_the_failure_on_record() {
     let mut scene = Scene::new();
     scene.home.set("GASTOWN_CONTAINER_TOKEN", "sentinel-that-has-no-shape");
     scene.worker.answer_with(Script::error(500, "no such token: sentinel-that-has-no-shape"));

@@ -1,5 +1,5 @@
 //! `cargo run --example demo`: the story of a fresh token, told with real git against the stand-in
-//! town. Also a check: the exit code is 1 unless every step turned out as told.
+//! town. Also a check: the exit code is 1 unless every step went as expected.
 
 #![expect(
     clippy::disallowed_methods,
@@ -82,7 +82,7 @@ enum Outcome {
     Fails,
 }
 
-/// Prints what happens, and counts what did not turn out as told.
+/// Prints what happens, and counts what did not go as expected.
 struct Story {
     in_colour: bool,
     chapters: usize,
@@ -251,11 +251,11 @@ impl Story {
     fn end(self, took: Duration) -> ExitCode {
         match self.surprises {
             0 => {
-                println!("All as told, in {} s.", took.as_secs());
+                println!("All went as expected, in {} s.", took.as_secs());
                 ExitCode::SUCCESS
             }
             surprises => {
-                println!("{surprises} thing(s) did not turn out as told.");
+                println!("{surprises} thing(s) did not go as expected.");
                 ExitCode::FAILURE
             }
         }

@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_no_token_is_told_from_what_does() {
+    fn what_needs_no_token_is_told_apart_from_what_does() {
         let needs_none = |line: &str| {
             let words: Vec<_> = line.split(' ').filter(|word| !word.is_empty()).collect();
             Words::new(&words).need_no_token()

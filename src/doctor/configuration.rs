@@ -176,8 +176,9 @@ fn protocol(inputs: &Inputs<'_>, report: &mut Report) {
     }
     let last = |key: &str| inputs.lines().iter().rfind(|line| line.key == key);
     let rule = last(&format!("protocol.{scheme}.allow")).or_else(|| last("protocol.allow"));
-    let is_user = !variable("GIT_PROTOCOL_FROM_USER").is_some_and(|it| it == "0" || it == "false");
-    if let Some(rule) = rule.filter(|it| it.value == "never" || (it.value == "user" && !is_user)) {
+    let from_user = variable("GIT_PROTOCOL_FROM_USER").is_none_or(|it| it != "0" && it != "false");
+    if let Some(rule) = rule.filter(|it| it.value == "never" || (it.value == "user" && !from_user))
+    {
         let what = format_args!("git must not use {scheme} ({} in {})", rule.key, rule.origin);
         report.add(CHECK, Fail, what, unset(rule));
     }
@@ -190,11 +191,10 @@ fn token(inputs: &Inputs<'_>, line: &Line, report: &mut Report) {
     // The value of a rewriting rule is what it looks for, and a proxy is no git host.
     let is_url = !["url", "http"].contains(&line.section());
     // Setup takes a token out of a value in the repository's own file, if that is text.
-    let is_own = [".git/config", "/config.worktree"].iter().any(|end| line.origin.ends_with(end));
-    let is_migrated = in_key.is_none()
-        && is_local(line)
-        && (is_own || line.origin.ends_with("file:config"))
-        && !line.value.contains('\u{fffd}');
+    let own = [".git/config", "file:config", "/config.worktree"];
+    let is_own = own.iter().any(|end| line.origin.ends_with(end));
+    let is_migrated =
+        in_key.is_none() && is_local(line) && is_own && !line.value.contains('\u{fffd}');
     let in_value = || credential_in(&line.value).filter(|_| is_url);
     let Some(embedded) = in_key.or_else(in_value) else { return };
     let what = format!("{} ({}) has a token in it", line.key, line.origin);
@@ -268,7 +268,7 @@ fn ownership(inputs: &Inputs<'_>, report: &mut Report) {
 }
 
 fn is_local(line: &Line) -> bool {
-    ["local", "worktree"].contains(&&*line.scope)
+    matches!(&*line.scope, "local" | "worktree")
 }
 
 fn unset_store(line: &Line) -> String {

@@ -107,7 +107,7 @@ impl<'a> View<'a> {
             if !fixable.is_empty() {
                 let removed = apply(copy, &fixable)?;
                 if !setup.options.dry_run && !self.faults(file, &copy.lines()?).0.is_empty() {
-                    bail!("git did not change {path:?} as it was told to; nothing was changed");
+                    bail!("git did not change {path:?} as it should; nothing was changed");
                 }
                 if !removed.is_empty() {
                     let mut note = setup.note(&path, Some(top))?;

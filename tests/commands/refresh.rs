@@ -28,7 +28,7 @@ fn a_fresh_token_is_renewed_all_the_same() {
 }
 
 #[test]
-fn the_same_token_again_is_told_as_such() {
+fn the_same_token_again_is_reported_as_the_same() {
     let (town, home) = settled();
     assert!(refresh(&home).stdout.starts_with("renewed: "));
     let again = refresh(&home);

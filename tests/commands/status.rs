@@ -43,7 +43,7 @@ fn status_json(home: &Home) -> Value {
 }
 
 #[test]
-fn an_empty_cache_is_told_and_not_made() {
+fn an_empty_cache_is_reported_and_not_made() {
     let (town, home) = settled();
     let told = status(&town, &home);
     assert!(told.starts_with("nothing is cached in [HOME]/.cache/gastown"), "{told}");
@@ -52,7 +52,7 @@ fn an_empty_cache_is_told_and_not_made() {
 }
 
 #[test]
-fn a_fresh_token_is_told_with_all_its_times() {
+fn a_fresh_token_is_shown_with_all_its_times() {
     let (town, home) = settled();
     get(&home, &town).assert_ok();
     town.worker.forget_calls();
@@ -149,7 +149,7 @@ fn a_dead_token_and_a_long_lived_one_are_told_apart() {
 }
 
 #[test]
-fn what_is_in_the_way_is_told_and_never_read_for_a_token() {
+fn what_is_in_the_way_is_reported_and_never_read_for_a_token() {
     let (town, home) = settled();
     get(&home, &town).assert_ok();
     let file =
@@ -183,7 +183,7 @@ fn what_is_in_the_way_is_told_and_never_read_for_a_token() {
 }
 
 #[test]
-fn failure_of_the_container_token_is_told_too() {
+fn failure_of_the_container_token_is_reported_too() {
     let (town, mut home) = settled();
     home.set("GASTOWN_CONTAINER_TOKEN", &town.worker.container_token_badly_signed());
     get(&home, &town).assert_fails();

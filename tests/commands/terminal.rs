@@ -81,7 +81,7 @@ fn whoever_types_get_is_told_what_to_type() {
 }
 
 #[test]
-fn mistyped_word_is_told_what_is_meant_and_git_is_told_nothing() {
+fn a_mistyped_word_is_corrected_for_people_and_ignored_for_git() {
     let (_town, home) = settled();
     let typed = |words: &[&str]| {
         let (_person, program) = terminal();

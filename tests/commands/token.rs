@@ -50,7 +50,7 @@ fn json_tells_where_the_token_came_from_and_how_long_it_lives() {
 }
 
 #[test]
-fn a_personal_token_is_told_by_its_setting() {
+fn a_personal_token_is_named_by_its_setting() {
     let (town, mut home) = settled();
     home.set("GITHUB_CLI_PAT", "ghp_mine");
     let printed = json(&home.helper(&["token", "--json"], "").assert_ok().stdout);

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn each_line_that_gets_in_the_way_is_told_and_the_fix_removes_it() {
+fn each_line_that_gets_in_the_way_is_reported_and_the_fix_removes_it() {
     for git in Git::all() {
         let mut scene = Scene::new(&git);
         // Where only a person can take a token out.
@@ -36,7 +36,7 @@ fn each_line_that_gets_in_the_way_is_told_and_the_fix_removes_it() {
             let [key, value] = [key, value].map(|text| text.replace("HOST", &host));
             for file in [".git/config", included.to_str().unwrap()] {
                 scene.git(&["config", "--file", file, "--add", &key, &value]);
-                let told = scene.is_fixed_as_told(status, check, what);
+                let told = scene.is_fixed_by_its_fix(status, check, what);
                 assert!(!told.contains("sentinel"), "{told}");
                 // A URL stays, without its token.
                 scene.home.git_in("app", &["config", "--file", file, "--unset-all", &key]);
@@ -55,7 +55,7 @@ fn token_in_a_url_that_is_not_text_is_to_be_edited_out() {
     config.extend([url.as_bytes(), b"\xff\n"].concat());
     fs::write(scene.path("app/.git/config"), config).unwrap();
     scene.diagnose(&[]).finds("fail", "url-token", "remote.x.url", "--edit");
-    scene.is_fixed_as_told("fail", "url-token", "remote.x.url");
+    scene.is_fixed_by_its_fix("fail", "url-token", "remote.x.url");
 }
 
 #[test]
@@ -63,14 +63,14 @@ fn without_setup_or_its_program_setup_is_the_fix() {
     for git in Git::all() {
         let scene = Scene::new(&git);
         fs::remove_file(scene.path(".gitconfig")).unwrap();
-        scene.is_fixed_as_told("fail", "helpers", "git asks no helper (for ");
+        scene.is_fixed_by_its_fix("fail", "helpers", "git asks no helper (for ");
         let key = format!("credential.{}.helper", scene.host());
         let gone = "/gone/git-credential-gastown";
         scene.home.git(&["config", "--global", "--replace-all", &key, gone]).assert_ok();
-        scene.is_fixed_as_told("fail", "helpers", "which cannot be run");
+        scene.is_fixed_by_its_fix("fail", "helpers", "which cannot be run");
         scene.git(&["config", "--add", &key, ""]);
         scene.git(&["config", "--add", &key, gone]);
-        scene.is_fixed_as_told("fail", "helpers", "which cannot be run");
+        scene.is_fixed_by_its_fix("fail", "helpers", "which cannot be run");
         scene.diagnose(&[]).says_of_a_push(Some(true));
     }
 }
@@ -83,14 +83,14 @@ fn the_old_way_is_found_and_migrated() {
         let url = scene.town.github.url_with(REPOSITORY, &token);
         scene.git(&["remote", "set-url", "origin", &url]);
         scene.git(&["config", "credential.helper", "store --file=/tmp/.git-credentials-gone"]);
-        scene.is_fixed_as_told("fail", "url-token", "remote.origin.url (");
+        scene.is_fixed_by_its_fix("fail", "url-token", "remote.origin.url (");
         let found = scene.diagnose(&[]);
         found.says_of_a_push(Some(true)).finds("ok", "remotes", "remote.origin.url is http://", "");
     }
 }
 
 #[test]
-fn helpers_around_ours_are_told_once_for_all_hosts() {
+fn other_helpers_are_reported_once_for_all_hosts() {
     let mut scene = Scene::newest();
     let hosts = format!("{},https://git.example", scene.host());
     scene.home.set("GASTOWN_GIT_HOSTS", &hosts);
@@ -107,7 +107,7 @@ fn helpers_around_ours_are_told_once_for_all_hosts() {
     found.finds("fail", "helpers", "first asks `store` (credential.helper in file:", "--unset-all");
     found.finds("warn", "helpers", &both, "--unset-all");
     assert_eq!(found.problems().len(), 2, "{:?}", found.ran);
-    scene.is_fixed_as_told("fail", "helpers", "first asks `store`");
+    scene.is_fixed_by_its_fix("fail", "helpers", "first asks `store`");
     assert!(scene.diagnose(&[]).says_of_a_push(Some(true)).problems().is_empty());
     global(&["cache"]);
     scene.diagnose(&[]).finds("fail", "helpers", "`cache` (credential.helper in", "setup");
@@ -117,7 +117,7 @@ fn helpers_around_ours_are_told_once_for_all_hosts() {
 
 /// A repository must not choose where tokens go, whoever pastes what doctor says there.
 #[test]
-fn a_remote_elsewhere_is_told_without_a_command_that_serves_its_host() {
+fn a_remote_of_another_host_is_reported_without_a_command_that_adds_the_host() {
     let scene = Scene::newest();
     scene.git(&["remote", "add", "other", "https://gitlab.example/acme/app.git"]);
     scene.git(&["remote", "add", "program", "ext::sh -c 'curl -u me:sentinel git.example'"]);
@@ -147,13 +147,13 @@ fn helper_lines_for_a_part_of_the_host_are_what_the_fix_takes_out() {
     scene.shell("git credential-gastown setup");
     let key = format!("credential.{}/acme.helper", scene.host());
     scene.git(&["config", &key, ""]);
-    scene.is_fixed_as_told("fail", "helpers", "git asks no helper");
+    scene.is_fixed_by_its_fix("fail", "helpers", "git asks no helper");
     let whole = format!("credential.{}.helper", scene.host());
     let script = "!f() { echo username=u; echo password=other-helpers; }; f";
     for (key, helper) in [(&key, ""), (&key, script), (&whole, HELPER)] {
         scene.git(&["config", "--add", key, helper]);
     }
-    scene.is_fixed_as_told("warn", "helpers", "an inline helper");
+    scene.is_fixed_by_its_fix("warn", "helpers", "an inline helper");
     scene.diagnose(&[]).says_of_a_push(Some(true));
 }
 
@@ -169,7 +169,7 @@ fn a_fix_leaves_the_harmless_values_of_the_same_key() {
         scene.git(&["config", "--add", key, harmless]);
         scene.git(&["config", "--add", key, value]);
         let status = if key == base { "warn" } else { "fail" };
-        scene.is_fixed_as_told(status, check, "");
+        scene.is_fixed_by_its_fix(status, check, "");
         let left = scene.home.git_in("app", &["config", "--get-all", key]);
         assert_eq!(left.assert_ok().stdout.trim_end(), harmless);
     }
@@ -179,27 +179,27 @@ fn a_fix_leaves_the_harmless_values_of_the_same_key() {
 }
 
 #[test]
-fn host_that_git_asks_this_helper_for_in_vain_is_told_and_the_fix_serves_it() {
+fn host_that_this_helper_does_not_serve_is_reported_and_the_fix_serves_it() {
     let mut scene = Scene::newest();
     scene.home.set("GASTOWN_GIT_HOSTS", "git.example");
-    scene.is_fixed_as_told("fail", "helpers", "keeps from answering");
+    scene.is_fixed_by_its_fix("fail", "helpers", "keeps from answering");
     scene.git(&["ls-remote"]);
 }
 
 #[test]
-fn repository_that_forgets_the_helper_is_told_and_the_fix_asks_it_again() {
+fn repository_that_forgets_the_helper_is_reported_and_the_fix_asks_it_again() {
     let scene = Scene::newest();
     scene.shell("git credential-gastown setup");
     scene.git(&["config", "credential.helper", ""]);
-    scene.is_fixed_as_told("fail", "helpers", "git asks no helper");
+    scene.is_fixed_by_its_fix("fail", "helpers", "git asks no helper");
     scene.git(&["ls-remote"]);
 }
 
 #[test]
-fn scheme_that_git_must_not_use_is_told_and_the_fix_allows_it() {
+fn scheme_that_git_must_not_use_is_reported_and_the_fix_allows_it() {
     let mut scene = Scene::newest();
     scene.git(&["config", "protocol.allow", "never"]);
-    scene.is_fixed_as_told("fail", "protocol", "git must not use http");
+    scene.is_fixed_by_its_fix("fail", "protocol", "git must not use http");
     scene.git(&["config", "protocol.allow", "never"]);
     scene.git(&["config", "protocol.http.allow", "always"]);
     scene.diagnose(&[]).says_of_a_push(Some(true));

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::*;
 
 #[test]
-fn another_copy_that_comes_first_is_told() {
+fn another_copy_that_comes_first_is_reported() {
     let mut scene = Scene::newest();
     fs::create_dir(scene.path("bin")).unwrap();
     let copy = scene.path("bin/git-credential-gastown");
@@ -28,22 +28,22 @@ fn without_git_the_other_links_are_looked_at_all_the_same() {
 }
 
 #[test]
-fn a_cache_that_others_can_enter_and_locks_that_were_left_are_told() {
+fn a_cache_that_others_can_enter_and_locks_that_were_left_are_reported() {
     let scene = Scene::newest();
     fs::set_permissions(scene.home.cache(), fs::Permissions::from_mode(0o755)).unwrap();
     scene.diagnose(&[]).has_error("cache-unusable");
-    scene.is_fixed_as_told("warn", "cache", "others can enter");
+    scene.is_fixed_by_its_fix("warn", "cache", "others can enter");
     for lock in [".gitconfig.lock", "app/.git/config.lock"] {
         let file = fs::File::create(scene.path(lock)).unwrap();
         assert!(scene.diagnose(&[]).problems().is_empty(), "somebody may be writing");
         file.set_modified(SystemTime::now() - Duration::from_secs(300)).unwrap();
-        scene.is_fixed_as_told("warn", "git-lock", "for 5 min");
+        scene.is_fixed_by_its_fix("warn", "git-lock", "for 5 min");
     }
     assert!(scene.diagnose(&[]).problems().is_empty());
 }
 
 #[test]
-fn who_holds_the_lock_is_told_and_looking_makes_no_cache() {
+fn the_holder_of_the_lock_is_reported_and_looking_makes_no_cache() {
     let scene = Scene::newest();
     scene.forget_cache();
     scene.diagnose(&["--offline"]).finds("ok", "cache", "made when needed", "");
@@ -60,7 +60,7 @@ fn who_holds_the_lock_is_told_and_looking_makes_no_cache() {
 }
 
 #[test]
-fn tokens_that_go_stale_are_told() {
+fn tokens_that_go_stale_are_reported() {
     let mut scene = Scene::newest();
     scene.home.set("GH_TOKEN", "ghs_a").set("GITHUB_TOKEN", "ghs_a");
     let netrc = scene.path(".netrc");

@@ -59,7 +59,7 @@ fn broken(git: &Git) -> Scene {
 }
 
 #[test]
-fn no_secret_is_told_whatever_is_broken() {
+fn no_secret_is_shown_whatever_is_broken() {
     for git in Git::all() {
         let scene = broken(&git);
         let token = scene.town.worker.token_for("rig-1");

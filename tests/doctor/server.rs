@@ -72,7 +72,7 @@ fn a_token_of_another_helper_is_not_called_ours() {
 }
 
 #[test]
-fn a_repository_that_is_not_there_is_told() {
+fn a_repository_that_is_not_there_is_reported() {
     for git in Git::all() {
         let scene = Scene::new(&git);
         scene.git(&["remote", "set-url", "origin", &scene.town.github.url("acme/missing")]);
@@ -83,7 +83,7 @@ fn a_repository_that_is_not_there_is_told() {
 }
 
 #[test]
-fn a_token_that_may_fetch_and_not_push_is_told() {
+fn a_token_that_may_fetch_and_not_push_is_reported() {
     for git in Git::all() {
         let scene = Scene::new(&git);
         scene.town.github.forbid_pushes(REPOSITORY);

@@ -4,7 +4,7 @@ use super::*;
 use crate::town::Rig;
 
 #[test]
-fn a_cause_that_breaks_everything_is_told_once() {
+fn a_cause_that_breaks_everything_is_reported_once() {
     let mut bare = Home::new(Path::new(HELPER), &Git::newest());
     let ran = bare.helper(&["doctor", "--json"], "");
     let found = Diagnosis::of(ran);
@@ -43,7 +43,7 @@ fn a_failure_on_record_does_not_keep_it_from_asking() {
 }
 
 #[test]
-fn what_the_worker_refuses_is_told_once_with_the_advice_of_the_error() {
+fn what_the_worker_refuses_is_reported_once_with_the_advice_of_the_error() {
     let mut scene = Scene::newest();
     scene.forget_cache();
     let good = scene.town.worker.container_token();
@@ -77,7 +77,7 @@ fn what_the_worker_refuses_is_told_once_with_the_advice_of_the_error() {
 }
 
 #[test]
-fn an_expired_container_token_is_told_and_renewed() {
+fn an_expired_container_token_is_reported_and_renewed() {
     let mut scene = Scene::newest();
     scene.forget_cache();
     let old = scene.town.worker.container_token_issued(Duration::from_secs(9 * 3600));
@@ -93,7 +93,7 @@ fn an_expired_container_token_is_told_and_renewed() {
 }
 
 #[test]
-fn clocks_that_disagree_are_told() {
+fn clocks_that_disagree_are_reported() {
     let scene = Scene::newest();
     scene.town.worker.set_clock_skew(300);
     scene.diagnose(&[]).finds_only("warn", "clock", "behind the worker's", "NTP");

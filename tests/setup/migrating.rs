@@ -261,7 +261,7 @@ fn every_form_of_store_is_removed_for_parts_of_the_host_too() {
 }
 
 #[test]
-fn token_in_another_file_or_in_a_name_is_told_and_said_to_be_nowhere_else() {
+fn token_in_another_file_or_in_a_name_is_reported_with_its_place_and_no_other() {
     let scene = Scene::alone(&Git::newest());
     let key = "url.https://x:ghs_sentinel@git.example/.insteadOf";
     scene.home.git(&["config", "--global", key, "https://git.example/"]).assert_ok();
@@ -276,7 +276,7 @@ fn token_in_another_file_or_in_a_name_is_told_and_said_to_be_nowhere_else() {
 }
 
 #[test]
-fn url_that_is_not_utf8_is_told_and_left_as_it_is() {
+fn url_that_is_not_utf8_is_reported_and_left_as_it_is() {
     let scene = Scene::alone(&Git::newest());
     one(&scene, &[("remote.origin.url", "https://x:ghs_sentinel@git.example/a.git")]);
     let path = scene.path("rigs/one/.git/config");

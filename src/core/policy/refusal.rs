@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn process_that_erased_it_twice_within_five_minutes_is_told() {
+    fn process_that_erased_it_twice_within_five_minutes_is_recognised() {
         let policy = Policy::default();
         let refuse = |record: HostRecord, second, process: &str| {
             record.refused(after(second), Some(process.to_owned()), &Policy::default())

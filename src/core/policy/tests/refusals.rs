@@ -47,7 +47,7 @@ fn the_worker_is_asked_about_a_refusal_after_1_2_4_and_then_every_5_minutes() {
 }
 
 #[test]
-fn that_the_worker_handed_it_out_after_the_refusal_counts_as_asked() {
+fn a_token_handed_out_again_after_the_refusal_counts_as_asked() {
     let mut entry = known(3600);
     entry.confirmed_at = after(605);
     let record = refused(1, after(600));
