@@ -73,6 +73,22 @@ fn a_push_whose_token_is_revoked_between_info_refs_and_the_post_heals_with_one_c
 }
 
 #[test]
+fn a_push_heals_between_its_requests_after_an_earlier_one_healed() {
+    for git in healing_gits() {
+        let scene = settled(&git);
+        scene.github.revoke_all();
+        scene.push("first").assert_ok();
+        for file in ["second", "third"] {
+            scene.let_pass(A_WHILE);
+            scene.home.commit("app", file, b"small");
+            scene.github.revoke_after_info_refs();
+            push(&scene).assert_ok();
+        }
+        assert_eq!(scene.calls(), 3);
+    }
+}
+
+#[test]
 fn fetch_and_clone_heal_too() {
     for git in healing_gits() {
         let scene = settled(&git);

@@ -26,6 +26,9 @@ pub struct Policy {
     pub longest_life: Duration,
     /// A long-lived token is asked for again after this.
     pub personal_renewal: Duration,
+    /// A long-lived token that was not confirmed for this long is forgotten: GitHub removes one that
+    /// nobody used for a year.
+    pub personal_life: Duration,
     /// How long before its end a token is SOON, at most; a third of a short life.
     pub soon: Duration,
     /// How much earlier still, by a draw, at most; a sixth of a short life.
@@ -61,6 +64,7 @@ impl Default for Policy {
             assured_life: Duration::from_mins(29),
             longest_life: Duration::from_mins(60),
             personal_renewal: Duration::from_mins(30),
+            personal_life: Duration::from_hours(365 * 24),
             soon: Duration::from_mins(10),
             spread: Duration::from_mins(5),
             due: Duration::from_mins(5),
@@ -230,8 +234,9 @@ fn may_ask_about(
 ) -> bool {
     let is_since_refusal = record.refused_at.is_some_and(|at| entry.confirmed_at > at);
     let is_hint = !is_own && !record.is_refused();
-    // A refusal has had the worker asked already; a hint adds nothing.
-    if is_hint && record.asked.last_at.is_some_and(|at| is_within(quiet, at, now)) {
+    // A hint adds nothing to a refusal that the worker was asked about just now, or repeatedly.
+    let enough = if record.asked.count > 1 { quiet } else { gap };
+    if is_hint && record.asked.last_at.is_some_and(|at| is_within(enough, at, now)) {
         return false;
     }
     let asks = if is_hint { record.hinted } else { record.asked };

@@ -142,8 +142,8 @@ pub fn outlook(entry: &Entry, policy: &Policy) -> Outlook {
     Outlook { least: life.least, most: life.most, renew_at: life.renew_at(entry) }
 }
 
-/// Whether the token died, or for a long-lived one was last confirmed, before `moment`.
+/// Whether the token certainly died before `moment`.
 pub fn died_before(entry: &Entry, moment: Timestamp, policy: &Policy) -> bool {
-    let life = Life::of(entry, policy);
-    life.most.unwrap_or(life.least) < moment
+    let removed = || entry.confirmed_at.plus(policy.personal_life);
+    Life::of(entry, policy).most.unwrap_or_else(removed) < moment
 }

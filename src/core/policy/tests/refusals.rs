@@ -116,10 +116,18 @@ fn a_hint_does_not_keep_a_refusal_from_being_asked_about() {
 }
 
 #[test]
-fn a_hint_adds_nothing_where_refusals_have_the_worker_asked() {
-    let record = HostRecord::default().asked(Evidence::Refused, after(600), &Policy::default());
-    assert_eq!(about(&record, Evidence::Hint, 1199), SERVED);
-    assert_eq!(about(&record, Evidence::Hint, 1200), Action::Renew(RENEW_HINTED));
+fn a_hint_adds_nothing_where_refusals_have_the_worker_asked_just_now_or_repeatedly() {
+    let policy = Policy::default();
+    let asked = |record: HostRecord| record.asked(Evidence::Refused, after(600), &policy);
+    let (once, repeatedly) = (asked(HostRecord::default()), asked(asked(HostRecord::default())));
+    let border = |record: &HostRecord, seconds: i64| {
+        assert_eq!(about(record, Evidence::Hint, 600 + seconds - 1), SERVED);
+        assert_eq!(about(record, Evidence::Hint, 600 + seconds), Action::Renew(RENEW_HINTED));
+    };
+    border(&once, 60);
+    border(&once.inherited(), 60);
+    border(&repeatedly, 600);
+    border(&repeatedly.inherited().accepted(), 60);
 }
 
 #[test]
