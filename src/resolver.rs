@@ -94,17 +94,16 @@ impl Interface for Resolver {
     }
 }
 
-/// The addresses of a name that this machine knows by itself. `localhost` never reaches a name
-/// server (RFC 6761, 6.3), because tokens are sent to it in the clear.
+/// The addresses of a name that this machine knows by itself. `localhost` never leads elsewhere
+/// (RFC 6761, 6.3), because tokens are sent to it in the clear.
 fn local(name: &str) -> Option<Vec<IpAddr>> {
+    let bare = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    if bare == "localhost" || bare.ends_with(".localhost") {
+        return Some(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+    }
     let hosts = fs::read("/etc/hosts").unwrap_or_default();
     let found = settings::in_hosts(&String::from_utf8_lossy(&hosts), name);
-    if !found.is_empty() {
-        return Some(found);
-    }
-    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-    let is_local = name == "localhost" || name.ends_with(".localhost");
-    is_local.then(|| vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()])
+    (!found.is_empty()).then_some(found)
 }
 
 /// A missing file means a name server on this machine, as it does to the C libraries.

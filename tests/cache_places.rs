@@ -95,6 +95,19 @@ fn an_unusable_place_is_replaced_by_a_private_one_with_a_warning() {
 }
 
 #[test]
+fn a_directory_that_others_need_is_not_to_be_closed_to_them() {
+    let mut scene = Scene::new();
+    let shared = scene.home.path().join("shared");
+    make(&shared, 0o755);
+    scene.home.set("GASTOWN_CACHE_DIR", &shared.to_string_lossy());
+    let ran = scene.get();
+    ran.warned(&["cache-unusable", "name a directory in it instead: ", "/shared/gastown"]);
+    assert!(!ran.stderr.contains("chmod"), "{ran:?}");
+    scene.home.set("GASTOWN_CACHE_DIR", &shared.join("gastown").to_string_lossy());
+    assert_eq!(scene.get().stderr, "");
+}
+
+#[test]
 fn without_any_place_each_ask_costs_a_call_and_gets_its_answer() {
     // The temporary directory is everybody's: somebody may have been there before.
     for (what, spoil) in &UNUSABLE[1..] {

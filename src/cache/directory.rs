@@ -12,6 +12,8 @@ use git_credential_gastown::helper_line::word;
 use rustix::fs::{Access, access, statvfs};
 use rustix::process::geteuid;
 
+/// What directories of the cache are called where nobody says otherwise.
+const NAME: &str = "gastown";
 /// As much as a few records and a lock need, in bytes.
 const LEAST_ROOM: u64 = 16 * 1024;
 
@@ -122,9 +124,15 @@ pub(super) fn make(directory: &Path) -> Result<()> {
 /// Whether a directory of ours is private and takes files.
 fn is_writable(directory: &Path, metadata: &Metadata) -> Result<()> {
     // Not changed: somebody may want it like that.
-    let word = word(&directory.to_string_lossy());
     let is_private = metadata.mode() & 0o077 == 0;
-    ensure!(is_private, "others can enter {directory:?}; run: chmod 700 {word}");
+    let shown = |path: &Path| word(&path.to_string_lossy());
+    // Other programs may need a directory that is not the cache's alone, such as `/tmp`.
+    let is_for_cache = directory.file_name().is_some_and(|it| it.to_string_lossy().contains(NAME));
+    let fix = match is_for_cache {
+        true => format!("run: chmod 700 {}", shown(directory)),
+        false => format!("name a directory in it instead: {}", shown(&directory.join(NAME))),
+    };
+    ensure!(is_private, "others can enter {directory:?}; {fix}");
     takes_files(directory)
 }
 

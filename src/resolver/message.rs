@@ -8,8 +8,11 @@ const RECURSION_DESIRED: u16 = 0x0100;
 const CLASS_INTERNET: u16 = 1;
 const NO_ERROR: u16 = 0;
 const NO_SUCH_NAME: u16 = 3;
-/// More than anybody would connect to.
-const MOST_ADDRESSES: usize = 16;
+const CNAME: u16 = 5;
+/// More than anybody gives a name; which of them to connect to is decided later.
+const MOST_ADDRESSES: usize = 100;
+/// Of a name, in bytes.
+const LONGEST_NAME: usize = 255;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,13 +112,21 @@ impl Question {
         })
     }
 
-    /// The addresses among the answers, and whether all answers could be read. Which name each
-    /// belongs to does not matter: the server has followed the aliases.
+    /// The addresses of the name or of what it is an alias of, and whether all answers could be
+    /// read. What the server says of other names does not count.
     fn addresses(&self, reader: &mut Reader<'_>, answers: u16) -> (Vec<IpAddr>, bool) {
         let mut addresses = Vec::new();
+        let mut wanted = Reader { message: &self.bytes, at: HEADER }.name();
         for _ in 0..answers {
-            let Some((kind, data)) = reader.record() else { return (addresses, false) };
-            if kind == [self.family.record_type(), CLASS_INTERNET] {
+            let Some(Record { owner, kind, data, target }) = reader.record() else {
+                return (addresses, false);
+            };
+            if Some(owner) != wanted {
+                continue;
+            }
+            if kind == [CNAME, CLASS_INTERNET] {
+                wanted = target;
+            } else if kind == [self.family.record_type(), CLASS_INTERNET] {
                 addresses.extend(self.family.address(data));
             }
             if addresses.len() == MOST_ADDRESSES {
@@ -124,6 +135,17 @@ impl Question {
         }
         (addresses, true)
     }
+}
+
+/// One answer.
+struct Record<'a> {
+    /// The name that it is about, as `Reader::name` has it.
+    owner: Vec<u8>,
+    /// Type and class.
+    kind: [u16; 2],
+    data: &'a [u8],
+    /// The name that the data begins with, if it does.
+    target: Option<Vec<u8>>,
 }
 
 struct Reader<'a> {
@@ -142,25 +164,39 @@ impl<'a> Reader<'a> {
         self.bytes(2)?.try_into().ok().map(u16::from_be_bytes)
     }
 
-    /// Type and class of a record, and what it says.
-    fn record(&mut self) -> Option<([u16; 2], &'a [u8])> {
-        self.pass_name()?;
+    fn record(&mut self) -> Option<Record<'a>> {
+        let owner = self.name()?;
         let kind = [self.number()?, self.number()?];
         let _time_to_live = self.bytes(4)?;
         let length = self.number()?;
-        Some((kind, self.bytes(length.into())?))
+        let target = Reader { ..*self }.name();
+        Some(Record { owner, kind, data: self.bytes(length.into())?, target })
     }
 
-    /// A name ends with an empty label or with a pointer to the rest.
-    fn pass_name(&mut self) -> Option<()> {
+    /// Labels in lower case, each after its length. They end with an empty one, or with a pointer to
+    /// the rest, which has to lie before it.
+    fn name(&mut self) -> Option<Vec<u8>> {
+        let (mut name, mut at, mut end) = (Vec::new(), self.at, None);
         loop {
-            match *self.bytes(1)?.first()? {
-                0 => return Some(()),
-                length @ 1..64 => self.bytes(length.into())?,
-                192.. => return self.bytes(1).map(drop),
+            match usize::from(*self.message.get(at)?) {
+                0 => break,
+                length @ 1..64 => {
+                    name.extend(self.message.get(at..=at + length)?.to_ascii_lowercase());
+                    at += 1 + length;
+                }
+                high @ 192.. => {
+                    end.get_or_insert(at + 2);
+                    let earlier = (high - 192) << 8 | usize::from(*self.message.get(at + 1)?);
+                    at = Some(earlier).filter(|earlier| *earlier < at)?;
+                }
                 _ => return None,
-            };
+            }
+            if name.len() > LONGEST_NAME {
+                return None;
+            }
         }
+        self.at = end.unwrap_or(at + 1);
+        Some(name)
     }
 }
 
@@ -174,13 +210,15 @@ mod tests {
         Question::new(0x1234, NAME, family).unwrap()
     }
 
-    /// An answer with these flags and records; each begins with a pointer to the name.
-    fn answer(question: &Question, flags: u16, records: &[(u16, &[u8])]) -> Vec<u8> {
+    /// Owner, type and data.
+    type Record = (&'static [u8], u16, &'static [u8]);
+
+    fn answer(question: &Question, flags: u16, records: &[Record]) -> Vec<u8> {
         let mut bytes = question.bytes.clone();
         bytes[2..4].copy_from_slice(&flags.to_be_bytes());
         bytes[7] = u8::try_from(records.len()).unwrap();
-        for (kind, data) in records {
-            bytes.extend([0xc0, 12]);
+        for (owner, kind, data) in records {
+            bytes.extend(*owner);
             bytes.extend([kind.to_be_bytes(), [0, 1], [0, 0], [0, 60]].concat());
             bytes.extend(u16::try_from(data.len()).unwrap().to_be_bytes());
             bytes.extend(*data);
@@ -189,8 +227,12 @@ mod tests {
     }
 
     const FINE: u16 = 0x8180;
-    const ALIAS: (u16, &[u8]) = (5, b"\x05other\xc0\x13");
-    const V4: (u16, &[u8]) = (1, &[10, 0, 0, 1]);
+    /// Pointers to the name in the question, and to what follows its first label.
+    const SAME: &[u8] = b"\xc0\x0c";
+    const OTHER: &[u8] = b"\x05Other\xc0\x13";
+    const ALIAS: Record = (SAME, CNAME, OTHER);
+    const V4: Record = (SAME, 1, &[10, 0, 0, 1]);
+    const V4_OF_OTHER: Record = (b"\x05oTHER\x07EXAMPLE\0", 1, &[10, 0, 0, 2]);
 
     #[test]
     fn a_question_is_as_the_standard_has_it() {
@@ -208,13 +250,27 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_found_behind_aliases() {
+    fn addresses_of_the_name_or_of_its_alias_count_and_no_others() {
         let question = question(Family::V4);
-        let other: (u16, &[u8]) = (28, &[0; 16]);
-        let wrong_length: (u16, &[u8]) = (1, &[10, 0, 0]);
-        let message = answer(&question, FINE, &[ALIAS, other, wrong_length, V4]);
-        let expected = Answer::Addresses(vec![Ipv4Addr::new(10, 0, 0, 1).into()]);
-        assert_eq!(question.read(&message), Some(expected));
+        let (of_other_family, too_short) = ((SAME, 28, &[0; 16][..]), (SAME, 1, &[10, 0, 0][..]));
+        let found = |records: &[Record]| match question.read(&answer(&question, FINE, records)) {
+            Some(Answer::Addresses(found)) => found.iter().map(IpAddr::to_string).collect(),
+            other => vec![format!("{other:?}")],
+        };
+        assert_eq!(found(&[of_other_family, too_short, V4]), ["10.0.0.1"]);
+        assert_eq!(found(&[ALIAS, V4_OF_OTHER]), ["10.0.0.2"]);
+        assert_eq!(found(&[V4, V4_OF_OTHER]), ["10.0.0.1"]);
+        let nowhere = (b"\xc0\xff".as_slice(), 1, &[10, 0, 0, 3][..]);
+        let itself = (b"\xc0\x20".as_slice(), 1, &[10, 0, 0, 3][..]);
+        for (records, expected) in [
+            (&[V4_OF_OTHER][..], "Some(Denied)"),
+            (&[ALIAS, V4], "Some(Denied)"),
+            (&[ALIAS, (OTHER, CNAME, SAME), ALIAS], "Some(Denied)"),
+            (&[nowhere], "Some(Failed)"),
+            (&[itself], "Some(Failed)"),
+        ] {
+            assert_eq!(found(records), [expected]);
+        }
     }
 
     #[test]
@@ -269,7 +325,7 @@ mod tests {
     #[test]
     fn an_answer_cut_anywhere_or_damaged_anywhere_is_read_without_a_panic() {
         let question = question(Family::V4);
-        let good = answer(&question, FINE, &[ALIAS, V4, V4]);
+        let good = answer(&question, FINE, &[ALIAS, V4_OF_OTHER, V4_OF_OTHER]);
         for end in 0..good.len() {
             let found = question.read(&good[..end]);
             assert!(found.is_none() || found != question.read(&good), "{end}");

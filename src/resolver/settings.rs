@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 /// As in the C libraries (MAXNS).
 const MOST_SERVERS: usize = 3;
-/// A configuration with more would cost a failing name minutes.
-const MOST_DOMAINS: usize = 8;
+/// As in Kubernetes.
+const MOST_DOMAINS: usize = 32;
 const MOST_NDOTS: usize = 15;
 const PORT: u16 = 53;
 
