@@ -70,7 +70,7 @@ check_needs() {
         elif ! rust_is_at_least "$oldest"; then
             missing="$missing
   rustc 1.$oldest or newer; this is $(rustc --version). With rustup: rustup update;
-  on Debian 13: apt-get install rustc-web cargo-web; else: https://rustup.rs"
+  on Debian 12 and 13: apt-get install rustc-web cargo-web; else: https://rustup.rs"
         fi
         if ! has "${CC:-cc}"; then
             missing="$missing

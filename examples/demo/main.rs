@@ -41,9 +41,9 @@ The second line takes tokens out of the URLs of the repositories below DIR: git 
 them and ask nobody. In a Gastown container nothing else is needed.";
 
 fn main() -> ExitCode {
-    let started = Instant::now();
     let helper = built_helper();
     let git = Git::newest();
+    let started = Instant::now();
     println!("{INTRODUCTION}");
     let mut story = Story::new();
     story.tell(&helper, &git);
@@ -61,7 +61,8 @@ fn built_helper() -> PathBuf {
         _ => "dev".as_ref(),
     };
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--bin", "git-credential-gastown", "--profile"]).arg(name);
+    // Not quietly: this may take minutes the first time.
+    cargo.args(["build", "--bin", "git-credential-gastown", "--profile"]).arg(name);
     cargo.arg("--target-dir").arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
     // What `cargo run` tells about this demo, a dependency would take for a change of its own.
     for (variable, _) in env::vars_os() {

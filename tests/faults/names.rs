@@ -35,7 +35,9 @@ fn in_own_network(check: fn(&mut Network)) {
         return check(&mut Network::new());
     }
     let Some(mut command) = namespaces() else {
-        return skip("only who may make network namespaces can play the name server");
+        return skip(
+            "only who may make network namespaces, and has `ip`, can play the name server",
+        );
     };
     let thread = thread::current();
     let name = thread.name().expect("a test's thread has its name");
@@ -52,9 +54,10 @@ fn namespaces() -> Option<Command> {
         command.args(["--net", "--mount"]).args(as_root);
         command
     };
-    let mount = ["mount", "--bind", "/etc/hosts", "/etc/resolv.conf"];
+    // What `Network::new` does.
+    let script = "ip link set lo up && mount --bind /etc/hosts /etc/resolv.conf";
     let works = |as_root: &&[&str]| {
-        let tried = command(as_root).args(mount).output();
+        let tried = command(as_root).args(["sh", "-c", script]).output();
         tried.is_ok_and(|output| output.status.success())
     };
     let ways: [&[&str]; 2] = [&[], &["--map-root-user"]];

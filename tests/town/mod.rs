@@ -30,6 +30,7 @@ pub mod server;
 pub mod token_service;
 pub mod worker;
 
+use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -117,10 +118,12 @@ impl Town {
 /// # Panics
 /// If the environment variable `CI` is set.
 #[track_caller]
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 pub fn skip(reason: impl std::fmt::Display) {
     assert!(std::env::var_os("CI").is_none(), "skipped in CI: {reason}");
-    eprintln!("skipped: {reason}");
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a part of a test");
+    // `eprintln!` would keep it to itself, unless the test fails.
+    let _ = writeln!(std::io::stderr(), "skipped: {test}: {reason}");
 }
 
 /// SHA-256 in hex, which is how records and traces name a token.
