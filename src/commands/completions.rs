@@ -24,8 +24,10 @@ _git_credential_gastown() {
 }
 ";
 
-/// The completion of git in fish 3.6.0 does not see that `git-x` on `PATH` is `git x`.
+/// clap offers no values of arguments without a flag. The completion of git in fish 3.6.0 does not see that `git-x` on `PATH` is `git x`.
 const FISH: &str = "
+complete -c git-credential-gastown -n '__fish_seen_subcommand_from completions' -f \\
+    -a 'bash elvish fish powershell zsh'
 complete -c git -f -n '__fish_git_using_command credential-gastown' \\
     -a '(__fish_git_complete_custom_command credential-gastown)'
 ";
@@ -38,6 +40,7 @@ pub(super) fn run(shell: Shell) -> Result<(), Failure> {
     };
     let mut script = Vec::new();
     generate(shell, &mut Cli::command(), name, &mut script);
-    script.extend_from_slice(more.as_bytes());
-    write_answer(&script)
+    // clap's mark for a new line, which only its help understands.
+    let script = String::from_utf8_lossy(&script).replace("{n}", " ") + more;
+    write_answer(script.as_bytes())
 }

@@ -2,10 +2,11 @@
 
 use super::*;
 
-const LINES: [(&str, &str); 6] = [
+const LINES: [(&str, &str); 7] = [
     ("git-credential-gastown do", "doctor"),
     ("git-credential-gastown status --js", "--json"),
     ("git-credential-gastown token --on-failure q", "quit"),
+    ("git-credential-gastown completions po", "powershell"),
     ("git credential-gastown do", "doctor"),
     ("git credential-gastown status --js", "--json"),
     ("git -C . credential-gastown token --re", "--reveal"),
@@ -46,7 +47,7 @@ fn is_there(path: &str) -> bool {
 fn bash_completes_what_follows_a_subcommand() {
     let (_town, home) = settled();
     // The last ones begin in git's own completion.
-    let tested = if is_there(OF_GIT) { &LINES[..] } else { &LINES[..3] };
+    let tested = if is_there(OF_GIT) { &LINES[..] } else { &LINES[..4] };
     let own = completions(&home, "bash");
     let lines: String = tested.iter().map(|(line, _)| format!("offer {line}\n")).collect();
     let script = format!(
@@ -107,6 +108,7 @@ fn completions_are_made_for_each_shell() {
     let (_town, home) = settled();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let ran = home.helper(&["completions", shell], "");
-        assert!(ran.assert_ok().stdout.contains("refresh"), "{ran:?}");
+        let script = &ran.assert_ok().stdout;
+        assert!(script.contains("refresh") && !script.contains("{n}"), "{shell}");
     }
 }
