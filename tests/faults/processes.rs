@@ -4,7 +4,7 @@
 use std::fs;
 use std::thread;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
 
 use crate::scene::*;
 use crate::town::{RIG, Ran};
@@ -150,9 +150,18 @@ fn a_newer_entry_ends_every_wait() {
     asked.answers(&newer);
 }
 
+/// A shell allows 1024 open files, which are three pipes for each of 300 processes, and little more.
+fn allow_more_open_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    let enough = limit.maximum.unwrap_or(u64::MAX).min(4096);
+    limit.current = limit.current.map(|current| current.max(enough));
+    setrlimit(Resource::Nofile, limit).expect("it is within the hard limit");
+}
+
 #[test]
 fn three_hundred_processes_share_one_call_of_each_kind() {
     let _machine = have_the_machine();
+    allow_more_open_files();
     // With a dead token in the cache, and with nothing there and an expired container token.
     let mut empty = Scene::new();
     let expired = empty.worker.container_token_issued(9 * HOUR);
