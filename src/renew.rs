@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use git_credential_gastown::failure::{Failure, FailureRecord, Name};
+use git_credential_gastown::failure::{Failure, FailureRecord, Name, Retry};
 use git_credential_gastown::policy::{
     Action, Evidence, HostRecord, Otherwise, Plan, Reason, State, entry_for,
 };
@@ -24,7 +24,8 @@ const LAST_MOMENT: Duration = Duration::from_millis(500);
 const SHORTEST_NAP: Duration = Duration::from_millis(5);
 const LONGEST_NAP: Duration = Duration::from_millis(100);
 
-const OVERDUE: &str = "the worker still hands out a token that it first handed out an hour ago";
+const OVERDUE: &str = "the worker still hands out a token that it first handed out an hour ago; if \
+                       git fails, run: git credential-gastown doctor";
 
 /// What became of waiting.
 enum Turn {
@@ -106,6 +107,12 @@ impl Lookup<'_> {
     }
 
     fn ask(&self, cache: &Cache, plan: Plan, look: Look) -> Outcome {
+        if self.context.clock.remaining() <= LAST_MOMENT {
+            // Not the worker's failure, so it is not recorded.
+            let what = "no time was left to ask the worker";
+            let advice = "run the command again";
+            return look.fails(Failure::new(Name::Timeout, Retry::AtOnce, what, advice));
+        }
         let client = TokenClient::new(self.context, self.place, cache, plan);
         match client.git_token() {
             Ok(grant) => self.keep(cache, plan, look, grant),
@@ -144,7 +151,7 @@ impl Lookup<'_> {
         let refused_at = look.at_host.filter(HostRecord::is_refused).and_then(|it| it.refused_at);
         let warning = match refused_at {
             Some(at) if is_same => Some(self.reissued(at)),
-            _ => is_overdue.then(|| OVERDUE.to_owned()),
+            _ => is_overdue.then(|| format!("{OVERDUE} [{}]", Name::BadAnswer)),
         };
         match (is_newest, warning) {
             (true, None) => Outcome::Fresh(entry),

@@ -101,18 +101,22 @@ fn local(name: &str) -> Option<Vec<IpAddr>> {
     if bare == "localhost" || bare.ends_with(".localhost") {
         return Some(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
     }
-    let hosts = fs::read("/etc/hosts").unwrap_or_default();
-    let found = settings::in_hosts(&String::from_utf8_lossy(&hosts), name);
+    let found = settings::in_hosts(&text_of("/etc/hosts"), name);
     (!found.is_empty()).then_some(found)
 }
 
 /// A missing file means a name server on this machine, as it does to the C libraries.
 fn read_settings() -> Settings {
-    let text = fs::read("/etc/resolv.conf").unwrap_or_default();
-    Settings::parse(&String::from_utf8_lossy(&text), |interface| {
+    Settings::parse(&text_of("/etc/resolv.conf"), |interface| {
         let index = fs::read_to_string(format!("/sys/class/net/{interface}/ifindex")).ok()?;
         index.trim().parse().ok()
     })
+}
+
+/// Of a regular file: reading a pipe might never end.
+fn text_of(path: &str) -> String {
+    let bytes = fs::metadata(path).is_ok_and(|it| it.is_file()).then(|| fs::read(path).ok());
+    String::from_utf8_lossy(&bytes.flatten().unwrap_or_default()).into_owned()
 }
 
 /// The order in which to connect: families in turn, IPv4 first, and last what this machine has no

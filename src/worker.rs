@@ -115,7 +115,12 @@ impl<'a> Worker<'a> {
         };
         // One byte more, because ureq rejects a body that is exactly as long as its limit.
         let body = response.body_mut().with_config().limit(LONGEST_ANSWER + 1);
-        reply.body = Zeroizing::new(body.read_to_vec().map_err(failed)?);
+        match body.read_to_vec() {
+            Ok(body) => reply.body = Zeroizing::new(body),
+            // The status of a denial says enough, whatever page comes with it.
+            Err(_) if reply.status != 200 => {}
+            Err(error) => return Err(failed(error)),
+        }
         Ok(reply)
     }
 

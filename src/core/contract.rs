@@ -102,7 +102,8 @@ fn accepted<'a>(reply: &'a Reply, question: Question<'_>) -> Result<Fields<'a>, 
     if reply.status != 200 {
         return Err(denial(reply, answer.as_ref(), question));
     }
-    let answer = answer.ok_or_else(|| bad_answer(question, "something other than JSON"))?;
+    let answer =
+        answer.ok_or_else(|| bad_answer(question, "something other than a JSON object"))?;
     match answer.get("success") {
         Some(false) => Err(bad_answer(question, "a failure with status 200")),
         _ => Ok(answer),
@@ -148,7 +149,8 @@ fn absolute(value: &Value) -> Option<Timestamp> {
     const FIRST_MILLIS: i64 = 100_000_000_000;
     match value {
         Value::String(text) => Timestamp::from_rfc3339(text),
-        Value::Number(number) => match number.as_i64()? {
+        #[expect(clippy::cast_possible_truncation, reason = "it saturates, and is far off then")]
+        Value::Number(number) => match number.as_f64()? as i64 {
             ..=0 => None,
             seconds @ 1..FIRST_MILLIS => Some(Timestamp::from_seconds(seconds)),
             millis => Some(Timestamp::from_millis(millis)),

@@ -41,6 +41,7 @@ fn refusals() -> Vec<Fault> {
         (says(401, ""), "container-token-rejected"),
         (Script::error(403, "Cross-town access denied"), "cross-town"),
         (says(403, "<h1>No</h1>"), "worker-error"),
+        (says(403, &"A long page. ".repeat(10_000)), "worker-error"),
         (Script::error(404, "Rig not found"), "rig-not-found"),
         (Script::error(404, "No git token available for this rig"), "no-git-token"),
         (says(404, "Not Found"), "worker-error"),

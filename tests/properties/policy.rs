@@ -63,9 +63,10 @@ fn failure() -> impl Strategy<Value = FailureRecord> {
 
 fn host_record() -> impl Strategy<Value = HostRecord> {
     let moments = prop::array::uniform4(prop::option::of(moment()));
-    (0_u32..4, 0_u32..6, moments).prop_map(
-        |(refusals, count, [refused_at, one, other, given_at])| {
-            let (asked, hinted) = (Asks { count, last_at: one }, Asks { count, last_at: other });
+    (0_u32..4, 0_u32..6, 0_u32..9, moments).prop_map(
+        |(refusals, count, total, [refused_at, one, other, given_at])| {
+            let (asked, hinted) =
+                (Asks { count, total, last_at: one }, Asks { count, total, last_at: other });
             HostRecord { refusals, refused_at, asked, hinted, given_at, ..HostRecord::default() }
         },
     )

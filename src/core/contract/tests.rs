@@ -113,6 +113,7 @@ fn a_token_is_used_whatever_stands_beside_it() {
 #[test]
 fn epoch_seconds_are_told_from_milliseconds() {
     assert_eq!(life(r#","expires_at":1796691600"#, None), Some(3_600_000));
+    assert_eq!(life(r#","expires_at":1796691600.9"#, None), Some(3_600_000));
     assert_eq!(life(r#","expiresAt":1796691600"#, Some(DATE)), Some(3_600_000));
     assert_eq!(life(r#","expires_at":1796691600000"#, None), Some(3_600_000));
 }

@@ -14,6 +14,10 @@ use crate::token::Secret;
 /// About twice the number of processes that may be refused at once.
 const MOST_PROCESSES: usize = 128;
 
+/// How many asks in a row may each be the first for a token that was accepted. With these and the
+/// gaps of the later ones there are fewer than 20 an hour.
+const MOST_RESTARTS: u32 = 6;
+
 /// Whose record it is. The host is as `Host` displays it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostKey {
@@ -46,8 +50,11 @@ pub struct HostRecord {
 /// How often the worker was asked for one reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asks {
-    /// In a row.
+    /// In a row. Acceptance may take it back.
     pub count: u32,
+    /// In a row, whatever was accepted between them.
+    #[serde(default)]
+    pub total: u32,
     pub last_at: Option<Timestamp>,
 }
 
@@ -56,8 +63,9 @@ impl Asks {
     #[must_use]
     pub fn again(self, now: Timestamp, policy: &Policy) -> Self {
         let in_a_row = self.last_at.is_some_and(|at| is_within(policy.quiet, at, now));
-        let count = if in_a_row { self.count.saturating_add(1) } else { 1 };
-        Self { count, last_at: Some(now) }
+        let Self { count, total, .. } = if in_a_row { self } else { Self::default() };
+        let (count, total) = (count.saturating_add(1), total.saturating_add(1));
+        Self { count, total, last_at: Some(now) }
     }
 }
 
@@ -79,11 +87,12 @@ impl HostRecord {
 
     /// The host accepted the token. When the worker was last asked stays on record, because another
     /// repository of the same host may refuse the token at once. The count of asks starts again if
-    /// this token replaced the refused one.
+    /// this token replaced the refused one, but not for ever: one repository may refuse every token
+    /// that others accept.
     #[must_use]
     pub fn accepted(self) -> Self {
         let mut asked = self.asked;
-        if self.is_inherited {
+        if self.is_inherited && asked.total < MOST_RESTARTS {
             asked.count = asked.count.min(1);
         }
         let (refusals, refused_at, refused_to) = (0, None, Vec::new());

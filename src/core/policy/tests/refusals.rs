@@ -131,6 +131,20 @@ fn a_hint_adds_nothing_where_refusals_have_the_worker_asked_just_now_or_repeated
 }
 
 #[test]
+fn a_repository_that_refuses_what_others_accept_costs_less_than_20_calls_an_hour() {
+    let policy = Policy::default();
+    let (mut record, mut asks) = (HostRecord::default(), 0);
+    for second in (120..120 + 3600).step_by(65) {
+        record = record.refused(after(second), None, &policy);
+        if let Action::Renew(_) = about(&record, Evidence::Refused, second) {
+            record = record.asked(Evidence::Refused, after(second), &policy).inherited().accepted();
+            asks += 1;
+        }
+    }
+    assert!((10..20).contains(&asks), "{asks}");
+}
+
+#[test]
 fn a_refused_long_lived_token_is_passed_over_for_5_minutes_doubling_to_an_hour() {
     let decided = |refusals, minutes: i64| {
         let record = refused(refusals, after(0));
