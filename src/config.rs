@@ -5,7 +5,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "the one place for environment and config file")]
 
-use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -33,17 +32,6 @@ mod surroundings;
 
 /// Below the user's own: what an image may bring along for all its users.
 const SYSTEM_CONFIG: &str = "/etc/gastown/config.json";
-
-/// What settings are made of.
-struct Given<'a> {
-    flags: &'a Flags,
-    helper: &'a HelperLines,
-    /// Looks up the environment.
-    variable: &'a dyn Fn(&str) -> Option<OsString>,
-    /// Where git runs.
-    directory: Option<&'a Path>,
-    system_config: &'a Path,
-}
 
 /// A token that is configured rather than fetched, under the name people know it by.
 #[derive(Debug)]
@@ -152,31 +140,22 @@ impl Settings {
     }
 
     pub(crate) fn with_helper_lines(flags: &Flags, helper: &HelperLines) -> Self {
-        Self::load(&Given {
-            flags,
-            helper,
-            variable: &|name| std::env::var_os(name),
-            directory: std::env::current_dir().ok().as_deref(),
-            system_config: Path::new(SYSTEM_CONFIG),
-        })
+        let environment = |name: &str| std::env::var_os(name);
+        Self::load(&mut Sources::open(flags, helper, &environment, Path::new(SYSTEM_CONFIG)))
     }
 
     /// Reads everything once.
-    fn load(given: &Given<'_>) -> Self {
-        let sources = &mut Sources::open(given);
+    fn load(sources: &mut Sources<'_>) -> Self {
         let gitlab = readers::gitlab(sources);
-        let hosts = readers::hosts(sources, given, &gitlab);
+        let hosts = readers::hosts(sources, &gitlab);
         let cache_dir = sources.optional(&Key::CACHE_DIR, readers::absolute);
         let on_failure = sources.optional(&Key::ON_FAILURE, readers::on_failure);
-        let proxy = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-        let proxy = proxy
-            .into_iter()
-            .find_map(|name| sources.secret(&Key::of_variable(name)).value().cloned());
+        let proxy = readers::proxy(sources);
         Self {
             other_secrets: readers::other_secrets(sources, proxy.as_ref()),
             api_url: sources.needed(&Key::API_URL, readers::api_url),
             town: sources.needed(&Key::TOWN, readers::id),
-            rig: readers::rig(sources, given.directory),
+            rig: readers::rig(sources),
             hosts: hosts.served,
             listed_hosts: hosts.listed,
             hosts_to_set_up: hosts.to_set_up,

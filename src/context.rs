@@ -9,7 +9,7 @@ use git_credential_gastown::protocol::{Refusal, Request};
 use crate::cache::Cache;
 use crate::cli::Flags;
 use crate::clock::Clock;
-use crate::config::{GitConfig, HelperLines, Settings};
+use crate::config::{GitConfig, HelperLines, Settings, flags_for};
 use crate::messages::Messages;
 
 pub(crate) struct Context<'a> {
@@ -38,30 +38,21 @@ impl<'a> Context<'a> {
     pub(crate) fn for_people(flags: &Flags, messages: &'a Messages, url: Option<&str>) -> Self {
         let clock = Clock::start();
         let git_config = GitConfig::read();
-        git_config.fault().iter().for_each(|fault| messages.trace(format_args!("{fault}")));
-        let helper = HelperLines { hosts: git_config.hosts(), ..HelperLines::default() };
-        let settings = Settings::with_helper_lines(flags, &helper);
+        git_config.fault.iter().for_each(|fault| messages.trace(format_args!("{fault}")));
+        let settings = settings_for(None, flags, &git_config);
         let host = match url {
             Some(url) => host_in(url).filter(|host| settings.serves(host)),
             None => {
                 git_config.remote_host(&settings.hosts).or_else(|| settings.hosts.first().cloned())
             }
         };
-        let context = Self::with(settings, clock, messages, git_config, None);
-        match host {
-            Some(host) => context.about(flags, host),
-            None => context,
-        }
+        let settings = settings_for(host.as_ref(), flags, &git_config);
+        Self::with(settings, clock, messages, git_config, host)
     }
 
     /// With this host in question, and the flags of its helper line.
     pub(crate) fn about(self, flags: &Flags, host: Host) -> Self {
-        let helper =
-            HelperLines { hosts: self.git_config.hosts(), flags: self.git_config.flags(&host) };
-        if self.host.is_none() && helper.flags == Flags::default() {
-            return Self { host: Some(host), ..self };
-        }
-        let settings = Settings::with_helper_lines(flags, &helper);
+        let settings = settings_for(Some(&host), flags, &self.git_config);
         Self::with(settings, self.clock, self.messages, self.git_config, Some(host))
     }
 
@@ -118,6 +109,11 @@ impl<'a> Context<'a> {
             Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice)
         })
     }
+}
+
+fn settings_for(host: Option<&Host>, flags: &Flags, git_config: &GitConfig) -> Settings {
+    let of_host = host.map(|host| flags_for(&git_config.lines, host)).unwrap_or_default();
+    Settings::with_helper_lines(flags, &HelperLines { flags: of_host, hosts: git_config.hosts() })
 }
 
 /// The request that git would send for a URL, or for `https` where only a host is given.

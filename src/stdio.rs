@@ -49,12 +49,9 @@ fn read_input(
     let mut line = 0;
     while bytes.len() <= LONGEST_REQUEST && !is_complete(&bytes[line..]) {
         line = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        match input.read(chunk.as_mut_slice()) {
-            Ok(0) => break,
-            Ok(count) => bytes.extend_from_slice(&chunk[..count]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => wait()?,
-            Err(error) => return Err(error),
+        match at_last(|| input.read(chunk.as_mut_slice()), &wait)? {
+            0 => break,
+            count => bytes.extend_from_slice(&chunk[..count]),
         }
     }
     Ok(bytes)
@@ -77,18 +74,24 @@ fn write_all(
     wait: impl Fn() -> std::io::Result<()>,
 ) -> std::io::Result<()> {
     while !bytes.is_empty() {
-        match output.write(bytes) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(count) => bytes = &bytes[count..],
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => wait()?,
-            Err(error) => return Err(error),
+        match at_last(|| output.write(bytes), &wait)? {
+            0 => return Err(ErrorKind::WriteZero.into()),
+            count => bytes = &bytes[count..],
         }
     }
+    at_last(|| output.flush(), &wait)
+}
+
+/// Tries again after a signal, and when a stream that does not block is ready.
+fn at_last<T>(
+    mut attempt: impl FnMut() -> std::io::Result<T>,
+    wait: impl Fn() -> std::io::Result<()>,
+) -> std::io::Result<T> {
     loop {
-        match output.flush() {
+        match attempt() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => wait()?,
-            flushed => return flushed,
+            done => return done,
         }
     }
 }

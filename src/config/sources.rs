@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::key::Key;
-use super::{Given, Origin, Setting, readers};
+use super::{HelperLines, Origin, Setting, readers};
 use crate::cli::Flags;
 
 /// A config file is a few lines.
@@ -31,7 +31,10 @@ type Naming = fn(&'static str) -> Origin;
 type Parse<T> = fn(OsString) -> Result<T, String>;
 
 pub(super) struct Sources<'a> {
-    given: &'a Given<'a>,
+    pub(super) flags: &'a Flags,
+    pub(super) helper: &'a HelperLines,
+    /// Looks up the environment.
+    environment: &'a dyn Fn(&str) -> Option<OsString>,
     pub(super) user: Option<BaseDirs>,
     /// The user's before the machine's.
     files: Vec<(Map<String, Value>, Naming)>,
@@ -42,23 +45,23 @@ pub(super) struct Sources<'a> {
 
 impl<'a> Sources<'a> {
     /// Reads the config files that are there. A damaged one costs its own values, no others.
-    pub(super) fn open(given: &'a Given<'a>) -> Self {
-        let mut sources = Self {
-            given,
-            user: BaseDirs::new(),
-            files: Vec::new(),
-            config_file: None,
-            warnings: Vec::new(),
-            notes: Vec::new(),
-        };
-        let flag = given.flags.config.clone().or_else(|| given.helper.flags.config.clone());
-        let asked = flag.or_else(|| sources.raw(Key::CONFIG.variable).map(PathBuf::from));
+    pub(super) fn open(
+        flags: &'a Flags,
+        helper: &'a HelperLines,
+        environment: &'a dyn Fn(&str) -> Option<OsString>,
+        system_config: &Path,
+    ) -> Self {
+        let (files, warnings, notes) = (Vec::new(), Vec::new(), Vec::new());
+        let (user, config_file) = (BaseDirs::new(), None);
+        let mut sources =
+            Self { flags, helper, environment, user, files, config_file, warnings, notes };
+        let asked = sources.needed(&Key::CONFIG, readers::path).value().cloned();
         let usual = || Some(sources.user.as_ref()?.config_dir().join("gastown/config.json"));
         sources.config_file = asked.clone().or_else(usual);
         if let Some(path) = sources.config_file.clone() {
             sources.add(&path, asked.is_some(), &[0, geteuid().as_raw()], Origin::File);
         }
-        sources.add(given.system_config, false, &[0], Origin::SystemFile);
+        sources.add(system_config, false, &[0], Origin::SystemFile);
         sources
     }
 
@@ -109,16 +112,12 @@ impl<'a> Sources<'a> {
     }
 
     fn find(&mut self, key: &Key) -> Setting<OsString> {
-        let Given { flags, helper, .. } = self.given;
-        let layers: [(&Flags, Naming); 2] =
-            [(flags, Origin::Flag), (&helper.flags, Origin::HelperLine)];
-        for (flags, origin) in layers {
-            if let Some(value) = (key.of)(flags) {
-                return Setting::Set { value: value.to_owned(), origin: origin(key.flag) };
-            }
-        }
-        if let Some(value) = self.raw(key.variable) {
-            return Setting::Set { value, origin: Origin::Environment(key.variable) };
+        let of_flags = |flags: &Flags, origin: Naming| Some((flags.value(key.flag)?, origin(key.flag)));
+        let found = of_flags(self.flags, Origin::Flag)
+            .or_else(|| of_flags(&self.helper.flags, Origin::HelperLine))
+            .or_else(|| Some((self.raw(key.variable)?, Origin::Environment(key.variable))));
+        if let Some((value, origin)) = found {
+            return Setting::Set { value, origin };
         }
         for (values, origin) in self.files.iter().filter(|_| !key.file.is_empty()) {
             let origin = origin(key.file);
@@ -157,7 +156,7 @@ impl<'a> Sources<'a> {
     }
 
     fn raw(&mut self, name: &str) -> Option<OsString> {
-        let value = (self.given.variable)(name)?;
+        let value = (self.environment)(name)?;
         if value.is_empty() {
             let note = format!("{name} is set but empty: counted as unset");
             if !self.notes.contains(&note) {
