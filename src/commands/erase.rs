@@ -10,7 +10,7 @@ use git_credential_gastown::protocol::{Handed, Request};
 use git_credential_gastown::token::Secret;
 
 use crate::Context;
-use crate::audit::{Subject, Verdict};
+use crate::audit::Event;
 use crate::cache::host_key;
 use crate::caller::Caller;
 use crate::cli::Flags;
@@ -93,9 +93,7 @@ fn erase(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) 
         let process = Caller::of(request).process_behind_git();
         note_refusal(context, host, token, process);
     }
-    let verdict = if is_noted { Verdict::Noted } else { Verdict::Ignored };
-    let subject = Subject { token, source: source.name(), first_seen: None };
-    context.log("erase", host, verdict, Some(subject));
+    context.log("erase", host, Event::Refused { token, source: source.name(), is_noted });
     tell(context, request, host, token, &source);
 }
 

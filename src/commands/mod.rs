@@ -11,7 +11,6 @@ use git_credential_gastown::protocol::CAPABILITIES;
 use git_credential_gastown::time::spoken;
 
 use crate::Context;
-use crate::caller::Caller;
 use crate::cli::{Cli, Operation};
 use crate::clock;
 use crate::config;
@@ -95,8 +94,7 @@ fn credential(
     host: &Host,
     min_life: Option<Duration>,
 ) -> Result<Credential, NoCredential> {
-    let caller = Caller::by_hand();
-    let mut ask = Ask::by_hand(host, &caller);
+    let mut ask = Ask::by_hand(host);
     ask.demand.least_life = min_life.unwrap_or_default();
     let outcome = find(context, &ask);
     if let (Ok(Credential { lives_until: Some(until), .. }), Some(wanted)) = (&outcome, min_life) {
@@ -108,7 +106,7 @@ fn credential(
             ));
         }
     }
-    context.log_credential(operation, host, &outcome);
+    context.log(operation, host, &outcome);
     context.cache.sweep(clock::now());
     outcome
 }
