@@ -26,7 +26,9 @@ enum Found {
     /// `git-remote-http(s)`: keeps our `state[]` and asks again within its command.
     Transport,
     /// Another git command, as `git credential fill`, by the process that runs it.
-    Git { parent: u32 },
+    Git {
+        parent: u32,
+    },
     /// A program that runs credential helpers by itself, as libgit2 does.
     Other,
     Unknown,
@@ -40,10 +42,6 @@ impl Caller {
     /// A person or a script: asking again means nothing.
     pub(crate) fn by_hand() -> Self {
         Self { has_capabilities: true, found: OnceCell::from(Found::Unknown) }
-    }
-
-    pub(crate) fn has_capabilities(&self) -> bool {
-        self.has_capabilities
     }
 
     /// Whether git's own transport asks.
@@ -73,8 +71,7 @@ impl Caller {
 /// The nearest process above this one that is neither a shell nor the git that was only run to
 /// start this program. Reads one short file where that is the parent.
 fn look() -> Found {
-    let is_between =
-        |it: &Process| it.is_shell() || (it.name == "git" && is_our_starter(it.id));
+    let is_between = |it: &Process| it.is_shell() || (it.name == "git" && is_our_starter(it.id));
     let Some(Process { name, parent, .. }) = chain(parent_id()).find(|it| !is_between(it)) else {
         return Found::Unknown;
     };

@@ -1,6 +1,8 @@
 //! Looks at the cache for the worker's token of one place, at one host: gathers all facts, has the
 //! policy decide, and carries out what needs no worker.
 
+use std::time::Duration;
+
 use git_credential_gastown::failure::{Failure, FailureKey, FailureRecord, Name, Retry};
 use git_credential_gastown::host::CacheKey;
 use git_credential_gastown::policy::{
@@ -91,27 +93,28 @@ impl Lookup<'_> {
     }
 
     /// Whether a client that never reports refusals got this token less than a minute ago and now
-    /// asks again. A token that the worker confirmed within that minute does not count: asking the
-    /// worker would bring the same one.
+    /// asks again.
     fn is_asked_again(&self, entry: &Entry, now: Timestamp) -> bool {
-        let (cache, gap) = (&self.context.cache, self.context.policy.ask_gap);
-        !self.ask.caller.has_capabilities()
-            && !is_within(gap, entry.confirmed_at, now)
-            && cache.given_at(&self.key()).is_some_and(|at| is_within(gap, at, now))
-            && self.ask.caller.never_reports_refusals()
+        self.asks_blindly(entry, now) && self.was_given_within(self.context.policy.ask_gap, now)
     }
 
     /// Records that such a client gets this token, at most twice a minute.
     pub(crate) fn note_given(&self, entry: &Entry) {
-        let (cache, gap, now) = (&self.context.cache, self.context.policy.ask_gap, clock::now());
-        let key = self.key();
-        if !self.ask.caller.has_capabilities()
-            && !is_within(gap, entry.confirmed_at, now)
-            && !cache.given_at(&key).is_some_and(|at| is_within(gap / 2, at, now))
-            && self.ask.caller.never_reports_refusals()
-        {
-            cache.note_given(&key, entry, now);
+        let (now, half) = (clock::now(), self.context.policy.ask_gap / 2);
+        if self.asks_blindly(entry, now) && !self.was_given_within(half, now) {
+            self.context.cache.note_given(&self.key(), entry, now);
         }
+    }
+
+    /// Whether such a client asks. A token that the worker confirmed within the last minute does not
+    /// count: asking the worker would bring the same one.
+    fn asks_blindly(&self, entry: &Entry, now: Timestamp) -> bool {
+        !is_within(self.context.policy.ask_gap, entry.confirmed_at, now)
+            && self.ask.caller.never_reports_refusals()
+    }
+
+    fn was_given_within(&self, time: Duration, now: Timestamp) -> bool {
+        self.context.cache.given_at(&self.key()).is_some_and(|at| is_within(time, at, now))
     }
 
     /// Carries out a decision that needs no worker.

@@ -1,7 +1,7 @@
 //! The only way to stderr and to the trace. Every line is redacted by value and by shape, and
 //! escaped, so that it stays one line and cannot steer a terminal; a command of ours in it is one
-//! that can be typed where it is read. A message that cannot be
-//! written is dropped: no answer may fail over it.
+//! that can be typed where it is read. A message that cannot be written is dropped: no answer may
+//! fail over it.
 
 #![expect(clippy::disallowed_methods, reason = "the one place for stderr and the trace file")]
 
@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 
 use git_credential_gastown::helper_line::{COMMAND, PROGRAM};
 use git_credential_gastown::redact::{clean, one_line};
-use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::Secret;
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 
+use crate::clock;
 use crate::config::Surroundings;
 
 /// Where the trace goes.
@@ -30,7 +30,6 @@ pub(crate) enum TraceTo {
 }
 
 pub(crate) struct Messages {
-    now: fn() -> Timestamp,
     trace_to: RefCell<TraceTo>,
     secrets: RefCell<Vec<Secret>>,
     /// How to call this program here, once that has been looked up.
@@ -39,9 +38,8 @@ pub(crate) struct Messages {
 }
 
 impl Messages {
-    pub(crate) fn new(now: fn() -> Timestamp) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            now,
             trace_to: RefCell::new(TraceTo::Nowhere),
             secrets: RefCell::default(),
             command: OnceCell::new(),
@@ -123,7 +121,7 @@ impl Messages {
     }
 
     fn trace_line(&self, text: fmt::Arguments<'_>) -> String {
-        let moment = (self.now)().to_rfc3339_millis().unwrap_or_default();
+        let moment = clock::now().to_rfc3339_millis().unwrap_or_default();
         let text = self.clean(&text.to_string());
         format!("{moment} {PROGRAM}[{}] {text}", std::process::id())
     }

@@ -19,9 +19,6 @@ const NO_TOKEN: u8 = 125;
 const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
-/// For every host that gh talks to, but github.com and its tenants.
-const ENTERPRISE: [&str; 2] = ["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"];
-
 /// Where programs look for the token of a host, and which host that is.
 ///
 /// <https://cli.github.com/manual/gh_help_environment>
@@ -41,18 +38,16 @@ impl Variables {
             let host = (name != "gitlab.com").then_some(("GITLAB_HOST", name));
             return Self { tokens: &["GITLAB_TOKEN"], host, kept: None };
         }
-        let is_github = name == "github.com" || name.ends_with(".ghe.com");
-        let tokens = if is_github { &["GH_TOKEN", "GITHUB_TOKEN"] } else { &ENTERPRISE };
+        let tokens = match is_githubs_own(&name) {
+            true => &["GH_TOKEN", "GITHUB_TOKEN"],
+            // For every other host that gh talks to.
+            false => &["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"],
+        };
         let own = surroundings.tokens.iter().find(|(name, _)| *name == tokens[0]);
         let kept = own.filter(|(_, token)| token.kind() == token::Kind::PersonalAccess);
         let is_needed = name != "github.com" || variable("GH_HOST").is_some();
         let host = is_needed.then_some(("GH_HOST", name));
         Self { tokens, host, kept: kept.map(|(name, _)| *name) }
-    }
-
-    /// Whether gh takes the token for any host that it is told to talk to.
-    pub(super) fn are_for_any_host(&self) -> bool {
-        self.tokens == ENTERPRISE
     }
 
     /// What to set for a program. `GIT_TOKEN` is for whatever git asks.
@@ -62,6 +57,11 @@ impl Variables {
         let host = self.host.map(|(name, host)| (name.to_owned(), Some(host.into())));
         tokens.chain(host).collect()
     }
+}
+
+/// Whether that is github.com or a tenant of it.
+pub(super) fn is_githubs_own(name: &str) -> bool {
+    name == "github.com" || name.ends_with(".ghe.com")
 }
 
 /// How gh calls a host: without scheme, and github.com for what belongs to it.

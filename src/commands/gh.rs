@@ -8,7 +8,7 @@ use anyhow::Result;
 use git_credential_gastown::gh::{Words, host_of_repository, normal};
 use git_credential_gastown::host::{Host, Kind};
 
-use super::child::{NotRun, Variables, first, gh_name, replace_by};
+use super::child::{NotRun, Variables, first, gh_name, is_githubs_own, replace_by};
 use super::credential;
 use crate::Context;
 use crate::cli::{Flags, OnFailure};
@@ -51,7 +51,9 @@ fn variables(
     if words.need_no_token() {
         return Ok(Vec::new());
     }
-    let Some(host) = host(&context, surroundings, words) else {
+    // gh sends the token for an enterprise host to whatever host it talks to, but github.com.
+    let is_certain = |host: &Host| words.name_a_command() || is_githubs_own(&gh_name(host));
+    let Some(host) = host(&context, words).filter(is_certain) else {
         messages.trace(format_args!("gh may talk to a host that is not ours: no token"));
         // A short-lived token is for a host of ours, and gh would take some for another host too.
         let snapshots = surroundings.installation_tokens();
@@ -76,14 +78,10 @@ fn variables(
 
 /// The host that gh will talk to, if it is ours: the one that is named, else that of the
 /// repository, else the first.
-fn host(context: &Context<'_>, surroundings: &Surroundings, words: &Words<'_>) -> Option<Host> {
-    let host = probable_host(context, words).filter(|_| !words.leave_the_host_open())?;
-    // gh sends the token for an enterprise host to whatever host it talks to, but github.com.
-    let is_for_any = Variables::of(context, surroundings, &host).are_for_any_host();
-    (words.name_a_command() || !is_for_any).then_some(host)
-}
-
-fn probable_host(context: &Context<'_>, words: &Words<'_>) -> Option<Host> {
+fn host(context: &Context<'_>, words: &Words<'_>) -> Option<Host> {
+    if words.leave_the_host_open() {
+        return None;
+    }
     let hosts = context.settings.hosts.iter();
     let ours = hosts.filter(|host| context.settings.kind(host) == Kind::GitHub).cloned();
     let ours: Vec<_> = ours.collect();

@@ -130,7 +130,9 @@ mod tests {
             ("credential.https://f.example.helper", "gastown --no-such-flag"),
         ]);
         assert_eq!(shown(&config.hosts()), "a.example b.example e.example f.example");
-        let rig = |host: &str| flags_for(&config.lines, &Host::listed(host).unwrap()).rig.unwrap_or_default();
+        let rig = |host: &str| {
+            flags_for(&config.lines, &Host::listed(host).unwrap()).rig.unwrap_or_default()
+        };
         let rigs = ["a.example", "b.example", "c.example", "x.d.example", "f.example"].map(rig);
         assert_eq!(rigs, ["a", "b", "e", "d", "e"]);
     }

@@ -112,7 +112,8 @@ impl<'a> Sources<'a> {
     }
 
     fn find(&mut self, key: &Key) -> Setting<OsString> {
-        let of_flags = |flags: &Flags, origin: Naming| Some((flags.value(key.flag)?, origin(key.flag)));
+        let of_flags =
+            |flags: &Flags, origin: Naming| Some((flags.value(key.flag)?, origin(key.flag)));
         let found = of_flags(self.flags, Origin::Flag)
             .or_else(|| of_flags(&self.helper.flags, Origin::HelperLine))
             .or_else(|| Some((self.raw(key.variable)?, Origin::Environment(key.variable))));
