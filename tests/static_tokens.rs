@@ -88,7 +88,7 @@ fn a_personal_token_in_the_config_file_answers_first() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("ours");
     let ran = scene.get();
     assert_eq!(ran.token(), "ghp_file");
-    ran.warned(&["warning: ", &*file.to_string_lossy()]);
+    ran.warned(&["warning: ", &format!("run: chmod 600 {}", file.display())]);
     scene.home.set("GITHUB_CLI_PAT", "ghp_variable");
     assert_eq!(scene.get().token(), "ghp_variable");
     assert_eq!(scene.worker.calls().len(), 0);

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use crate::scene::*;
-use crate::town::{RIG, Ran, Script, hash};
+use crate::town::{Script, hash};
 
 /// Finds the words in this order, each in the line of the one before or a later one.
 #[track_caller]
@@ -93,49 +93,20 @@ fn a_file_that_cannot_be_written_costs_no_answer() {
     assert!(!scene.home.path().join("victim").exists(), "no link is written through");
 }
 
-/// Asks twice, tracing to stderr and to a file: whatever comes of it shows neither this secret nor
-/// any token. Gives back the first ask.
-#[track_caller]
-fn assert_discreet(scene: &mut Scene, secret: &str) -> Ran {
-    let file = scene.home.path().join("trace");
-    scene.home.unset("GASTOWN_TRACE");
-    let first = scene.get_with(&["-v"]);
-    scene.home.set("GASTOWN_TRACE", &file.to_string_lossy());
-    let second = scene.get();
-    let trace = fs::read_to_string(&file).expect("it was written");
-    for traced in [&first.stderr, &trace] {
-        assert!(traced.contains(" git-credential-gastown["), "nothing was traced\n{first:?}");
-    }
-    let minted = scene.worker.minted_for(RIG);
-    for secret in minted.iter().map(String::as_str).chain([secret]) {
-        for shown in [&first.stderr, &second.stderr, &trace] {
-            assert!(!shown.contains(secret), "{secret} in\n{shown}");
-        }
-    }
-    first
-}
-
 #[test]
 fn no_part_of_a_secret_is_shown_where_the_workers_words_are_cut() {
     let mut scene = Scene::new();
+    let file = scene.home.path().join("trace");
     scene.home.set("GASTOWN_CONTAINER_TOKEN", "sentinel-that-has-no-shape");
     for length in [80, 100, 110, 112, 115, 118] {
         let said = format!("{}sentinel-that-has-no-shape", "x".repeat(length - 1) + " ");
         scene.worker.answer_with(Script::error(401, &said));
-        scene.home.set("GASTOWN_TOWN_ID", &format!("town-{length}"));
-        let first = assert_discreet(&mut scene, "sentinel");
-        scene.get().quits("container-token-rejected");
-        first.mentions("xxx");
-    }
-}
-
-#[test]
-fn a_secret_that_begins_with_another_is_masked_whole() {
-    let mut scene = Scene::new();
-    scene.home.set("GIT_TOKEN", "sentinel").set("GITLAB_TOKEN", "sentinel-and-its-tail");
-    scene.worker.answer_with(Script::error(500, "neither sentinel-and-its-tail nor sentinel"));
-    for secret in ["sentinel", "-and-its-tail"] {
-        assert_discreet(&mut scene, secret);
+        scene.home.set("GASTOWN_TOWN_ID", &format!("town-{length}")).unset("GASTOWN_TRACE");
+        scene.get_with(&["-v"]).mentions("xxx").never_says("sentinel");
+        scene.home.set("GASTOWN_TRACE", &file.to_string_lossy());
+        scene.get().quits("container-token-rejected").never_says("sentinel");
+        let trace = fs::read_to_string(&file).expect("it was written");
+        assert!(trace.contains("xxx") && !trace.contains("sentinel"), "{trace}");
     }
 }
 
