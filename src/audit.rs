@@ -112,8 +112,6 @@ struct Line<'a> {
     ms: u128,
 }
 
-/// # Errors
-/// If the line cannot be written as a whole.
 fn append(path: &Path, line: &Line<'_>) -> io::Result<()> {
     let mut file = open_log(path)?;
     let mut bytes = serde_json::to_vec(line)?;

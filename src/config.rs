@@ -59,8 +59,6 @@ pub(crate) struct Settings {
     pub hosts: Vec<Host>,
     /// Those that git's own `get` serves, if its helper line names none.
     pub listed_hosts: Vec<Host>,
-    /// The listed ones, or those that are set up already if no list is set.
-    pub hosts_to_set_up: Vec<Host>,
     /// Where the hosts, the cache's directory and what to do on failure come from, if from
     /// anywhere.
     pub origins: [Option<Origin>; 3],
@@ -158,7 +156,6 @@ impl Settings {
             rig: readers::rig(sources),
             hosts: hosts.served,
             listed_hosts: hosts.listed,
-            hosts_to_set_up: hosts.to_set_up,
             origins: [hosts.origin, cache_dir.origin().cloned(), on_failure.origin().cloned()],
             config_file: sources.config_file.take(),
             gitlab,
@@ -186,10 +183,8 @@ impl Settings {
         host.kind(&self.gitlab.host)
     }
 
-    /// For whom to ask the worker.
-    ///
-    /// # Errors
-    /// `config-missing`, naming everything that is missing or wrong at once.
+    /// For whom to ask the worker; else `config-missing`, naming everything that is missing or wrong
+    /// at once.
     pub(crate) fn place(&self) -> Result<Place<'_>, Failure> {
         if let (Some(api), Some(town), Setting::Set { value: rig, origin: rig_origin }) =
             (self.api_url.value(), self.town.value(), &self.rig)

@@ -31,9 +31,6 @@ mod token;
 pub(crate) use child::NotRun;
 
 /// Runs one operation.
-///
-/// # Errors
-/// Why there is no answer.
 pub(crate) fn run(cli: &Cli, messages: &Messages) -> Result<ExitCode> {
     let flags = &cli.flags;
     let (trace_to, fault) = config::trace_to(flags.verbose);
@@ -85,9 +82,6 @@ fn unknown(words: &[OsString]) -> ExitCode {
 
 /// A credential for a person or a program of theirs. One that may die sooner than `min_life` is
 /// better than none, and is warned of.
-///
-/// # Errors
-/// If no source has one.
 fn credential(
     context: &Context<'_>,
     operation: &str,

@@ -76,7 +76,6 @@ pub(super) fn rig(sources: &mut Sources<'_>) -> Setting<Id> {
 pub(super) struct Hosts {
     pub served: Vec<Host>,
     pub listed: Vec<Host>,
-    pub to_set_up: Vec<Host>,
     /// Where the served ones come from.
     pub origin: Option<Origin>,
 }
@@ -117,8 +116,7 @@ pub(super) fn hosts(sources: &mut Sources<'_>, gitlab: &GitLab) -> Hosts {
     add(&mut listed, gitlab.clone());
     let mut served = if is_of_git { Vec::new() } else { listed.clone() };
     add(&mut served, of_git.iter().cloned().chain(gitlab));
-    let to_set_up = if is_of_git { served.clone() } else { listed.clone() };
-    Hosts { served, listed, to_set_up, origin }
+    Hosts { served, listed, origin }
 }
 
 /// Each host once.

@@ -91,7 +91,7 @@ impl<'a> Sources<'a> {
         let not_json = |error: serde_json::Error| {
             format!("not a JSON object (line {}, column {})", error.line(), error.column())
         };
-        let mut values: Map<String, Value> = serde_json::from_slice(&text).map_err(not_json)?;
+        let values: Map<String, Value> = serde_json::from_slice(&text).map_err(not_json)?;
         if metadata.mode() & 0o077 != 0 && values.contains_key(Key::GITHUB_CLI_PAT.file) {
             let fix = format!("run: chmod 600 {}", quoted(path));
             self.warnings.push(format!("others can read the token in `{shown}`; {fix}"));
@@ -99,13 +99,6 @@ impl<'a> Sources<'a> {
         let is_known = |name: &String| Key::IN_FILE.iter().any(|key| key.file == name);
         for name in values.keys().filter(|name| !is_known(name)) {
             self.warnings.push(format!("config file `{shown}`: unknown key `{name}`"));
-        }
-        // A list may be an array or a text with commas.
-        if let Some(list) = values.get_mut(Key::HOSTS.file)
-            && let Some(entries) = list.as_array()
-        {
-            let entries: Vec<_> = entries.iter().filter_map(Value::as_str).collect();
-            *list = Value::String(entries.join(","));
         }
         self.files.push((values, origin));
         Ok(())
@@ -126,6 +119,11 @@ impl<'a> Sources<'a> {
                 None | Some(Value::Null) => {}
                 Some(Value::String(value)) => {
                     return Setting::Set { value: value.into(), origin };
+                }
+                // A list may be an array or a text with commas.
+                Some(Value::Array(entries)) if key.file == Key::HOSTS.file => {
+                    let entries: Vec<_> = entries.iter().filter_map(Value::as_str).collect();
+                    return Setting::Set { value: entries.join(",").into(), origin };
                 }
                 Some(_) => return Setting::Wrong { origin, why: "not a string".to_owned() },
             }

@@ -108,10 +108,7 @@ impl Surroundings {
         self.find_all(OsStr::new(name)).ok()?.into_iter().next()
     }
 
-    /// All of them.
-    ///
-    /// # Errors
-    /// If there is none; whether there is one that cannot be executed.
+    /// All of them, or whether there is one that cannot be executed.
     pub(crate) fn find_all(&self, name: &OsStr) -> Result<Vec<PathBuf>, Obstacle> {
         program::find_all(name, &self.search_path)
     }

@@ -30,10 +30,7 @@ pub struct Host {
 
 impl Host {
     /// Reads an entry of the allow-list: `host[:port]` or `https://host[:port]`, or `http://` for
-    /// loopback.
-    ///
-    /// # Errors
-    /// What is wrong with the entry.
+    /// loopback; else says what is wrong with it.
     pub fn listed(entry: &str) -> Result<Self, &'static str> {
         let (scheme, rest) = entry.split_once("://").unwrap_or(("https", entry));
         Self::parse(scheme.as_bytes(), rest.strip_suffix('/').unwrap_or(rest))
@@ -153,8 +150,7 @@ pub struct ApiUrl {
 }
 
 impl ApiUrl {
-    /// # Errors
-    /// What is wrong with the URL.
+    /// Reads a URL, or says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let uri: Uri = text.parse().map_err(|_| "not a URL")?;
         let host = uri.host().ok_or("without a host")?.to_ascii_lowercase();

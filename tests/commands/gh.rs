@@ -56,8 +56,12 @@ fn the_real_gh_gets_a_live_token_and_its_words_untouched() {
     let (town, home) = on_path(&["shim", "real"]);
     let link = home.path().join("shim/gh");
     symlink(HELPER, &link).unwrap();
-    for words in [&["pr", "list"][..], &["-v", "--host", "x"], &["get"], &["a b", "--"]] {
-        for ran in [run(&home, &link, words), run(&home, HELPER, &[&["gh"], words].concat())] {
+    for words in [&["pr", "--host", "x"][..], &["-v", "--host", "x"], &["get"], &["a b", "--"]] {
+        let mut runs = vec![run(&home, &link, words)];
+        if words[0] != "-v" {
+            runs.push(home.helper(&[&["gh"], words].concat(), ""));
+        }
+        for ran in runs {
             assert_reached(&ran, of_github(&town.worker.token_for(RIG)));
             let told = format!("real gh: {}", words.join(" "));
             assert_eq!(ran.stdout.lines().next(), Some(&*told));
