@@ -84,13 +84,13 @@ fn a_file_holds_the_lines_of_all_processes_and_is_private() {
 #[test]
 fn a_file_that_cannot_be_written_costs_no_answer() {
     let mut scene = Scene::new();
-    let link = scene.home.path().join("link");
-    std::os::unix::fs::symlink(scene.home.path().join("victim"), &link).expect("writable");
+    let [link, victim] = ["link", "victim"].map(|name| scene.home.path().join(name));
+    std::os::unix::fs::symlink(&victim, &link).expect("writable");
     for path in [PathBuf::from("/nonexistent/trace"), scene.home.path(), link] {
         scene.home.set("GASTOWN_TRACE", &path.to_string_lossy());
         assert_eq!(scene.get().token(), scene.current());
     }
-    assert!(!scene.home.path().join("victim").exists(), "no link is written through");
+    assert!(!victim.exists(), "no link is written through");
 }
 
 #[test]

@@ -244,19 +244,6 @@ mod tests {
     }
 
     #[test]
-    fn flags_may_stand_on_either_side_of_any_operation() {
-        for operation in ["get", "erase", "status", "token", "exec -- x"] {
-            let (name, rest) = operation.split_once(' ').unwrap_or((operation, ""));
-            let before = read(format!("x --rig a --host get {name} {rest}").trim_end());
-            let after = read(format!("x {name} --rig a --host get {rest}").trim_end());
-            for cli in [before, after] {
-                let Flags { rig, host, .. } = cli.flags;
-                assert_eq!((rig.as_deref(), host), (Some("a"), vec!["get".to_owned()]));
-            }
-        }
-    }
-
-    #[test]
     fn a_time_has_a_unit() {
         assert_eq!(time("20m"), Ok(Duration::from_mins(20)));
         assert_eq!(

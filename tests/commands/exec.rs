@@ -154,10 +154,18 @@ fn the_current_directory_is_not_searched() {
 }
 
 #[test]
-fn a_command_without_dashes_and_a_variable_without_a_name_are_usage_errors() {
+fn a_command_without_dashes_a_variable_without_a_name_and_a_word_too_many_are_usage_errors() {
     let (_town, home) = settled();
-    for words in [&["exec", "env"][..], &["exec", "--"], &["exec", "--env", "A=B", "--", "env"]] {
-        let ran = home.helper(words, "");
+    for words in [
+        "exec env",
+        "exec --",
+        "exec --env A=B -- env",
+        "status foo",
+        "refresh a b",
+        "doctor foo",
+        "token --min-life 25",
+    ] {
+        let ran = home.helper(&words.split(' ').collect::<Vec<_>>(), "");
         assert_eq!((ran.code, &*ran.stdout), (2, ""), "{ran:?}");
     }
 }

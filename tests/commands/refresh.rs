@@ -38,16 +38,6 @@ fn the_same_token_again_is_reported_as_the_same() {
 }
 
 #[test]
-fn a_failure_on_record_does_not_stand_in_the_way() {
-    let (town, home) = settled();
-    town.worker.go_down();
-    get(&home, &town).assert_fails();
-    town.worker.come_up();
-    refresh(&home).assert_ok();
-    get(&home, &town).assert_ok();
-}
-
-#[test]
 fn a_renewal_that_fails_says_why_and_costs_nobody_the_cached_token() {
     let (town, home) = settled();
     let before = get(&home, &town).assert_ok().stdout.clone();
