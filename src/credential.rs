@@ -109,6 +109,24 @@ impl<'a> Ask<'a> {
         let (report, caller) = (Report::NOTHING, Caller::by_hand());
         Self { host, report, caller, demand: Demand::default() }
     }
+
+    /// Whether the host refused this token to who asks: by the request, or by what is on record.
+    pub(crate) fn evidence(
+        &self,
+        token: &Secret,
+        record: Option<&HostRecord>,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Evidence {
+        let process = || self.caller.process_behind_git();
+        match Evidence::of(&self.report, token) {
+            Evidence::Refused => Evidence::Refused,
+            _ if record.is_some_and(|it| it.is_refused_to(process, policy, now)) => {
+                Evidence::Refused
+            }
+            told => told,
+        }
+    }
 }
 
 /// Finds a credential for a host that is served.
@@ -243,19 +261,13 @@ impl Chain<'_> {
         };
         self.tried.extend(lack.map(|lack| format!("{name} ({lack})")));
         let token = candidate.token.value()?;
-        let now = clock::now();
-        let mut evidence = Evidence::of(report, token);
-        if evidence == Evidence::Refused {
+        if Evidence::of(report, token) == Evidence::Refused {
             note_refusal(context, host, token, None);
         }
         let record = context.cache.host_record(&host_key(token, host));
-        let process = || self.ask.caller.process_behind_git();
-        let policy = &context.policy;
-        if record.as_ref().is_some_and(|record| record.is_refused_to(process, policy, now)) {
-            evidence = Evidence::Refused;
-        }
-        let kind = token.kind();
-        let decision = decide_configured(kind, record.as_ref(), evidence, now, policy);
+        let (record, policy, now) = (record.as_ref(), &context.policy, clock::now());
+        let evidence = self.ask.evidence(token, record, policy, now);
+        let decision = decide_configured(token.kind(), record, evidence, now, policy);
         if decision != Configured::Use && candidate.first {
             self.tried.push(format!("{name} (rejected)"));
         }

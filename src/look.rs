@@ -57,10 +57,17 @@ impl Lookup<'_> {
         let now = clock::now();
         let record = |entry: &Entry| cache.host_record(&host_key(&entry.token, self.ask.host));
         let at_host = entry.as_ref().and_then(record);
+        let evidence = entry.as_ref().map_or(Evidence::None, |entry| {
+            let policy = &self.context.policy;
+            match self.ask.evidence(&entry.token, at_host.as_ref(), policy, now) {
+                Evidence::None if self.is_asked_again(entry, now) => Evidence::Hint,
+                told => told,
+            }
+        });
         let facts = Facts {
             entry: entry.as_ref(),
             at_host: at_host.as_ref(),
-            evidence: self.evidence(entry.as_ref(), at_host.as_ref(), now),
+            evidence,
             failure: &|| failure_on_record(&self.context.settings, cache, &self.key()),
             waiting_since,
             demand: self.ask.demand,
@@ -72,24 +79,6 @@ impl Lookup<'_> {
             self.context.messages.trace(format_args!("cache: {state}, {reason}: {action}"));
         }
         Look { entry, at_host, decision }
-    }
-
-    fn evidence(
-        &self,
-        entry: Option<&Entry>,
-        at_host: Option<&HostRecord>,
-        now: Timestamp,
-    ) -> Evidence {
-        let Some(entry) = entry else { return Evidence::None };
-        let (Ask { report, caller, .. }, policy) = (self.ask, &self.context.policy);
-        let has_erased =
-            |record: &HostRecord| record.is_refused_to(|| caller.process_behind_git(), policy, now);
-        match Evidence::of(report, &entry.token) {
-            Evidence::Refused => Evidence::Refused,
-            _ if at_host.is_some_and(has_erased) => Evidence::Refused,
-            Evidence::None if self.is_asked_again(entry, now) => Evidence::Hint,
-            told => told,
-        }
     }
 
     /// Whether a client that never reports refusals got this token less than a minute ago and now

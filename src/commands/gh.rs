@@ -98,13 +98,12 @@ fn host(context: &Context<'_>, words: &Words<'_>) -> Option<Host> {
         [] => {}
         _ => return None,
     }
-    let is_repository_named = words.name_a_repository() || repository.is_some();
-    let remote = if is_repository_named { None } else { context.git_config.remote_host(&ours) };
-    let is_elsewhere = remote.is_none()
-        && !is_repository_named
-        && words.look_at_remotes()
-        && !context.git_config.remotes().is_empty();
-    remote.or_else(|| ours.into_iter().next().filter(|_| !is_elsewhere))
+    let first = ours.first().cloned();
+    if words.name_a_repository() || repository.is_some() {
+        return first;
+    }
+    let is_elsewhere = words.look_at_remotes() && !context.git_config.remotes().is_empty();
+    context.git_config.remote_host(&ours).or(first.filter(|_| !is_elsewhere))
 }
 
 /// The first `gh` on the search path that is not this program. If this process has become one

@@ -67,14 +67,13 @@ impl<'a> Words<'a> {
         self.commands.first().is_some_and(|command| is_in(COMMANDS, command))
     }
 
-    /// Whether gh will look at the remotes of the repository that it runs in.
+    /// Whether gh will look at the remotes of the repository that it runs in, if none is named.
     pub fn look_at_remotes(&self) -> bool {
-        let looks = match self.commands.as_slice() {
+        match self.commands.as_slice() {
             ["repo", command] => !is_in("create list", command),
             [command, ..] => is_in(AT_REMOTES, command),
             [] => false,
-        };
-        looks && !self.name_a_repository()
+        }
     }
 
     /// Whether a flag names a repository, with or without its host.
