@@ -63,7 +63,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             messages.error(format_args!("{error:#}"));
-            let not_run = error.downcast_ref::<commands::NotRun>();
+            let not_run = error.downcast_ref::<program::NotRun>();
             ExitCode::from(not_run.map_or(FAILED, |not_run| not_run.code))
         }
     }

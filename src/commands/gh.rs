@@ -8,13 +8,13 @@ use anyhow::Result;
 use git_credential_gastown::gh::{Words, host_of_repository, normal};
 use git_credential_gastown::host::{Host, Kind};
 
-use super::child::{NotRun, Variables, first, gh_name, is_githubs_own, replace_by};
 use super::credential;
+use super::variables::{Variables, gh_name, is_githubs_own};
 use crate::Context;
 use crate::cli::{Flags, OnFailure};
 use crate::config::{Surroundings, variable};
 use crate::messages::Messages;
-use crate::program::{Start, Variable, is_ourselves};
+use crate::program::{NotRun, Variable, become_program, find_all, first, is_ourselves};
 
 const NAME: &str = "gh";
 /// Tells a `gh` that this process has become before, so that two of them cannot take turns.
@@ -28,7 +28,7 @@ pub(super) fn run(flags: &Flags, messages: &Messages, arguments: &[OsString]) ->
     let mut variables = variables(flags, messages, &surroundings, &Words::new(&words))?;
     variables.push((TRIED.to_owned(), Some(tried(&program).into())));
     let name = OsStr::new(NAME);
-    replace_by(messages, Start { program: &program, name, arguments, variables })
+    Err(become_program(&program, name, arguments, variables, messages).into())
 }
 
 /// What to change in the environment for gh.
@@ -110,7 +110,7 @@ fn host(context: &Context<'_>, words: &Words<'_>) -> Option<Host> {
 /// before and came back, that was another copy of this program, or a script that calls it: then
 /// the first one after it.
 fn real_gh(surroundings: &Surroundings) -> Result<PathBuf, NotRun> {
-    let found = surroundings.find_all(OsStr::new(NAME)).map(|mut paths| {
+    let found = find_all(OsStr::new(NAME), &surroundings.search_path).map(|mut paths| {
         let last = variable(TRIED);
         if let Some(index) = paths.iter().position(|path| Some(tried(path)) == last) {
             paths.drain(..=index);

@@ -1,5 +1,5 @@
 //! The operations, a file each. Those for people share how they find a credential (`credential`),
-//! and `exec` and `gh` how this process becomes another program (`child`).
+//! and `exec` and `gh` which variables have the token (`variables`).
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -18,7 +18,6 @@ use crate::credential::{Ask, Credential, NoCredential, find};
 use crate::messages::Messages;
 use crate::stdio::{asks_a_terminal, write_answer};
 
-mod child;
 mod completions;
 mod erase;
 mod exec;
@@ -27,8 +26,7 @@ mod gh;
 mod refresh;
 mod status;
 mod token;
-
-pub(crate) use child::NotRun;
+mod variables;
 
 /// Runs one operation.
 pub(crate) fn run(cli: &Cli, messages: &Messages) -> Result<ExitCode> {

@@ -8,7 +8,7 @@ use directories::BaseDirs;
 use git_credential_gastown::helper_line::{COMMAND, PROGRAM, quoted};
 use git_credential_gastown::token::Secret;
 
-use crate::program::{self, Obstacle};
+use crate::program::find_all;
 
 /// Where programs look for a token.
 const TOKEN_VARIABLES: [&str; 5] =
@@ -105,12 +105,7 @@ impl Surroundings {
 
     /// The program of that name that comes first on `PATH`, by its absolute path.
     pub(crate) fn find(&self, name: &str) -> Option<PathBuf> {
-        self.find_all(OsStr::new(name)).ok()?.into_iter().next()
-    }
-
-    /// All of them, or whether there is one that cannot be executed.
-    pub(crate) fn find_all(&self, name: &OsStr) -> Result<Vec<PathBuf>, Obstacle> {
-        program::find_all(name, &self.search_path)
+        find_all(OsStr::new(name), &self.search_path).ok()?.into_iter().next()
     }
 
     /// The variables that hold a snapshot of an installation token, dead within the hour.
