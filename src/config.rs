@@ -132,18 +132,13 @@ impl Place<'_> {
 }
 
 impl Settings {
-    /// For git, which gives the flags of its helper line itself.
-    pub(crate) fn from_process(flags: &Flags) -> Self {
-        Self::with_helper_lines(flags, &HelperLines::default())
-    }
-
-    pub(crate) fn with_helper_lines(flags: &Flags, helper: &HelperLines) -> Self {
+    /// Reads everything once. git gives the flags of its helper line itself.
+    pub(crate) fn load(flags: &Flags, helper: &HelperLines) -> Self {
         let environment = |name: &str| std::env::var_os(name);
-        Self::load(&mut Sources::open(flags, helper, &environment, Path::new(SYSTEM_CONFIG)))
+        Self::of(&mut Sources::open(flags, helper, &environment, Path::new(SYSTEM_CONFIG)))
     }
 
-    /// Reads everything once.
-    fn load(sources: &mut Sources<'_>) -> Self {
+    fn of(sources: &mut Sources<'_>) -> Self {
         let gitlab = readers::gitlab(sources);
         let hosts = readers::hosts(sources, &gitlab);
         let cache_dir = sources.optional(&Key::CACHE_DIR, readers::absolute);

@@ -30,7 +30,7 @@ impl<'a> Context<'a> {
     /// For git, which has read its configuration itself.
     pub(crate) fn for_git(flags: &Flags, messages: &'a Messages) -> Self {
         let clock = Clock::start();
-        let settings = Settings::from_process(flags);
+        let settings = Settings::load(flags, &HelperLines::default());
         Self::with(settings, clock, messages, GitConfig::default(), None)
     }
 
@@ -111,7 +111,7 @@ impl<'a> Context<'a> {
 
 fn settings_for(host: Option<&Host>, flags: &Flags, git_config: &GitConfig) -> Settings {
     let of_host = host.map(|host| flags_for(&git_config.lines, host)).unwrap_or_default();
-    Settings::with_helper_lines(flags, &HelperLines { flags: of_host, hosts: git_config.hosts() })
+    Settings::load(flags, &HelperLines { flags: of_host, hosts: git_config.hosts() })
 }
 
 /// The request that git would send for a URL, or for `https` where only a host is given.

@@ -1,7 +1,7 @@
 //! `status`: what is cached, in what state, and what failed. No network, no lock, nothing written,
 //! and no token other than by the beginning of its hash.
 
-use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use anyhow::Result;
 use git_credential_gastown::failure::FailureRecord;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::Context;
 use crate::cache::host_key;
 use crate::clock;
-use crate::config::{Origin, Setting};
+use crate::config::{Origin, Setting, Settings};
 use crate::look::failure_on_record;
 use crate::stdio::{Colour, Text, moment, write_object};
 
@@ -40,11 +40,7 @@ pub(super) fn run(context: &Context<'_>, as_json: bool) -> Result<()> {
     let records: Vec<_> = keys.into_iter().map(|key| Record::look(context, key, now)).collect();
     let directory = cache.directory().map_or_else(String::new, |it| it.display().to_string());
     // What the worker would be asked for here.
-    let settings = [
-        ("api_url", settings.api_url.as_text()),
-        ("town", settings.town.as_text()),
-        ("rig", settings.rig.as_text()),
-    ];
+    let Settings { api_url, town, rig, .. } = settings;
     if as_json {
         let object = json!({
             "version": 1,
@@ -52,7 +48,7 @@ pub(super) fn run(context: &Context<'_>, as_json: bool) -> Result<()> {
             "cache": directory,
             "entries": records.iter().map(|it| it.object(policy, now)).collect::<Vec<_>>(),
             "unusable": faults.iter().map(|fault| &fault.what).collect::<Vec<_>>(),
-            "settings": BTreeMap::from(settings.map(|(name, setting)| (name, object_of(&setting)))),
+            "settings": { "api_url": object(api_url), "town": object(town), "rig": object(rig) },
         });
         return Ok(write_object(messages, object)?);
     }
@@ -63,14 +59,15 @@ pub(super) fn run(context: &Context<'_>, as_json: bool) -> Result<()> {
     }
     faults.iter().for_each(|fault| text.line(&fault.what));
     text.line("settings");
-    for (name, setting) in settings {
-        text.line(format_args!("  {name:<8} {setting}"));
-    }
+    text.line(format_args!("  api_url  {api_url}"));
+    text.line(format_args!("  town     {town}"));
+    text.line(format_args!("  rig      {rig}"));
     Ok(text.write()?)
 }
 
-fn object_of(setting: &Setting<String>) -> Value {
-    json!({ "value": setting.value(), "origin": setting.origin().map(Origin::to_string) })
+fn object<T: Display>(setting: &Setting<T>) -> Value {
+    let value = setting.value().map(T::to_string);
+    json!({ "value": value, "origin": setting.origin().map(Origin::to_string) })
 }
 
 impl Record {
