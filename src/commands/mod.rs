@@ -10,13 +10,13 @@ use git_credential_gastown::host::Host;
 use git_credential_gastown::protocol::CAPABILITIES;
 use git_credential_gastown::time::spoken;
 
-use crate::Context;
 use crate::cli::{Cli, Operation};
 use crate::clock;
 use crate::config;
 use crate::credential::{Ask, Credential, NoCredential, find};
 use crate::messages::Messages;
 use crate::stdio::{asks_a_terminal, write_answer};
+use crate::{Context, USAGE};
 
 mod completions;
 mod erase;
@@ -67,7 +67,6 @@ pub(crate) fn run(cli: &Cli, messages: &Messages) -> Result<ExitCode> {
 ///
 /// <https://git-scm.com/docs/gitcredentials>: "silently ignore the request".
 fn unknown(words: &[OsString]) -> ExitCode {
-    const USAGE: u8 = 2;
     match Cli::mistake(words).filter(|_| asks_a_terminal()) {
         Some(mistake) => {
             // Without a stderr there is nobody to tell.

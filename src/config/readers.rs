@@ -160,16 +160,13 @@ pub(super) fn gitlab(sources: &mut Sources<'_>) -> GitLab {
 }
 
 pub(super) fn static_tokens(sources: &mut Sources<'_>) -> Vec<StaticToken> {
-    let keys = [
-        ("GITHUB_CLI_PAT", Key::GITHUB_CLI_PAT),
-        ("GIT_TOKEN", Key::of_variable("GIT_TOKEN")),
-        ("GITHUB_TOKEN", Key::of_variable("GITHUB_TOKEN")),
-    ];
-    let tokens = keys.into_iter().map(|(name, key)| {
+    let own = Key::GITHUB_CLI_PAT;
+    let keys = [own, Key::of_variable("GIT_TOKEN"), Key::of_variable("GITHUB_TOKEN")];
+    let tokens = keys.into_iter().map(|key| {
         let token = sources.secret(&key);
         let is_long_lived = |token: &Secret| token.kind() == Kind::PersonalAccess;
-        let first = name == "GITHUB_CLI_PAT" || token.value().is_some_and(is_long_lived);
-        StaticToken { name, token, first }
+        let first = key.variable == own.variable || token.value().is_some_and(is_long_lived);
+        StaticToken { name: key.variable, token, first }
     });
     tokens.collect()
 }
