@@ -16,7 +16,7 @@ use git_credential_gastown::token::container::{ContainerToken, Source};
 use crate::cache::Candidate;
 use crate::cli::{Flags, OnFailure};
 use crate::messages::TraceTo;
-pub(crate) use helper_lines::{GitConfig, HelperLines, flags_for, flags_in};
+pub(crate) use helper_lines::{GitConfig, flags_for, flags_in};
 use key::Key;
 pub(crate) use readers::is_default_host;
 pub(crate) use setting::{Origin, Setting};
@@ -132,10 +132,13 @@ impl Place<'_> {
 }
 
 impl Settings {
-    /// Reads everything once. git gives the flags of its helper line itself.
-    pub(crate) fn load(flags: &Flags, helper: &HelperLines) -> Self {
+    /// Reads everything once, with the flags of the helper line for the host in question. git gives
+    /// those itself; then its configuration is empty here.
+    pub(crate) fn load(flags: &Flags, git_config: &GitConfig, host: Option<&Host>) -> Self {
         let environment = |name: &str| std::env::var_os(name);
-        Self::of(&mut Sources::open(flags, helper, &environment, Path::new(SYSTEM_CONFIG)))
+        let helper = host.map(|host| flags_for(&git_config.lines, host)).unwrap_or_default();
+        let (flags, hosts) = ([flags, &helper], git_config.hosts());
+        Self::of(&mut Sources::open(flags, &hosts, &environment, Path::new(SYSTEM_CONFIG)))
     }
 
     fn of(sources: &mut Sources<'_>) -> Self {

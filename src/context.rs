@@ -9,7 +9,7 @@ use git_credential_gastown::protocol::{Refusal, Request};
 use crate::cache::Cache;
 use crate::cli::Flags;
 use crate::clock::Clock;
-use crate::config::{GitConfig, HelperLines, Settings, flags_for};
+use crate::config::{GitConfig, Settings};
 use crate::messages::Messages;
 
 pub(crate) struct Context<'a> {
@@ -29,9 +29,7 @@ pub(crate) struct Context<'a> {
 impl<'a> Context<'a> {
     /// For git, which has read its configuration itself.
     pub(crate) fn for_git(flags: &Flags, messages: &'a Messages) -> Self {
-        let clock = Clock::start();
-        let settings = Settings::load(flags, &HelperLines::default());
-        Self::with(settings, clock, messages, GitConfig::default(), None)
+        Self::with(flags, Clock::start(), messages, GitConfig::default(), None)
     }
 
     /// For people, to whom the flags that `setup` wrote into git's configuration apply as well.
@@ -39,30 +37,29 @@ impl<'a> Context<'a> {
         let clock = Clock::start();
         let git_config = GitConfig::read();
         git_config.fault.iter().for_each(|fault| messages.trace(format_args!("{fault}")));
-        let settings = settings_for(None, flags, &git_config);
+        let settings = Settings::load(flags, &git_config, None);
         let host = match url {
             Some(url) => host_in(url).filter(|host| settings.serves(host)),
             None => {
                 git_config.remote_host(&settings.hosts).or_else(|| settings.hosts.first().cloned())
             }
         };
-        let settings = settings_for(host.as_ref(), flags, &git_config);
-        Self::with(settings, clock, messages, git_config, host)
+        Self::with(flags, clock, messages, git_config, host)
     }
 
     /// With this host in question, and the flags of its helper line.
     pub(crate) fn about(self, flags: &Flags, host: Host) -> Self {
-        let settings = settings_for(Some(&host), flags, &self.git_config);
-        Self::with(settings, self.clock, self.messages, self.git_config, Some(host))
+        Self::with(flags, self.clock, self.messages, self.git_config, Some(host))
     }
 
     fn with(
-        settings: Settings,
+        flags: &Flags,
         clock: Clock,
         messages: &'a Messages,
         git_config: GitConfig,
         host: Option<Host>,
     ) -> Self {
+        let settings = Settings::load(flags, &git_config, host.as_ref());
         settings.secrets().for_each(|secret| messages.remember(secret));
         for note in settings.notes.iter().chain(&settings.warnings) {
             messages.trace(format_args!("settings: {note}"));
@@ -107,11 +104,6 @@ impl<'a> Context<'a> {
             Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice)
         })
     }
-}
-
-fn settings_for(host: Option<&Host>, flags: &Flags, git_config: &GitConfig) -> Settings {
-    let of_host = host.map(|host| flags_for(&git_config.lines, host)).unwrap_or_default();
-    Settings::load(flags, &HelperLines { flags: of_host, hosts: git_config.hosts() })
 }
 
 /// The request that git would send for a URL, or for `https` where only a host is given.

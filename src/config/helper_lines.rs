@@ -14,15 +14,6 @@ use super::readers::add;
 use crate::cli::Flags;
 use crate::git::{GLANCE, Git};
 
-/// What helper lines of ours set.
-#[derive(Default)]
-pub(crate) struct HelperLines {
-    /// Of the line for the host in question.
-    pub flags: Flags,
-    /// Those with a line of ours.
-    pub hosts: Vec<Host>,
-}
-
 #[derive(Default)]
 pub(crate) struct GitConfig {
     pub lines: Vec<Line>,

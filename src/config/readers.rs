@@ -86,10 +86,10 @@ pub(super) struct Hosts {
 pub(super) fn hosts(sources: &mut Sources<'_>, gitlab: &GitLab) -> Hosts {
     let list = sources.needed(&Key::HOSTS, text);
     let mut origin = list.origin().cloned();
-    let (mut entries, of_git): (Vec<_>, &[Host]) = match &sources.flags.host[..] {
+    let (mut entries, of_git): (Vec<_>, &[Host]) = match &sources.flags[0].host[..] {
         [] => {
             let entries = list.value().into_iter().flat_map(|list| list.split(','));
-            (entries.map(str::trim).collect(), &sources.helper.hosts)
+            (entries.map(str::trim).collect(), sources.hosts_of_git)
         }
         flags => {
             origin = Some(Origin::Flag(Key::HOSTS.flag));

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use directories::BaseDirs;
 use git_credential_gastown::helper_line::word;
+use git_credential_gastown::host::Host;
 use git_credential_gastown::token::Secret;
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
@@ -17,7 +18,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::key::Key;
-use super::{HelperLines, Origin, Setting, readers};
+use super::{Origin, Setting, readers};
 use crate::cli::Flags;
 
 /// A config file is a few lines.
@@ -31,8 +32,10 @@ type Naming = fn(&'static str) -> Origin;
 type Parse<T> = fn(OsString) -> Result<T, String>;
 
 pub(super) struct Sources<'a> {
-    pub(super) flags: &'a Flags,
-    pub(super) helper: &'a HelperLines,
+    /// Those given, and those in the helper line for the host in question.
+    pub(super) flags: [&'a Flags; 2],
+    /// Those that git asks this helper for.
+    pub(super) hosts_of_git: &'a [Host],
     /// Looks up the environment.
     environment: &'a dyn Fn(&str) -> Option<OsString>,
     pub(super) user: Option<BaseDirs>,
@@ -46,15 +49,15 @@ pub(super) struct Sources<'a> {
 impl<'a> Sources<'a> {
     /// Reads the config files that are there. A damaged one costs its own values, no others.
     pub(super) fn open(
-        flags: &'a Flags,
-        helper: &'a HelperLines,
+        flags: [&'a Flags; 2],
+        hosts_of_git: &'a [Host],
         environment: &'a dyn Fn(&str) -> Option<OsString>,
         system_config: &Path,
     ) -> Self {
         let (files, warnings, notes) = (Vec::new(), Vec::new(), Vec::new());
         let (user, config_file) = (BaseDirs::new(), None);
         let mut sources =
-            Self { flags, helper, environment, user, files, config_file, warnings, notes };
+            Self { flags, hosts_of_git, environment, user, files, config_file, warnings, notes };
         let asked = sources.needed(&Key::CONFIG, readers::path).value().cloned();
         let usual = || Some(sources.user.as_ref()?.config_dir().join("gastown/config.json"));
         sources.config_file = asked.clone().or_else(usual);
@@ -107,8 +110,8 @@ impl<'a> Sources<'a> {
     fn find(&mut self, key: &Key) -> Setting<OsString> {
         let of_flags =
             |flags: &Flags, origin: Naming| Some((flags.value(key.flag)?, origin(key.flag)));
-        let found = of_flags(self.flags, Origin::Flag)
-            .or_else(|| of_flags(&self.helper.flags, Origin::HelperLine))
+        let found = of_flags(self.flags[0], Origin::Flag)
+            .or_else(|| of_flags(self.flags[1], Origin::HelperLine))
             .or_else(|| Some((self.raw(key.variable)?, Origin::Environment(key.variable))));
         if let Some((value, origin)) = found {
             return Setting::Set { value, origin };

@@ -6,7 +6,7 @@ use super::*;
 /// Settings from these files alone.
 fn load(user_config: &Path, system_config: &Path) -> Settings {
     let flags = Flags { config: Some(user_config.to_owned()), ..Flags::default() };
-    Settings::of(&mut Sources::open(&flags, &HelperLines::default(), &|_| None, system_config))
+    Settings::of(&mut Sources::open([&flags, &Flags::default()], &[], &|_| None, system_config))
 }
 
 #[test]
