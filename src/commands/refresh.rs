@@ -42,12 +42,12 @@ pub(super) fn run(context: &Context<'_>, as_json: bool) -> Result<()> {
             (false, "worker") => "renewed",
             (false, _) => "renewed, by another process",
         };
-        let life = credential.lives_until.map_or("as long as it is valid".to_owned(), |until| {
-            format!("for at least {}", spoken(until.since(clock::now())))
-        });
+        let life = match credential.lives_until {
+            Some(until) => format!("good for at least {}", spoken(until.since(clock::now()))),
+            None => "long-lived".to_owned(),
+        };
         let mut text = Text::new(messages);
-        let hash = credential.token.hash().prefix();
-        text.line(format_args!("{what}: token {hash}, good {life}"));
+        text.line(format_args!("{what}: token {}, {life}", credential.token.hash().prefix()));
         text.write()?;
     }
     let first = settings.first_tokens().find(|first| first.token.value().is_some());
