@@ -46,7 +46,7 @@ fn read_input(
     let mut line = 0;
     while bytes.len() <= LONGEST_REQUEST && !is_complete(&bytes[line..]) {
         line = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        match at_last(|| input.read(chunk.as_mut_slice()), &wait)? {
+        match retry(|| input.read(chunk.as_mut_slice()), &wait)? {
             0 => break,
             count => bytes.extend_from_slice(&chunk[..count]),
         }
@@ -68,16 +68,16 @@ fn write_all(
     wait: impl Fn() -> std::io::Result<()>,
 ) -> std::io::Result<()> {
     while !bytes.is_empty() {
-        match at_last(|| output.write(bytes), &wait)? {
+        match retry(|| output.write(bytes), &wait)? {
             0 => return Err(ErrorKind::WriteZero.into()),
             count => bytes = &bytes[count..],
         }
     }
-    at_last(|| output.flush(), &wait)
+    retry(|| output.flush(), &wait)
 }
 
 /// Tries again after a signal, and when a stream that does not block is ready.
-fn at_last<T>(
+fn retry<T>(
     mut attempt: impl FnMut() -> std::io::Result<T>,
     wait: impl Fn() -> std::io::Result<()>,
 ) -> std::io::Result<T> {
