@@ -6,7 +6,6 @@ use std::path::Path;
 
 use git_credential_gastown::failure::Name;
 use git_credential_gastown::host::{Host, Id};
-use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::Secret;
 use serde::Serialize;
 
@@ -17,64 +16,48 @@ use crate::credential::{Credential, NoCredential};
 use crate::messages::open_log;
 
 /// How a call went.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Answered,
+pub(crate) enum Event<'a> {
+    Answered(&'a Credential),
     Failed(Name),
-    /// A refusal that is on record from here on.
-    Noted,
-    /// A refusal that changes nothing.
-    Ignored,
+    /// A refusal, and whether it is on record from here on.
+    Refused {
+        token: &'a Secret,
+        source: Option<&'static str>,
+        is_noted: bool,
+    },
 }
 
-impl Verdict {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Answered => "answered",
-            Self::Failed(_) => "failed",
-            Self::Noted => "noted",
-            Self::Ignored => "ignored",
+impl<'a> From<&'a Result<Credential, NoCredential>> for Event<'a> {
+    fn from(outcome: &'a Result<Credential, NoCredential>) -> Self {
+        match outcome {
+            Ok(credential) => Self::Answered(credential),
+            Err(lack) => Self::Failed(lack.failure.name),
         }
     }
-}
-
-/// The token that a call was about.
-#[derive(Clone, Copy)]
-pub(crate) struct Subject<'a> {
-    pub token: &'a Secret,
-    pub source: Option<&'static str>,
-    pub first_seen: Option<Timestamp>,
 }
 
 impl Context<'_> {
-    pub(crate) fn log_credential(
-        &self,
-        operation: &str,
-        host: &Host,
-        outcome: &Result<Credential, NoCredential>,
-    ) {
-        match outcome {
-            Ok(Credential { token, source, first_seen, .. }) => {
-                let (source, first_seen) = (Some(*source), *first_seen);
-                let subject = Subject { token, source, first_seen };
-                self.log(operation, host, Verdict::Answered, Some(subject));
-            }
-            Err(lack) => self.log(operation, host, Verdict::Failed(lack.failure.name), None),
-        }
-    }
-
     /// A log that cannot be written never costs the answer. People are warned each time; git, which
     /// runs us many times an hour, only with each new token. The trace always has it.
-    pub(crate) fn log(
-        &self,
-        operation: &str,
-        host: &Host,
-        verdict: Verdict,
-        subject: Option<Subject<'_>>,
-    ) {
+    pub(crate) fn log<'a>(&self, operation: &str, host: &Host, event: impl Into<Event<'a>>) {
         let Some(path) = &self.settings.audit_log else { return };
         let now = clock::now();
-        let first_seen = subject.and_then(|subject| subject.first_seen);
+        let (mut error, mut source, mut subject, mut first_seen) = (None, None, None, None);
+        let outcome = match event.into() {
+            Event::Answered(credential) => {
+                (source, subject) = (Some(credential.source), Some(&credential.token));
+                first_seen = credential.first_seen;
+                "answered"
+            }
+            Event::Failed(name) => {
+                error = Some(name);
+                "failed"
+            }
+            Event::Refused { token, source: from, is_noted } => {
+                (source, subject) = (from, Some(token));
+                if is_noted { "noted" } else { "ignored" }
+            }
+        };
         let line = Line {
             time: now.to_rfc3339(),
             pid: std::process::id(),
@@ -83,11 +66,11 @@ impl Context<'_> {
             rig: self.settings.rig.value().map(Id::as_str),
             host: host.to_string(),
             operation,
-            outcome: verdict.as_str(),
-            error: if let Verdict::Failed(name) = verdict { Some(name) } else { None },
-            source: subject.and_then(|subject| subject.source),
-            token_hash: subject.map(|subject| subject.token.hash().prefix()),
-            hashed_token: subject.map(|subject| subject.token.audit_hash()),
+            outcome,
+            error,
+            source,
+            token_hash: subject.map(|token| token.hash().prefix()),
+            hashed_token: subject.map(Secret::audit_hash),
             age: first_seen.map(|first_seen| now.since(first_seen).as_secs()),
             ms: self.clock.running().as_millis(),
         };
@@ -129,8 +112,6 @@ struct Line<'a> {
     ms: u128,
 }
 
-/// # Errors
-/// If the line cannot be written as a whole.
 fn append(path: &Path, line: &Line<'_>) -> io::Result<()> {
     let mut file = open_log(path)?;
     let mut bytes = serde_json::to_vec(line)?;

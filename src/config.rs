@@ -5,7 +5,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "the one place for environment and config file")]
 
-use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +16,7 @@ use git_credential_gastown::token::container::{ContainerToken, Source};
 use crate::cache::Candidate;
 use crate::cli::{Flags, OnFailure};
 use crate::messages::TraceTo;
-pub(crate) use helper_lines::{GitConfig, HelperLines, flags_for, flags_in};
+pub(crate) use helper_lines::{GitConfig, flags_for, flags_in};
 use key::Key;
 pub(crate) use readers::is_default_host;
 pub(crate) use setting::{Origin, Setting};
@@ -33,17 +32,6 @@ mod surroundings;
 
 /// Below the user's own: what an image may bring along for all its users.
 const SYSTEM_CONFIG: &str = "/etc/gastown/config.json";
-
-/// What settings are made of.
-struct Given<'a> {
-    flags: &'a Flags,
-    helper: &'a HelperLines,
-    /// Looks up the environment.
-    variable: &'a dyn Fn(&str) -> Option<OsString>,
-    /// Where git runs.
-    directory: Option<&'a Path>,
-    system_config: &'a Path,
-}
 
 /// A token that is configured rather than fetched, under the name people know it by.
 #[derive(Debug)]
@@ -71,8 +59,6 @@ pub(crate) struct Settings {
     pub hosts: Vec<Host>,
     /// Those that git's own `get` serves, if its helper line names none.
     pub listed_hosts: Vec<Host>,
-    /// The listed ones, or those that are set up already if no list is set.
-    pub hosts_to_set_up: Vec<Host>,
     /// Where the hosts, the cache's directory and what to do on failure come from, if from
     /// anywhere.
     pub origins: [Option<Origin>; 3],
@@ -146,40 +132,28 @@ impl Place<'_> {
 }
 
 impl Settings {
-    /// For git, which gives the flags of its helper line itself.
-    pub(crate) fn from_process(flags: &Flags) -> Self {
-        Self::with_helper_lines(flags, &HelperLines::default())
+    /// Reads everything once, with the flags of the helper line for the host in question. git gives
+    /// those itself; then its configuration is empty here.
+    pub(crate) fn load(flags: &Flags, git_config: &GitConfig, host: Option<&Host>) -> Self {
+        let environment = |name: &str| std::env::var_os(name);
+        let helper = host.map(|host| flags_for(&git_config.lines, host)).unwrap_or_default();
+        let (flags, hosts) = ([flags, &helper], git_config.hosts());
+        Self::of(&mut Sources::open(flags, &hosts, &environment, Path::new(SYSTEM_CONFIG)))
     }
 
-    pub(crate) fn with_helper_lines(flags: &Flags, helper: &HelperLines) -> Self {
-        Self::load(&Given {
-            flags,
-            helper,
-            variable: &|name| std::env::var_os(name),
-            directory: std::env::current_dir().ok().as_deref(),
-            system_config: Path::new(SYSTEM_CONFIG),
-        })
-    }
-
-    /// Reads everything once.
-    fn load(given: &Given<'_>) -> Self {
-        let sources = &mut Sources::open(given);
+    fn of(sources: &mut Sources<'_>) -> Self {
         let gitlab = readers::gitlab(sources);
-        let hosts = readers::hosts(sources, given, &gitlab);
+        let hosts = readers::hosts(sources, &gitlab);
         let cache_dir = sources.optional(&Key::CACHE_DIR, readers::absolute);
         let on_failure = sources.optional(&Key::ON_FAILURE, readers::on_failure);
-        let proxy = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-        let proxy = proxy
-            .into_iter()
-            .find_map(|name| sources.secret(&Key::of_variable(name)).value().cloned());
+        let proxy = readers::proxy(sources);
         Self {
             other_secrets: readers::other_secrets(sources, proxy.as_ref()),
             api_url: sources.needed(&Key::API_URL, readers::api_url),
             town: sources.needed(&Key::TOWN, readers::id),
-            rig: readers::rig(sources, given.directory),
+            rig: readers::rig(sources),
             hosts: hosts.served,
             listed_hosts: hosts.listed,
-            hosts_to_set_up: hosts.to_set_up,
             origins: [hosts.origin, cache_dir.origin().cloned(), on_failure.origin().cloned()],
             config_file: sources.config_file.take(),
             gitlab,
@@ -207,10 +181,8 @@ impl Settings {
         host.kind(&self.gitlab.host)
     }
 
-    /// For whom to ask the worker.
-    ///
-    /// # Errors
-    /// `config-missing`, naming everything that is missing or wrong at once.
+    /// For whom to ask the worker; else `config-missing`, naming everything that is missing or wrong
+    /// at once.
     pub(crate) fn place(&self) -> Result<Place<'_>, Failure> {
         if let (Some(api), Some(town), Setting::Set { value: rig, origin: rig_origin }) =
             (self.api_url.value(), self.town.value(), &self.rig)

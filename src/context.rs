@@ -9,7 +9,7 @@ use git_credential_gastown::protocol::{Refusal, Request};
 use crate::cache::Cache;
 use crate::cli::Flags;
 use crate::clock::Clock;
-use crate::config::{GitConfig, HelperLines, Settings};
+use crate::config::{GitConfig, Settings};
 use crate::messages::Messages;
 
 pub(crate) struct Context<'a> {
@@ -29,49 +29,37 @@ pub(crate) struct Context<'a> {
 impl<'a> Context<'a> {
     /// For git, which has read its configuration itself.
     pub(crate) fn for_git(flags: &Flags, messages: &'a Messages) -> Self {
-        let clock = Clock::start();
-        let settings = Settings::from_process(flags);
-        Self::with(settings, clock, messages, GitConfig::default(), None)
+        Self::with(flags, Clock::start(), messages, GitConfig::default(), None)
     }
 
     /// For people, to whom the flags that `setup` wrote into git's configuration apply as well.
     pub(crate) fn for_people(flags: &Flags, messages: &'a Messages, url: Option<&str>) -> Self {
         let clock = Clock::start();
         let git_config = GitConfig::read();
-        git_config.fault().iter().for_each(|fault| messages.trace(format_args!("{fault}")));
-        let helper = HelperLines { hosts: git_config.hosts(), ..HelperLines::default() };
-        let settings = Settings::with_helper_lines(flags, &helper);
+        git_config.fault.iter().for_each(|fault| messages.trace(format_args!("{fault}")));
+        let settings = Settings::load(flags, &git_config, None);
         let host = match url {
             Some(url) => host_in(url).filter(|host| settings.serves(host)),
             None => {
                 git_config.remote_host(&settings.hosts).or_else(|| settings.hosts.first().cloned())
             }
         };
-        let context = Self::with(settings, clock, messages, git_config, None);
-        match host {
-            Some(host) => context.about(flags, host),
-            None => context,
-        }
+        Self::with(flags, clock, messages, git_config, host)
     }
 
     /// With this host in question, and the flags of its helper line.
     pub(crate) fn about(self, flags: &Flags, host: Host) -> Self {
-        let helper =
-            HelperLines { hosts: self.git_config.hosts(), flags: self.git_config.flags(&host) };
-        if self.host.is_none() && helper.flags == Flags::default() {
-            return Self { host: Some(host), ..self };
-        }
-        let settings = Settings::with_helper_lines(flags, &helper);
-        Self::with(settings, self.clock, self.messages, self.git_config, Some(host))
+        Self::with(flags, self.clock, self.messages, self.git_config, Some(host))
     }
 
     fn with(
-        settings: Settings,
+        flags: &Flags,
         clock: Clock,
         messages: &'a Messages,
         git_config: GitConfig,
         host: Option<Host>,
     ) -> Self {
+        let settings = Settings::load(flags, &git_config, host.as_ref());
         settings.secrets().for_each(|secret| messages.remember(secret));
         for note in settings.notes.iter().chain(&settings.warnings) {
             messages.trace(format_args!("settings: {note}"));
@@ -99,9 +87,7 @@ impl<'a> Context<'a> {
         served
     }
 
-    /// The host that a person means: that of the URL given or in question here, if it is served.
-    ///
-    /// # Errors
+    /// The host that a person means: that of the URL given or in question here, if it is served; else
     /// `config-missing`, with the hosts that could have been given.
     pub(crate) fn meant_host(&self) -> Result<Host, Failure> {
         self.host.clone().ok_or_else(|| {
@@ -121,9 +107,6 @@ impl<'a> Context<'a> {
 }
 
 /// The request that git would send for a URL, or for `https` where only a host is given.
-///
-/// # Errors
-/// If git would not send it.
 pub(crate) fn request_for(url: &str) -> Result<Request, Refusal> {
     let scheme = if url.contains("://") { "" } else { "https://" };
     Request::parse(format!("url={scheme}{url}\n\n").as_bytes())

@@ -9,7 +9,7 @@ use git_credential_gastown::host::{Host, Kind};
 use git_credential_gastown::policy::{
     Configured, Demand, Evidence, HostKey, HostRecord, Outlook, Policy, decide_configured, outlook,
 };
-use git_credential_gastown::protocol::{Report, TOKEN_USER};
+use git_credential_gastown::protocol::{Report, Request, TOKEN_USER};
 use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::{Entry, Secret};
 
@@ -93,22 +93,43 @@ impl std::error::Error for NoCredential {}
 /// What is asked for, and by whom.
 pub(crate) struct Ask<'a> {
     pub host: &'a Host,
-    pub report: &'a Report,
-    pub caller: &'a Caller,
+    pub report: Report,
+    pub caller: Caller,
     pub demand: Demand,
 }
 
 impl<'a> Ask<'a> {
+    pub(crate) fn of(request: &Request, host: &'a Host) -> Self {
+        let (report, caller) = (Report::of(request), Caller::of(request));
+        Self { host, report, caller, demand: Demand::default() }
+    }
+
     /// For people and scripts, which report no refusals.
-    pub(crate) fn by_hand(host: &'a Host, caller: &'a Caller) -> Self {
-        Self { host, report: &Report::NOTHING, caller, demand: Demand::default() }
+    pub(crate) fn by_hand(host: &'a Host) -> Self {
+        let (report, caller) = (Report::NOTHING, Caller::by_hand());
+        Self { host, report, caller, demand: Demand::default() }
+    }
+
+    /// Whether the host refused this token to who asks: by the request, or by what is on record.
+    pub(crate) fn evidence(
+        &self,
+        token: &Secret,
+        record: Option<&HostRecord>,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Evidence {
+        let process = || self.caller.process_behind_git();
+        match Evidence::of(&self.report, token) {
+            Evidence::Refused => Evidence::Refused,
+            _ if record.is_some_and(|it| it.is_refused_to(process, policy, now)) => {
+                Evidence::Refused
+            }
+            told => told,
+        }
     }
 }
 
 /// Finds a credential for a host that is served.
-///
-/// # Errors
-/// If no source has one.
 pub(crate) fn find(context: &Context<'_>, ask: &Ask<'_>) -> Result<Credential, NoCredential> {
     match context.settings.kind(ask.host) {
         Kind::GitLab => gitlab(context, ask.host),
@@ -143,48 +164,41 @@ impl Chain<'_> {
         let (mut passed_over, mut rejected) = (None, Vec::new());
         let mut found = None;
         for candidate in context.settings.first_tokens() {
-            match self.decide(candidate) {
-                Some((token, Configured::Use)) => {
-                    found = Some(Credential::configured(token, candidate.name));
-                    break;
-                }
-                Some((token, decision)) => {
-                    rejected.push(candidate.name);
-                    if decision == Configured::PassOver {
-                        passed_over.get_or_insert((token, candidate.name));
-                    }
-                }
-                None => {}
+            let Some((token, decision)) = self.decide(candidate) else { continue };
+            let credential = Credential::configured(token, candidate.name);
+            if decision == Configured::Use {
+                found = Some(credential);
+                break;
+            }
+            rejected.push(candidate.name);
+            if decision == Configured::PassOver {
+                passed_over.get_or_insert(credential);
             }
         }
         let names = rejected.join(" and ");
         let found = found.map_or_else(|| self.worker_or_snapshot(), Ok);
-        let rejection = match (&found, passed_over) {
-            _ if rejected.is_empty() => None,
-            (Ok(_), _) => Some(format!("{host} rejected {names}; replace or unset it")),
-            (Err(_), Some((_, name))) => {
-                Some(format!("{host} rejected {name}, but there is no other token; replace it"))
+        let (found, rejection) = match (found, passed_over) {
+            (found, _) if rejected.is_empty() => (found, None),
+            (Ok(found), _) => {
+                (Ok(found), Some(format!("{host} rejected {names}; replace or unset it")))
             }
-            (Err(_), None) => None,
+            (Err(_), Some(credential)) => {
+                let what = format!("{host} rejected {}", credential.source);
+                let what = format!("{what}, but there is no other token; replace it");
+                (Ok(credential), Some(what))
+            }
+            (Err(_), None) => {
+                let what = format!("{host} rejected {names}, and there is no other token");
+                let (retry, advice) = (Retry::WhenMended, "replace it");
+                (Err(Failure::new(Name::TokenRejected, retry, what, advice)), None)
+            }
         };
         let rejection = rejection.map(|it| format!("{it} [{}]", Name::TokenRejected));
         let warnings: Vec<_> = rejection.into_iter().chain(self.warning).collect();
         if !warnings.is_empty() {
             context.messages.warning(warnings.join("; "));
         }
-        match (found, passed_over) {
-            (Ok(credential), _) => Ok(credential),
-            (Err(_), Some((token, name))) => Ok(Credential::configured(token, name)),
-            (Err(failure), None) if rejected.is_empty() => {
-                Err(NoCredential { failure, tried: self.tried })
-            }
-            (Err(_), None) => {
-                let what = format!("{host} rejected {names}, and there is no other token");
-                let (retry, advice) = (Retry::WhenMended, "replace it");
-                let failure = Failure::new(Name::TokenRejected, retry, what, advice);
-                Err(NoCredential { failure, tried: self.tried })
-            }
-        }
+        found.map_err(|failure| NoCredential { failure, tried: self.tried })
     }
 
     fn worker_or_snapshot(&mut self) -> Result<Credential, Failure> {
@@ -201,9 +215,7 @@ impl Chain<'_> {
         })?;
         context.messages.trace(format_args!("place: {}, rig {}", place.api, place.rig));
         note_own_refusal(context, ask);
-        let Ask { host, report, caller, demand } = *ask;
-        let lookup = Lookup { context, place, host, report, caller, demand };
-        match lookup.token() {
+        match (Lookup { context, place, ask }).token() {
             Outcome::Fresh(entry) => Ok(Credential::of_entry(entry, "worker", &context.policy)),
             Outcome::Serve { entry, warning } => {
                 self.warning = warning;
@@ -242,30 +254,20 @@ impl Chain<'_> {
     fn decide<'t>(&mut self, candidate: &'t StaticToken) -> Option<(&'t Secret, Configured)> {
         let Ask { host, report, .. } = self.ask;
         let (context, name) = (self.context, candidate.name);
-        let token = match &candidate.token {
-            Setting::Set { value, .. } => value,
-            Setting::Unset => {
-                self.tried.push(format!("{name} (unset)"));
-                return None;
-            }
-            Setting::Wrong { why, .. } => {
-                self.tried.push(format!("{name} ({why})"));
-                return None;
-            }
+        let lack = match &candidate.token {
+            Setting::Set { .. } => None,
+            Setting::Unset => Some("unset"),
+            Setting::Wrong { why, .. } => Some(why.as_str()),
         };
-        let now = clock::now();
-        let mut evidence = Evidence::of(report, token);
-        if evidence == Evidence::Refused {
+        self.tried.extend(lack.map(|lack| format!("{name} ({lack})")));
+        let token = candidate.token.value()?;
+        if Evidence::of(report, token) == Evidence::Refused {
             note_refusal(context, host, token, None);
         }
         let record = context.cache.host_record(&host_key(token, host));
-        let process = || self.ask.caller.process_behind_git();
-        let policy = &context.policy;
-        if record.as_ref().is_some_and(|record| record.is_refused_to(process, policy, now)) {
-            evidence = Evidence::Refused;
-        }
-        let kind = token.kind();
-        let decision = decide_configured(kind, record.as_ref(), evidence, now, policy);
+        let (record, policy, now) = (record.as_ref(), &context.policy, clock::now());
+        let evidence = self.ask.evidence(token, record, policy, now);
+        let decision = decide_configured(token.kind(), record, evidence, now, policy);
         if decision != Configured::Use && candidate.first {
             self.tried.push(format!("{name} (rejected)"));
         }
@@ -277,7 +279,7 @@ impl Chain<'_> {
 fn note_own_refusal(context: &Context<'_>, ask: &Ask<'_>) {
     if matches!(ask.report, Report::Refused(_))
         && let Some(entry) = cached_entry(context)
-        && Evidence::of(ask.report, &entry.token) == Evidence::Refused
+        && Evidence::of(&ask.report, &entry.token) == Evidence::Refused
     {
         note_refusal(context, ask.host, &entry.token, None);
     }

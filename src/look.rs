@@ -1,20 +1,21 @@
 //! Looks at the cache for the worker's token of one place, at one host: gathers all facts, has the
 //! policy decide, and carries out what needs no worker.
 
+use std::time::Duration;
+
 use git_credential_gastown::failure::{Failure, FailureKey, FailureRecord, Name, Retry};
-use git_credential_gastown::host::{CacheKey, Host};
+use git_credential_gastown::host::CacheKey;
 use git_credential_gastown::policy::{
-    Action, Decision, Demand, Evidence, Facts, HostRecord, decide, is_within,
+    Action, Decision, Evidence, Facts, HostRecord, decide, is_within,
 };
-use git_credential_gastown::protocol::Report;
 use git_credential_gastown::time::{Timestamp, spoken};
 use git_credential_gastown::token::{Entry, TokenHash};
 
 use crate::Context;
 use crate::cache::{Cache, host_key};
-use crate::caller::Caller;
 use crate::clock;
 use crate::config::{Place, Settings};
+use crate::credential::Ask;
 
 /// What came of it.
 pub(crate) enum Outcome {
@@ -30,10 +31,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Lookup<'a> {
     pub context: &'a Context<'a>,
     pub place: Place<'a>,
-    pub host: &'a Host,
-    pub report: &'a Report,
-    pub caller: &'a Caller,
-    pub demand: Demand,
+    pub ask: &'a Ask<'a>,
 }
 
 /// What the cache holds at one moment, and what to do about it.
@@ -57,15 +55,22 @@ impl Lookup<'_> {
         waiting_since: Option<Timestamp>,
     ) -> Look {
         let now = clock::now();
-        let record = |entry: &Entry| cache.host_record(&host_key(&entry.token, self.host));
+        let record = |entry: &Entry| cache.host_record(&host_key(&entry.token, self.ask.host));
         let at_host = entry.as_ref().and_then(record);
+        let evidence = entry.as_ref().map_or(Evidence::None, |entry| {
+            let policy = &self.context.policy;
+            match self.ask.evidence(&entry.token, at_host.as_ref(), policy, now) {
+                Evidence::None if self.is_asked_again(entry, now) => Evidence::Hint,
+                told => told,
+            }
+        });
         let facts = Facts {
             entry: entry.as_ref(),
             at_host: at_host.as_ref(),
-            evidence: self.evidence(entry.as_ref(), at_host.as_ref(), now),
+            evidence,
             failure: &|| failure_on_record(&self.context.settings, cache, &self.key()),
             waiting_since,
-            demand: self.demand,
+            demand: self.ask.demand,
             now,
         };
         let decision = decide(&facts, &self.context.policy);
@@ -76,46 +81,29 @@ impl Lookup<'_> {
         Look { entry, at_host, decision }
     }
 
-    fn evidence(
-        &self,
-        entry: Option<&Entry>,
-        at_host: Option<&HostRecord>,
-        now: Timestamp,
-    ) -> Evidence {
-        let Some(entry) = entry else { return Evidence::None };
-        let (caller, policy) = (self.caller, &self.context.policy);
-        let has_erased =
-            |record: &HostRecord| record.is_refused_to(|| caller.process_behind_git(), policy, now);
-        match Evidence::of(self.report, &entry.token) {
-            Evidence::Refused => Evidence::Refused,
-            _ if at_host.is_some_and(has_erased) => Evidence::Refused,
-            Evidence::None if self.is_asked_again(entry, now) => Evidence::Hint,
-            told => told,
-        }
-    }
-
     /// Whether a client that never reports refusals got this token less than a minute ago and now
-    /// asks again. A token that the worker confirmed within that minute does not count: asking the
-    /// worker would bring the same one.
+    /// asks again.
     fn is_asked_again(&self, entry: &Entry, now: Timestamp) -> bool {
-        let (cache, gap) = (&self.context.cache, self.context.policy.ask_gap);
-        !self.caller.has_capabilities()
-            && !is_within(gap, entry.confirmed_at, now)
-            && cache.given_at(&self.key()).is_some_and(|at| is_within(gap, at, now))
-            && self.caller.never_reports_refusals()
+        self.asks_blindly(entry, now) && self.was_given_within(self.context.policy.ask_gap, now)
     }
 
     /// Records that such a client gets this token, at most twice a minute.
     pub(crate) fn note_given(&self, entry: &Entry) {
-        let (cache, gap, now) = (&self.context.cache, self.context.policy.ask_gap, clock::now());
-        let key = self.key();
-        if !self.caller.has_capabilities()
-            && !is_within(gap, entry.confirmed_at, now)
-            && !cache.given_at(&key).is_some_and(|at| is_within(gap / 2, at, now))
-            && self.caller.never_reports_refusals()
-        {
-            cache.note_given(&key, entry, now);
+        let (now, half) = (clock::now(), self.context.policy.ask_gap / 2);
+        if self.asks_blindly(entry, now) && !self.was_given_within(half, now) {
+            self.context.cache.note_given(&self.key(), entry, now);
         }
+    }
+
+    /// Whether such a client asks. A token that the worker confirmed within the last minute does not
+    /// count: asking the worker would bring the same one.
+    fn asks_blindly(&self, entry: &Entry, now: Timestamp) -> bool {
+        !is_within(self.context.policy.ask_gap, entry.confirmed_at, now)
+            && self.ask.caller.never_reports_refusals()
+    }
+
+    fn was_given_within(&self, time: Duration, now: Timestamp) -> bool {
+        self.context.cache.given_at(&self.key()).is_some_and(|at| is_within(time, at, now))
     }
 
     /// Carries out a decision that needs no worker.
@@ -148,7 +136,7 @@ impl Lookup<'_> {
 
     /// Ends a command whose own answer was refused.
     pub(crate) fn reject(&self, look: Look, failure: Option<&Failure>) -> Outcome {
-        let host = self.host;
+        let host = self.ask.host;
         let recorded = look.decision.failure.as_ref().map(|record| &record.failure);
         let (known, brief) = match (failure.or(recorded), &look.entry) {
             (Some(failure), _) => (format!("no other could be had: {}", failure.what), "rejected"),

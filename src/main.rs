@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     messages::exit_on_panic(FAILED, || {});
     keep_memory_private();
     survive_size_limit();
-    let messages = Messages::new(clock::now);
+    let messages = Messages::new();
     let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(usage) if usage.use_stderr() => {
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             messages.error(format_args!("{error:#}"));
-            let not_run = error.downcast_ref::<commands::NotRun>();
+            let not_run = error.downcast_ref::<program::NotRun>();
             ExitCode::from(not_run.map_or(FAILED, |not_run| not_run.code))
         }
     }

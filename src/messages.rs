@@ -1,7 +1,7 @@
 //! The only way to stderr and to the trace. Every line is redacted by value and by shape, and
 //! escaped, so that it stays one line and cannot steer a terminal; a command of ours in it is one
-//! that can be typed where it is read. A message that cannot be
-//! written is dropped: no answer may fail over it.
+//! that can be typed where it is read. A message that cannot be written is dropped: no answer may
+//! fail over it.
 
 #![expect(clippy::disallowed_methods, reason = "the one place for stderr and the trace file")]
 
@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 
 use git_credential_gastown::helper_line::{COMMAND, PROGRAM};
 use git_credential_gastown::redact::{clean, one_line};
-use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::Secret;
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 
+use crate::clock;
 use crate::config::Surroundings;
 
 /// Where the trace goes.
@@ -30,7 +30,6 @@ pub(crate) enum TraceTo {
 }
 
 pub(crate) struct Messages {
-    now: fn() -> Timestamp,
     trace_to: RefCell<TraceTo>,
     secrets: RefCell<Vec<Secret>>,
     /// How to call this program here, once that has been looked up.
@@ -39,9 +38,8 @@ pub(crate) struct Messages {
 }
 
 impl Messages {
-    pub(crate) fn new(now: fn() -> Timestamp) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            now,
             trace_to: RefCell::new(TraceTo::Nowhere),
             secrets: RefCell::default(),
             command: OnceCell::new(),
@@ -123,7 +121,7 @@ impl Messages {
     }
 
     fn trace_line(&self, text: fmt::Arguments<'_>) -> String {
-        let moment = (self.now)().to_rfc3339_millis().unwrap_or_default();
+        let moment = clock::now().to_rfc3339_millis().unwrap_or_default();
         let text = self.clean(&text.to_string());
         format!("{moment} {PROGRAM}[{}] {text}", std::process::id())
     }
@@ -150,9 +148,6 @@ fn write_line(mut to: impl Write, line: &str) {
 
 /// Opens a file to add lines to. What others could write to would let them forge lines; what is not
 /// ours they could read, and a pipe could stop us. Checked on the open descriptor.
-///
-/// # Errors
-/// If it cannot be opened, or is not ours alone.
 pub(crate) fn open_log(path: &Path) -> std::io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let mut options = OpenOptions::new();

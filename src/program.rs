@@ -1,12 +1,14 @@
 //! Other programs: finding them, and becoming one of them. Starts nothing beside itself: the process
-//! is replaced.
+//! is replaced. The exit code is the program's own, or one of three that no program should have, as
+//! with `env` and `timeout`.
 
 #![expect(clippy::disallowed_methods, reason = "the one place that looks for and runs programs")]
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fmt::{self, Display};
 use std::fs::{self, Metadata};
-use std::io::{Error, ErrorKind};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -15,32 +17,66 @@ use std::process::Command;
 use git_credential_gastown::token::Secret;
 use rustix::fs::{Access, access};
 
-/// Why a program cannot be run.
+use crate::messages::Messages;
+
+/// Why a program cannot be run, with the exit code for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Obstacle {
-    NotFound,
-    NotExecutable,
+    NotExecutable = 126,
+    NotFound = 127,
 }
 
-impl Obstacle {
-    pub(crate) fn of(error: &Error) -> Self {
-        match error.kind() {
-            ErrorKind::NotFound | ErrorKind::NotADirectory => Self::NotFound,
-            _ => Self::NotExecutable,
-        }
+/// Why this process did not become another program.
+#[derive(Debug)]
+pub(crate) struct NotRun {
+    pub code: u8,
+    why: String,
+}
+
+impl NotRun {
+    pub(crate) fn without_token(why: impl Display) -> Self {
+        Self { code: 125, why: why.to_string() }
+    }
+
+    fn because_of(obstacle: Obstacle, why: String) -> Self {
+        Self { code: obstacle as u8, why }
     }
 }
 
-/// Every file of this name in the directories that can be executed, in order.
-///
-/// # Errors
-/// If there is none; whether there is one that cannot be executed.
+impl Display for NotRun {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.why)
+    }
+}
+
+impl std::error::Error for NotRun {}
+
+/// Every file of this name in the directories that can be executed, in order; if there is none,
+/// whether there is one that cannot be executed.
 pub(crate) fn find_all(name: &OsStr, directories: &[PathBuf]) -> Result<Vec<PathBuf>, Obstacle> {
     let paths = directories.iter().map(|directory| directory.join(name));
     let files: Vec<_> = paths.filter(|path| path.is_file()).collect();
     let obstacle = if files.is_empty() { Obstacle::NotFound } else { Obstacle::NotExecutable };
     let executable: Vec<_> = files.into_iter().filter(|path| is_executable(path)).collect();
     if executable.is_empty() { Err(obstacle) } else { Ok(executable) }
+}
+
+/// The first of the programs of that name; `advice` says how to have one.
+pub(crate) fn first(
+    name: &OsStr,
+    found: Result<Vec<PathBuf>, Obstacle>,
+    advice: &str,
+) -> Result<PathBuf, NotRun> {
+    let first = found.and_then(|paths| paths.into_iter().next().ok_or(Obstacle::NotFound));
+    first.map_err(|obstacle| {
+        let why = match obstacle {
+            Obstacle::NotFound => format!("no {name:?} on PATH{advice}"),
+            Obstacle::NotExecutable => {
+                format!("the {name:?} on PATH is no program; check its mode")
+            }
+        };
+        NotRun::because_of(obstacle, why)
+    })
 }
 
 pub(crate) fn is_executable(path: &Path) -> bool {
@@ -65,19 +101,16 @@ pub(crate) fn with_token(name: &str, token: &Secret) -> Variable {
     (name.to_owned(), Some(token.expose().into()))
 }
 
-/// What a program is started with.
-pub(crate) struct Start<'a> {
-    pub program: &'a Path,
-    /// How it was called.
-    pub name: &'a OsStr,
-    pub arguments: &'a [OsString],
-    pub variables: Vec<Variable>,
-}
-
-/// Becomes the program. Returns only if that is not possible.
-pub(crate) fn replace_by(start: Start<'_>) -> Error {
-    let Start { program, name, arguments, variables } = start;
-    let mut command = Command::new(program);
+/// Becomes the program, which is called by this name. Returns only if that is not possible.
+pub(crate) fn become_program(
+    path: &Path,
+    name: &OsStr,
+    arguments: &[OsString],
+    variables: Vec<Variable>,
+    messages: &Messages,
+) -> NotRun {
+    messages.trace(format_args!("becoming {path:?}"));
+    let mut command = Command::new(path);
     command.arg0(name).args(arguments);
     for (name, value) in variables {
         match value {
@@ -85,5 +118,13 @@ pub(crate) fn replace_by(start: Start<'_>) -> Error {
             None => command.env_remove(name),
         };
     }
-    command.exec()
+    let error = command.exec();
+    let (obstacle, hint) = match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory if path.is_file() => {
+            (Obstacle::NotFound, "its first line names an interpreter that is not there")
+        }
+        ErrorKind::NotFound | ErrorKind::NotADirectory => (Obstacle::NotFound, "check the path"),
+        _ => (Obstacle::NotExecutable, "check its mode and that it is a program"),
+    };
+    NotRun::because_of(obstacle, format!("cannot run {path:?}: {error}; {hint}"))
 }

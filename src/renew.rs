@@ -124,7 +124,7 @@ impl Lookup<'_> {
     fn keep(&self, cache: &Cache, plan: Plan, look: Look, grant: Grant) -> Outcome {
         let Context { messages, policy, .. } = self.context;
         messages.remember(&grant.token);
-        let is_refused = Evidence::of(self.report, &grant.token) == Evidence::Refused;
+        let is_refused = Evidence::of(&self.ask.report, &grant.token) == Evidence::Refused;
         let entry = entry_for(grant, look.entry.as_ref(), fastrand::f64(), policy);
         // A process that was stopped for long must not replace a newer entry.
         let newer = cache.entry(&self.key(), clock::now()).unwrap_or_default().filter(|cached| {
@@ -203,7 +203,7 @@ impl Lookup<'_> {
         let evidence = if is_hint { Evidence::Hint } else { Evidence::Refused };
         let record = record.asked(evidence, clock::now(), &self.context.policy);
         let keep = |entry: &Entry, record: &HostRecord| {
-            let kept = cache.keep_host_record(&host_key(&entry.token, self.host), record);
+            let kept = cache.keep_host_record(&host_key(&entry.token, self.ask.host), record);
             kept.unwrap_or_else(|reason| self.context.messages.trace(format_args!("{reason:#}")));
         };
         keep(asked_about, &record);
@@ -213,7 +213,7 @@ impl Lookup<'_> {
     }
 
     fn reissued(&self, refused_at: Timestamp) -> String {
-        let (host, ago) = (self.host, spoken(clock::now().since(refused_at)));
+        let (host, ago) = (self.ask.host, spoken(clock::now().since(refused_at)));
         format!(
             "{host} rejected the token {ago} ago, and the worker still hands it out; using it; if \
              git fails, run: git credential-gastown doctor [{}]",

@@ -21,9 +21,6 @@ const CHUNK: usize = 1024;
 
 /// The request on stdin. `None` for what is not a proper one: it gets no answer and no complaint,
 /// because it may be an attack on whoever sent it; the trace tells why.
-///
-/// # Errors
-/// If stdin cannot be read.
 pub(crate) fn read_request(messages: &Messages) -> Result<Option<Request>, Failure> {
     let stdin = std::io::stdin();
     let input = read_input(stdin.lock(), || wait_for(&stdin, PollFlags::IN));
@@ -49,21 +46,15 @@ fn read_input(
     let mut line = 0;
     while bytes.len() <= LONGEST_REQUEST && !is_complete(&bytes[line..]) {
         line = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        match input.read(chunk.as_mut_slice()) {
-            Ok(0) => break,
-            Ok(count) => bytes.extend_from_slice(&chunk[..count]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => wait()?,
-            Err(error) => return Err(error),
+        match retry(|| input.read(chunk.as_mut_slice()), &wait)? {
+            0 => break,
+            count => bytes.extend_from_slice(&chunk[..count]),
         }
     }
     Ok(bytes)
 }
 
 /// The whole answer, in one write unless the pipe takes it in parts.
-///
-/// # Errors
-/// `io-failed`, if it could not be written.
 #[expect(clippy::disallowed_methods, reason = "the one place for stdout")]
 pub(crate) fn write_answer(bytes: &[u8]) -> Result<(), Failure> {
     let stdout = std::io::stdout();
@@ -77,18 +68,24 @@ fn write_all(
     wait: impl Fn() -> std::io::Result<()>,
 ) -> std::io::Result<()> {
     while !bytes.is_empty() {
-        match output.write(bytes) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(count) => bytes = &bytes[count..],
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => wait()?,
-            Err(error) => return Err(error),
+        match retry(|| output.write(bytes), &wait)? {
+            0 => return Err(ErrorKind::WriteZero.into()),
+            count => bytes = &bytes[count..],
         }
     }
+    retry(|| output.flush(), &wait)
+}
+
+/// Tries again after a signal, and when a stream that does not block is ready.
+fn retry<T>(
+    mut attempt: impl FnMut() -> std::io::Result<T>,
+    wait: impl Fn() -> std::io::Result<()>,
+) -> std::io::Result<T> {
     loop {
-        match output.flush() {
+        match attempt() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => wait()?,
-            flushed => return flushed,
+            done => return done,
         }
     }
 }

@@ -51,6 +51,14 @@ fn installed(home: &Home, from: &Path, path: &str) -> PathBuf {
     path
 }
 
+/// Changes something below the home, where the script runs.
+#[track_caller]
+fn change(home: &Home, script: &str) {
+    let mut shell = home.command("/bin/sh");
+    shell.args(["-euc", script]);
+    Ran::run(shell, b"").assert_ok();
+}
+
 /// The value of a variable in the output of `env`.
 fn variable<'a>(output: &'a str, name: &str) -> Option<&'a str> {
     output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))

@@ -166,21 +166,6 @@ fn a_renewal_that_fails_in_passing_is_tried_once_more() {
 }
 
 #[test]
-fn without_a_container_token_nobody_is_asked() {
-    let mut scene = Scene::new();
-    for value in [None, Some(""), Some("two words")] {
-        scene.home.unset("GASTOWN_CONTAINER_TOKEN");
-        if let Some(value) = value {
-            scene.home.set("GASTOWN_CONTAINER_TOKEN", value);
-        }
-        let ran = scene.get();
-        assert_eq!((ran.code, &*ran.stdout), (1, "quit=1\n"), "{ran:?}");
-        ran.mentions("[config-missing]").mentions("GASTOWN_CONTAINER_TOKEN");
-    }
-    assert_eq!(scene.worker.calls().len(), 0);
-}
-
-#[test]
 fn a_cached_git_token_needs_no_container_token() {
     let mut scene = Scene::new();
     let cached = scene.get().token();

@@ -124,28 +124,18 @@ fn an_id_that_could_steer_a_url_or_a_file_name_is_refused() {
 }
 
 #[test]
-fn the_mayor_outside_of_any_rig_is_told_where_to_go() {
-    mayor(&Git::newest())
-        .get()
-        .quits("rig-not-found")
-        .mentions("mayor-town-1")
-        .mentions("worktree");
-}
-
-#[test]
 fn unknown_rig_is_told_with_where_its_id_comes_from() {
-    let mut scene = mayor(&Git::newest());
+    let scene = mayor(&Git::newest());
     fs::create_dir_all(scene.home.path().join("rigs/rig-9")).expect("the home is writable");
-    let ran = get_in(&scene, "rigs/rig-9", &[]);
-    ran.quits("rig-not-found").mentions("from the working directory");
-    // The directory overrules it.
-    ran.never_says("set GASTOWN_RIG_ID");
-    scene.home.set("GASTOWN_RIG_ID", "rig-8");
-    get_in(&scene, ".", &[])
-        .quits("rig-not-found")
-        .mentions("from GASTOWN_RIG_ID")
-        .mentions("set GASTOWN_RIG_ID");
-    get_in(&scene, ".", &["--rig", "rig-7"])
-        .mentions("from --rig")
-        .mentions("give --rig another id");
+    let quits = |directory: &str, flags: &[&str]| {
+        let ran = get_in(&scene, directory, flags);
+        ran.quits("rig-not-found");
+        ran
+    };
+    // The directory overrules the variable.
+    quits("rigs/rig-9", &[]).mentions("from the working directory").never_says("set GASTOWN_RIG");
+    // The mayor, outside of any rig.
+    let ran = quits(".", &[]);
+    ran.mentions("mayor-town-1").mentions("from GASTOWN_RIG_ID").mentions("set GASTOWN_RIG_ID");
+    quits(".", &["--rig", "rig-7"]).mentions("from --rig").mentions("give --rig another id");
 }

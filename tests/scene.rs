@@ -3,11 +3,10 @@
 mod records;
 
 use std::fs::{self, Permissions};
-use std::io::Write as _;
 use std::ops::Deref;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -245,16 +244,6 @@ impl Scene {
     /// Runs the program with these flags and no other input than a request for a token.
     pub(crate) fn get_with(&self, flags: &[&str]) -> Ran {
         self.home.helper(&[&["get"], flags].concat(), &self.request())
-    }
-
-    /// A `get` that goes on while the test does.
-    pub(crate) fn start_get(&self) -> Child {
-        let mut helper = self.home.command(HELPER);
-        helper.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = helper.spawn().expect("the program under test can be started");
-        let mut stdin = child.stdin.take().expect("stdin is a pipe");
-        stdin.write_all(self.request().as_bytes()).expect("the program reads its request");
-        child
     }
 
     /// Commits a file in `app` and pushes it.

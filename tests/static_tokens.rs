@@ -64,12 +64,13 @@ fn the_personal_token_for_gh_goes_before_the_others() {
 #[test]
 fn an_empty_variable_counts_as_unset_and_the_trace_says_so() {
     let mut scene = Scene::new();
-    for name in ["GITHUB_CLI_PAT", "GIT_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN", "HTTPS_PROXY"] {
+    let names = ["GITHUB_CLI_PAT", "GIT_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN", "HTTPS_PROXY"];
+    for name in names {
         scene.home.set(name, "");
     }
-    let ran = scene.home.helper(&["get", "-v"], &scene.request());
+    let ran = scene.get_with(&["-v"]);
     assert_eq!(ran.token(), scene.current());
-    for name in ["GITHUB_CLI_PAT", "GIT_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN", "HTTPS_PROXY"] {
+    for name in names {
         let told = |line: &&str| line.contains(name) && line.contains("empty");
         assert_eq!(ran.stderr.lines().filter(told).count(), 1, "{name}\n{ran:?}");
     }
@@ -88,7 +89,7 @@ fn a_personal_token_in_the_config_file_answers_first() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("ours");
     let ran = scene.get();
     assert_eq!(ran.token(), "ghp_file");
-    ran.warned(&["warning: ", &*file.to_string_lossy()]);
+    ran.warned(&["warning: ", &format!("run: chmod 600 {}", file.display())]);
     scene.home.set("GITHUB_CLI_PAT", "ghp_variable");
     assert_eq!(scene.get().token(), "ghp_variable");
     assert_eq!(scene.worker.calls().len(), 0);
@@ -99,21 +100,14 @@ fn gitlabs_token_answers_for_its_instance_only() {
     let mut scene = Scene::new();
     scene.home.set("GITLAB_TOKEN", "glpat-mine").set("GITHUB_CLI_PAT", "ghp_mine");
     let gitlab = "username=oauth2\npassword=glpat-mine\n";
+    // Empty counts as unset.
     for (url, instance, others) in [
-        (None, "gitlab.com", ["gitlab.example", "evil-gitlab.com"]),
-        (Some(""), "gitlab.com", ["gitlab.example", "gitlab.com:8443"]),
-        (Some("https://gitlab.example"), "gitlab.example", ["gitlab.com", "x.gitlab.example"]),
-        (Some("https://gitlab.example/"), "gitlab.example", ["gitlab.com", "example"]),
-        (
-            Some("https://gitlab.example:8443/x"),
-            "gitlab.example:8443",
-            ["gitlab.com", "gitlab.example"],
-        ),
+        ("", "gitlab.com", ["gitlab.example", "evil-gitlab.com", "gitlab.com:8443"]),
+        ("https://git.example", "git.example", ["gitlab.com", "x.git.example", "example"]),
+        ("https://git.example/", "git.example", ["gitlab.com", "x.git.example", "example"]),
+        ("https://git.example:1/x", "git.example:1", ["gitlab.com", "git.example", "example:1"]),
     ] {
-        scene.home.unset("GITLAB_INSTANCE_URL");
-        if let Some(url) = url {
-            scene.home.set("GITLAB_INSTANCE_URL", url);
-        }
+        scene.home.set("GITLAB_INSTANCE_URL", url);
         ask(&scene, instance).prints(gitlab);
         for other in others {
             ask(&scene, other).prints("");
@@ -128,24 +122,10 @@ fn gitlabs_token_answers_for_its_instance_only() {
 #[test]
 fn an_instance_in_the_clear_gets_no_token() {
     let mut scene = Scene::new();
-    scene
-        .home
-        .set("GITLAB_TOKEN", "glpat-mine")
-        .set("GITLAB_INSTANCE_URL", "http://gitlab.example");
+    scene.home.set("GITLAB_TOKEN", "glpat-mine");
+    scene.home.set("GITLAB_INSTANCE_URL", "http://gitlab.example");
     scene.home.helper(&["get"], "protocol=http\nhost=gitlab.example\n\n").prints("");
     ask(&scene, "gitlab.example").prints("");
-}
-
-#[test]
-fn the_snapshot_is_not_used_while_the_worker_answers() {
-    let mut scene = Scene::new();
-    scene.home.set("GIT_TOKEN", "ghs_snapshot").set("GITHUB_TOKEN", "ghs_snapshot");
-    let cached = scene.current();
-    scene.get().answers(&cached);
-    scene.let_pass(40 * MINUTE);
-    scene.worker.go_down();
-    let ran = scene.get();
-    assert_eq!(ran.token(), cached, "of that one more is known");
 }
 
 #[test]
@@ -172,12 +152,17 @@ fn the_snapshot_is_the_last_resort_with_a_warning_and_is_not_cached() {
 }
 
 #[test]
-fn the_snapshot_is_never_used_when_it_is_known_to_be_dead() {
+fn the_snapshot_is_used_neither_before_the_cache_nor_when_it_is_known_to_be_dead() {
     let mut scene = Scene::new();
+    // While the worker answers, or the cache, of which more is known, no snapshot is used.
+    scene.home.set("GITHUB_TOKEN", "ghs_unused");
     let snapshot = scene.get().token();
-    scene.home.set("GIT_TOKEN", &snapshot);
-    scene.let_pass(HOUR);
+    assert_eq!(snapshot, scene.current());
+    scene.let_pass(40 * MINUTE);
     scene.worker.go_down();
+    assert_eq!(scene.get().token(), snapshot);
+    scene.home.set("GIT_TOKEN", &snapshot).unset("GITHUB_TOKEN");
+    scene.let_pass(HOUR);
     let ran = scene.get();
     ran.quits("worker-unreachable");
     for link in ["GITHUB_CLI_PAT (unset)", "cache (died ", "worker (", "GIT_TOKEN (known dead)"] {
@@ -207,11 +192,8 @@ fn a_token_that_a_header_or_a_line_could_not_hold_is_ignored_with_a_warning() {
 #[test]
 fn githubs_tokens_go_to_no_gitlab_host() {
     let mut scene = Scene::new();
-    scene
-        .home
-        .set("GITHUB_CLI_PAT", "ghp_mine")
-        .set("GIT_TOKEN", "ghs_a")
-        .set("GITHUB_TOKEN", "ghs_b");
+    scene.home.set("GITHUB_CLI_PAT", "ghp_mine").set("GIT_TOKEN", "ghs_a");
+    scene.home.set("GITHUB_TOKEN", "ghs_b");
     for (instance, host) in [
         (None, "gitlab.com"),
         (Some("https://git.example"), "git.example"),

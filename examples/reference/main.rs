@@ -5,7 +5,7 @@
 #![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "an example, not the program")]
 
 #[path = "../../src/cli/mod.rs"]
-#[expect(dead_code, reason = "only the program reads a command line")]
+#[expect(dead_code, unused_imports, reason = "only the program reads a command line")]
 mod cli;
 #[path = "../../src/config/key.rs"]
 #[expect(dead_code, reason = "only the program looks settings up")]

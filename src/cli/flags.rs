@@ -1,5 +1,6 @@
 //! The flags of every command: settings that win over the environment and the config files.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser as _, ValueEnum, ValueHint};
@@ -48,6 +49,22 @@ pub(crate) struct Flags {
 }
 
 impl Flags {
+    /// What a flag that is given at most once holds.
+    pub(crate) fn value(&self, flag: &str) -> Option<OsString> {
+        let text = |value: &Option<String>| value.clone().map(OsString::from);
+        let path = |value: &Option<PathBuf>| value.clone().map(OsString::from);
+        match flag {
+            "--api-url" => text(&self.api_url),
+            "--town" => text(&self.town),
+            "--rig" => text(&self.rig),
+            "--workspace" => path(&self.workspace),
+            "--cache-dir" => path(&self.cache_dir),
+            "--config" => path(&self.config),
+            "--on-failure" => self.on_failure.map(|what| what.as_str().into()),
+            _ => None,
+        }
+    }
+
     /// Those that stand in a line of git's configuration after this program's name.
     pub(crate) fn of_helper_line(words: &[String]) -> Option<Self> {
         let words = words.iter().map(String::as_str);

@@ -10,7 +10,7 @@ use git_credential_gastown::protocol::{Handed, Request};
 use git_credential_gastown::token::Secret;
 
 use crate::Context;
-use crate::audit::{Subject, Verdict};
+use crate::audit::Event;
 use crate::cache::host_key;
 use crate::caller::Caller;
 use crate::cli::Flags;
@@ -93,9 +93,7 @@ fn erase(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) 
         let process = Caller::of(request).process_behind_git();
         note_refusal(context, host, token, process);
     }
-    let verdict = if is_noted { Verdict::Noted } else { Verdict::Ignored };
-    let subject = Subject { token, source: source.name(), first_seen: None };
-    context.log("erase", host, verdict, Some(subject));
+    context.log("erase", host, Event::Refused { token, source: source.name(), is_noted });
     tell(context, request, host, token, &source);
 }
 
@@ -110,47 +108,47 @@ fn was_given(context: &Context<'_>, request: &Request, host: &Host, token: &Secr
 fn tell(context: &Context<'_>, request: &Request, host: &Host, token: &Secret, source: &Source) {
     let (messages, rejected) = (context.messages, Name::TokenRejected);
     let doctor = "git credential-gastown doctor";
-    match source {
+    let migrate = format!("git credential-gastown setup --migrate . [{}]", Name::EmbeddedToken);
+    let hint = match source {
         Source::Cache { .. } if Handed::of(request).is_some_and(|handed| handed.is_second) => {
-            messages.hint(format_args!(
-                "{host} rejected the token twice within this command: it may be revoked, or this \
-                 repository may refuse it; to tell which, run: {doctor} [{rejected}]"
-            ));
+            format!(
+                "the token twice within this command: it may be revoked, or this repository may \
+                 refuse it; to tell which, run: {doctor} [{rejected}]"
+            )
         }
         // git will ask again within the same command.
-        Source::Cache { .. } | Source::Predecessor if request.keeps_state() => {}
-        Source::Cache { is_young: true } => messages.hint(format_args!(
-            "{host} rejected the token, which is so new that it may not be known there yet: run \
-             the command again [{rejected}]"
-        )),
-        Source::Cache { is_young: false } => messages.hint(format_args!(
-            "{host} rejected the token; the worker will be asked for another: run the command \
-             again; if it fails like this once more, run: {doctor} [{rejected}]"
-        )),
-        Source::Predecessor => messages.hint(format_args!(
-            "{host} rejected a token that has since been replaced: run the command again; if it \
-             fails like this once more, it is in the remote's URL; run in this repository: git \
-             credential-gastown setup --migrate . [{}]",
-            Name::EmbeddedToken
-        )),
+        Source::Cache { .. } | Source::Predecessor if request.keeps_state() => return,
+        Source::Cache { is_young: true } => format!(
+            "the token, which is so new that it may not be known there yet: run the command again \
+             [{rejected}]"
+        ),
+        Source::Cache { is_young: false } => format!(
+            "the token; the worker will be asked for another: run the command again; if it fails \
+             like this once more, run: {doctor} [{rejected}]"
+        ),
+        Source::Predecessor => format!(
+            "a token that has since been replaced: run the command again; if it fails like this \
+             once more, it is in the remote's URL; run in this repository: {migrate}"
+        ),
         Source::Setting(name) => {
             let has_worker = context.settings.kind(host) == Kind::GitHub;
             let has_worker = has_worker && context.settings.place().is_ok();
             let otherwise = if has_worker { ", or unset it to use the worker's token" } else { "" };
-            messages.warning(format_args!(
-                "{host} rejected {name}; replace it{otherwise} [{rejected}]"
-            ));
+            let what = format_args!("{name}; replace it{otherwise} [{rejected}]");
+            return messages.warning(format_args!("{host} rejected {what}"));
         }
         // git uses a token in the remote's URL without asking any helper, and `store` answers
         // with what it once saw.
-        Source::Elsewhere => messages.warning(format_args!(
-            "{host} rejected a token that did not come from here: it is in the remote's URL or in \
-             another credential helper; run in this repository: git credential-gastown setup \
-             --migrate . [{}]",
-            Name::EmbeddedToken
-        )),
-        Source::Unknown => {
-            messages.trace(format_args!("erase: {} is not ours", token.hash().prefix()));
+        Source::Elsewhere => {
+            return messages.warning(format_args!(
+                "{host} rejected a token that did not come from here: it is in the remote's URL or \
+                 in another credential helper; run in this repository: {migrate}"
+            ));
         }
-    }
+        Source::Unknown => {
+            let hash = token.hash().prefix();
+            return messages.trace(format_args!("erase: {hash} is not ours"));
+        }
+    };
+    messages.hint(format_args!("{host} rejected {hint}"));
 }

@@ -8,11 +8,11 @@ use std::time::Duration;
 use anyhow::Result;
 use git_credential_gastown::gh::host_of_repository;
 
-use super::child::{NotRun, Variables, first, gh_name, replace_by};
 use super::credential;
+use super::variables::{Variables, gh_name};
 use crate::Context;
 use crate::config::{Surroundings, variable};
-use crate::program::{Start, with_token};
+use crate::program::{NotRun, become_program, find_all, first, with_token};
 
 pub(super) fn run(
     context: &Context<'_>,
@@ -33,7 +33,7 @@ pub(super) fn run(
     let repository = variable("GH_REPO").and_then(|text| host_of_repository(&text));
     let is_elsewhere = repository.is_some_and(|name| name != gh_name(&host));
     variables.extend(is_elsewhere.then(|| ("GH_REPO".to_owned(), None)));
-    replace_by(context.messages, Start { program: &program, name, arguments, variables })
+    Err(become_program(&program, name, arguments, variables, context.messages).into())
 }
 
 /// A path as it is, or a name looked up.
@@ -41,5 +41,5 @@ fn find(surroundings: &Surroundings, name: &OsStr) -> Result<PathBuf, NotRun> {
     if name.as_bytes().contains(&b'/') {
         return Ok(PathBuf::from(name));
     }
-    first(name, surroundings.find_all(name), "; install it, or give its path")
+    first(name, find_all(name, &surroundings.search_path), "; install it, or give its path")
 }

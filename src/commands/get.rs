@@ -2,10 +2,8 @@
 
 use anyhow::Result;
 use git_credential_gastown::failure::Failure;
-use git_credential_gastown::policy::Demand;
-use git_credential_gastown::protocol::{Answer, QUIT, Report, Request};
+use git_credential_gastown::protocol::{Answer, QUIT, Request};
 
-use crate::caller::Caller;
 use crate::cli::{Flags, OnFailure};
 use crate::clock;
 use crate::context::request_for;
@@ -55,9 +53,7 @@ pub(super) fn run(flags: &Flags, messages: &Messages, url: Option<&str>) -> Resu
         return Ok(());
     };
     context.warn_of_settings();
-    let report = Report::of(&request);
-    let caller = if url.is_some() { Caller::by_hand() } else { Caller::of(&request) };
-    let ask = Ask { host: &host, report: &report, caller: &caller, demand: Demand::default() };
+    let ask = if url.is_some() { Ask::by_hand(&host) } else { Ask::of(&request, &host) };
     if context.settings.on_failure == OnFailure::Quit {
         // Else git would go on and prompt.
         exit_on_panic(FAILED, || drop(write_answer(QUIT)));
@@ -66,7 +62,7 @@ pub(super) fn run(flags: &Flags, messages: &Messages, url: Option<&str>) -> Resu
     let answered = answer(&context, &request, &ask, &outcome);
     exit_on_panic(FAILED, || {});
     // Once git has its answer.
-    context.log_credential("get", &host, &outcome);
+    context.log("get", &host, &outcome);
     context.cache.sweep(clock::now());
     answered?;
     outcome.map(drop).map_err(Into::into)

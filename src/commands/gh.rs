@@ -8,13 +8,13 @@ use anyhow::Result;
 use git_credential_gastown::gh::{Words, host_of_repository, normal};
 use git_credential_gastown::host::{Host, Kind};
 
-use super::child::{NotRun, Variables, first, gh_name, replace_by};
 use super::credential;
+use super::variables::{Variables, gh_name, is_githubs_own};
 use crate::Context;
 use crate::cli::{Flags, OnFailure};
 use crate::config::{Surroundings, variable};
 use crate::messages::Messages;
-use crate::program::{Start, Variable, is_ourselves};
+use crate::program::{NotRun, Variable, become_program, find_all, first, is_ourselves};
 
 const NAME: &str = "gh";
 /// Tells a `gh` that this process has become before, so that two of them cannot take turns.
@@ -28,7 +28,7 @@ pub(super) fn run(flags: &Flags, messages: &Messages, arguments: &[OsString]) ->
     let mut variables = variables(flags, messages, &surroundings, &Words::new(&words))?;
     variables.push((TRIED.to_owned(), Some(tried(&program).into())));
     let name = OsStr::new(NAME);
-    replace_by(messages, Start { program: &program, name, arguments, variables })
+    Err(become_program(&program, name, arguments, variables, messages).into())
 }
 
 /// What to change in the environment for gh.
@@ -51,7 +51,9 @@ fn variables(
     if words.need_no_token() {
         return Ok(Vec::new());
     }
-    let Some(host) = host(&context, surroundings, words) else {
+    // gh sends the token for an enterprise host to whatever host it talks to, but github.com.
+    let is_certain = |host: &Host| words.name_a_command() || is_githubs_own(&gh_name(host));
+    let Some(host) = host(&context, words).filter(is_certain) else {
         messages.trace(format_args!("gh may talk to a host that is not ours: no token"));
         // A short-lived token is for a host of ours, and gh would take some for another host too.
         let snapshots = surroundings.installation_tokens();
@@ -76,14 +78,10 @@ fn variables(
 
 /// The host that gh will talk to, if it is ours: the one that is named, else that of the
 /// repository, else the first.
-fn host(context: &Context<'_>, surroundings: &Surroundings, words: &Words<'_>) -> Option<Host> {
-    let host = probable_host(context, words).filter(|_| !words.leave_the_host_open())?;
-    // gh sends the token for an enterprise host to whatever host it talks to, but github.com.
-    let is_for_any = Variables::of(context, surroundings, &host).are_for_any_host();
-    (words.name_a_command() || !is_for_any).then_some(host)
-}
-
-fn probable_host(context: &Context<'_>, words: &Words<'_>) -> Option<Host> {
+fn host(context: &Context<'_>, words: &Words<'_>) -> Option<Host> {
+    if words.leave_the_host_open() {
+        return None;
+    }
     let hosts = context.settings.hosts.iter();
     let ours = hosts.filter(|host| context.settings.kind(host) == Kind::GitHub).cloned();
     let ours: Vec<_> = ours.collect();
@@ -100,20 +98,19 @@ fn probable_host(context: &Context<'_>, words: &Words<'_>) -> Option<Host> {
         [] => {}
         _ => return None,
     }
-    let is_repository_named = words.name_a_repository() || repository.is_some();
-    let remote = if is_repository_named { None } else { context.git_config.remote_host(&ours) };
-    let is_elsewhere = remote.is_none()
-        && !is_repository_named
-        && words.look_at_remotes()
-        && !context.git_config.remotes().is_empty();
-    remote.or_else(|| ours.into_iter().next().filter(|_| !is_elsewhere))
+    let first = ours.first().cloned();
+    if words.name_a_repository() || repository.is_some() {
+        return first;
+    }
+    let is_elsewhere = words.look_at_remotes() && !context.git_config.remotes().is_empty();
+    context.git_config.remote_host(&ours).or(first.filter(|_| !is_elsewhere))
 }
 
 /// The first `gh` on the search path that is not this program. If this process has become one
 /// before and came back, that was another copy of this program, or a script that calls it: then
 /// the first one after it.
 fn real_gh(surroundings: &Surroundings) -> Result<PathBuf, NotRun> {
-    let found = surroundings.find_all(OsStr::new(NAME)).map(|mut paths| {
+    let found = find_all(OsStr::new(NAME), &surroundings.search_path).map(|mut paths| {
         let last = variable(TRIED);
         if let Some(index) = paths.iter().position(|path| Some(tried(path)) == last) {
             paths.drain(..=index);

@@ -1,5 +1,5 @@
 //! The operations, a file each. Those for people share how they find a credential (`credential`),
-//! and `exec` and `gh` how this process becomes another program (`child`).
+//! and `exec` and `gh` which variables have the token (`variables`).
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -10,16 +10,14 @@ use git_credential_gastown::host::Host;
 use git_credential_gastown::protocol::CAPABILITIES;
 use git_credential_gastown::time::spoken;
 
-use crate::Context;
-use crate::caller::Caller;
 use crate::cli::{Cli, Operation};
 use crate::clock;
 use crate::config;
 use crate::credential::{Ask, Credential, NoCredential, find};
 use crate::messages::Messages;
 use crate::stdio::{asks_a_terminal, write_answer};
+use crate::{Context, USAGE};
 
-mod child;
 mod completions;
 mod erase;
 mod exec;
@@ -28,13 +26,9 @@ mod gh;
 mod refresh;
 mod status;
 mod token;
-
-pub(crate) use child::NotRun;
+mod variables;
 
 /// Runs one operation.
-///
-/// # Errors
-/// Why there is no answer.
 pub(crate) fn run(cli: &Cli, messages: &Messages) -> Result<ExitCode> {
     let flags = &cli.flags;
     let (trace_to, fault) = config::trace_to(flags.verbose);
@@ -73,7 +67,6 @@ pub(crate) fn run(cli: &Cli, messages: &Messages) -> Result<ExitCode> {
 ///
 /// <https://git-scm.com/docs/gitcredentials>: "silently ignore the request".
 fn unknown(words: &[OsString]) -> ExitCode {
-    const USAGE: u8 = 2;
     match Cli::mistake(words).filter(|_| asks_a_terminal()) {
         Some(mistake) => {
             // Without a stderr there is nobody to tell.
@@ -86,17 +79,13 @@ fn unknown(words: &[OsString]) -> ExitCode {
 
 /// A credential for a person or a program of theirs. One that may die sooner than `min_life` is
 /// better than none, and is warned of.
-///
-/// # Errors
-/// If no source has one.
 fn credential(
     context: &Context<'_>,
     operation: &str,
     host: &Host,
     min_life: Option<Duration>,
 ) -> Result<Credential, NoCredential> {
-    let caller = Caller::by_hand();
-    let mut ask = Ask::by_hand(host, &caller);
+    let mut ask = Ask::by_hand(host);
     ask.demand.least_life = min_life.unwrap_or_default();
     let outcome = find(context, &ask);
     if let (Ok(Credential { lives_until: Some(until), .. }), Some(wanted)) = (&outcome, min_life) {
@@ -108,7 +97,7 @@ fn credential(
             ));
         }
     }
-    context.log_credential(operation, host, &outcome);
+    context.log(operation, host, &outcome);
     context.cache.sweep(clock::now());
     outcome
 }

@@ -1,13 +1,13 @@
 //! `status`: what is cached, in what state, and what failed. No network, no lock, nothing written,
 //! and no token other than by the beginning of its hash.
 
-use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use anyhow::Result;
 use git_credential_gastown::failure::FailureRecord;
 use git_credential_gastown::host::{CacheKey, TownKey};
 use git_credential_gastown::policy::{
-    Decision, Demand, Evidence, Facts, HostRecord, Outlook, State, decide, outlook,
+    Decision, Demand, Evidence, Facts, HostRecord, Outlook, Policy, State, decide, outlook,
 };
 use git_credential_gastown::time::{Timestamp, spoken};
 use git_credential_gastown::token::Entry;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::Context;
 use crate::cache::host_key;
 use crate::clock;
-use crate::config::{Origin, Setting};
+use crate::config::{Origin, Setting, Settings};
 use crate::look::failure_on_record;
 use crate::stdio::{Colour, Text, moment, write_object};
 
@@ -25,63 +25,56 @@ use crate::stdio::{Colour, Text, moment, write_object};
 struct Record {
     key: CacheKey,
     decision: Decision,
-    token: Option<Token>,
+    entry: Option<Entry>,
+    /// The hosts that refused the token, with what is on record.
+    refusals: Vec<(String, HostRecord)>,
     failure: Option<FailureRecord>,
     /// When the cached container JWT of the town runs out.
     container_token_expires: Option<Timestamp>,
 }
 
-struct Token {
-    entry: Entry,
-    outlook: Outlook,
-    /// The hosts that refused it, with what is on record.
-    refusals: Vec<(String, HostRecord)>,
-}
-
 pub(super) fn run(context: &Context<'_>, as_json: bool) -> Result<()> {
-    let Context { cache, messages, settings, .. } = context;
+    let Context { cache, messages, policy, settings, .. } = context;
     let now = clock::now();
     let (keys, faults) = cache.keys();
     let records: Vec<_> = keys.into_iter().map(|key| Record::look(context, key, now)).collect();
     let directory = cache.directory().map_or_else(String::new, |it| it.display().to_string());
     // What the worker would be asked for here.
-    let settings = [
-        ("api_url", settings.api_url.as_text()),
-        ("town", settings.town.as_text()),
-        ("rig", settings.rig.as_text()),
-    ];
+    let Settings { api_url, town, rig, .. } = settings;
     if as_json {
         let object = json!({
             "version": 1,
             "time": moment(now),
             "cache": directory,
-            "entries": records.iter().map(|record| record.object(now)).collect::<Vec<_>>(),
+            "entries": records.iter().map(|it| it.object(policy, now)).collect::<Vec<_>>(),
             "unusable": faults.iter().map(|fault| &fault.what).collect::<Vec<_>>(),
-            "settings": BTreeMap::from(settings.map(|(name, setting)| (name, object_of(&setting)))),
+            "settings": { "api_url": object(api_url), "town": object(town), "rig": object(rig) },
         });
         return Ok(write_object(messages, object)?);
     }
     let mut text = Text::new(messages);
-    records.iter().for_each(|record| record.tell(&mut text, now));
+    records.iter().for_each(|record| record.tell(&mut text, policy, now));
     if records.is_empty() {
         text.line(format_args!("nothing is cached in {directory}"));
     }
     faults.iter().for_each(|fault| text.line(&fault.what));
     text.line("settings");
-    for (name, setting) in settings {
-        text.line(format_args!("  {name:<8} {setting}"));
-    }
+    text.line(format_args!("  api_url  {api_url}"));
+    text.line(format_args!("  town     {town}"));
+    text.line(format_args!("  rig      {rig}"));
     Ok(text.write()?)
 }
 
-fn object_of(setting: &Setting<String>) -> Value {
-    json!({ "value": setting.value(), "origin": setting.origin().map(Origin::to_string) })
+fn object<T: Display>(setting: &Setting<T>) -> Value {
+    let value = setting.value().map(T::to_string);
+    json!({ "value": value, "origin": setting.origin().map(Origin::to_string) })
 }
 
 impl Record {
     fn look(context: &Context<'_>, key: CacheKey, now: Timestamp) -> Self {
-        let Context { cache, policy, settings, .. } = context;
+        let Context { cache, messages, policy, settings, .. } = context;
         let entry = cache.entry(&key, now).unwrap_or_default();
+        entry.iter().for_each(|entry| messages.remember(&entry.token));
         let refusals = entry.iter().flat_map(|entry| {
             let record = |host| Some((host, cache.host_record(&host_key(&entry.token, host))?));
             settings.hosts.iter().filter_map(record)
@@ -102,24 +95,15 @@ impl Record {
         let decision = decide(&facts, policy);
         let town = TownKey { api: key.api.clone(), town: key.town.clone() };
         let renewal = cache.container_token(&town);
-        let token = entry.map(|entry| {
-            context.messages.remember(&entry.token);
-            Token { outlook: outlook(&entry, policy), entry, refusals }
-        });
-        Self {
-            decision,
-            token,
-            failure: failure_on_record(settings, cache, &key),
-            container_token_expires: renewal
-                .and_then(|secret| ContainerToken::new(secret, Source::Renewal).expires()),
-            key,
-        }
+        let expires = |secret| ContainerToken::new(secret, Source::Renewal).expires();
+        let container_token_expires = renewal.and_then(expires);
+        let failure = failure_on_record(settings, cache, &key);
+        Self { key, decision, entry, refusals, failure, container_token_expires }
     }
 
     /// For programs: moments in RFC 3339, what is not known as null.
-    fn object(&self, now: Timestamp) -> Value {
-        let Self { key, decision, token, failure, container_token_expires } = self;
-        let failure = failure.as_ref().map(|record| {
+    fn object(&self, policy: &Policy, now: Timestamp) -> Value {
+        let failure = self.failure.as_ref().map(|record| {
             json!({
                 "error": record.failure.name,
                 "what": record.failure.what,
@@ -130,20 +114,49 @@ impl Record {
                 "next_try_with_a_token_left_at": moment(record.until_usable),
             })
         });
+        let refusal = |(host, record): &(String, HostRecord)| {
+            json!({
+                "host": host,
+                "count": record.refusals,
+                "at": moment(record.refused_at),
+                "worker_asked_at": moment(record.asked.last_at),
+            })
+        };
+        let token = self.entry.as_ref().map(|entry| {
+            let Outlook { least, most, renew_at } = outlook(entry, policy);
+            let expiry = match (entry.expires, most) {
+                (Some(_), _) => "known",
+                (None, Some(_)) => "assumed",
+                (None, None) => "none",
+            };
+            json!({
+                "hash": entry.token.hash().prefix(),
+                "kind": entry.token.kind().to_string(),
+                "source": "worker",
+                "age": now.since(entry.first_seen).as_secs(),
+                "first_seen": moment(entry.first_seen),
+                "confirmed_at": moment(entry.confirmed_at),
+                "expiry": expiry,
+                "lives_until": moment(least),
+                "dies_by": moment(most),
+                "renewal_at": moment(renew_at),
+                "refusals": self.refusals.iter().map(refusal).collect::<Vec<_>>(),
+            })
+        });
         json!({
-            "api": key.api,
-            "town": key.town,
-            "rig": key.rig,
-            "state": decision.state.to_string(),
-            "reason": decision.reason.to_string(),
-            "token": token.as_ref().map(|token| token.object(now)),
+            "api": self.key.api,
+            "town": self.key.town,
+            "rig": self.key.rig,
+            "state": self.decision.state.to_string(),
+            "reason": self.decision.reason.to_string(),
+            "token": token,
             "failure": failure,
-            "container_token_expires": moment(*container_token_expires),
+            "container_token_expires": moment(self.container_token_expires),
         })
     }
 
     /// For people: a paragraph, with times as one says them.
-    fn tell(&self, text: &mut Text<'_>, now: Timestamp) {
+    fn tell(&self, text: &mut Text<'_>, policy: &Policy, now: Timestamp) {
         let Self { key, decision: Decision { state, reason, .. }, .. } = self;
         text.line(format_args!("rig {} of town {} at {}", key.rig, key.town, key.api));
         let colour = match state {
@@ -152,8 +165,21 @@ impl Record {
             State::Dead | State::Odd => Colour::Red,
         };
         text.marked("  state    ", state, colour, format_args!(": {reason}"));
-        if let Some(token) = &self.token {
-            token.tell(text, *state == State::Fresh, now);
+        if let Some(entry) = &self.entry {
+            let (token, outlook) = (&entry.token, outlook(entry, policy));
+            let (seen, confirmed) = (when(entry.first_seen, now), when(entry.confirmed_at, now));
+            let renewal = match state {
+                State::Fresh => when(outlook.renew_at, now),
+                _ => "when next asked".to_owned(),
+            };
+            text.line(format_args!("  token    {}, {}", token.hash().prefix(), token.kind()));
+            text.line(format_args!("  source   the worker, first {seen}, last {confirmed}"));
+            text.line(format_args!("  expiry   {}", end(entry.expires, outlook, now)));
+            text.line(format_args!("  renewal  {renewal}"));
+        }
+        for (host, HostRecord { refusals, refused_at, .. }) in &self.refusals {
+            let last = refused_at.map_or_else(String::new, |at| when(at, now));
+            text.line(format_args!("  refused  by {host}, {refusals} time(s), last {last}"));
         }
         if let Some(failure) = &self.failure {
             let usable = *state != State::Dead;
@@ -166,64 +192,19 @@ impl Record {
     }
 }
 
-impl Token {
-    fn object(&self, now: Timestamp) -> Value {
-        let Self { entry, outlook, refusals } = self;
-        let expiry = match (entry.expires, outlook.most) {
-            (Some(_), _) => "known",
-            (None, Some(_)) => "assumed",
-            (None, None) => "none",
-        };
-        let refusal = |(host, record): &(String, HostRecord)| {
-            json!({
-                "host": host,
-                "count": record.refusals,
-                "at": moment(record.refused_at),
-                "worker_asked_at": moment(record.asked.last_at),
-            })
-        };
-        json!({
-            "hash": entry.token.hash().prefix(),
-            "kind": entry.token.kind().to_string(),
-            "source": "worker",
-            "age": now.since(entry.first_seen).as_secs(),
-            "first_seen": moment(entry.first_seen),
-            "confirmed_at": moment(entry.confirmed_at),
-            "expiry": expiry,
-            "lives_until": moment(outlook.least),
-            "dies_by": moment(outlook.most),
-            "renewal_at": moment(outlook.renew_at),
-            "refusals": refusals.iter().map(refusal).collect::<Vec<_>>(),
-        })
-    }
-
-    fn tell(&self, text: &mut Text<'_>, is_fresh: bool, now: Timestamp) {
-        let Self { entry, outlook: Outlook { least, most, renew_at }, refusals } = self;
-        let expiry = match (entry.expires, *most) {
-            (Some(expires), _) => format!("{}, as the worker said", when(expires, now)),
-            (None, Some(most)) if *least > now && most > *least => {
-                let (least, most) = (spoken(least.since(now)), spoken(most.since(now)));
-                format!("in {least} to {most}, assumed: the worker did not say")
-            }
-            (None, Some(most)) => {
-                format!("{} at the latest, assumed: the worker did not say", when(most, now))
-            }
-            (None, None) => "none, a long-lived token".to_owned(),
-        };
-        let renewal = if is_fresh { when(*renew_at, now) } else { "when next asked".to_owned() };
-        let (seen, confirmed) = (when(entry.first_seen, now), when(entry.confirmed_at, now));
-        text.line(format_args!(
-            "  token    {}, {}",
-            entry.token.hash().prefix(),
-            entry.token.kind()
-        ));
-        text.line(format_args!("  source   the worker, first {seen}, last {confirmed}"));
-        text.line(format_args!("  expiry   {expiry}"));
-        text.line(format_args!("  renewal  {renewal}"));
-        for (host, HostRecord { refusals, refused_at, .. }) in refusals {
-            let last = refused_at.map_or_else(String::new, |at| when(at, now));
-            text.line(format_args!("  refused  by {host}, {refusals} time(s), last {last}"));
+/// When a token dies, and how that is known.
+fn end(expires: Option<Timestamp>, outlook: Outlook, now: Timestamp) -> String {
+    let Outlook { least, most, .. } = outlook;
+    match (expires, most) {
+        (Some(expires), _) => format!("{}, as the worker said", when(expires, now)),
+        (None, Some(most)) if least > now && most > least => {
+            let (least, most) = (spoken(least.since(now)), spoken(most.since(now)));
+            format!("in {least} to {most}, assumed: the worker did not say")
         }
+        (None, Some(most)) => {
+            format!("{} at the latest, assumed: the worker did not say", when(most, now))
+        }
+        (None, None) => "none, a long-lived token".to_owned(),
     }
 }
 

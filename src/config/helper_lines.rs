@@ -14,19 +14,11 @@ use super::readers::add;
 use crate::cli::Flags;
 use crate::git::{GLANCE, Git};
 
-/// What helper lines of ours set.
-#[derive(Default)]
-pub(crate) struct HelperLines {
-    /// Of the line for the host in question.
-    pub flags: Flags,
-    /// Those with a line of ours.
-    pub hosts: Vec<Host>,
-}
-
 #[derive(Default)]
 pub(crate) struct GitConfig {
-    lines: Vec<Line>,
-    fault: Option<Failure>,
+    pub lines: Vec<Line>,
+    /// Why there are no lines.
+    pub fault: Option<Failure>,
 }
 
 impl GitConfig {
@@ -37,15 +29,6 @@ impl GitConfig {
             Ok(lines) => Self { lines, fault: None },
             Err(failure) => Self { lines: Vec::new(), fault: Some(failure) },
         }
-    }
-
-    pub(crate) fn lines(&self) -> &[Line] {
-        &self.lines
-    }
-
-    /// Why there are no lines.
-    pub(crate) fn fault(&self) -> Option<&Failure> {
-        self.fault.as_ref()
     }
 
     /// Whether git asks this helper for any host.
@@ -63,11 +46,6 @@ impl GitConfig {
         let mut hosts = Vec::new();
         add(&mut hosts, entries.filter_map(|entry| Host::listed(&entry).ok()));
         hosts
-    }
-
-    /// The flags that git gives this helper for a host.
-    pub(crate) fn flags(&self, host: &Host) -> Flags {
-        flags_for(&self.lines, host)
     }
 
     /// The URLs of the repository's remotes, in the order that `gh` prefers them.
@@ -143,7 +121,9 @@ mod tests {
             ("credential.https://f.example.helper", "gastown --no-such-flag"),
         ]);
         assert_eq!(shown(&config.hosts()), "a.example b.example e.example f.example");
-        let rig = |host: &str| config.flags(&Host::listed(host).unwrap()).rig.unwrap_or_default();
+        let rig = |host: &str| {
+            flags_for(&config.lines, &Host::listed(host).unwrap()).rig.unwrap_or_default()
+        };
         let rigs = ["a.example", "b.example", "c.example", "x.d.example", "f.example"].map(rig);
         assert_eq!(rigs, ["a", "b", "e", "d", "e"]);
     }

@@ -1,63 +1,34 @@
 //! The settings by their names: flag, variable, key of the config file; and for the documents what
 //! each is.
 
-use std::ffi::OsStr;
-use std::path::Path;
-
-use crate::cli::{Flags, OnFailure};
-
 /// The names of a setting; empty where it has none of that kind.
+#[derive(Clone, Copy)]
 pub(super) struct Key {
     pub(super) flag: &'static str,
-    pub(super) of: fn(&Flags) -> Option<&OsStr>,
     pub(super) variable: &'static str,
     pub(super) file: &'static str,
 }
 
 impl Key {
-    pub(super) const API_URL: Self = Self {
-        flag: "--api-url",
-        of: |flags| flags.api_url.as_deref().map(OsStr::new),
-        ..Self::named("GASTOWN_API_URL", "api_url")
-    };
-    pub(super) const TOWN: Self = Self {
-        flag: "--town",
-        of: |flags| flags.town.as_deref().map(OsStr::new),
-        ..Self::named("GASTOWN_TOWN_ID", "town_id")
-    };
-    pub(super) const RIG: Self = Self {
-        flag: "--rig",
-        of: |flags| flags.rig.as_deref().map(OsStr::new),
-        ..Self::named("GASTOWN_RIG_ID", "rig_id")
-    };
-    pub(super) const WORKSPACE: Self = Self {
-        flag: "--workspace",
-        of: |flags| flags.workspace.as_deref().map(Path::as_os_str),
-        ..Self::named("GASTOWN_WORKSPACE_ROOT", "workspace_root")
-    };
-    pub(super) const CACHE_DIR: Self = Self {
-        flag: "--cache-dir",
-        of: |flags| flags.cache_dir.as_deref().map(Path::as_os_str),
-        ..Self::named("GASTOWN_CACHE_DIR", "cache_dir")
-    };
-    pub(super) const ON_FAILURE: Self = Self {
-        flag: "--on-failure",
-        of: |flags| flags.on_failure.map(OnFailure::as_str).map(OsStr::new),
-        ..Self::named("GASTOWN_ON_FAILURE", "on_failure")
-    };
+    pub(super) const API_URL: Self = Self::new("--api-url", "GASTOWN_API_URL", "api_url");
+    pub(super) const TOWN: Self = Self::new("--town", "GASTOWN_TOWN_ID", "town_id");
+    pub(super) const RIG: Self = Self::new("--rig", "GASTOWN_RIG_ID", "rig_id");
+    pub(super) const WORKSPACE: Self =
+        Self::new("--workspace", "GASTOWN_WORKSPACE_ROOT", "workspace_root");
+    pub(super) const CACHE_DIR: Self = Self::new("--cache-dir", "GASTOWN_CACHE_DIR", "cache_dir");
+    pub(super) const ON_FAILURE: Self =
+        Self::new("--on-failure", "GASTOWN_ON_FAILURE", "on_failure");
     /// Its flag repeats.
-    pub(super) const HOSTS: Self =
-        Self { flag: "--host", ..Self::named("GASTOWN_GIT_HOSTS", "git_hosts") };
+    pub(super) const HOSTS: Self = Self::new("--host", "GASTOWN_GIT_HOSTS", "git_hosts");
     /// Looked up before the config file.
-    pub(super) const CONFIG: Self =
-        Self { flag: "--config", ..Self::of_variable("GASTOWN_CONFIG") };
+    pub(super) const CONFIG: Self = Self::new("--config", "GASTOWN_CONFIG", "");
     /// Looked up before everything else. Its flag has no value.
-    pub(super) const TRACE: Self = Self { flag: "--verbose", ..Self::of_variable("GASTOWN_TRACE") };
+    pub(super) const TRACE: Self = Self::new("--verbose", "GASTOWN_TRACE", "");
     pub(super) const CONTAINER_TOKEN: Self = Self::of_variable("GASTOWN_CONTAINER_TOKEN");
     pub(super) const CONTAINER_TOKEN_FILE: Self =
-        Self::named("GASTOWN_CONTAINER_TOKEN_FILE", "container_token_file");
-    pub(super) const AUDIT_LOG: Self = Self::named("GASTOWN_AUDIT_LOG", "audit_log");
-    pub(super) const GITHUB_CLI_PAT: Self = Self::named("GITHUB_CLI_PAT", "github_cli_pat");
+        Self::new("", "GASTOWN_CONTAINER_TOKEN_FILE", "container_token_file");
+    pub(super) const AUDIT_LOG: Self = Self::new("", "GASTOWN_AUDIT_LOG", "audit_log");
+    pub(super) const GITHUB_CLI_PAT: Self = Self::new("", "GITHUB_CLI_PAT", "github_cli_pat");
 
     /// Every one that the config file may hold.
     pub(super) const IN_FILE: [Self; 10] = [
@@ -144,11 +115,11 @@ impl Key {
         (Self::of_variable("NO_PROXY"), "Hosts to reach without the proxy."),
     ];
 
-    const fn named(variable: &'static str, file: &'static str) -> Self {
-        Self { flag: "", of: |_| None, variable, file }
+    pub(super) const fn of_variable(variable: &'static str) -> Self {
+        Self::new("", variable, "")
     }
 
-    pub(super) const fn of_variable(variable: &'static str) -> Self {
-        Self::named(variable, "")
+    const fn new(flag: &'static str, variable: &'static str, file: &'static str) -> Self {
+        Self { flag, variable, file }
     }
 }

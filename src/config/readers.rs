@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::key::Key;
 use super::sources::{self, Sources};
-use super::{Certificates, GitLab, Given, Origin, Setting, StaticToken};
+use super::{Certificates, GitLab, Origin, Setting, StaticToken};
 use crate::cache::Candidate;
 use crate::cli::OnFailure;
 
@@ -56,27 +56,26 @@ pub(super) fn on_failure(value: OsString) -> Result<OnFailure, String> {
 
 /// A flag names the rig; else the worktree that git runs in; else the snapshot taken at dispatch,
 /// which for the mayor names no rig at all.
-pub(super) fn rig(sources: &mut Sources<'_>, directory: Option<&Path>) -> Setting<Id> {
+pub(super) fn rig(sources: &mut Sources<'_>) -> Setting<Id> {
     let workspace = sources.needed(&Key::WORKSPACE, path);
     let workspace = workspace.value().map_or(Path::new(DEFAULT_WORKSPACE), PathBuf::as_path);
     let named = sources.needed(&Key::RIG, id);
     let is_flag = matches!(named.origin(), Some(Origin::Flag(_) | Origin::HelperLine(_)));
-    match directory.and_then(|here| rig_here(workspace, here)).filter(|_| !is_flag) {
+    let here = std::env::current_dir().ok().filter(|_| !is_flag);
+    // The kernel tells the working directory without symbolic links; the workspace may be one.
+    let of_workspace = |here: PathBuf| {
+        rig_of_directory(workspace, &here)
+            .or_else(|| rig_of_directory(&workspace.canonicalize().ok()?, &here))
+    };
+    match here.and_then(of_workspace) {
         Some(value) => Setting::Set { value, origin: Origin::Directory },
         None => named,
     }
 }
 
-/// The kernel tells the working directory without symbolic links; the workspace may be one.
-fn rig_here(workspace: &Path, here: &Path) -> Option<Id> {
-    rig_of_directory(workspace, here)
-        .or_else(|| rig_of_directory(&workspace.canonicalize().ok()?, here))
-}
-
 pub(super) struct Hosts {
     pub served: Vec<Host>,
     pub listed: Vec<Host>,
-    pub to_set_up: Vec<Host>,
     /// Where the served ones come from.
     pub origin: Option<Origin>,
 }
@@ -84,22 +83,24 @@ pub(super) struct Hosts {
 /// Each list has the GitLab instance if there is a token for it. If no list is set, only the hosts
 /// that git asks this helper for are served: whoever sets up another host alone leaves the default
 /// ones out.
-pub(super) fn hosts(sources: &mut Sources<'_>, given: &Given<'_>, gitlab: &GitLab) -> Hosts {
+pub(super) fn hosts(sources: &mut Sources<'_>, gitlab: &GitLab) -> Hosts {
     let list = sources.needed(&Key::HOSTS, text);
-    let (mut entries, of_git): (Vec<_>, &[Host]) = match &given.flags.host[..] {
+    let mut origin = list.origin().cloned();
+    let (mut entries, of_git): (Vec<_>, &[Host]) = match &sources.flags[0].host[..] {
         [] => {
             let entries = list.value().into_iter().flat_map(|list| list.split(','));
-            (entries.map(str::trim).collect(), &given.helper.hosts)
+            (entries.map(str::trim).collect(), sources.hosts_of_git)
         }
-        flags => (flags.iter().map(String::as_str).collect(), &[]),
+        flags => {
+            origin = Some(Origin::Flag(Key::HOSTS.flag));
+            (flags.iter().map(String::as_str).collect(), &[])
+        }
     };
     entries.retain(|entry| !entry.is_empty());
     let is_of_git = entries.is_empty() && !of_git.is_empty();
-    let origin = match list.origin() {
-        _ if !given.flags.host.is_empty() => Some(Origin::Flag(Key::HOSTS.flag)),
-        _ if is_of_git => Some(Origin::HelperLine("the host")),
-        origin => origin.cloned(),
-    };
+    if is_of_git {
+        origin = Some(Origin::HelperLine("the host"));
+    }
     let entries: &[_] = if entries.is_empty() { &DEFAULT_HOSTS } else { &entries };
     let mut listed = Vec::new();
     for entry in entries {
@@ -115,8 +116,7 @@ pub(super) fn hosts(sources: &mut Sources<'_>, given: &Given<'_>, gitlab: &GitLa
     add(&mut listed, gitlab.clone());
     let mut served = if is_of_git { Vec::new() } else { listed.clone() };
     add(&mut served, of_git.iter().cloned().chain(gitlab));
-    let to_set_up = if is_of_git { served.clone() } else { listed.clone() };
-    Hosts { served, listed, to_set_up, origin }
+    Hosts { served, listed, origin }
 }
 
 /// Each host once.
@@ -160,18 +160,21 @@ pub(super) fn gitlab(sources: &mut Sources<'_>) -> GitLab {
 }
 
 pub(super) fn static_tokens(sources: &mut Sources<'_>) -> Vec<StaticToken> {
-    let keys = [
-        ("GITHUB_CLI_PAT", Key::GITHUB_CLI_PAT),
-        ("GIT_TOKEN", Key::of_variable("GIT_TOKEN")),
-        ("GITHUB_TOKEN", Key::of_variable("GITHUB_TOKEN")),
-    ];
-    let tokens = keys.into_iter().map(|(name, key)| {
+    let own = Key::GITHUB_CLI_PAT;
+    let keys = [own, Key::of_variable("GIT_TOKEN"), Key::of_variable("GITHUB_TOKEN")];
+    let tokens = keys.into_iter().map(|key| {
         let token = sources.secret(&key);
         let is_long_lived = |token: &Secret| token.kind() == Kind::PersonalAccess;
-        let first = name == "GITHUB_CLI_PAT" || token.value().is_some_and(is_long_lived);
-        StaticToken { name, token, first }
+        let first = key.variable == own.variable || token.value().is_some_and(is_long_lived);
+        StaticToken { name: key.variable, token, first }
     });
     tokens.collect()
+}
+
+pub(super) fn proxy(sources: &mut Sources<'_>) -> Option<Secret> {
+    let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    let mut named = names.into_iter().map(|name| sources.secret(&Key::of_variable(name)));
+    named.find_map(|proxy| proxy.value().cloned())
 }
 
 /// Secrets that are read only to be masked: the password inside the proxy's address, and a token

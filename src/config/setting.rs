@@ -43,7 +43,7 @@ impl fmt::Display for Origin {
 }
 
 /// A value, or why there is none: `unset`, or what is wrong with it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Setting<T> {
     Set { value: T, origin: Origin },
     Unset,
@@ -75,14 +75,6 @@ impl<T> Setting<T> {
             Self::Wrong { origin, why } => Some(format!("{origin} is {why}")),
             _ => None,
         }
-    }
-
-    /// The same as text.
-    pub(crate) fn as_text(&self) -> Setting<String>
-    where
-        T: Clone + fmt::Display,
-    {
-        self.clone().parse(|value| Ok(value.to_string()))
     }
 
     pub(super) fn parse<U>(self, parse: impl FnOnce(T) -> Result<U, String>) -> Setting<U> {

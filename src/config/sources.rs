@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use directories::BaseDirs;
 use git_credential_gastown::helper_line::word;
+use git_credential_gastown::host::Host;
 use git_credential_gastown::token::Secret;
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
@@ -17,7 +18,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::key::Key;
-use super::{Given, Origin, Setting, readers};
+use super::{Origin, Setting, readers};
 use crate::cli::Flags;
 
 /// A config file is a few lines.
@@ -31,7 +32,12 @@ type Naming = fn(&'static str) -> Origin;
 type Parse<T> = fn(OsString) -> Result<T, String>;
 
 pub(super) struct Sources<'a> {
-    given: &'a Given<'a>,
+    /// Those given, and those in the helper line for the host in question.
+    pub(super) flags: [&'a Flags; 2],
+    /// Those that git asks this helper for.
+    pub(super) hosts_of_git: &'a [Host],
+    /// Looks up the environment.
+    environment: &'a dyn Fn(&str) -> Option<OsString>,
     pub(super) user: Option<BaseDirs>,
     /// The user's before the machine's.
     files: Vec<(Map<String, Value>, Naming)>,
@@ -42,23 +48,23 @@ pub(super) struct Sources<'a> {
 
 impl<'a> Sources<'a> {
     /// Reads the config files that are there. A damaged one costs its own values, no others.
-    pub(super) fn open(given: &'a Given<'a>) -> Self {
-        let mut sources = Self {
-            given,
-            user: BaseDirs::new(),
-            files: Vec::new(),
-            config_file: None,
-            warnings: Vec::new(),
-            notes: Vec::new(),
-        };
-        let flag = given.flags.config.clone().or_else(|| given.helper.flags.config.clone());
-        let asked = flag.or_else(|| sources.raw(Key::CONFIG.variable).map(PathBuf::from));
+    pub(super) fn open(
+        flags: [&'a Flags; 2],
+        hosts_of_git: &'a [Host],
+        environment: &'a dyn Fn(&str) -> Option<OsString>,
+        system_config: &Path,
+    ) -> Self {
+        let (files, warnings, notes) = (Vec::new(), Vec::new(), Vec::new());
+        let (user, config_file) = (BaseDirs::new(), None);
+        let mut sources =
+            Self { flags, hosts_of_git, environment, user, files, config_file, warnings, notes };
+        let asked = sources.needed(&Key::CONFIG, readers::path).value().cloned();
         let usual = || Some(sources.user.as_ref()?.config_dir().join("gastown/config.json"));
         sources.config_file = asked.clone().or_else(usual);
         if let Some(path) = sources.config_file.clone() {
             sources.add(&path, asked.is_some(), &[0, geteuid().as_raw()], Origin::File);
         }
-        sources.add(given.system_config, false, &[0], Origin::SystemFile);
+        sources.add(system_config, false, &[0], Origin::SystemFile);
         sources
     }
 
@@ -88,7 +94,7 @@ impl<'a> Sources<'a> {
         let not_json = |error: serde_json::Error| {
             format!("not a JSON object (line {}, column {})", error.line(), error.column())
         };
-        let mut values: Map<String, Value> = serde_json::from_slice(&text).map_err(not_json)?;
+        let values: Map<String, Value> = serde_json::from_slice(&text).map_err(not_json)?;
         if metadata.mode() & 0o077 != 0 && values.contains_key(Key::GITHUB_CLI_PAT.file) {
             let fix = format!("run: chmod 600 {}", quoted(path));
             self.warnings.push(format!("others can read the token in `{shown}`; {fix}"));
@@ -97,28 +103,18 @@ impl<'a> Sources<'a> {
         for name in values.keys().filter(|name| !is_known(name)) {
             self.warnings.push(format!("config file `{shown}`: unknown key `{name}`"));
         }
-        // A list may be an array or a text with commas.
-        if let Some(list) = values.get_mut(Key::HOSTS.file)
-            && let Some(entries) = list.as_array()
-        {
-            let entries: Vec<_> = entries.iter().filter_map(Value::as_str).collect();
-            *list = Value::String(entries.join(","));
-        }
         self.files.push((values, origin));
         Ok(())
     }
 
     fn find(&mut self, key: &Key) -> Setting<OsString> {
-        let Given { flags, helper, .. } = self.given;
-        let layers: [(&Flags, Naming); 2] =
-            [(flags, Origin::Flag), (&helper.flags, Origin::HelperLine)];
-        for (flags, origin) in layers {
-            if let Some(value) = (key.of)(flags) {
-                return Setting::Set { value: value.to_owned(), origin: origin(key.flag) };
-            }
-        }
-        if let Some(value) = self.raw(key.variable) {
-            return Setting::Set { value, origin: Origin::Environment(key.variable) };
+        let of_flags =
+            |flags: &Flags, origin: Naming| Some((flags.value(key.flag)?, origin(key.flag)));
+        let found = of_flags(self.flags[0], Origin::Flag)
+            .or_else(|| of_flags(self.flags[1], Origin::HelperLine))
+            .or_else(|| Some((self.raw(key.variable)?, Origin::Environment(key.variable))));
+        if let Some((value, origin)) = found {
+            return Setting::Set { value, origin };
         }
         for (values, origin) in self.files.iter().filter(|_| !key.file.is_empty()) {
             let origin = origin(key.file);
@@ -126,6 +122,11 @@ impl<'a> Sources<'a> {
                 None | Some(Value::Null) => {}
                 Some(Value::String(value)) => {
                     return Setting::Set { value: value.into(), origin };
+                }
+                // A list may be an array or a text with commas.
+                Some(Value::Array(entries)) if key.file == Key::HOSTS.file => {
+                    let entries: Vec<_> = entries.iter().filter_map(Value::as_str).collect();
+                    return Setting::Set { value: entries.join(",").into(), origin };
                 }
                 Some(_) => return Setting::Wrong { origin, why: "not a string".to_owned() },
             }
@@ -157,7 +158,7 @@ impl<'a> Sources<'a> {
     }
 
     fn raw(&mut self, name: &str) -> Option<OsString> {
-        let value = (self.given.variable)(name)?;
+        let value = (self.environment)(name)?;
         if value.is_empty() {
             let note = format!("{name} is set but empty: counted as unset");
             if !self.notes.contains(&note) {

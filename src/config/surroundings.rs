@@ -8,7 +8,7 @@ use directories::BaseDirs;
 use git_credential_gastown::helper_line::{COMMAND, PROGRAM, quoted};
 use git_credential_gastown::token::Secret;
 
-use crate::program::{self, Obstacle};
+use crate::program::find_all;
 
 /// Where programs look for a token.
 const TOKEN_VARIABLES: [&str; 5] =
@@ -105,15 +105,7 @@ impl Surroundings {
 
     /// The program of that name that comes first on `PATH`, by its absolute path.
     pub(crate) fn find(&self, name: &str) -> Option<PathBuf> {
-        self.find_all(OsStr::new(name)).ok()?.into_iter().next()
-    }
-
-    /// All of them.
-    ///
-    /// # Errors
-    /// If there is none; whether there is one that cannot be executed.
-    pub(crate) fn find_all(&self, name: &OsStr) -> Result<Vec<PathBuf>, Obstacle> {
-        program::find_all(name, &self.search_path)
+        find_all(OsStr::new(name), &self.search_path).ok()?.into_iter().next()
     }
 
     /// The variables that hold a snapshot of an installation token, dead within the hour.
@@ -143,47 +135,35 @@ fn usual_git_config(home: &Path, xdg: Option<PathBuf>) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
     use super::*;
 
-    fn surroundings(path: &str, called_as: &Path, executable: &Path) -> Surroundings {
+    /// The path to write down, of the program that is called so.
+    fn found(path: &str, called_as: &Path, executable: Option<&Path>) -> Option<PathBuf> {
         let variable = |name: &str| (name == "PATH").then(|| OsString::from(path));
-        let (called, executable) = (called_as.to_owned(), executable.to_owned());
-        Surroundings::load(variable, Some("/here".into()), Some(called), Some(executable))
+        let (called, executable) = (called_as.to_owned(), executable.map(Path::to_owned));
+        Surroundings::load(variable, Some("/here".into()), Some(called), executable).program()
     }
 
     #[test]
     fn the_path_to_write_down_is_the_stable_one() {
         let directory = tempfile::tempdir().unwrap();
-        let at = |name: &str| directory.path().join(name);
-        std::fs::create_dir_all(at("opt/1.2.3")).unwrap();
-        std::fs::create_dir(at("bin")).unwrap();
-        let versioned = at("opt/1.2.3").join(PROGRAM);
-        std::fs::write(&versioned, "").unwrap();
-        std::os::unix::fs::symlink(&versioned, at("bin").join(PROGRAM)).unwrap();
-        let bin = at("bin").display().to_string();
-        let on_path = surroundings(&bin, &versioned, &versioned);
-        assert_eq!(on_path.program(), Some(at("bin").join(PROGRAM)));
-        let called = surroundings("", &at("bin").join(PROGRAM), &versioned);
-        assert_eq!(called.program(), Some(at("bin").join(PROGRAM)));
-        let by_name = surroundings("", Path::new(PROGRAM), &versioned);
-        assert_eq!(by_name.program(), Some(versioned));
-    }
-
-    #[test]
-    fn without_proc_the_program_is_the_one_that_was_called() {
-        let directory = tempfile::tempdir().unwrap();
-        let own = directory.path().join(PROGRAM);
-        std::fs::write(&own, "").unwrap();
-        let path = directory.path().display().to_string();
-        let found = |path: &str, called_as: &Path| {
-            let executable = None;
-            Surroundings { executable, ..surroundings(path, called_as, &own) }.program()
-        };
-        assert_eq!(found("", &own), Some(own.clone()));
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(&own, mode).unwrap();
-        assert_eq!(found(&path, Path::new(PROGRAM)), Some(own.clone()));
-        assert_eq!(found("", Path::new(PROGRAM)), None);
-        assert_eq!(found("/usr/bin:/bin", Path::new("/bin/sh")), None);
+        let (bin, opt) = (directory.path().join("bin"), directory.path().join("opt-1.2.3"));
+        [&bin, &opt].iter().for_each(|directory| fs::create_dir(directory).unwrap());
+        let (linked, versioned) = (bin.join(PROGRAM), opt.join(PROGRAM));
+        fs::write(&versioned, "").unwrap();
+        symlink(&versioned, &linked).unwrap();
+        let path = bin.display().to_string();
+        assert_eq!(found(&path, &versioned, Some(&versioned)).as_ref(), Some(&linked));
+        assert_eq!(found("", &linked, Some(&versioned)).as_ref(), Some(&linked));
+        assert_eq!(found("", Path::new(PROGRAM), Some(&versioned)).as_ref(), Some(&versioned));
+        // Without /proc it is the one that was called.
+        assert_eq!(found("", &versioned, None).as_ref(), Some(&versioned));
+        fs::set_permissions(&versioned, fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(found(&path, Path::new(PROGRAM), None).as_ref(), Some(&linked));
+        assert_eq!(found("", Path::new(PROGRAM), None), None);
+        assert_eq!(found("/usr/bin:/bin", Path::new("/bin/sh"), None), None);
     }
 }

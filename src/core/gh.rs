@@ -67,14 +67,13 @@ impl<'a> Words<'a> {
         self.commands.first().is_some_and(|command| is_in(COMMANDS, command))
     }
 
-    /// Whether gh will look at the remotes of the repository that it runs in.
+    /// Whether gh will look at the remotes of the repository that it runs in, if none is named.
     pub fn look_at_remotes(&self) -> bool {
-        let looks = match self.commands.as_slice() {
+        match self.commands.as_slice() {
             ["repo", command] => !is_in("create list", command),
             [command, ..] => is_in(AT_REMOTES, command),
             [] => false,
-        };
-        looks && !self.name_a_repository()
+        }
     }
 
     /// Whether a flag names a repository, with or without its host.
@@ -202,48 +201,36 @@ pub fn normal(host: &str) -> String {
 mod tests {
     use super::*;
 
-    fn hosts(line: &str) -> String {
-        let words: Vec<_> = line.split(' ').filter(|word| !word.is_empty()).collect();
-        Words::new(&words).hosts().join(" ")
+    fn split(line: &str) -> Vec<&str> {
+        line.split(' ').filter(|word| !word.is_empty()).collect()
     }
+
+    fn hosts(line: &str) -> String {
+        Words::new(&split(line)).hosts().join(" ")
+    }
+
+    /// Command lines that name this host, one after the other.
+    const NAMED: &str = "pr list -R e.example/o/r|pr list -Re.example/o/r|pr list -R=e.example/o/r|\
+        pr list -wR e.example/o/r|pr list --repo e.example/o/r|pr list --repo=E.example/o/r|\
+        -R e.example/o/r pr list|pr list -R https://e.example/o/r|\
+        pr list -R https://x:y@e.example:8443/o/r.git|pr list -R git@e.example:o/r.git|\
+        pr list -R ssh://git@e.example:22/o/r|api --hostname e.example user|\
+        api user --hostname=e.example|auth token -h e.example|auth token -he.example|\
+        api https://e.example/x|api https://e.example?x|pr view https://e.example/o/r/pull/1|\
+        pr view --web https://e.example/o/r/pull/1|\
+        pr view https://github.com@e.example/o/r/pull/1|repo clone e.example/o/r|\
+        repo clone --upstream-remote-name x e.example/o/r -- --depth 1|\
+        repo clone git@e.example:o/r.git|repo sync --source e.example/o/r|\
+        issue transfer 5 e.example/o/r|label clone e.example/o/r|\
+        extension install https://e.example/o/gh-x|\
+        issue edit 5 --parent=https://e.example/o/r/issues/1|\
+        pr view -- https://e.example/o/r/pull/1|pr list --search -- -R e.example/o/r|\
+        pr view --jq --body https://e.example/o/r/pull/1|\
+        pr view --body -b https://e.example/o/r/pull/1|api https://github.com\\@e.example/x";
 
     #[test]
     fn every_way_to_name_a_host_is_seen() {
-        for line in [
-            "pr list -R e.example/o/r",
-            "pr list -Re.example/o/r",
-            "pr list -R=e.example/o/r",
-            "pr list -wR e.example/o/r",
-            "pr list --repo e.example/o/r",
-            "pr list --repo=E.example/o/r",
-            "-R e.example/o/r pr list",
-            "pr list -R https://e.example/o/r",
-            "pr list -R https://x:y@e.example:8443/o/r.git",
-            "pr list -R git@e.example:o/r.git",
-            "pr list -R ssh://git@e.example:22/o/r",
-            "api --hostname e.example user",
-            "api user --hostname=e.example",
-            "auth token -h e.example",
-            "auth token -he.example",
-            "api https://e.example/x",
-            "api https://e.example?x",
-            "pr view https://e.example/o/r/pull/1",
-            "pr view --web https://e.example/o/r/pull/1",
-            "pr view https://github.com@e.example/o/r/pull/1",
-            "repo clone e.example/o/r",
-            "repo clone --upstream-remote-name x e.example/o/r -- --depth 1",
-            "repo clone git@e.example:o/r.git",
-            "repo sync --source e.example/o/r",
-            "issue transfer 5 e.example/o/r",
-            "label clone e.example/o/r",
-            "extension install https://e.example/o/gh-x",
-            "issue edit 5 --parent=https://e.example/o/r/issues/1",
-            "pr view -- https://e.example/o/r/pull/1",
-            "pr list --search -- -R e.example/o/r",
-            "pr view --jq --body https://e.example/o/r/pull/1",
-            "pr view --body -b https://e.example/o/r/pull/1",
-            r"api https://github.com\@e.example/x",
-        ] {
+        for line in NAMED.split('|') {
             assert_eq!(hosts(line), "e.example", "{line}");
         }
         assert_eq!(hosts("pr view -R b.example/o/r https://a.example/x"), "a.example b.example");
@@ -254,52 +241,25 @@ mod tests {
 
     #[test]
     fn what_names_no_host_is_let_be() {
-        for line in [
-            "pr list",
-            "pr list -R o/r",
-            "api repos/o/r/issues",
-            "api graphql -f query=https://e.example",
-            "pr create --title x --body https://e.example/x",
-            "pr create --body=https://e.example/x",
-            "repo create x --homepage https://e.example",
-            "pr checkout feature/a/b",
-            "repo clone o/r ../a/b",
-            "repo create x --source ../a/b",
-            "pr list --template {{.a}}/b/c",
-            "repo clone o/r -- --depth 1",
-            "",
-        ] {
+        let lines = "pr list|pr list -R o/r|api repos/o/r/issues|\
+            api graphql -f query=https://e.example|pr create --title x --body https://e.example/x|\
+            pr create --body=https://e.example/x|repo create x --homepage https://e.example|\
+            pr checkout feature/a/b|repo clone o/r ../a/b|repo create x --source ../a/b|\
+            pr list --template {{.a}}/b/c|repo clone o/r -- --depth 1|";
+        for line in lines.split('|') {
             assert_eq!(hosts(line), "", "{line}");
         }
     }
 
     #[test]
     fn what_needs_no_token_is_told_apart_from_what_does() {
-        let needs_none = |line: &str| {
-            let words: Vec<_> = line.split(' ').filter(|word| !word.is_empty()).collect();
-            Words::new(&words).need_no_token()
-        };
-        for line in [
-            "",
-            "--version",
-            "--help",
-            "-h",
-            "help",
-            "version",
-            "pr list --help",
-            "pr list -h",
-            "auth setup-git --help",
-            "completion -s bash",
-            "auth login --hostname x",
-            "config set a b",
-            "alias list",
-        ] {
-            assert!(needs_none(line), "{line}");
-        }
-        for line in
-            ["pr list", "auth token", "auth setup-git", "-R o/r pr list", "cs ssh -- x --help"]
-        {
-            assert!(!needs_none(line), "{line}");
+        let without = "|--version|--help|-h|help|version|pr list --help|pr list -h|\
+            auth setup-git --help|completion -s bash|auth login --hostname x|config set a b|alias list";
+        let with = "pr list|auth token|auth setup-git|-R o/r pr list|cs ssh -- x --help";
+        for (lines, need_none) in [(without, true), (with, false)] {
+            for line in lines.split('|') {
+                assert_eq!(Words::new(&split(line)).need_no_token(), need_none, "{line}");
+            }
         }
     }
 }

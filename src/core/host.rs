@@ -12,29 +12,6 @@ use sha2::{Digest, Sha256};
 
 use crate::token::hex;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
-    Https,
-    /// Only ever to loopback: a token in the clear must not leave the machine.
-    Http,
-}
-
-impl Scheme {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Https => "https",
-            Self::Http => "http",
-        }
-    }
-
-    fn default_port(self) -> u16 {
-        match self {
-            Self::Https => 443,
-            Self::Http => 80,
-        }
-    }
-}
-
 /// What a git host takes for a credential. No token is offered to a host of the other kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -45,47 +22,40 @@ pub enum Kind {
 /// A git host with scheme and port, in its one canonical spelling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
-    scheme: Scheme,
+    /// http is only ever to loopback: a token in the clear must not leave the machine.
+    is_https: bool,
     name: String,
     port: u16,
 }
 
 impl Host {
     /// Reads an entry of the allow-list: `host[:port]` or `https://host[:port]`, or `http://` for
-    /// loopback.
-    ///
-    /// # Errors
-    /// What is wrong with the entry.
+    /// loopback; else says what is wrong with it.
     pub fn listed(entry: &str) -> Result<Self, &'static str> {
-        let (scheme, rest) = match entry.split_once("://") {
-            None => (Scheme::Https, entry),
-            Some(("https", rest)) => (Scheme::Https, rest),
-            Some(("http", rest)) => (Scheme::Http, rest),
-            Some(_) => return Err("neither https nor http"),
-        };
-        Self::parse(scheme, rest.strip_suffix('/').unwrap_or(rest))
+        let (scheme, rest) = entry.split_once("://").unwrap_or(("https", entry));
+        Self::parse(scheme.as_bytes(), rest.strip_suffix('/').unwrap_or(rest))
     }
 
     /// The host of a request; `None` for everything that could not be on the list anyway.
     pub fn requested(protocol: &[u8], host: &[u8]) -> Option<Self> {
-        let scheme = match protocol {
-            b"https" => Scheme::Https,
-            b"http" => Scheme::Http,
-            _ => return None,
-        };
-        Self::parse(scheme, std::str::from_utf8(host).ok()?).ok()
+        Self::parse(protocol, std::str::from_utf8(host).ok()?).ok()
     }
 
-    fn parse(scheme: Scheme, text: &str) -> Result<Self, &'static str> {
-        let (name, port) = split_port(text, scheme)?;
+    fn parse(scheme: &[u8], text: &str) -> Result<Self, &'static str> {
+        let is_https = match scheme {
+            b"https" => true,
+            b"http" => false,
+            _ => return Err("neither https nor http"),
+        };
+        let (name, port) = split_port(text, is_https)?;
         if !is_host_name(name) {
             return Err("not a host name");
         }
         let name = name.to_ascii_lowercase();
-        if scheme == Scheme::Http && !is_loopback(&name) {
+        if !is_https && !is_loopback(&name) {
             return Err("http is for loopback only");
         }
-        Ok(Self { scheme, name, port })
+        Ok(Self { is_https, name, port })
     }
 
     pub fn name(&self) -> &str {
@@ -103,31 +73,31 @@ impl Host {
     }
 
     pub fn scheme(&self) -> &'static str {
-        self.scheme.as_str()
+        if self.is_https { "https" } else { "http" }
     }
 }
 
 impl fmt::Display for Host {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}://{}", self.scheme.as_str(), self.name)?;
-        if self.port == self.scheme.default_port() {
+        write!(formatter, "{}://{}", self.scheme(), self.name)?;
+        if self.port == default_port(self.is_https) {
             return Ok(());
         }
         write!(formatter, ":{}", self.port)
     }
 }
 
-fn split_port(text: &str, scheme: Scheme) -> Result<(&str, u16), &'static str> {
+fn default_port(is_https: bool) -> u16 {
+    if is_https { 443 } else { 80 }
+}
+
+fn split_port(text: &str, is_https: bool) -> Result<(&str, u16), &'static str> {
     let name_end = text.rfind(']').map_or(0, |bracket| bracket + 1);
-    match text[name_end..].find(':').map(|colon| name_end + colon) {
-        None => Ok((text, scheme.default_port())),
-        Some(colon) => {
-            let digits = &text[colon + 1..];
-            let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-            let port = digits.parse().ok().filter(|port| plain && *port != 0);
-            Ok((&text[..colon], port.ok_or("not a port")?))
-        }
-    }
+    let Some(colon) = text[name_end..].find(':') else { return Ok((text, default_port(is_https))) };
+    let (name, port) = text.split_at(name_end + colon);
+    let is_number = port[1..].bytes().all(|byte| byte.is_ascii_digit());
+    let port = port[1..].parse().ok().filter(|port| is_number && *port != 0);
+    Ok((name, port.ok_or("not a port")?))
 }
 
 fn is_host_name(name: &str) -> bool {
@@ -180,8 +150,7 @@ pub struct ApiUrl {
 }
 
 impl ApiUrl {
-    /// # Errors
-    /// What is wrong with the URL.
+    /// Reads a URL, or says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let uri: Uri = text.parse().map_err(|_| "not a URL")?;
         let host = uri.host().ok_or("without a host")?.to_ascii_lowercase();
@@ -191,11 +160,11 @@ impl ApiUrl {
             Some("http") => return Err("http, which is for loopback only; use https"),
             _ => return Err("neither https nor http"),
         };
-        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        if authority.contains('@') {
             return Err("with user information in it, which is refused");
         }
-        let authority = uri.authority().map_or("", |authority| authority.as_str());
-        if split_port(authority, Scheme::Https).is_err() {
+        if split_port(authority, is_https).is_err() {
             return Err("with a port that is none");
         }
         if uri.query().is_some() || text.contains('#') {

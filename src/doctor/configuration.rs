@@ -20,7 +20,7 @@ const NOT_OURS: &str = "none, if another helper answers for it; to give the toke
 
 pub(super) fn check(inputs: &Inputs<'_>, report: &mut Report) {
     // A configuration that cannot be read is reported with git.
-    if inputs.context.git_config.fault().is_some() {
+    if inputs.context.git_config.fault.is_some() {
         return;
     }
     let (main, url) = (inputs.host.as_ref(), inputs.url());

@@ -64,7 +64,7 @@ fn git(inputs: &Inputs<'_>, report: &mut Report) {
         let fix = "upgrade git to 2.46 or newer, or run such a command again";
         report.add("git", Warn, format_args!("{path:?}, version {version}: {what}"), fix);
     }
-    if let Some(failure) = inputs.context.git_config.fault() {
+    if let Some(failure) = &inputs.context.git_config.fault {
         report.failure(Fail, failure);
     }
 }

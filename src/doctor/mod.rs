@@ -92,7 +92,7 @@ impl<'a> Inputs<'a> {
         let surroundings = Surroundings::from_process();
         surroundings.tokens.iter().for_each(|(_, token)| context.messages.remember(token));
         let git = Git::find(&surroundings);
-        let lines = context.git_config.lines();
+        let lines = &context.git_config.lines;
         let remote = git.as_ref().ok().and_then(|git| Remote::find(git, lines));
         let urls = remote.iter().flat_map(|remote| &remote.push);
         let served = |host: &Host| context.settings.serves(host);
@@ -103,7 +103,7 @@ impl<'a> Inputs<'a> {
 
     /// git's configuration, as it is in effect here.
     fn lines(&self) -> &[Line] {
-        self.context.git_config.lines()
+        &self.context.git_config.lines
     }
 
     /// What git prints, if it succeeds.

@@ -12,7 +12,6 @@ use git_credential_gastown::time::{Timestamp, spoken};
 use super::{Fail, Inputs, Report, Warn};
 use crate::Context;
 use crate::cache::host_key;
-use crate::caller::Caller;
 use crate::clock;
 use crate::config::{Origin, Place, Setting, StaticToken};
 use crate::credential::{Ask, Credential, cached_entry, find};
@@ -38,8 +37,7 @@ pub(super) fn check(inputs: &Inputs<'_>, offline: bool, report: &mut Report) -> 
         place.err().iter().for_each(|failure| report.failure(status, failure));
         return None;
     };
-    let caller = Caller::by_hand();
-    let mut ask = Ask::by_hand(host, &caller);
+    let mut ask = Ask::by_hand(host);
     ask.demand.respects_failures = false;
     match find(context, &ask) {
         Err(lack) => {

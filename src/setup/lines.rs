@@ -35,7 +35,7 @@ pub(super) fn wanted(setup: &Setup<'_>, present: &[Line]) -> Result<Vec<HostLine
         // It would be wrong for every git from here on.
         return unusable(what, "correct the flag; nothing was written");
     }
-    if settings.hosts_to_set_up.is_empty() {
+    if settings.hosts.is_empty() {
         let what = "there is no git host to set up".to_owned();
         return unusable(what, "name one with --host, as --host github.com");
     }
@@ -48,7 +48,7 @@ pub(super) fn wanted(setup: &Setup<'_>, present: &[Line]) -> Result<Vec<HostLine
         let key = format!("credential.{host}.helper");
         Ok(HostLine { host: host.clone(), key, line: words.join(" ") })
     };
-    settings.hosts_to_set_up.iter().map(line).collect()
+    settings.hosts.iter().map(line).collect()
 }
 
 impl HostLine {

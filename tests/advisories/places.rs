@@ -79,8 +79,8 @@ fn a_config_file_that_others_could_have_written_is_not_believed() {
     scene.home.set("GASTOWN_CONFIG", &config.to_string_lossy());
     let text = format!("{{\"api_url\":\"{}\"}}", attacker.worker.url());
     let spoils: [(&str, Spoil); 4] = [
-        ("others can write it", |path| set_mode(path, 0o646)),
-        ("others can write it", |path| set_mode(path, 0o664)),
+        ("others can write it; run: chmod go-w /", |path| set_mode(path, 0o646)),
+        ("others can write it; run: chmod go-w /", |path| set_mode(path, 0o664)),
         ("not a regular file", |path| {
             fs::remove_file(path).expect("ours");
             symlink("/dev/zero", path).expect("ours");

@@ -1,5 +1,6 @@
 //! `exec`: the command is in our place, with a live token.
 
+use std::collections::BTreeMap;
 use std::process::Stdio;
 
 use super::*;
@@ -9,30 +10,22 @@ fn exec(home: &Home, words: &[&str]) -> Ran {
     home.helper(&[&["exec", "--"], words].concat(), "")
 }
 
-/// The environment of a command, without what is set for it.
-fn others(text: &str, names: &[&str]) -> Vec<String> {
-    let is_other = |line: &&str| !names.iter().any(|name| line.starts_with(&format!("{name}=")));
-    let mut lines: Vec<_> = text.lines().filter(is_other).map(str::to_owned).collect();
-    lines.sort();
-    lines
-}
-
 /// That for this host the token is in these variables, with one that names the host, and that all
 /// others are as they were.
 #[track_caller]
 fn assert_given(home: &Home, host: &str, token: &str, names: &[&str], more: &[(&str, &str)]) {
     let arguments = ["exec", "--host", host, "--env", "A_TOKEN", "--env", "B_TOKEN", "--", "env"];
     let ran = home.helper(&arguments, "");
-    let names = [names, &["A_TOKEN", "B_TOKEN"]].concat();
-    for name in &names {
-        assert_eq!(variable(&ran.assert_ok().stdout, name), Some(token), "{name}\n{ran:?}");
-    }
-    for (name, value) in more {
-        assert_eq!(variable(&ran.stdout, name), Some(*value), "{name}\n{ran:?}");
-    }
-    let set: Vec<_> = names.iter().copied().chain(more.iter().map(|(name, _)| *name)).collect();
     let before = Ran::run(home.command("env"), b"");
-    assert_eq!(others(&ran.stdout, &set), others(&before.stdout, &set));
+    let mut expected = environment(&before);
+    expected.extend(names.iter().chain(&["A_TOKEN", "B_TOKEN"]).map(|name| (*name, token)));
+    expected.extend(more.iter().copied());
+    assert_eq!(environment(ran.assert_ok()), expected);
+}
+
+/// What `env` printed.
+fn environment(ran: &Ran) -> BTreeMap<&str, &str> {
+    ran.stdout.lines().filter_map(|line| line.split_once('=')).collect()
 }
 
 #[test]
@@ -154,10 +147,18 @@ fn the_current_directory_is_not_searched() {
 }
 
 #[test]
-fn a_command_without_dashes_and_a_variable_without_a_name_are_usage_errors() {
+fn a_command_without_dashes_a_variable_without_a_name_and_a_word_too_many_are_usage_errors() {
     let (_town, home) = settled();
-    for words in [&["exec", "env"][..], &["exec", "--"], &["exec", "--env", "A=B", "--", "env"]] {
-        let ran = home.helper(words, "");
+    for words in [
+        "exec env",
+        "exec --",
+        "exec --env A=B -- env",
+        "status foo",
+        "refresh a b",
+        "doctor foo",
+        "token --min-life 25",
+    ] {
+        let ran = home.helper(&words.split(' ').collect::<Vec<_>>(), "");
         assert_eq!((ran.code, &*ran.stdout), (2, ""), "{ran:?}");
     }
 }

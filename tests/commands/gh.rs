@@ -11,15 +11,13 @@ const REAL: &str = "echo \"real gh:\" \"$@\"; /usr/bin/env";
 const TOKENS: [&str; 4] =
     ["GH_TOKEN", "GITHUB_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"];
 
-/// An agent for github.com that finds the real `gh` in the last of these directories.
+/// An agent for github.com with these directories in its PATH, where the real `gh` is in the last.
 fn on_path(directories: &[&str]) -> (Town, Home) {
     let (town, mut home) = settled();
-    let paths: Vec<_> =
-        directories.iter().map(|it| home.path().join(it).display().to_string()).collect();
-    home.set("PATH", &paths.join(":")).set("GASTOWN_GIT_HOSTS", "github.com");
-    for directory in directories {
-        fs::create_dir_all(home.path().join(directory)).expect("the home is writable");
-    }
+    let paths: Vec<_> = directories.iter().map(|it| home.path().join(it)).collect();
+    paths.iter().for_each(|path| fs::create_dir(path).expect("the home is writable"));
+    let path = std::env::join_paths(&paths).expect("plain paths");
+    home.set("PATH", &path.to_string_lossy()).set("GASTOWN_GIT_HOSTS", "github.com");
     script(&home, &format!("{}/gh", directories[directories.len() - 1]), REAL);
     (town, home)
 }
@@ -30,31 +28,44 @@ fn run(home: &Home, program: impl AsRef<Path>, arguments: &[&str]) -> Ran {
     Ran::run(command, b"")
 }
 
-fn tokens(ran: &Ran) -> [Option<&str>; 4] {
-    TOKENS.map(|name| variable(&ran.stdout, name))
+/// What the real gh got: in GH_TOKEN and GITHUB_TOKEN, and in those for an enterprise host.
+type Tokens<'a> = [Option<&'a str>; 4];
+const NONE: Tokens<'_> = [None; 4];
+
+fn of_github(token: &str) -> Tokens<'_> {
+    [Some(token), Some(token), None, None]
 }
 
 #[track_caller]
-fn assert_reached(town: &Town, ran: &Ran) {
-    let token = town.worker.token_for(RIG);
+fn assert_reached(ran: &Ran, tokens: Tokens<'_>) {
     assert!(ran.assert_ok().stdout.starts_with("real gh:"), "{ran:?}");
-    assert_eq!(tokens(ran), [Some(&*token), Some(&*token), None, None], "{ran:?}");
+    assert_eq!(TOKENS.map(|name| variable(&ran.stdout, name)), tokens, "{ran:?}");
+}
+
+/// What gh is given for these words, each without a space.
+#[track_caller]
+fn assert_given(home: &Home, words: &str, tokens: Tokens<'_>) -> Ran {
+    let words: Vec<_> = std::iter::once("gh").chain(words.split_whitespace()).collect();
+    let ran = home.helper(&words, "");
+    assert_reached(&ran, tokens);
+    ran
 }
 
 #[test]
 fn the_real_gh_gets_a_live_token_and_its_words_untouched() {
     let (town, home) = on_path(&["shim", "real"]);
-    symlink(HELPER, home.path().join("shim/gh")).unwrap();
     let link = home.path().join("shim/gh");
-    for words in [&["pr", "list"][..], &["-v", "--host", "x"], &["get"], &["a b", "--"]] {
-        let ran = run(&home, &link, words);
-        assert_reached(&town, &ran);
-        assert_eq!(ran.stdout.lines().next(), Some(&*format!("real gh: {}", words.join(" "))));
-    }
-    for words in [&["gh", "pr", "list", "--host", "x"][..], &["gh", "auth", "token"]] {
-        let ran = home.helper(words, "");
-        assert_reached(&town, &ran);
-        assert_eq!(ran.stdout.lines().next(), Some(&*format!("real gh: {}", words[1..].join(" "))));
+    symlink(HELPER, &link).unwrap();
+    for words in [&["pr", "--host", "x"][..], &["-v", "--host", "x"], &["get"], &["a b", "--"]] {
+        let mut runs = vec![run(&home, &link, words)];
+        if words[0] != "-v" {
+            runs.push(home.helper(&[&["gh"], words].concat(), ""));
+        }
+        for ran in runs {
+            assert_reached(&ran, of_github(&town.worker.token_for(RIG)));
+            let told = format!("real gh: {}", words.join(" "));
+            assert_eq!(ran.stdout.lines().next(), Some(&*told));
+        }
     }
 }
 
@@ -66,7 +77,8 @@ fn we_are_skipped_however_we_are_linked() {
     symlink(at("one/gh"), at("two/gh")).unwrap();
     symlink("../two/gh", at("three/gh")).unwrap();
     for link in ["one/gh", "two/gh", "three/gh"] {
-        assert_reached(&town, &run(&home, at(link), &["status"]));
+        let ran = run(&home, at(link), &["status"]);
+        assert_reached(&ran, of_github(&town.worker.token_for(RIG)));
     }
 }
 
@@ -78,10 +90,11 @@ fn hard_links_copies_and_scripts_that_call_us_do_not_take_turns() {
     script(&home, "script/gh", &format!("exec {HELPER} gh \"$@\""));
     installed(&home, Path::new(HELPER), "second-copy/gh");
     fs::hard_link(at("copy/gh"), at("hard/gh")).unwrap();
+    let token = town.worker.token_for(RIG);
     for path in ["copy/gh", "script/gh", "second-copy/gh", "hard/gh"] {
-        assert_reached(&town, &run(&home, at(path), &["status"]));
+        assert_reached(&run(&home, at(path), &["status"]), of_github(&token));
     }
-    assert_reached(&town, &home.helper(&["gh", "status"], ""));
+    assert_given(&home, "status", of_github(&token));
     fs::remove_file(at("real/gh")).unwrap();
     let ran = run(&home, at("copy/gh"), &[]);
     assert_eq!((ran.code, &*ran.stdout), (127, ""), "{ran:?}");
@@ -99,31 +112,12 @@ fn without_a_token_it_is_125_and_without_a_program_126_or_127() {
     assert_fails(&home.helper(&["gh"], ""), 127, &["no \"gh\" on PATH"]);
 }
 
-/// What gh is given for these words.
-fn given(home: &Home, words: &[&str]) -> Ran {
-    let ran = home.helper(&[&["gh"], words].concat(), "");
-    assert!(ran.assert_ok().stdout.starts_with("real gh:"), "{ran:?}");
-    ran
-}
-
 #[test]
 fn what_needs_no_token_runs_without() {
     let (town, home) = on_path(&["real"]);
     town.worker.go_down();
-    for words in [
-        &[][..],
-        &["--version"],
-        &["version"],
-        &["--help"],
-        &["help", "pr"],
-        &["pr", "list", "--help"],
-        &["completion", "-s", "bash"],
-        &["auth", "login"],
-        &["config", "list"],
-        &["alias", "list"],
-    ] {
-        let ran = given(&home, words);
-        assert_eq!((tokens(&ran), &*ran.stderr), ([None; 4], ""), "{ran:?}");
+    for words in ["", "--version", "help pr", "pr list --help", "auth login", "config list"] {
+        assert_eq!(assert_given(&home, words, NONE).stderr, "");
     }
 }
 
@@ -132,21 +126,18 @@ fn without_a_token_gh_runs_with_what_it_has_if_that_is_wanted() {
     let (town, mut home) = on_path(&["real"]);
     town.worker.go_down();
     home.set("GASTOWN_ON_FAILURE", "next").set("GH_TOKEN", "gho_mine");
-    let ran = given(&home, &["pr", "list"]);
-    assert_eq!(tokens(&ran), [Some("gho_mine"), None, None, None], "{ran:?}");
-    assert!(ran.stderr.contains("[worker-unreachable]"), "{ran:?}");
+    let ran = assert_given(&home, "pr list", [Some("gho_mine"), None, None, None]);
+    ran.mentions("[worker-unreachable]");
 }
 
 #[test]
 fn configured_long_lived_token_goes_before_the_worker_and_a_set_one_before_both() {
     let (town, mut home) = on_path(&["real"]);
     home.set("GITHUB_CLI_PAT", "ghp_mine").set("GH_TOKEN", "ghs_stale");
-    let ran = given(&home, &["pr", "list"]);
-    assert_eq!(tokens(&ran), [Some("ghp_mine"), Some("ghp_mine"), None, None], "{ran:?}");
+    assert_given(&home, "pr list", of_github("ghp_mine"));
     for own in ["ghp_other", "github_pat_other"] {
         home.set("GH_TOKEN", own);
-        let ran = given(&home, &["pr", "list"]);
-        assert_eq!(tokens(&ran), [Some(own), None, None, None], "{ran:?}");
+        assert_given(&home, "pr list", [Some(own), None, None, None]);
     }
     assert_eq!(town.worker.git_token_calls(), 0);
 }
@@ -156,81 +147,70 @@ fn enterprise_host_gets_its_own_variables_and_githubs_stay_as_they_were() {
     let (town, mut home) = on_path(&["real"]);
     let token = town.worker.token_for(RIG);
     home.set("GH_TOKEN", "ghs_stale").set("GASTOWN_GIT_HOSTS", "ghe.example,github.com");
-    let enterprise = [Some("ghs_stale"), None, Some(&*token), Some(&*token)];
-    let first = given(&home, &["pr", "list"]);
-    assert_eq!(tokens(&first), enterprise, "{first:?}");
-    assert_eq!(variable(&first.stdout, "GH_HOST"), Some("ghe.example"));
+    let enterprise = |home: &Home, words: &str| {
+        let ran = assert_given(home, words, [Some("ghs_stale"), None, Some(&token), Some(&token)]);
+        assert_eq!(variable(&ran.stdout, "GH_HOST"), Some("ghe.example"));
+    };
+    enterprise(&home, "pr list");
     home.set("GASTOWN_GIT_HOSTS", "github.com,ghe.example");
-    for words in [
-        &["pr", "list", "-R", "ghe.example/o/r"][..],
-        &["pr", "list", "-RGHE.example/o/r"],
-        &["api", "user", "--hostname", "ghe.example"],
-        &["pr", "view", "https://ghe.example/o/r/pull/1"],
-        &["repo", "clone", "git@ghe.example:o/r"],
-    ] {
-        let named = given(&home, words);
-        assert_eq!(tokens(&named), enterprise, "{named:?}");
-        assert_eq!(variable(&named.stdout, "GH_HOST"), Some("ghe.example"));
-    }
+    enterprise(&home, "pr list -RGHE.example/o/r");
+    enterprise(&home, "api user --hostname ghe.example");
+    enterprise(&home, "pr view https://ghe.example/o/r/pull/1");
+    enterprise(&home, "repo clone git@ghe.example:o/r");
     home.set("GH_REPO", "ghe.example/o/r");
-    assert_eq!(tokens(&given(&home, &["pr", "list"])), enterprise);
+    enterprise(&home, "pr list");
     home.unset("GH_REPO").set("GH_HOST", "ghe.example");
-    assert_eq!(tokens(&given(&home, &["pr", "list"])), enterprise);
+    enterprise(&home, "pr list");
     home.set("GH_HOST", "github.com");
-    let github = given(&home, &["pr", "list"]);
-    assert_eq!(tokens(&github), [Some(&*token), Some(&*token), None, None], "{github:?}");
+    assert_given(&home, "pr list", of_github(&token));
 }
 
 #[test]
 fn host_that_is_not_ours_gets_nothing_however_it_is_named() {
     let (town, mut home) = on_path(&["real"]);
     for ours in ["github.com", "ghe.example", "town.ghe.com"] {
-        home.set("GASTOWN_GIT_HOSTS", ours).unset("GH_HOST").unset("GH_REPO");
+        home.set("GASTOWN_GIT_HOSTS", ours);
         for other in ["evil.example", "evil.ghe.com", "github.com.evil.example"] {
-            let (repository, url) = (format!("{other}/o/r"), format!("https://{other}/o/r"));
-            let (short, long) = (format!("-R{repository}"), format!("--repo={repository}"));
             for words in [
-                &["pr", "list", "-R", &repository][..],
-                &["pr", "list", &short],
-                &["pr", "list", "--repo", &repository],
-                &["pr", "list", &long],
-                &["pr", "list", "-R", &url],
-                &["pr", "list", "-R", &format!("git@{other}:o/r")],
-                &["pr", "view", &url],
-                &["api", "--hostname", other, "user"],
-                &["api", &format!("--hostname={other}"), "user"],
-                &["api", &url],
-                &["auth", "token", "-h", other],
-                &["repo", "clone", &repository],
-                &["pr", "view", "-R", &format!("{ours}/o/r"), &url],
+                "pr list -R OTHER/o/r",
+                "pr list -ROTHER/o/r",
+                "pr list --repo OTHER/o/r",
+                "pr list --repo=OTHER/o/r",
+                "pr list -R https://OTHER/o/r",
+                "pr list -R git@OTHER:o/r",
+                "pr view https://OTHER/o/r",
+                "api --hostname OTHER user",
+                "api --hostname=OTHER user",
+                "api https://OTHER/o/r",
+                "auth token -h OTHER",
+                "repo clone OTHER/o/r",
+                "pr view -R OURS/o/r https://OTHER/o/r",
             ] {
-                let ran = given(&home, words);
-                assert_eq!(tokens(&ran), [None; 4], "{ran:?}");
+                let words = words.replace("OTHER", other).replace("OURS", ours);
+                assert_given(&home, &words, NONE);
             }
-            home.set("GH_REPO", &repository);
-            assert_eq!(tokens(&given(&home, &["pr", "list"])), [None; 4]);
-            home.unset("GH_REPO").set("GH_HOST", other);
-            assert_eq!(tokens(&given(&home, &["pr", "list"])), [None; 4]);
-            home.unset("GH_HOST");
+            for (name, value) in [("GH_REPO", &*format!("{other}/o/r")), ("GH_HOST", other)] {
+                home.set(name, value);
+                assert_given(&home, "pr list", NONE);
+                home.unset(name);
+            }
         }
     }
     // Its host comes on stdin.
-    assert_eq!(tokens(&given(&home, &["auth", "git-credential", "get"])), [None; 4]);
+    assert_given(&home, "auth git-credential get", NONE);
     assert_eq!(town.worker.git_token_calls(), 0);
 }
 
 #[test]
 fn snapshot_for_our_host_does_not_go_to_another_and_a_users_own_token_does() {
     let (_town, mut home) = on_path(&["real"]);
-    let foreign = ["pr", "list", "-R", "evil.example/o/r"];
-    home.set("GASTOWN_GIT_HOSTS", "ghe.example");
     home.set("GH_ENTERPRISE_TOKEN", "ghs_stale").set("GITHUB_ENTERPRISE_TOKEN", "ghp_mine");
-    let ran = given(&home, &foreign);
-    assert_eq!(tokens(&ran), [None, None, None, Some("ghp_mine")], "{ran:?}");
     // An installation token is of no use to anybody else.
-    home.set("GASTOWN_GIT_HOSTS", "github.com");
-    let ran = given(&home, &foreign);
-    assert_eq!(tokens(&ran), [None, None, None, Some("ghp_mine")], "{ran:?}");
+    for ours in ["ghe.example", "github.com"] {
+        home.set("GASTOWN_GIT_HOSTS", ours);
+        let own = [None, None, None, Some("ghp_mine")];
+        assert_given(&home, "pr list -R evil.example/o/r", own);
+    }
 }
 
 #[test]
@@ -238,16 +218,16 @@ fn alias_or_empty_repository_carries_no_token_to_another_host() {
     let (town, mut home) = on_path(&["real"]);
     home.set("GASTOWN_GIT_HOSTS", "ghe.example");
     // An alias may name any host, and so may an extension.
-    assert_eq!(tokens(&given(&home, &["my-alias"])), [None; 4]);
+    assert_given(&home, "my-alias", NONE);
     home.set("GH_REPO", "evil.example/o/r");
     for words in [&["pr", "list", "-R", ""][..], &["pr", "list", "--repo", ""], &["issue", "list"]]
     {
-        assert_eq!(tokens(&given(&home, words)), [None; 4], "{words:?}");
+        assert_reached(&home.helper(&[&["gh"], words].concat(), ""), NONE);
     }
     assert_eq!(town.worker.git_token_calls(), 0);
     // gh takes this one for github.com only.
     home.set("GASTOWN_GIT_HOSTS", "github.com").unset("GH_REPO");
-    assert_reached(&town, &given(&home, &["my-alias"]));
+    assert_given(&home, "my-alias", of_github(&town.worker.token_for(RIG)));
 }
 
 /// A repository in the home with these remotes.
@@ -270,10 +250,8 @@ fn repository_tells_the_host_as_gh_reads_it() {
     home.set("GASTOWN_GIT_HOSTS", "github.com,ghe.example");
     let remotes = [("origin", "https://github.com/o/r"), ("upstream", "git@ghe.example:o/r")];
     repository(&mut home, &remotes);
-    let upstream = given(&home, &["pr", "list"]);
-    assert_eq!(tokens(&upstream), [None, None, Some(&*token), Some(&*token)], "{upstream:?}");
-    let named = given(&home, &["pr", "list", "-R", "o/r"]);
-    assert_eq!(tokens(&named), [Some(&*token), Some(&*token), None, None], "{named:?}");
+    assert_given(&home, "pr list", [None, None, Some(&token), Some(&token)]);
+    assert_given(&home, "pr list -R o/r", of_github(&token));
 }
 
 #[test]
@@ -281,26 +259,27 @@ fn repository_at_another_host_gets_nothing_and_other_commands_go_to_ours() {
     let (town, mut home) = on_path(&["real"]);
     let token = town.worker.token_for(RIG);
     repository(&mut home, &[("origin", "https://evil.example/o/r")]);
-    assert_eq!(tokens(&given(&home, &["pr", "list"])), [None; 4]);
-    assert_eq!(tokens(&given(&home, &["repo", "view"])), [None; 4]);
-    for words in [&["api", "user"][..], &["repo", "clone", "o/r"], &["pr", "list", "-R", "o/r"]] {
-        let ran = given(&home, words);
-        assert_eq!(tokens(&ran), [Some(&*token), Some(&*token), None, None], "{ran:?}");
+    for words in ["pr list", "repo view"] {
+        assert_given(&home, words, NONE);
+    }
+    for words in ["api user", "repo clone o/r", "pr list -R o/r"] {
+        assert_given(&home, words, of_github(&token));
     }
 }
 
 #[test]
 fn command_that_takes_our_place_in_gits_configuration_warns_how_to_put_it_back() {
     let (town, mut home) = on_path(&["real"]);
+    let said = |home: &Home, words: &[&str]| home.helper(words, "").assert_ok().stderr.clone();
     repository(&mut home, &[]);
-    assert_eq!(given(&home, &["auth", "setup-git"]).stderr, "");
+    assert_eq!(said(&home, &["gh", "auth", "setup-git"]), "");
     home.configure_helper(&town);
-    for words in [&["auth", "setup-git"][..], &["auth", "login"]] {
-        let ran = given(&home, words);
-        assert!(ran.stderr.contains("credential-gastown setup"), "{ran:?}");
-        assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+    for command in ["setup-git", "login"] {
+        let said = said(&home, &["gh", "auth", command]);
+        assert!(said.contains("credential-gastown setup"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
     }
-    assert_eq!(given(&home, &["auth", "login", "--help"]).stderr, "");
+    assert_eq!(said(&home, &["gh", "auth", "login", "--help"]), "");
 }
 
 #[test]
@@ -308,19 +287,19 @@ fn the_packaged_gh_takes_the_token() {
     if !Path::new("/usr/bin/gh").exists() {
         return crate::town::skip("no gh in /usr/bin");
     }
-    let (town, mut home) = on_path(&["shim"]);
-    let link = home.path().join("shim/gh");
-    fs::remove_file(&link).unwrap();
+    let (town, mut home) = settled();
+    let (shim, link) = (home.path().join("shim"), home.path().join("shim/gh"));
+    fs::create_dir(&shim).unwrap();
     symlink(HELPER, &link).unwrap();
-    home.set("PATH", &format!("{}:/usr/bin:/bin", home.path().join("shim").display()));
+    home.set("PATH", &format!("{}:/usr/bin:/bin", shim.display()));
     assert!(run(&home, &link, &["--version"]).assert_ok().stdout.starts_with("gh version"));
-    let told = run(&home, &link, &["auth", "token"]);
-    assert_eq!(told.assert_ok().stdout, format!("{}\n", town.worker.token_for(RIG)), "{told:?}");
-    let elsewhere = run(&home, &link, &["auth", "token", "--hostname", "evil.ghe.com"]);
-    assert_eq!(elsewhere.assert_fails().stdout, "", "{elsewhere:?}");
-    home.set("GASTOWN_GIT_HOSTS", "ghe.example");
-    let told = run(&home, &link, &["auth", "token", "--hostname", "ghe.example"]);
-    assert_eq!(told.assert_ok().stdout, format!("{}\n", town.worker.token_for(RIG)), "{told:?}");
-    let elsewhere = run(&home, &link, &["auth", "token", "--hostname", "evil.example"]);
-    assert_eq!(elsewhere.assert_fails().stdout, "", "{elsewhere:?}");
+    let expected = town.worker.token_for(RIG) + "\n";
+    for (ours, elsewhere) in [("github.com", "evil.ghe.com"), ("ghe.example", "evil.example")] {
+        home.set("GASTOWN_GIT_HOSTS", ours);
+        let told = |host: &str| run(&home, &link, &["auth", "token", "--hostname", host]);
+        assert_eq!(told(ours).assert_ok().stdout, expected);
+        assert_eq!(told(elsewhere).assert_fails().stdout, "");
+    }
+    home.set("GASTOWN_GIT_HOSTS", "github.com");
+    assert_eq!(run(&home, &link, &["auth", "token"]).assert_ok().stdout, expected);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::*;
-use crate::town::RIG;
+use crate::town::{RIG, Rig};
 
 fn refresh(home: &Home) -> Ran {
     home.helper(&["refresh"], "")
@@ -35,16 +35,6 @@ fn the_same_token_again_is_reported_as_the_same() {
     let told = "the worker gave the same token again: ";
     assert!(again.assert_ok().stdout.starts_with(told), "{again:?}");
     assert_eq!(town.worker.git_token_calls(), 2);
-}
-
-#[test]
-fn a_failure_on_record_does_not_stand_in_the_way() {
-    let (town, home) = settled();
-    town.worker.go_down();
-    get(&home, &town).assert_fails();
-    town.worker.come_up();
-    refresh(&home).assert_ok();
-    get(&home, &town).assert_ok();
 }
 
 #[test]
@@ -87,6 +77,15 @@ fn a_personal_token_that_goes_first_is_mentioned() {
     home.set("GITHUB_CLI_PAT", "ghp_mine");
     let ran = refresh(&home);
     assert!(ran.assert_ok().stderr.contains("GITHUB_CLI_PAT is set"), "{ran:?}");
+}
+
+#[test]
+fn a_personal_token_of_the_worker_is_said_to_be_long_lived() {
+    let (town, home) = settled();
+    town.worker.add_rig(RIG, Rig::Pat("ghp_workers".to_owned()));
+    assert!(refresh(&home).assert_ok().stdout.ends_with(", long-lived\n"));
+    let told = json(&home.helper(&["refresh", "--json"], "").assert_ok().stdout);
+    assert_eq!((&told["lives_until"], &told["dies_by"]), (&Value::Null, &Value::Null));
 }
 
 #[test]

@@ -152,33 +152,20 @@ fn a_dead_token_and_a_long_lived_one_are_told_apart() {
 fn what_is_in_the_way_is_reported_and_never_read_for_a_token() {
     let (town, home) = settled();
     get(&home, &town).assert_ok();
-    let file =
-        home.cache_files().into_iter().find(|it| it.to_string_lossy().ends_with("token.json"));
-    let file = file.unwrap();
-    let content = fs::read(&file).unwrap();
-    let reasons: [(&str, &dyn Fn()); 4] = [
-        ("it is damaged", &|| fs::write(&file, "{").unwrap()),
-        ("others can read", &|| {
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap()
-        }),
-        ("about something else", &|| {
-            fs::rename(&file, file.with_file_name("0.token.json")).unwrap()
-        }),
-        ("symbolic link", &|| {
-            fs::remove_file(file.with_file_name("0.token.json")).unwrap();
-            std::os::unix::fs::symlink("/dev/null", &file).unwrap();
-        }),
-    ];
-    for (reason, spoil) in reasons {
-        spoil();
+    let is_entry = |path: &PathBuf| path.to_string_lossy().ends_with("token.json");
+    let entry = home.cache_files().into_iter().find(is_entry).unwrap().display().to_string();
+    change(&home, &format!("cp -p {entry} kept"));
+    for (reason, spoil) in [
+        ("it is damaged", "echo '{' >ENTRY"),
+        ("others can read", "chmod 644 ENTRY"),
+        ("about something else", "mv ENTRY .cache/gastown/0.token.json"),
+        ("symbolic link", "ln -sf /dev/null ENTRY"),
+    ] {
+        let restore = "rm .cache/gastown/*.token.json; cp -p kept ENTRY";
+        change(&home, &format!("{restore}; {spoil}").replace("ENTRY", &entry));
         let told = status(&town, &home);
         assert!(told.starts_with("nothing is cached") && told.contains(reason), "{reason}: {told}");
         assert_eq!(status_json(&home)["unusable"].as_array().map(Vec::len), Some(1), "{reason}");
-        if reason == "it is damaged" {
-            fs::write(&file, &content).unwrap();
-        } else if reason == "others can read" {
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-        }
     }
 }
 

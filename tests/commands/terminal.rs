@@ -99,15 +99,6 @@ fn a_mistyped_word_is_corrected_for_people_and_ignored_for_git() {
 }
 
 #[test]
-fn word_too_many_is_an_error() {
-    let (_town, home) = settled();
-    for words in [&["status", "foo"][..], &["refresh", "a", "b"], &["doctor", "foo"]] {
-        let ran = home.helper(words, "");
-        assert_eq!((ran.code, &*ran.stdout), (2, ""), "{ran:?}");
-    }
-}
-
-#[test]
 fn help_fits_a_narrow_terminal_and_begins_with_what_is_for_people() {
     let (_town, home) = settled();
     for command in ["", "setup", "doctor", "status", "token", "exec", "refresh", "get"] {
