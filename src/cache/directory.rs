@@ -122,7 +122,7 @@ pub(super) fn make(directory: &Path) -> Result<()> {
 /// Whether a directory of ours is private and takes files.
 fn is_writable(directory: &Path, metadata: &Metadata) -> Result<()> {
     // Not changed: somebody may want it like that.
-    let word = word(&directory.to_string_lossy());
+    let word = word(directory);
     let is_private = metadata.mode() & 0o077 == 0;
     ensure!(is_private, "others can enter {directory:?}; run: chmod 700 {word}");
     takes_files(directory)

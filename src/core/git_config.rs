@@ -4,8 +4,9 @@
 //!
 //! <https://git-scm.com/docs/gitcredentials#_credential_contexts>
 
-use crate::helper_line::{Kind, kind};
+use crate::helper_line::{Kind, kind, word};
 use crate::host::Host;
+use crate::remote_url::{Embedded, credential_in};
 
 /// One value and where git found it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,47 @@ impl Line {
 
     pub fn is(&self, section: &str, variable: &str) -> bool {
         self.section() == section && self.variable() == variable
+    }
+
+    /// The file that it is in, as far as it is in one.
+    pub fn file(&self) -> Option<&str> {
+        self.origin.strip_prefix("file:")
+    }
+
+    /// Whether a file of the repository says it, or one that such a file includes.
+    pub fn is_local(&self) -> bool {
+        matches!(&*self.scope, "local" | "worktree")
+    }
+
+    /// Whether git's own bytes were read: in place of what is not UTF-8 something else is shown.
+    pub fn is_text(&self) -> bool {
+        ![&self.key, &self.value].iter().any(|text| text.contains('\u{fffd}'))
+    }
+
+    /// A token in a URL, which git uses without asking any helper; and whether it is in the name,
+    /// as in `url.https://user:token@host/.insteadOf`.
+    pub fn token(&self) -> Option<(Embedded, bool)> {
+        let in_name = self.subsection().and_then(credential_in).map(|token| (token, true));
+        // The value of a rewriting rule is what it looks for, and a proxy is no git host.
+        let is_url = !["url", "http"].contains(&self.section());
+        let in_value = || credential_in(&self.value).filter(|_| is_url);
+        in_name.or_else(|| Some((in_value()?, false)))
+    }
+
+    /// The command that changes what it is in. An included file is in no scope of its own.
+    pub fn change(&self, how: &str) -> String {
+        match self.file() {
+            Some(path) if path.starts_with('/') => {
+                format!("git config --file {} {how}", word(path))
+            }
+            Some(_) => format!("git config --{} {how}", self.scope),
+            None => "unset GIT_CONFIG_COUNT GIT_CONFIG_PARAMETERS".to_owned(),
+        }
+    }
+
+    /// The same for a person, who is shown all of it.
+    pub fn edit(&self) -> String {
+        self.change("--edit")
     }
 
     /// Whether it names a credential helper, for any host.

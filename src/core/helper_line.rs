@@ -4,6 +4,8 @@
 //!
 //! <https://git-scm.com/docs/gitcredentials#_custom_helpers>
 
+use std::ffi::OsStr;
+
 /// The name of this program, by which git finds it and we find ourselves.
 pub const PROGRAM: &str = "git-credential-gastown";
 
@@ -35,10 +37,10 @@ pub fn quoted(word: &str) -> Option<String> {
     Some(quoted)
 }
 
-/// The same in a command that somebody is told to type. Keys and paths of a repository are a
-/// stranger's words, and whoever reads the advice runs it; what no line can carry is left out.
-pub fn word(text: &str) -> String {
-    quoted(text).unwrap_or_else(|| "NAME".to_owned())
+/// A name or a path in a command that somebody is told to type. Keys and paths of a repository are
+/// a stranger's words, and whoever reads the advice runs it; what no line can carry is left out.
+pub fn word(text: impl AsRef<OsStr>) -> String {
+    quoted(&text.as_ref().to_string_lossy()).unwrap_or_else(|| "NAME".to_owned())
 }
 
 /// Whose helper a value of `credential.helper` names, wherever that program lies.

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use git_credential_gastown::failure::Failure;
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::{PROGRAM, word};
@@ -21,19 +21,9 @@ use crate::git::{QUICK, setup_failed};
 const LINK: &str = "gh";
 const UNFINISHED: &str = ".gh.gastown-new";
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
-    System,
-    Global,
-    /// The repository in the working directory.
-    Local,
-    /// This file alone, with what it includes.
-    File,
-}
-
+/// The file to write to.
 pub(super) struct Target {
     pub file: GitFile,
-    pub scope: Scope,
     /// How to name it on a command line, in whatever directory.
     pub flag: String,
 }
@@ -42,44 +32,43 @@ impl Target {
     /// The one that the command line names.
     pub(super) fn of(setup: &Setup<'_>) -> Result<Self> {
         let options = &setup.options.target;
-        let (path, scope) = match (&options.file, &setup.surroundings.global_git_config) {
-            (Some(file), _) => (file.clone(), Scope::File),
+        let (path, flag) = match (&options.file, &setup.surroundings.global_git_config) {
+            (Some(file), _) => (file.clone(), None),
             // Only git knows where it was built to look, and tells its editor.
             _ if options.system => {
                 let what = "git does not tell where its system configuration is";
                 let advice = "name the file: --file /etc/gitconfig";
-                (told(setup, &["config", "--system", "--edit"], what, advice)?, Scope::System)
+                let path = told(setup, &["config", "--system", "--edit"], what, advice)?;
+                (path, Some("--system"))
             }
             _ if options.local => {
                 let what = "--local needs a repository in the working directory";
                 let advice = "run it inside one, or use --global";
-                (told(setup, &["rev-parse", "--git-path", "config"], what, advice)?, Scope::Local)
+                (told(setup, &["rev-parse", "--git-path", "config"], what, advice)?, None)
             }
-            (_, Some(file)) => (file.clone(), Scope::Global),
-            _ => {
-                let advice = "set it, or name a file with --file";
-                return Err(setup_failed("HOME is unset", advice).into());
-            }
+            (_, Some(file)) => (file.clone(), Some("--global")),
+            _ => bail!(setup_failed("HOME is unset", "set it, or name a file with --file")),
         };
         let file = GitFile::open(&setup.surroundings.absolute(&path))?;
-        let flag = match scope {
-            Scope::System => "--system".to_owned(),
-            Scope::Global => "--global".to_owned(),
-            Scope::Local | Scope::File => format!("--file {}", file.word()),
-        };
-        Ok(Self { file, scope, flag })
+        let flag = flag.map_or_else(|| format!("--file {}", word(file.path())), str::to_owned);
+        Ok(Self { file, flag })
     }
 
     pub(super) fn lines_in_effect(&self, setup: &Setup<'_>) -> Result<Vec<Line>> {
-        let git = &setup.git;
-        let (mut lines, scopes): (_, &[&str]) = match self.scope {
-            Scope::File if self.file.bytes()?.is_none() => return Ok(Vec::new()),
-            Scope::File => return Ok(git.lines_with_includes(&self.file.path())?),
-            Scope::System => (git.lines_for(None)?, &["system"]),
-            Scope::Global => (git.lines_for(None)?, &["system", "global"]),
-            Scope::Local => (git.lines_here(QUICK)?, &["system", "global", "local"]),
+        let (git, options) = (&setup.git, &setup.options.target);
+        let mut lines = match &options.file {
+            Some(_) if self.file.bytes()?.is_none() => return Ok(Vec::new()),
+            // With what it includes, and no other.
+            Some(_) => return Ok(git.lines_with_includes(&self.file.path())?),
+            None if options.local => git.lines_here(QUICK)?,
+            None => git.lines_for(None)?,
         };
-        lines.retain(|line| scopes.contains(&line.scope.as_str()));
+        lines.retain(|line| match line.scope.as_str() {
+            "system" => true,
+            "global" => !options.system,
+            "local" => options.local,
+            _ => false,
+        });
         Ok(lines)
     }
 }
@@ -104,9 +93,8 @@ pub(super) fn check_includes(setup: &Setup<'_>, file: &GitFile) -> Result<()> {
             let Some(included) = included(setup, &path, &line.value) else { continue };
             if included.exists() && !included.is_file() && included != Path::new("/dev/null") {
                 let what = format!("{path:?} includes {included:?}, which is not a regular file");
-                let path = word(&path.to_string_lossy());
-                let advice = format!("to take that line out, run: git config --file {path} --edit");
-                return Err(setup_failed(what, &advice).into());
+                let advice = format!("to take that line out, run: {}", line.edit());
+                bail!(setup_failed(what, &advice));
             }
             // git itself reports a file that it cannot read.
             if let Ok(file) = GitFile::open(&included)
@@ -243,10 +231,9 @@ impl Link {
         }
         let first = setup.surroundings.find(LINK);
         if let Some(first) = first.filter(|it| it.canonicalize().ok() != path.canonicalize().ok()) {
-            let directory = word(&self.directory.path.to_string_lossy());
+            let (first, directory) = (first.display(), word(&self.directory.path));
             report.say(format!(
-                "note: `{}` comes first on PATH; run: export PATH={directory}:$PATH",
-                first.display()
+                "note: `{first}` comes first on PATH; run: export PATH={directory}:$PATH"
             ));
         }
         Ok(())

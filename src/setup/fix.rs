@@ -6,13 +6,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 use git_credential_gastown::git_config::{Line, concerns, helpers_on};
 use git_credential_gastown::helper_line::{command, word};
 use git_credential_gastown::host::Host;
-use git_credential_gastown::remote_url::{any_user, credential_in};
+use git_credential_gastown::remote_url::{Embedded, any_user};
 
-use super::configure::{Scope, Target};
 use super::git_file::{GitFile, WorkingCopy};
 use super::{Report, Setup};
 use crate::git::Repository;
@@ -34,29 +33,30 @@ enum Fix {
 
 impl Fault {
     fn of(setup: &Setup<'_>, line: &Line) -> Option<Self> {
-        let (key, value) = (&line.key, &line.value);
-        let token = |url: &str| {
-            let found = credential_in(url)?;
-            found.secrets.iter().for_each(|secret| setup.context.messages.remember(secret));
-            let host = found.host.filter(|host| setup.context.settings.hosts.contains(host))?;
-            Some((found.cleared, host))
-        };
-        // The value of a rewriting rule is what it looks for, and a proxy is no git host.
-        let is_url = !["url", "http"].contains(&line.section());
-        let is_text = ![key, value].iter().any(|text| text.contains('\u{fffd}'));
-        // As in `url.https://user:token@host/.insteadOf`.
-        let (what, fix) = if let Some((cleared, _)) = line.subsection().and_then(token) {
-            let key = format!("{}.{cleared}.{}", line.section(), line.variable());
-            (format!("{key} carries a token in its name"), None)
-        } else if let Some((cleared, host)) = token(value).filter(|_| is_url) {
-            let kind = if is_text { "" } else { ", in a URL that is not UTF-8" };
-            (format!("{key} carries a token{kind}"), Some(Fix::ClearUrl(cleared, host)))
+        let Line { key, value, .. } = line;
+        let (what, fix) = if let Some((token, is_in_name)) = line.token() {
+            let Embedded { cleared, host, secrets } = token;
+            secrets.iter().for_each(|secret| setup.context.messages.remember(secret));
+            let host = host.filter(|host| setup.context.settings.serves(host))?;
+            let place = match line.is_text() {
+                _ if is_in_name => " in its name",
+                true => "",
+                false => ", in a URL that is not UTF-8",
+            };
+            let fix = (!is_in_name).then_some(Fix::ClearUrl(cleared, host));
+            (format!("{key} carries a token{place}"), fix)
         } else if is_stale_helper(setup, line) {
             (format!("{key} = {value} hands out old tokens"), Some(Fix::RemoveHelper))
         } else {
             return None;
         };
-        Some(Self { line: line.clone(), what, fix: fix.filter(|_| is_text) })
+        Some(Self { line: line.clone(), what, fix: fix.filter(|_| line.is_text()) })
+    }
+
+    /// That it stays, why, and the command for it.
+    fn left(&self, why: &str, command: &str) -> String {
+        let place = self.line.file().map_or("the environment".to_owned(), |it| format!("`{it}`"));
+        format!("{place}: {}{why}; run: {command}", self.what)
     }
 }
 
@@ -73,9 +73,8 @@ fn is_stale_helper(setup: &Setup<'_>, line: &Line) -> bool {
 /// What is in effect in a repository, or outside of all.
 pub(super) struct View<'a> {
     setup: &'a Setup<'a>,
-    repository: Option<&'a Repository>,
-    /// Its configuration files, as far as they are there, each with the name that git has for it.
-    files: &'a [(GitFile, &'static str)],
+    /// The repository's own configuration files, as far as they are there.
+    files: &'a [GitFile],
     lines: Vec<Line>,
     /// In a dry run: git would ask this helper after setup.
     will_ask: bool,
@@ -84,17 +83,16 @@ pub(super) struct View<'a> {
 impl<'a> View<'a> {
     pub(super) fn new(
         setup: &'a Setup<'_>,
-        target: &Target,
-        repository: Option<&'a Repository>,
-        files: &'a [(GitFile, &'static str)],
+        repository: Option<&Repository>,
+        files: &'a [GitFile],
     ) -> Result<Self> {
         let mut lines = setup.git.lines_for(repository)?;
-        if target.scope == Scope::System {
+        if setup.options.target.system {
             // For every user: the configuration of this one does not count.
             lines.retain(|line| !["global", "command"].contains(&line.scope.as_str()));
         }
-        let will_ask = setup.options.dry_run && target.scope != Scope::File;
-        Ok(View { setup, repository, files, lines, will_ask })
+        let will_ask = setup.options.dry_run && setup.options.target.file.is_none();
+        Ok(View { setup, files, lines, will_ask })
     }
 
     /// Fixes a file of the repository, and returns whether there was anything to fix.
@@ -102,26 +100,26 @@ impl<'a> View<'a> {
         let setup = self.setup;
         let _turn = file.take_turn(setup)?;
         let path = file.path();
-        let (fixable, left) = file.change(setup, |copy| {
-            let (fixable, left) = self.faults(file, &copy.lines()?);
-            if !fixable.is_empty() {
-                let removed = apply(copy, &fixable)?;
-                if !setup.options.dry_run && !self.faults(file, &copy.lines()?).0.is_empty() {
-                    bail!("git did not change {path:?} as it should; nothing was changed");
-                }
-                if !removed.is_empty() {
-                    let mut note = setup.note(&path, Some(top))?;
-                    let is_first = note.helpers.is_empty();
-                    note.helpers.extend(removed);
-                    note.changes(copy, is_first)?;
-                    setup.save(&note);
-                }
+        let (fixed, left) = file.change(setup, |copy| {
+            let (fixed, left) = self.faults(&copy.lines()?);
+            if fixed.is_empty() {
+                return Ok((fixed, left));
             }
-            Ok((fixable, left))
+            let removed = apply(copy, &fixed)?;
+            let is_done = setup.options.dry_run || self.faults(&copy.lines()?).0.is_empty();
+            ensure!(is_done, "git did not change {path:?} as it should; nothing was changed");
+            if !removed.is_empty() {
+                let mut note = setup.note(&path, Some(top))?;
+                let is_first = note.helpers.is_empty();
+                note.helpers.extend(removed);
+                note.changes(copy, is_first)?;
+                setup.save(&note);
+            }
+            Ok((fixed, left))
         })?;
+        left.iter().for_each(|left| report.fail(left));
         let shown = path.display();
-        left.into_iter().for_each(|problem| report.fail(format_args!("`{shown}`: {problem}")));
-        for Fault { line: Line { key, value, .. }, fix, .. } in &fixable {
+        for Fault { line: Line { key, value, .. }, fix, .. } in &fixed {
             if let Some(Fix::ClearUrl(cleared, _)) = fix {
                 report.say(format!("`{shown}`: took the token out of {key}, leaving {cleared}"));
                 continue;
@@ -133,15 +131,15 @@ impl<'a> View<'a> {
                 ));
             }
         }
-        Ok(!fixable.is_empty())
+        Ok(!fixed.is_empty())
     }
 
-    /// What can be fixed among the lines of a file, and what cannot, with what to do about it.
-    fn faults(&self, file: &GitFile, lines: &[Line]) -> (Vec<Fault>, Vec<String>) {
+    /// What can be fixed among the lines of a file, and what is to be reported of the rest.
+    fn faults(&self, lines: &[Line]) -> (Vec<Fault>, Vec<String>) {
         let (mut fixable, mut left) = (Vec::new(), Vec::new());
         for fault in lines.iter().filter_map(|line| Fault::of(self.setup, line)) {
             let obstacle = match &fault.fix {
-                None => Some(format!("; run: git config --file {} --edit", file.word())),
+                None => Some((String::new(), fault.line.edit())),
                 Some(Fix::ClearUrl(cleared, host)) => self.not_asked(host, Some(cleared)),
                 Some(Fix::RemoveHelper) => {
                     let mut hosts = hosts_of(self.setup, &fault.line);
@@ -149,7 +147,7 @@ impl<'a> View<'a> {
                 }
             };
             match obstacle {
-                Some(obstacle) => left.push(fault.what + &obstacle),
+                Some((why, command)) => left.push(fault.left(&why, &command)),
                 None => fixable.push(fault),
             }
         }
@@ -157,22 +155,23 @@ impl<'a> View<'a> {
     }
 
     /// Why git would not ask this helper for a host, or a URL on it, once the stale helpers of
-    /// the repository are gone.
-    fn not_asked(&self, host: &Host, url: Option<&str>) -> Option<String> {
+    /// the repository are gone; and the command that has it ask.
+    fn not_asked(&self, host: &Host, url: Option<&str>) -> Option<(String, String)> {
         let staying = || self.lines.iter().filter(|line| !self.is_to_remove(line));
         let path = url.map(|url| url.strip_prefix(&host.to_string()).unwrap_or("/"));
         let first = helpers_on(staying(), host, path).first().copied();
         if self.will_ask || first.is_some_and(Line::is_ours) {
             return None;
         }
-        let why = first.map_or_else(
-            || format!("git would not ask this helper for {host}"),
-            |line| format!("git asks another helper, of {}, for {host} first", self.file_of(line)),
-        );
+        let why = match first.map(|line| line.file().unwrap_or(&line.origin)) {
+            None => format!("git would not ask this helper for {host}"),
+            Some(place) => format!("git asks another helper, of {place}, for {host} first"),
+        };
         // What the repository says itself goes before what the user or the system says.
-        let own = staying().filter(|line| line.is_helper()).find_map(|line| self.own_file(line));
-        let place = own.map(|file| format!(" --file {}", file.word())).unwrap_or_default();
-        Some(format!(" and stays: {why}; run: git credential-gastown setup{place}"))
+        let own = staying().find(|line| line.is_helper() && self.is_own(line));
+        let file = own.and_then(Line::file).map(|file| format!(" --file {}", word(file)));
+        let command = "git credential-gastown setup".to_owned() + &file.unwrap_or_default();
+        Some((format!(" and stays: {why}"), command))
     }
 
     /// A stale helper, or an empty line whose other helpers are all stale.
@@ -184,35 +183,22 @@ impl<'a> View<'a> {
         let mut beside = self.lines.iter().filter(is_beside).peekable();
         let is_empty = line.is_helper() && line.value.is_empty();
         let has_only_stale = is_empty && beside.peek().is_some() && beside.all(is_stale);
-        self.own_file(line).is_some() && (has_only_stale || is_stale(line))
+        self.is_own(line) && (has_only_stale || is_stale(line))
     }
 
-    /// The file that a line is in, if it can be changed here.
-    fn own_file(&self, line: &Line) -> Option<&GitFile> {
-        let name = line.origin.strip_prefix("file:")?;
-        self.files.iter().find_map(|(file, origin)| (*origin == name).then_some(file))
-    }
-
-    /// For messages.
-    fn file_of(&self, line: &Line) -> String {
-        let base = self.repository.map_or(Path::new("/"), |it| &it.own.path);
-        let file = base.join(line.origin.strip_prefix("file:").unwrap_or(&line.origin));
-        file.to_string_lossy().into_owned()
+    /// Whether it is in a file that can be changed here.
+    fn is_own(&self, line: &Line) -> bool {
+        let is_it = |file: &GitFile| line.file() == Some(&*file.path().to_string_lossy());
+        self.files.iter().any(is_it)
     }
 
     /// Reports what git reads here from files outside the repository, which are not changed.
     pub(super) fn report_elsewhere(&self, report: &mut Report) {
-        for line in self.lines.iter().filter(|line| self.own_file(line).is_none()) {
-            let is_included = ["local", "worktree"].contains(&line.scope.as_str());
-            match (Fault::of(self.setup, line), self.file_of(line)) {
-                (None, _) => {}
-                (Some(Fault { fix: Some(Fix::RemoveHelper), .. }), _) if !is_included => {}
-                (Some(Fault { what, .. }), _) if line.scope == "command" => report
-                    .fail(format_args!("the environment: {what}; run: unset GIT_CONFIG_COUNT")),
-                (Some(Fault { what, .. }), file) => report.fail(format_args!(
-                    "`{file}`: {what}; run: git config --file {} --edit",
-                    word(&file)
-                )),
+        let lines = self.lines.iter().filter(|line| !self.is_own(line));
+        for fault in lines.filter_map(|line| Fault::of(self.setup, line)) {
+            // Setup has git forget the helpers of the user and of the system.
+            if fault.line.is_local() || !matches!(fault.fix, Some(Fix::RemoveHelper)) {
+                report.fail(fault.left("", &fault.line.edit()));
             }
         }
     }
@@ -221,16 +207,14 @@ impl<'a> View<'a> {
 /// Only reported: it is versioned, and the next checkout would bring the URL back.
 pub(super) fn report_modules(setup: &Setup<'_>, file: &GitFile, report: &mut Report) {
     let lines = file.lines(&setup.git).unwrap_or_default();
-    for Fault { line, what, fix } in lines.iter().filter_map(|line| Fault::of(setup, line)) {
-        let change = match fix {
-            Some(Fix::ClearUrl(cleared, _)) => format!("{} {}", word(&line.key), word(&cleared)),
-            _ => "--edit".to_owned(),
+    for fault in lines.iter().filter_map(|line| Fault::of(setup, line)) {
+        let command = match &fault.fix {
+            Some(Fix::ClearUrl(cleared, _)) => {
+                fault.line.change(&format!("{} {}", word(&fault.line.key), word(cleared)))
+            }
+            _ => fault.line.edit(),
         };
-        report.fail(format_args!(
-            "`{}`: {what} and is versioned; run: git config --file {} {change}, then commit it",
-            file.path().display(),
-            file.word()
-        ));
+        report.fail(fault.left(" and is versioned", &format!("{command}, then commit it")));
     }
 }
 

@@ -190,7 +190,7 @@ fn file_name(file: &Path, is_migration: bool) -> OsString {
 }
 
 fn damaged(path: &Path) -> Failure {
-    let shown = word(&path.to_string_lossy());
+    let shown = word(path);
     let advice = format!("put it aside, then run this again: mv {shown} {shown}.damaged");
     setup_failed(format!("the undo note {path:?} is damaged"), &advice)
 }

@@ -269,9 +269,15 @@ fn token_in_another_file_or_in_a_name_is_reported_with_its_place_and_no_other() 
     scene.write("included", "[lfs]\n\turl = https://x:ghs_sentinel@git.example/a\n");
     let ran = scene.setup(&["--migrate", "rigs"]);
     let said = &ran.assert_fails().stdout;
-    assert!(said.contains("/.gitconfig`: url.https://git.example/.insteadof carries"), "{ran:?}");
+    assert!(
+        said.contains("/.gitconfig`: url.https://[redacted]@git.example/.insteadof carries"),
+        "{ran:?}"
+    );
     assert!(said.contains("/included`: lfs.url carries a token"), "{ran:?}");
-    assert!(said.contains("/config`: url.https://git.example/.insteadof carries"), "{ran:?}");
+    assert!(
+        said.contains("/config`: url.https://[redacted]@git.example/.insteadof carries"),
+        "{ran:?}"
+    );
     assert!(!said.contains("took") && !format!("{ran:?}").contains("ghs_sentinel"), "{ran:?}");
 }
 
