@@ -6,6 +6,7 @@
 
 use crate::helper_line::{Kind, kind, word};
 use crate::host::Host;
+use crate::redact::clean;
 use crate::remote_url::{Embedded, credential_in};
 
 /// One value and where git found it.
@@ -81,6 +82,27 @@ impl Line {
         self.change("--edit")
     }
 
+    /// The command that takes out all values of its key.
+    pub fn unset(&self) -> String {
+        if !is_shown(&self.key) {
+            return self.edit();
+        }
+        self.change(&format!("--unset-all {}", word(&self.key)))
+    }
+
+    /// The command that takes out this value and no other of its key. A header is not shown.
+    pub fn unset_value(&self) -> String {
+        match self.section() {
+            "http" => format!("{} '^ *[Aa][Uu][Tt][Hh]'", self.unset()),
+            "url" if is_shown(&self.key) && is_shown(&self.value) => {
+                let (key, value) = (word(&self.key), word(&self.value));
+                self.change(&format!("--fixed-value --unset-all {key} {value}"))
+            }
+            "url" => self.edit(),
+            _ => self.unset(),
+        }
+    }
+
     /// Whether it names a credential helper, for any host.
     pub fn is_helper(&self) -> bool {
         self.is("credential", "helper")
@@ -95,6 +117,11 @@ impl Line {
     pub fn is_store(&self) -> bool {
         self.is_helper() && kind(&self.value) == Kind::Store
     }
+}
+
+/// What has a token in it is shown without, and so cannot be typed.
+fn is_shown(text: &str) -> bool {
+    clean(text, &[]) == text
 }
 
 /// Reads what `git config -z --show-scope --show-origin --list` prints.
@@ -136,6 +163,11 @@ pub fn helpers_on<'a>(
         }
     }
     chain
+}
+
+/// Whether a line is for a path or a user on the host, and not for all of it.
+pub fn is_of_part(line: &Line, host: &Host) -> bool {
+    line.subsection().is_some_and(|it| !matches(it, host) && covers_part(it, host, None))
 }
 
 /// Whether a pattern covers a host or a part of it.

@@ -2,10 +2,11 @@
 //! host, tokens in URLs, headers, rewritten URLs, fixed user names, and the remotes.
 
 use git_credential_gastown::failure::Name;
-use git_credential_gastown::git_config::{Line, concerns, helpers_on, matches};
+use git_credential_gastown::git_config::{Line, concerns, helpers_on, is_of_part};
 use git_credential_gastown::helper_line::{PROGRAM, command, word};
 use git_credential_gastown::host::Host;
-use git_credential_gastown::redact::{clean, helper as helper_name};
+use git_credential_gastown::inspection::{Fault, forbids, leads_away};
+use git_credential_gastown::redact::helper as helper_name;
 use git_credential_gastown::remote_url::{credential_in, host_of};
 
 use super::{Fail, Inputs, Report, Status, Warn};
@@ -41,7 +42,10 @@ pub(super) fn check(inputs: &Inputs<'_>, report: &mut Report) {
         let in_effect = || in_effect(inputs, line);
         let found = match (line.section(), line.variable()) {
             ("url", "insteadof" | "pushinsteadof") => {
-                rewriting(inputs, line).map(|what| ("rewriting", Warn, what))
+                let base = leads_away(line, &inputs.context.settings.hosts);
+                let why = "where this helper is not asked";
+                let what = base.map(|base| format!("leads from {:?} to {base}, {why}", line.value));
+                what.map(|what| ("rewriting", Warn, what))
             }
             ("http", "extraheader") if is_credential(&line.value) => in_effect()
                 .filter(|last| !last.is_empty())
@@ -54,7 +58,7 @@ pub(super) fn check(inputs: &Inputs<'_>, report: &mut Report) {
         };
         if let Some((check, status, what)) = found {
             let what = format_args!("{} ({}) {what}", line.key, line.origin);
-            report.add(check, status, what, unset_value(line));
+            report.add(check, status, what, line.unset_value());
         }
     }
 }
@@ -71,7 +75,7 @@ fn helpers(inputs: &Inputs<'_>, host: &Host, chain: &[&Line], report: &mut Repor
         let fix = match (chain.first(), of_part) {
             (Some(first), _) if first.is_local() && first.is_store() => MIGRATE.to_owned(),
             // It forgets what is set up for the whole host.
-            (_, Some(line)) => unset(line),
+            (_, Some(line)) => line.unset(),
             // What is set up elsewhere is forgotten in this repository.
             _ if inputs.lines().iter().any(is_reset) => SET_UP_HERE.to_owned(),
             _ => SET_UP.to_owned(),
@@ -102,7 +106,7 @@ fn helpers(inputs: &Inputs<'_>, host: &Host, chain: &[&Line], report: &mut Repor
                 (Warn, format!("{helper} writes every token to a file"), unset_store(line))
             }
             (false, true) => {
-                let fix = if is_of_part(line, host) { unset(line) } else { SET_UP.to_owned() };
+                let fix = if is_of_part(line, host) { line.unset() } else { SET_UP.to_owned() };
                 (Warn, format!("git first asks {helper}"), fix)
             }
             (false, false) => (Status::Ok, format!("git then asks {helper}"), String::new()),
@@ -143,11 +147,6 @@ fn named(line: &Line) -> String {
     format!("`{}` ({} in {})", helper_name(&line.value), line.key, line.origin)
 }
 
-/// Whether the line is for a path or a user on the host, and not for all of it.
-fn is_of_part(line: &Line, host: &Host) -> bool {
-    line.subsection().is_some_and(|pattern| concerns(pattern, host) && !matches(pattern, host))
-}
-
 /// An upgrade or a removal may have moved the program that a line names.
 fn is_there(inputs: &Inputs<'_>, line: &Line) -> bool {
     match command(&line.value).first().map(String::as_str) {
@@ -175,33 +174,31 @@ fn protocol(inputs: &Inputs<'_>, report: &mut Report) {
         }
         return;
     }
-    let last = |key: &str| inputs.lines().iter().rfind(|line| line.key == key);
-    let rule = last(&format!("protocol.{scheme}.allow")).or_else(|| last("protocol.allow"));
     let from_user = variable("GIT_PROTOCOL_FROM_USER").is_none_or(|it| it != "0" && it != "false");
-    if let Some(rule) = rule.filter(|it| it.value == "never" || (it.value == "user" && !from_user))
-    {
+    if let Some(rule) = forbids(inputs.lines(), scheme, from_user) {
         let what = format_args!("git must not use {scheme} ({} in {})", rule.key, rule.origin);
-        report.add(CHECK, Fail, what, unset(rule));
+        report.add(CHECK, Fail, what, rule.unset());
     }
 }
 
 /// A token in a URL.
 fn token(inputs: &Inputs<'_>, line: &Line, report: &mut Report) {
     const CHECK: &str = "url-token";
-    let Some((token, is_in_name)) = line.token() else { return };
-    let what = format!("{} ({}) has a token in it", line.key, line.origin);
-    if token.host.is_some_and(|host| inputs.context.settings.serves(&host)) {
-        // Setup takes a token out of a value in the repository's own file, if that is text.
-        let own = [".git/config", "file:config", "/config.worktree"];
-        let is_own = line.is_local() && own.iter().any(|end| line.origin.ends_with(end));
-        let is_migrated = is_own && !is_in_name && line.is_text();
-        let fix = if is_migrated { MIGRATE.to_owned() } else { line.edit() };
-        let what = format_args!("{what}, which git uses without asking any helper");
-        report.add(CHECK, Fail, what, fix);
-    } else {
-        let why = "for a host that another helper has to answer for without it";
-        report.add(CHECK, Warn, format_args!("{what}, {why}"), line.edit());
+    if line.token().is_none() {
+        return;
     }
+    let Some(Fault { what, fix, .. }) = Fault::of(line, &inputs.context.settings.hosts) else {
+        let why = "for a host that another helper has to answer for without it";
+        let what = format_args!("{} ({}) carries a token, {why}", line.key, line.origin);
+        report.add(CHECK, Warn, what, line.edit());
+        return;
+    };
+    // Setup changes the repository's own files.
+    let own = [".git/config", "file:config", "/config.worktree"];
+    let is_own = line.is_local() && own.iter().any(|end| line.origin.ends_with(end));
+    let fix = if is_own && fix.is_some() { MIGRATE.to_owned() } else { line.edit() };
+    let what = format_args!("{what} ({}), which git uses without asking any helper", line.origin);
+    report.add(CHECK, Fail, what, fix);
 }
 
 /// The value of a setting that goes before what a helper says, if it is about the host in question.
@@ -215,18 +212,6 @@ fn in_effect(inputs: &Inputs<'_>, line: &Line) -> Option<String> {
 
 fn is_credential(header: &str) -> bool {
     header.trim_start().to_ascii_lowercase().starts_with("authorization:")
-}
-
-/// A rule that leads from a host of ours to another.
-fn rewriting(inputs: &Inputs<'_>, line: &Line) -> Option<String> {
-    let hosts = &inputs.context.settings.hosts;
-    let (base, value) = (line.subsection()?, &line.value);
-    let is_served = host_of(base).is_some_and(|host| hosts.contains(&host));
-    // A rule may match a part of the host's name; whichever is longer says what the rule is for.
-    let is_about = |root: String| root.starts_with(value) || value.starts_with(&root);
-    let is_about_ours = || hosts.iter().any(|host| is_about(format!("{host}/")));
-    (!is_served && is_about_ours())
-        .then(|| format!("leads from {value:?} to {base}, where this helper is not asked"))
 }
 
 /// A token in its URL is a finding of its own.
@@ -264,31 +249,6 @@ fn ownership(inputs: &Inputs<'_>, report: &mut Report) {
 }
 
 fn unset_store(line: &Line) -> String {
-    let by_value = || format!("{} '(^|/|-)store( |$)'", unset(line));
+    let by_value = || format!("{} '(^|/|-)store( |$)'", line.unset());
     if line.is_local() { MIGRATE.to_owned() } else { by_value() }
-}
-
-/// The command that takes out this value and no other of its key. A header is not shown.
-fn unset_value(line: &Line) -> String {
-    match line.section() {
-        "http" => format!("{} '^ *[Aa][Uu][Tt][Hh]'", unset(line)),
-        "url" if is_shown(&line.key) && is_shown(&line.value) => {
-            let (key, value) = (word(&line.key), word(&line.value));
-            line.change(&format!("--fixed-value --unset-all {key} {value}"))
-        }
-        "url" => line.edit(),
-        _ => unset(line),
-    }
-}
-
-fn unset(line: &Line) -> String {
-    if !is_shown(&line.key) {
-        return line.edit();
-    }
-    line.change(&format!("--unset-all {}", word(&line.key)))
-}
-
-/// What has a token in it is shown without, and so cannot be typed.
-fn is_shown(text: &str) -> bool {
-    clean(text, &[]) == text
 }

@@ -3,6 +3,7 @@
 //! the link `gh` to this program, which runs the real `gh` with a fresh token, and replaces nothing
 //! but such a link.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -85,35 +86,35 @@ fn told(setup: &Setup<'_>, words: &[&str], what: &str, advice: &str) -> Result<P
 
 /// Fails if the file includes a pipe or the like, at which git would wait until its time is up.
 pub(super) fn check_includes(setup: &Setup<'_>, file: &GitFile) -> Result<()> {
-    let mut waiting = vec![(file.path(), file.lines(&setup.git)?)];
-    let mut seen = Vec::new();
-    while let Some((path, lines)) = waiting.pop() {
-        let is_include = |line: &&Line| line.is("include", "path") || line.is("includeif", "path");
-        for line in lines.iter().filter(is_include) {
-            let Some(included) = included(setup, &path, &line.value) else { continue };
-            if included.exists() && !included.is_file() && included != Path::new("/dev/null") {
-                let what = format!("{path:?} includes {included:?}, which is not a regular file");
-                let advice = format!("to take that line out, run: {}", line.edit());
-                bail!(setup_failed(what, &advice));
-            }
-            // git itself reports a file that it cannot read.
-            if let Ok(file) = GitFile::open(&included)
-                && !seen.contains(&file.path())
-                && let Ok(lines) = file.lines(&setup.git)
-            {
-                seen.push(file.path());
-                waiting.push((included, lines));
-            }
+    let mut waiting = file.lines(&setup.git)?;
+    let mut seen = BTreeSet::new();
+    while let Some(line) = waiting.pop() {
+        let Some(path) = included(setup, &line) else { continue };
+        if path.exists() && !path.is_file() && path != Path::new("/dev/null") {
+            let file = line.file().unwrap_or_default();
+            let what = format!("{file:?} includes {path:?}, which is not a regular file");
+            let advice = format!("to take that line out, run: {}", line.edit());
+            bail!(setup_failed(what, &advice));
+        }
+        // git itself reports a file that it cannot read.
+        if let Ok(file) = GitFile::open(&path)
+            && seen.insert(file.path())
+            && let Ok(lines) = file.lines(&setup.git)
+        {
+            waiting.extend(lines);
         }
     }
     Ok(())
 }
 
-/// Relative to the home directory or to the including file, as in git.
-fn included(setup: &Setup<'_>, file: &Path, value: &str) -> Option<PathBuf> {
-    match value.strip_prefix("~/") {
+/// The file that a line includes: relative to the home directory or to its own file, as in git.
+fn included(setup: &Setup<'_>, line: &Line) -> Option<PathBuf> {
+    if !line.is("include", "path") && !line.is("includeif", "path") {
+        return None;
+    }
+    match line.value.strip_prefix("~/") {
         Some(rest) => Some(setup.surroundings.home.as_ref()?.join(rest)),
-        None => Some(file.parent()?.join(value)),
+        None => Some(Path::new(line.file()?).parent()?.join(&line.value)),
     }
 }
 
@@ -124,7 +125,9 @@ pub(super) fn run(setup: &Setup<'_>, target: &Target, report: &mut Report) -> Re
     let wanted = wanted(setup, &target.lines_in_effect(setup)?)?;
     if let Some(link) = &link {
         let mut note = setup.note(&target.file.path(), None)?;
-        note.links.extend(Some(link.path()).filter(|link| !note.links.contains(link)));
+        if !note.links.contains(&link.path) {
+            note.links.push(link.path.clone());
+        }
         setup.save(&note);
     }
     let written = match write(setup, target, &wanted) {
@@ -190,6 +193,7 @@ fn write<'w>(
 /// A link to be made, in a directory where it can be.
 struct Link {
     directory: Directory,
+    path: PathBuf,
     program: PathBuf,
     is_there: bool,
 }
@@ -199,39 +203,35 @@ impl Link {
     fn plan(setup: &Setup<'_>) -> Result<Option<Self>> {
         let Some(path) = &setup.options.gh_shim else { return Ok(None) };
         let (directory, program) = (setup.open_directory(path)?, setup.program()?);
+        let path = directory.path.join(LINK);
         let is_there = match directory.entry(LINK) {
             Entry::Link(found) if found.ends_with(PROGRAM) => found == program,
             Entry::Nothing => false,
             _ => {
-                let path = directory.path.join(LINK);
                 let what = format!("{path:?} is there already and is not a link to this program");
-                return Err(setup_failed(what, "name another directory with --gh-shim").into());
+                bail!(setup_failed(what, "name another directory with --gh-shim"));
             }
         };
-        Ok(Some(Self { directory, program, is_there }))
-    }
-
-    fn path(&self) -> PathBuf {
-        self.directory.path.join(LINK)
+        Ok(Some(Self { directory, path, program, is_there }))
     }
 
     fn make(&self, setup: &Setup<'_>, report: &mut Report) -> Result<()> {
-        let (path, program) = (self.path(), self.program.display());
-        report.say(match self.is_there {
+        let Self { directory, path, program, is_there } = self;
+        report.say(match is_there {
             true => format!("`{}`: already a link to this program", path.display()),
-            false => format!("made the link `{}` -> `{program}`", path.display()),
+            false => format!("made the link `{}` -> `{}`", path.display(), program.display()),
         });
         if setup.options.dry_run {
             return Ok(());
         }
-        if !self.is_there {
-            self.directory.remove(UNFINISHED)?;
-            self.directory.make_link(UNFINISHED, &self.program)?;
-            self.directory.rename(UNFINISHED, LINK)?;
+        if !is_there {
+            directory.remove(UNFINISHED)?;
+            directory.make_link(UNFINISHED, program)?;
+            directory.rename(UNFINISHED, LINK)?;
         }
         let first = setup.surroundings.find(LINK);
         if let Some(first) = first.filter(|it| it.canonicalize().ok() != path.canonicalize().ok()) {
-            let (first, directory) = (first.display(), word(&self.directory.path));
+            let (first, directory) = (first.display(), word(&directory.path));
             report.say(format!(
                 "note: `{first}` comes first on PATH; run: export PATH={directory}:$PATH"
             ));

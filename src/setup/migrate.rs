@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Error, Result, anyhow, bail};
 use git_credential_gastown::helper_line::word;
+use git_credential_gastown::inspection::Fault;
 use rustix::fs::Stat;
 use rustix::process::geteuid;
 
 use super::configure::{Target, check_includes};
-use super::fix::{View, report_modules};
+use super::fix::{fix, in_effect, mask};
 use super::git_file::GitFile;
 use super::undo::Note;
 use super::{Report, Setup, named};
@@ -46,7 +47,7 @@ pub(super) fn run(
     if let Some(global) = global.filter(|global| global.bytes().is_ok()) {
         check_includes(setup, &global)?;
     }
-    View::new(setup, None, &[])?.report_elsewhere(report);
+    in_effect(setup, None, &[])?.elsewhere().iter().for_each(|left| report.fail(left));
     let mut walk = Walk { setup, target, top, report, seen: Vec::new(), changed: 0 };
     walk.look_above()?;
     walk.visit(top, 0);
@@ -121,7 +122,11 @@ impl Walk<'_> {
         }
         if directory.entry(".gitmodules") == Entry::File {
             let modules = GitFile { directory: directory.clone(), name: ".gitmodules".into() };
-            report_modules(self.setup, &modules, self.report);
+            let lines = modules.lines(&self.setup.git).unwrap_or_default();
+            mask(self.setup, &lines);
+            let hosts = &self.setup.context.settings.hosts;
+            let faults = lines.iter().filter_map(|line| Fault::of(line, hosts));
+            faults.for_each(|fault| self.report.fail(fault.left_as_versioned()));
         }
     }
 
@@ -198,15 +203,15 @@ impl Walk<'_> {
         }
         self.check_owner(own, &shared)?;
         files.iter().try_for_each(|file| check_includes(self.setup, file))?;
-        let view = View::new(self.setup, Some(&repository), &files)?;
+        let in_effect = in_effect(self.setup, Some(&repository), &files)?;
         // What worktrees share is fixed with the repository itself.
         for file in files.iter().filter(|file| !is_worktree || file.name != "config") {
-            match view.fix(&self.top.path, file, self.report) {
+            match fix(self.setup, &in_effect, &self.top.path, file, self.report) {
                 Ok(has_changed) => self.changed += usize::from(has_changed),
                 Err(error) => self.leave(own, error),
             }
         }
-        view.report_elsewhere(self.report);
+        in_effect.elsewhere().iter().for_each(|left| self.report.fail(left));
         Ok(())
     }
 
