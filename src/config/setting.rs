@@ -77,6 +77,14 @@ impl<T> Setting<T> {
         }
     }
 
+    /// The flag of git's helper line that it is wrong in.
+    pub(super) fn wrong_flag(&self) -> Option<&'static str> {
+        match self {
+            Self::Wrong { origin: Origin::HelperLine(flag), .. } => Some(flag),
+            _ => None,
+        }
+    }
+
     /// The same as text.
     pub(crate) fn as_text(&self) -> Setting<String>
     where

@@ -58,6 +58,17 @@ pub fn kind(value: &str) -> Kind {
     }
 }
 
+/// The file that a `store` helper is told to keep its tokens in.
+pub fn store_file(value: &str) -> Option<String> {
+    let words = command(value);
+    let after = |(index, word): (usize, &String)| match word.strip_prefix("--file") {
+        Some("") => words.get(index + 1).cloned(),
+        Some(rest) => rest.strip_prefix('=').map(str::to_owned),
+        None => None,
+    };
+    words.iter().enumerate().find_map(after)
+}
+
 /// The words of the command that git would run for a value.
 pub fn command(value: &str) -> Vec<String> {
     match value.strip_prefix('!') {
@@ -128,6 +139,8 @@ mod tests {
         ] {
             assert_eq!(kind(value), Kind::Store, "{value}");
         }
+        assert_eq!(store_file("store --file=/tmp/x").as_deref(), Some("/tmp/x"));
+        assert_eq!(store_file("!git credential-store --file x").as_deref(), Some("x"));
         for value in ["cache", "", "!f() { echo; }; f", "gastown2", "/x/store", "!"] {
             assert_eq!(kind(value), Kind::Other, "{value}");
         }

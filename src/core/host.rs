@@ -77,6 +77,9 @@ impl Host {
     }
 
     fn parse(scheme: Scheme, text: &str) -> Result<Self, &'static str> {
+        if text.contains('@') {
+            return Err("user information is not part of a host");
+        }
         let (name, port) = split_port(text, scheme)?;
         if !is_host_name(name) {
             return Err("not a host name");

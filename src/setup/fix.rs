@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use git_credential_gastown::git_config::Line;
-use git_credential_gastown::helper_line::command;
+use git_credential_gastown::helper_line::store_file;
 use git_credential_gastown::inspection::{Fault, Fix, InEffect};
 use git_credential_gastown::remote_url::any_user;
 
@@ -76,7 +76,8 @@ pub(super) fn fix(
             continue;
         }
         report.say(format!("`{shown}`: removed {key} = {value}"));
-        if let Some(store) = token_file(value) {
+        // A repository can name any file here.
+        if let Some(store) = store_file(value).filter(|file| Path::new(file).is_file()) {
             report.say(format!(
                 "  old tokens are still in `{store}`; if it is yours, look at it and delete it"
             ));
@@ -110,15 +111,4 @@ fn apply(copy: &mut WorkingCopy<'_>, faults: &[Fault]) -> Result<Vec<(String, St
         }
     }
     Ok(helpers)
-}
-
-/// The file of a `store` helper, if it exists. A repository can name any file here.
-fn token_file(value: &str) -> Option<String> {
-    let words = command(value);
-    let after = |(index, word): (usize, &String)| match word.strip_prefix("--file") {
-        Some("") => words.get(index + 1).cloned(),
-        Some(rest) => rest.strip_prefix('=').map(str::to_owned),
-        None => None,
-    };
-    words.iter().enumerate().find_map(after).filter(|file| Path::new(file).is_file())
 }

@@ -64,8 +64,10 @@ fn without_setup_or_its_program_setup_is_the_fix() {
         scene.is_fixed_by_its_fix("fail", "helpers", "git asks no helper (for ");
         let key = format!("credential.{}.helper", scene.host());
         let gone = "/gone/git-credential-gastown";
-        scene.home.git(&["config", "--global", "--replace-all", &key, gone]).assert_ok();
-        scene.is_fixed_by_its_fix("fail", "helpers", "which cannot be run");
+        for broken in [gone, &format!("{HELPER} --on-failure perhaps")] {
+            scene.home.git(&["config", "--global", "--replace-all", &key, broken]).assert_ok();
+            scene.is_fixed_by_its_fix("fail", "helpers", "which cannot be run");
+        }
         scene.git(&["config", "--add", &key, ""]);
         scene.git(&["config", "--add", &key, gone]);
         scene.is_fixed_by_its_fix("fail", "helpers", "which cannot be run");

@@ -66,8 +66,12 @@ fn a_token_of_another_helper_is_not_called_ours() {
 }
 
 #[test]
-fn a_repository_that_is_not_there_is_reported() {
+fn what_the_server_does_not_allow_is_reported() {
     for scene in Scene::each_in_order() {
+        scene.github.forbid_pushes(REPOSITORY);
+        let found = scene.diagnose(&[]);
+        found.says_of_a_push(Some(false)).finds("ok", "fetch", "lets git fetch", "");
+        found.finds("fail", "push", "(403)", "Contents: read and write");
         scene.git(&["remote", "set-url", "origin", &scene.github.url("acme/missing")]);
         let found = scene.diagnose(&[]);
         let fix = "git remote get-url origin";
@@ -76,41 +80,23 @@ fn a_repository_that_is_not_there_is_reported() {
 }
 
 #[test]
-fn a_token_that_may_fetch_and_not_push_is_reported() {
-    for scene in Scene::each_in_order() {
-        scene.github.forbid_pushes(REPOSITORY);
-        let found = scene.diagnose(&[]);
-        found.says_of_a_push(Some(false)).finds("ok", "fetch", "lets git fetch", "");
-        found.finds("fail", "push", "(403)", "Contents: read and write");
-    }
-}
-
-#[test]
 fn a_remote_that_is_not_ours_is_not_asked_and_nothing_is_said_of_a_push() {
     let scene = Scene::in_order();
-    let rewritten = format!("url.git@github.com:.pushInsteadOf={}/", scene.host());
-    for (change, status, what) in [
-        (["remote", "set-url", "origin", "git@github.com:a/b.git"], "ok", "asks no helper"),
-        (["remote", "set-url", "origin", "ext::touch pwned"], "ok", "asks no helper"),
-        (["remote", "set-url", "origin", "https://git.example/a"], "warn", "does not answer for"),
-        (["remote", "set-url", "--push", "origin"], "ok", "asks no helper"),
+    let url = scene.github.url(REPOSITORY);
+    for (key, value, status, check, what) in [
+        ("remote.origin.url", "git@github.com:a/b.git", "ok", "remotes", "asks no helper"),
+        ("remote.origin.url", "ext::touch pwned", "ok", "remotes", "asks no helper"),
+        ("remote.origin.url", "https://git.example/a", "warn", "remotes", "does not answer for"),
+        ("remote.origin.pushurl", "ssh://git@host/a", "ok", "remotes", "asks no helper"),
+        ("url.git@host:.pushInsteadOf", &scene.host(), "warn", "rewriting", "leads from"),
     ] {
-        scene.git(&["remote", "set-url", "origin", &scene.github.url(REPOSITORY)]);
-        let extra = if change[2] == "--push" { vec!["ssh://git@host/a"] } else { vec![] };
-        scene.git(&[&change[..], &extra].concat());
-        scene.diagnose(&[]).says_of_a_push(None).finds(status, "remotes", what, "");
+        scene.git(&["config", key, value]);
+        scene.diagnose(&[]).says_of_a_push(None).finds(status, check, what, "");
         let told = scene.doctor(&[]).stdout;
         assert!(told.ends_with("for origin, so its server was not asked\n"), "{told}");
+        scene.git(&["config", "--unset", key]);
+        scene.git(&["config", "remote.origin.url", &url]);
     }
-    let (key, value) = rewritten.split_once('=').unwrap();
-    scene.git(&["remote", "set-url", "--delete", "--push", "origin", "ssh"]);
-    scene.git(&["config", key, value]);
-    scene.diagnose(&[]).says_of_a_push(None).finds(
-        "warn",
-        "rewriting",
-        "leads from",
-        "--unset-all",
-    );
     assert!(!scene.path("app/pwned").exists());
 }
 
@@ -131,11 +117,8 @@ fn without_a_repository_it_says_what_git_would_be_given() {
 #[test]
 fn nothing_of_the_repository_runs_and_nothing_is_sent() {
     for scene in Scene::each_in_order() {
-        let trap = scene.path("app/.git/hooks/pre-push");
-        fs::write(&trap, "#!/bin/sh\ntouch pwned\n").unwrap();
-        fs::copy(scene.home.helper_path(), scene.path("unused")).unwrap();
-        let mode = fs::metadata(scene.path("unused")).unwrap().permissions();
-        fs::set_permissions(&trap, mode).unwrap();
+        let hook = ".git/hooks/pre-push";
+        scene.paste(&format!("echo '#!/bin/sh\ntouch pwned' > {hook}; chmod 755 {hook}"));
         scene.git(&["checkout", "--quiet", "--orphan", "without-a-commit"]);
         for (key, value) in [
             ("remote.origin.mirror", "true"),

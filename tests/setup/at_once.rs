@@ -166,12 +166,10 @@ fn setup_killed_at_any_system_call_leaves_the_old_file_or_the_new_one() {
     let locks = Cell::new(0);
     let kills = kill_at(&CALLS, &[], prepare, |scene| {
         assert_whole(scene);
-        // Its lock is removed by whatever follows.
+        // Its lock is removed by undo, too.
         if scene.path(".gitconfig.lock").exists() {
             locks.set(locks.get() + 1);
-            if locks.get() % 2 == 1 {
-                scene.setup(&["--undo"]).assert_ok();
-            }
+            scene.setup(&["--undo"]).assert_ok();
         }
         let again = scene.setup(&[]);
         again.assert_ok();
@@ -181,7 +179,7 @@ fn setup_killed_at_any_system_call_leaves_the_old_file_or_the_new_one() {
         scene.setup(&["--undo"]).assert_ok();
         assert_eq!(scene.read(".gitconfig"), MINE, "{again:?}");
     });
-    assert!(kills > 20 && (kills == usize::MAX || locks.get() > 1), "{kills}, {locks:?}");
+    assert!(kills > 20 && (kills == usize::MAX || locks.get() > 0), "{kills}, {locks:?}");
 }
 
 #[test]
