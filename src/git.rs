@@ -105,6 +105,12 @@ impl Git {
         Run::new(self.command_here(arguments, &SECRETS)).finish()
     }
 
+    /// What such a command prints, if it succeeds.
+    pub(crate) fn output(&self, arguments: &[&str]) -> Option<String> {
+        let said = self.run(arguments).ok().filter(|said| said.succeeded)?;
+        Some(String::from_utf8_lossy(&said.stdout).trim_end().to_owned())
+    }
+
     /// Runs a command that asks this helper, which needs its environment, and maybe a server, over
     /// http(s) only: a repository may name programs as other transports.
     ///

@@ -171,34 +171,65 @@ pub fn forbids<'a>(lines: &'a [Line], scheme: &str, is_from_user: bool) -> Optio
     is_so.then_some(rule)
 }
 
+/// The remote that git pushes to, as it chooses it: for the branch, for all branches, or the only
+/// one. `None` for a URL in the place of a name if it may hold a secret, which must not become an
+/// argument.
+pub fn push_remote<'a>(lines: &'a [Line], branch: Option<&str>) -> Option<&'a str> {
+    let is_remote = |line: &&Line| line.is("remote", "url") || line.is("remote", "pushurl");
+    let mut names: Vec<_> = lines.iter().filter(is_remote).filter_map(Line::subsection).collect();
+    names.dedup();
+    let value = |key: &str| Some(lines.iter().rfind(|line| line.key == key)?.value.as_str());
+    let of_branch = |variable| value(&format!("branch.{}.{variable}", branch?));
+    let only = || names.first().copied().filter(|_| names.len() == 1);
+    let chosen = of_branch("pushremote").or_else(|| value("remote.pushdefault"));
+    let chosen = chosen.or_else(|| of_branch("remote")).or_else(only).unwrap_or("origin");
+    let is_plain_url = host_of(chosen).is_some() && !chosen.contains(['@', '?']);
+    Some(chosen).filter(|name| is_plain_url || names.contains(name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const TOKEN: &str = "https://x:ghs_sentinel@github.com/a";
 
-    /// The repository's own file has the lines whose key begins with a plus.
-    fn check(lines: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
+    /// The repository's own file has those whose key begins with a plus.
+    fn lines(pairs: &[(&str, &str)]) -> Vec<Line> {
         let line = |(key, value): &(&str, &str)| {
-            let (scope, file) =
-                if key.starts_with('+') { ("local", "/own") } else { ("global", "/user") };
-            let key = key.trim_start_matches('+').to_owned();
-            Line {
-                scope: scope.to_owned(),
-                origin: format!("file:{file}"),
-                key,
-                value: (*value).to_owned(),
-            }
+            let is_own = key.starts_with('+');
+            let (scope, file) = if is_own { ("local", "/own") } else { ("global", "/user") };
+            let (key, value) = (key.trim_start_matches('+').to_owned(), (*value).to_owned());
+            Line { scope: scope.to_owned(), origin: format!("file:{file}"), key, value }
         };
-        let lines: Vec<_> = lines.iter().map(line).collect();
-        let own: Vec<_> = lines.iter().filter(|line| line.is_local()).cloned().collect();
+        pairs.iter().map(line).collect()
+    }
+
+    fn check(pairs: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
         let hosts = [Host::listed("github.com").unwrap()];
-        let files = vec!["/own".to_owned()];
-        let (fixable, mut left) =
-            InEffect { hosts: &hosts, lines: lines.clone(), files: files.clone(), will_ask: false }
-                .faults(&own);
-        left.extend(InEffect { hosts: &hosts, lines, files, will_ask: false }.elsewhere());
+        let (lines, files) = (lines(pairs), vec!["/own".to_owned()]);
+        let own: Vec<_> = lines.iter().filter(|line| line.is_local()).cloned().collect();
+        let in_effect = InEffect { hosts: &hosts, lines, files, will_ask: false };
+        let (fixable, mut left) = in_effect.faults(&own);
+        left.extend(in_effect.elsewhere());
         (fixable.into_iter().map(|fault| fault.what).collect(), left)
+    }
+
+    #[test]
+    fn a_push_goes_to_the_remote_that_git_would_choose() {
+        let (fork, origin) = (("remote.fork.url", "a"), ("remote.origin.url", "b"));
+        let default = ("remote.pushdefault", "fork");
+        for (pairs, expected) in [
+            (&[fork][..], Some("fork")),
+            (&[fork, origin], Some("origin")),
+            (&[fork, origin, ("branch.main.remote", "fork")], Some("fork")),
+            (&[fork, origin, default, ("branch.main.remote", "origin")], Some("fork")),
+            (&[fork, origin, default, ("branch.main.pushremote", "origin")], Some("origin")),
+            (&[fork, ("remote.pushdefault", "https://a/b")], Some("https://a/b")),
+            (&[fork, ("remote.pushdefault", "https://x:y@a/b")], None),
+            (&[], None),
+        ] {
+            assert_eq!(push_remote(&lines(pairs), Some("main")), expected, "{pairs:?}");
+        }
     }
 
     #[test]

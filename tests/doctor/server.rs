@@ -153,7 +153,4 @@ fn the_remote_is_the_one_that_git_would_push_to() {
     scene.diagnose(&[]).says_of_a_push(Some(false)).finds("fail", "fetch", "fork", "");
     scene.git(&["config", "remote.pushDefault", &scene.github.url(REPOSITORY)]);
     scene.diagnose(&[]).says_of_a_push(Some(true)).finds("ok", "push", "http://", "");
-    scene.git(&["config", "remote.pushDefault", "fork"]);
-    scene.git(&["config", "branch.main.pushRemote", "origin"]);
-    scene.diagnose(&[]).says_of_a_push(Some(true));
 }
