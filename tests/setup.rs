@@ -42,14 +42,14 @@ fn is_root() -> bool {
     is_root
 }
 
-/// To a user who is neither root nor the one who runs the tests.
+/// Neither root nor whoever runs the tests.
+const STRANGER: u32 = 4711;
+
 fn give_away(path: &Path) {
     let owner = format!("{STRANGER}:{STRANGER}");
     let status = Command::new("chown").args(["-R", "-h", &owner]).arg(path).status();
     assert!(status.expect("chown runs").success());
 }
-
-const STRANGER: u32 = 4711;
 
 struct Scene {
     town: Option<Town>,

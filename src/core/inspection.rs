@@ -241,6 +241,10 @@ mod tests {
         for (lines, why) in [
             (&[url][..], "git would not ask this helper for https://github.com"),
             (
+                &[("+credential.helper", "store")],
+                "credential.helper = store hands out old tokens and stays: git would not ask",
+            ),
+            (
                 &[ours, url, ("+credential.helper", "")],
                 "run: git credential-gastown setup --file /own",
             ),

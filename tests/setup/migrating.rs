@@ -179,15 +179,6 @@ fn token_stays_where_git_would_not_ask_this_helper() {
 }
 
 #[test]
-fn store_helper_stays_where_it_is_all_there_is() {
-    let scene = Scene::alone();
-    let before = one(&scene, &[("credential.helper", "store")]);
-    let ran = scene.setup(&["--file", "mine", "--migrate", "rigs"]);
-    ran.assert_fails().tells("credential.helper = store hands out old tokens and stays");
-    assert_eq!(scene.read("rigs/one/.git/config"), before);
-}
-
-#[test]
 fn every_form_of_store_is_removed_for_parts_of_the_host_too() {
     let scene = Scene::alone();
     scene.write("id_ed25519", "a key");
