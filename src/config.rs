@@ -202,9 +202,15 @@ impl Settings {
             [some @ .., last] => Some(format!("{} and {last} are unset", some.join(", "))),
         };
         let what: Vec<_> = wrong.into_iter().flatten().chain(unset).collect();
-        let advice = "set the worker's settings in the environment or the config file, or set \
-                      GITHUB_CLI_PAT; to check, run: git credential-gastown doctor";
-        Err(Failure::new(Name::ConfigMissing, Retry::WhenMended, what.join("; "), advice)
+        let of_line = [self.api_url.wrong_flag(), self.town.wrong_flag(), self.rig.wrong_flag()];
+        let advice = match of_line.into_iter().flatten().next() {
+            // It goes before the environment.
+            Some(flag) => format!("write that line again: git credential-gastown setup {flag} …"),
+            None => "set the worker's settings in the environment or the config file, or set \
+                     GITHUB_CLI_PAT; to check, run: git credential-gastown doctor"
+                .to_owned(),
+        };
+        Err(Failure::new(Name::ConfigMissing, Retry::WhenMended, what.join("; "), &advice)
             .briefly("not configured"))
     }
 

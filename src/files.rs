@@ -66,7 +66,6 @@ impl Directory {
     pub(crate) fn enter(&self, name: impl AsRef<OsStr>) -> Result<Self> {
         let name = name.as_ref();
         let path = match name.as_encoded_bytes() {
-            b"." => self.path.clone(),
             b".." => self.path.parent().unwrap_or(&self.path).to_owned(),
             _ => self.path.join(name),
         };
@@ -222,8 +221,8 @@ impl Directory {
         openat(&self.fd, ".", OFlags::RDONLY | NO_LINK, Mode::empty())
     }
 
-    pub(crate) fn is(&self, other: &Stat) -> bool {
-        self.stat().is_ok_and(|own| same(&own, other))
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.stat().ok().zip(other.stat().ok()).is_some_and(|(own, other)| same(&own, &other))
     }
 
     fn unwritable(&self, name: &OsStr) -> String {

@@ -62,8 +62,22 @@ pub(crate) struct Git {
 /// A directory that git keeps a repository in, or one of its worktrees.
 pub(crate) struct Repository {
     pub own: Directory,
-    /// The path from it to what all worktrees share.
-    pub common: &'static str,
+    /// What all worktrees share is two levels up then.
+    pub is_worktree: bool,
+}
+
+impl Repository {
+    /// The directory that all worktrees share.
+    pub(crate) fn shared(&self) -> anyhow::Result<Directory> {
+        if self.is_worktree { self.own.parent()?.parent() } else { Ok(self.own.clone()) }
+    }
+
+    /// The path of a file that git names as seen from here.
+    fn locate(&self, file: &str) -> PathBuf {
+        let above = self.own.path.ancestors().nth(2).filter(|_| self.is_worktree);
+        let shared = above.and_then(|above| Some(above.join(file.strip_prefix("../../")?)));
+        shared.unwrap_or_else(|| self.own.path.join(file))
+    }
 }
 
 /// What it said. Its output may hold a secret.
@@ -89,6 +103,12 @@ impl Git {
     /// If it cannot be started, or does not end.
     pub(crate) fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Result<Said, Failure> {
         Run::new(self.command_here(arguments, &SECRETS)).finish()
+    }
+
+    /// What such a command prints, if it succeeds.
+    pub(crate) fn output(&self, arguments: &[&str]) -> Option<String> {
+        let said = self.run(arguments).ok().filter(|said| said.succeeded)?;
+        Some(String::from_utf8_lossy(&said.stdout).trim_end().to_owned())
     }
 
     /// Runs a command that asks this helper, which needs its environment, and maybe a server, over
@@ -124,31 +144,37 @@ impl Git {
         let run = |arguments: &[&str]| {
             let mut command = self.command(arguments, &[&SECRETS[..], &REPOSITORY].concat());
             command.env("GIT_DIR", repository.map_or("/dev/null", |_| "."));
-            // A file `commondir` could lead anywhere.
-            repository.iter().for_each(|it| _ = command.env("GIT_COMMON_DIR", it.common));
+            if let Some(Repository { is_worktree, .. }) = repository {
+                // A file `commondir` could lead anywhere.
+                command.env("GIT_COMMON_DIR", if *is_worktree { "../.." } else { "." });
+            }
             Run { place, ..Run::new(command) }
         };
         if let Some(Directory { path, .. }) = place
             && !run(&["rev-parse", "--git-common-dir"]).finish()?.succeeded
         {
             let what = format!("git takes {path:?} for no repository");
-            let path = word(&path.to_string_lossy());
-            return Err(setup_failed(
-                what,
-                &format!("to see why, run: git --git-dir {path} rev-parse"),
-            ));
+            let advice = format!("to see why, run: git --git-dir {} rev-parse", word(path));
+            return Err(setup_failed(what, &advice));
         }
-        run(&[&["config"], LISTING].concat()).list(None)
+        let mut lines = run(&[&["config"], LISTING].concat()).list(None)?;
+        for line in &mut lines {
+            let path = repository.zip(line.file()).map(|(it, file)| it.locate(file));
+            path.iter().for_each(|path| line.origin = origin(path));
+        }
+        Ok(lines)
     }
 
-    /// Every line of a configuration file, without what it includes. `path` is for messages.
+    /// Every line of a configuration file, without what it includes. `path` is where it lies.
     ///
     /// # Errors
     /// If git cannot read it.
     pub(crate) fn lines_in(&self, bytes: &[u8], path: &Path) -> Result<Vec<Line>, Failure> {
         // Relative includes of a file that comes through a pipe cannot be found.
         let command = self.config_of("-".as_ref(), &[&["--no-includes"], LISTING].concat());
-        Run { input: bytes, ..Run::new(command) }.list(Some(path))
+        let mut lines = Run { input: bytes, ..Run::new(command) }.list(Some(path))?;
+        lines.iter_mut().for_each(|line| line.origin = origin(path));
+        Ok(lines)
     }
 
     /// Every line of a configuration file, with what it includes.
@@ -232,9 +258,14 @@ impl Said {
             return setup_failed(what, "correct the file that it names");
         };
         let what = format!("git cannot read or change {path:?}: {complaint}");
-        let path = word(&path.to_string_lossy());
-        setup_failed(what, &format!("to correct it, run: git config --file {path} --edit"))
+        let advice = format!("to correct it, run: git config --file {} --edit", word(path));
+        setup_failed(what, &advice)
     }
+}
+
+/// As git names a file.
+fn origin(path: &Path) -> String {
+    format!("file:{}", path.display())
 }
 
 /// Whether others can rename nothing in a directory but what is theirs.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::town::{Git, Home, Ran, Town};
-use crate::transcript::{HELPER, REPOSITORY};
+use crate::scene::{A_WHILE, HELPER, REPOSITORY, Scene};
+use crate::town::{Git, Home, Ran};
 
 /// Lines of git's configuration that get in the way.
 mod configuration;
@@ -21,11 +21,6 @@ mod server;
 /// The settings, the worker and what it says.
 mod source;
 
-struct Scene {
-    town: Town,
-    home: Home,
-}
-
 /// What doctor found, and what it ended with.
 #[derive(Debug)]
 struct Diagnosis {
@@ -33,23 +28,19 @@ struct Diagnosis {
     report: Value,
 }
 
+/// With everything in order, and a clone in `app`.
 impl Scene {
-    /// An agent with everything in order, and a clone in `app`.
-    fn new(git: &Git) -> Self {
-        let town = Town::start();
-        town.github.create_repository(REPOSITORY);
-        let mut home = Home::new(Path::new(HELPER), git);
-        home.as_agent(&town).configure_helper(&town);
-        home.git(&["clone", "--quiet", &town.github.url(REPOSITORY), "app"]).assert_ok();
-        Self { town, home }
+    fn in_order() -> Self {
+        Self::cloned(&Git::newest())
     }
 
-    fn newest() -> Self {
-        Self::new(&Git::newest())
+    /// One with each git in turn.
+    fn each_in_order() -> impl Iterator<Item = Self> {
+        Git::all().into_iter().map(|git| Self::cloned(&git))
     }
 
     fn host(&self) -> String {
-        format!("http://{}", self.town.github.host())
+        format!("http://{}", self.github.host())
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -61,7 +52,7 @@ impl Scene {
     }
 
     /// In the clone, as somebody who pastes it there.
-    fn shell(&self, command: &str) {
+    fn paste(&self, command: &str) {
         let mut shell = self.home.command("/bin/sh");
         let directory = Path::new(HELPER).parent().expect("a directory").display();
         shell.args(["-c", &format!("PATH={directory}:$PATH; {command}")]);
@@ -71,7 +62,7 @@ impl Scene {
 
     fn forget_cache(&self) {
         fs::remove_dir_all(self.home.cache()).expect("there is a cache");
-        self.town.worker.forget_calls();
+        self.worker.forget_calls();
     }
 
     /// In the clone.
@@ -94,7 +85,7 @@ impl Scene {
             it["check"] == check && it["what"].as_str().is_some_and(|text| text.contains(what))
         };
         let found = before.problems().into_iter().find(|it| is_it(it)).expect("just found");
-        self.shell(found["fix"].as_str().expect("every problem has a fix"));
+        self.paste(found["fix"].as_str().expect("every problem has a fix"));
         let after = self.diagnose(&[]);
         assert!(!after.problems().into_iter().any(is_it), "{before:?}\n{after:?}");
         before.ran.stdout
@@ -169,9 +160,9 @@ impl Diagnosis {
 #[test]
 fn where_everything_is_in_order_it_says_so() {
     for git in Git::all() {
-        let scene = Scene::new(&git);
-        scene.town.github.forget_requests();
-        let refs = scene.town.github.refs(REPOSITORY);
+        let scene = Scene::cloned(&git);
+        scene.github.forget_requests();
+        let refs = scene.github.refs(REPOSITORY);
         let diagnosis = scene.diagnose(&[]);
         diagnosis.says_of_a_push(Some(true)).finds("ok", "push", "lets git push", "");
         diagnosis.finds("ok", "settings", "(from GASTOWN_API_URL)", "");
@@ -181,8 +172,8 @@ fn where_everything_is_in_order_it_says_so() {
             diagnosis.finds("warn", "git", "costs one failed command", "upgrade git");
         }
 
-        assert_eq!(scene.town.github.refs(REPOSITORY), refs);
-        let asked = scene.town.github.requests();
+        assert_eq!(scene.github.refs(REPOSITORY), refs);
+        let asked = scene.github.requests();
         let posts = asked.iter().filter(|it| it.method == "POST");
         assert!(posts.clone().all(|it| it.path.ends_with("/git-upload-pack")), "{asked:?}");
 
@@ -199,8 +190,8 @@ fn where_everything_is_in_order_it_says_so() {
 
 #[test]
 fn the_json_report_has_a_version_and_the_same_keys_everywhere() {
-    let scene = Scene::newest();
-    scene.town.worker.go_down();
+    let scene = Scene::in_order();
+    scene.worker.go_down();
     let diagnosis = scene.diagnose(&[]);
     let report = &diagnosis.report;
     let keys = |object: &Value| object.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
@@ -218,21 +209,21 @@ fn the_json_report_has_a_version_and_the_same_keys_everywhere() {
 
 #[test]
 fn offline_asks_nobody_and_says_so() {
-    let scene = Scene::newest();
-    scene.town.worker.forget_calls();
-    scene.town.github.forget_requests();
+    let scene = Scene::in_order();
+    scene.worker.forget_calls();
+    scene.github.forget_requests();
     let diagnosis = scene.diagnose(&["--offline"]);
     diagnosis.says_of_a_push(None);
     assert!(diagnosis.problems().is_empty() && diagnosis.report["offline"] == true);
-    assert!(scene.town.worker.calls().is_empty());
-    assert!(scene.town.github.requests().is_empty());
+    assert!(scene.worker.calls().is_empty());
+    assert!(scene.github.requests().is_empty());
     let told = scene.doctor(&["--offline"]);
     assert!(told.stdout.ends_with("offline: no worker and no server was asked\n"), "{told:?}");
 }
 
 #[test]
 fn statuses_are_in_colour_on_a_terminal() {
-    let mut scene = Scene::newest();
+    let mut scene = Scene::in_order();
     scene.home.set("TERM", "xterm");
     let mut doctor = scene.home.command(HELPER);
     doctor.args(["doctor", "--offline"]);

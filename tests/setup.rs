@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::town::{Git, Home, Ran, Town};
 use crate::transcript::{HELPER, REPOSITORY};
@@ -23,6 +24,33 @@ mod migrating;
 /// To the byte.
 mod undoing;
 
+/// Of the host that is ours where a scene is alone.
+const TOKEN_URL: &str = "https://x:ghs_sentinel@git.example/a.git";
+
+/// Whether nothing is left of the old way.
+fn is_clear(config: &Path) -> bool {
+    let text = fs::read_to_string(config).expect("a configuration");
+    !text.contains("ghs_sentinel") && !text.contains("store")
+}
+
+/// Whether files can be given away here.
+fn is_root() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        crate::town::skip("only root can give files away");
+    }
+    is_root
+}
+
+/// Neither root nor whoever runs the tests.
+const STRANGER: u32 = 4711;
+
+fn give_away(path: &Path) {
+    let owner = format!("{STRANGER}:{STRANGER}");
+    let status = Command::new("chown").args(["-R", "-h", &owner]).arg(path).status();
+    assert!(status.expect("chown runs").success());
+}
+
 struct Scene {
     town: Option<Town>,
     home: Home,
@@ -39,12 +67,29 @@ impl Scene {
         Self { town: Some(town), home, host }
     }
 
+    fn newest() -> Self {
+        Self::new(&Git::newest())
+    }
+
+    /// One with each git in turn.
+    fn each_git() -> impl Iterator<Item = Self> {
+        Git::all().into_iter().map(|git| Self::new(&git))
+    }
+
     /// Where neither worker nor server is asked.
-    fn alone(git: &Git) -> Self {
+    fn alone() -> Self {
+        Self::alone_with(&Git::newest())
+    }
+
+    fn alone_with(git: &Git) -> Self {
         let mut home = Home::new(Path::new(HELPER), git);
         let host = "https://git.example".to_owned();
         home.set("GASTOWN_GIT_HOSTS", &host);
         Self { town: None, home, host }
+    }
+
+    fn each_git_alone() -> impl Iterator<Item = Self> {
+        Git::all().into_iter().map(|git| Self::alone_with(&git))
     }
 
     fn town(&self) -> &Town {
@@ -61,6 +106,29 @@ impl Scene {
 
     fn setup(&self, arguments: &[&str]) -> Ran {
         self.home.helper(&[&["setup"], arguments].concat(), "")
+    }
+
+    fn setup_in(&self, directory: &str, arguments: &[&str]) -> Ran {
+        let mut setup = self.home.command(HELPER);
+        setup.arg("setup").args(arguments).current_dir(self.path(directory));
+        Ran::run(setup, b"")
+    }
+
+    /// A repository with these lines in its configuration, and that file.
+    fn repository(&self, directory: &str, lines: &[(&str, &str)]) -> PathBuf {
+        self.home.git(&["init", "--quiet", directory]).assert_ok();
+        for (key, value) in lines {
+            self.home.git_in(directory, &["config", "--add", key, value]).assert_ok();
+        }
+        self.path(directory).join(".git/config")
+    }
+
+    /// One that was made the old way: with a token in its URL and a `store` helper.
+    fn old_repository(&self, directory: &str) -> PathBuf {
+        self.repository(
+            directory,
+            &[("remote.origin.url", TOKEN_URL), ("credential.helper", "store")],
+        )
     }
 
     /// Runs what a message says, as somebody would who has this program on `PATH`.

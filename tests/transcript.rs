@@ -112,6 +112,19 @@ impl Ran {
         self
     }
 
+    /// On stdout, as commands for people do.
+    #[track_caller]
+    pub(crate) fn tells(&self, words: &str) -> &Self {
+        assert!(self.stdout.contains(words), "`{words}` is missing\n{self:?}");
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn never_tells(&self, words: &str) -> &Self {
+        assert!(!self.stdout.contains(words), "`{words}` is told\n{self:?}");
+        self
+    }
+
     #[track_caller]
     pub(crate) fn within(&self, time: impl RangeBounds<Duration> + Debug) -> &Self {
         assert!(time.contains(&self.took), "not in {time:?}\n{self:?}");

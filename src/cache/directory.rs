@@ -125,12 +125,11 @@ pub(super) fn make(directory: &Path) -> Result<()> {
 fn is_writable(directory: &Path, metadata: &Metadata) -> Result<()> {
     // Not changed: somebody may want it like that.
     let is_private = metadata.mode() & 0o077 == 0;
-    let shown = |path: &Path| word(&path.to_string_lossy());
     // Other programs may need a directory that is not the cache's alone, such as `/tmp`.
     let is_for_cache = directory.file_name().is_some_and(|it| it.to_string_lossy().contains(NAME));
     let fix = match is_for_cache {
-        true => format!("run: chmod 700 {}", shown(directory)),
-        false => format!("name a directory in it instead: {}", shown(&directory.join(NAME))),
+        true => format!("run: chmod 700 {}", word(directory)),
+        false => format!("name a directory in it instead: {}", word(directory.join(NAME))),
     };
     ensure!(is_private, "others can enter {directory:?}; {fix}");
     takes_files(directory)

@@ -40,7 +40,7 @@ impl GitConfig {
     pub(crate) fn hosts(&self) -> Vec<Host> {
         let of_line = |line: &Line| match line.subsection() {
             Some(pattern) => vec![pattern.to_owned()],
-            None => flags_in(line).host,
+            None => flags_in(line).unwrap_or_default().host,
         };
         let entries = self.lines.iter().filter(|line| line.is_ours()).flat_map(of_line);
         let mut hosts = Vec::new();
@@ -80,15 +80,15 @@ impl GitConfig {
 /// The flags of the helper line of ours that counts for a host.
 pub(crate) fn flags_for(lines: &[Line], host: &Host) -> Flags {
     let chain = helpers_for(lines, host);
-    chain.into_iter().find(|line| line.is_ours()).map(flags_in).unwrap_or_default()
+    chain.into_iter().find(|line| line.is_ours()).and_then(flags_in).unwrap_or_default()
 }
 
-/// The flags of one helper line of ours; none if they cannot be read.
-pub(crate) fn flags_in(line: &Line) -> Flags {
+/// The flags of one helper line of ours, if they can be read.
+pub(crate) fn flags_in(line: &Line) -> Option<Flags> {
     let words = command(&line.value);
     // `git credential-gastown …` has the name in two words.
     let name_ends = if words.first().is_some_and(|word| word.ends_with("git")) { 2 } else { 1 };
-    Flags::of_helper_line(words.get(name_ends..).unwrap_or_default()).unwrap_or_default()
+    Flags::of_helper_line(words.get(name_ends..).unwrap_or_default())
 }
 
 #[cfg(test)]

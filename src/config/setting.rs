@@ -77,6 +77,14 @@ impl<T> Setting<T> {
         }
     }
 
+    /// The flag of git's helper line that it is wrong in.
+    pub(super) fn wrong_flag(&self) -> Option<&'static str> {
+        match self {
+            Self::Wrong { origin: Origin::HelperLine(flag), .. } => Some(flag),
+            _ => None,
+        }
+    }
+
     pub(super) fn parse<U>(self, parse: impl FnOnce(T) -> Result<U, String>) -> Setting<U> {
         match self {
             Self::Set { value, origin } => match parse(value) {

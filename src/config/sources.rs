@@ -86,7 +86,7 @@ impl<'a> Sources<'a> {
         let (text, metadata) = match read(path, LONGEST, Some(owners)) {
             Err(error) if error.kind() == ErrorKind::NotFound && !is_wanted => return Ok(()),
             read => read.map_err(|error| match error.to_string() {
-                fault if fault == WRITABLE => format!("{fault}; run: chmod go-w {}", quoted(path)),
+                fault if fault == WRITABLE => format!("{fault}; run: chmod go-w {}", word(path)),
                 fault => fault,
             })?,
         };
@@ -96,7 +96,7 @@ impl<'a> Sources<'a> {
         };
         let values: Map<String, Value> = serde_json::from_slice(&text).map_err(not_json)?;
         if metadata.mode() & 0o077 != 0 && values.contains_key(Key::GITHUB_CLI_PAT.file) {
-            let fix = format!("run: chmod 600 {}", quoted(path));
+            let fix = format!("run: chmod 600 {}", word(path));
             self.warnings.push(format!("others can read the token in `{shown}`; {fix}"));
         }
         let is_known = |name: &String| Key::IN_FILE.iter().any(|key| key.file == name);
@@ -168,11 +168,6 @@ impl<'a> Sources<'a> {
         }
         Some(value)
     }
-}
-
-/// For a command line.
-fn quoted(path: &Path) -> String {
-    word(&path.to_string_lossy())
 }
 
 /// Reads a regular file. It may be a link, as mounted files are; a pipe or a device would keep us

@@ -4,8 +4,10 @@
 //!
 //! <https://git-scm.com/docs/gitcredentials#_credential_contexts>
 
-use crate::helper_line::{Kind, kind};
+use crate::helper_line::{Kind, kind, word};
 use crate::host::Host;
+use crate::redact::clean;
+use crate::remote_url::{Embedded, credential_in};
 
 /// One value and where git found it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,68 @@ impl Line {
         self.section() == section && self.variable() == variable
     }
 
+    /// The file that it is in, as far as it is in one.
+    pub fn file(&self) -> Option<&str> {
+        self.origin.strip_prefix("file:")
+    }
+
+    /// Whether a file of the repository says it, or one that such a file includes.
+    pub fn is_local(&self) -> bool {
+        matches!(&*self.scope, "local" | "worktree")
+    }
+
+    /// Whether git's own bytes were read: in place of what is not UTF-8 something else is shown.
+    pub fn is_text(&self) -> bool {
+        ![&self.key, &self.value].iter().any(|text| text.contains('\u{fffd}'))
+    }
+
+    /// A token in a URL, which git uses without asking any helper; and whether it is in the name,
+    /// as in `url.https://user:token@host/.insteadOf`.
+    pub fn token(&self) -> Option<(Embedded, bool)> {
+        let in_name = self.subsection().and_then(credential_in).map(|token| (token, true));
+        // The value of a rewriting rule is what it looks for, and a proxy is no git host.
+        let is_url = !["url", "http"].contains(&self.section());
+        let in_value = || credential_in(&self.value).filter(|_| is_url);
+        in_name.or_else(|| Some((in_value()?, false)))
+    }
+
+    /// The command that changes what it is in. An included file is in no scope of its own.
+    pub fn change(&self, how: &str) -> String {
+        match self.file() {
+            Some(path) if path.starts_with('/') => {
+                format!("git config --file {} {how}", word(path))
+            }
+            Some(_) => format!("git config --{} {how}", self.scope),
+            None => "unset GIT_CONFIG_COUNT GIT_CONFIG_PARAMETERS".to_owned(),
+        }
+    }
+
+    /// The same for a person, who is shown all of it.
+    pub fn edit(&self) -> String {
+        self.change("--edit")
+    }
+
+    /// The command that takes out all values of its key.
+    pub fn unset(&self) -> String {
+        if !is_shown(&self.key) {
+            return self.edit();
+        }
+        self.change(&format!("--unset-all {}", word(&self.key)))
+    }
+
+    /// The command that takes out this value and no other of its key. A header is not shown.
+    pub fn unset_value(&self) -> String {
+        match self.section() {
+            "http" => format!("{} '^ *[Aa][Uu][Tt][Hh]'", self.unset()),
+            "url" if is_shown(&self.key) && is_shown(&self.value) => {
+                let (key, value) = (word(&self.key), word(&self.value));
+                self.change(&format!("--fixed-value --unset-all {key} {value}"))
+            }
+            "url" => self.edit(),
+            _ => self.unset(),
+        }
+    }
+
     /// Whether it names a credential helper, for any host.
     pub fn is_helper(&self) -> bool {
         self.is("credential", "helper")
@@ -53,6 +117,11 @@ impl Line {
     pub fn is_store(&self) -> bool {
         self.is_helper() && kind(&self.value) == Kind::Store
     }
+}
+
+/// What has a token in it is shown without, and so cannot be typed.
+fn is_shown(text: &str) -> bool {
+    clean(text, &[]) == text
 }
 
 /// Reads what `git config -z --show-scope --show-origin --list` prints.
@@ -94,6 +163,11 @@ pub fn helpers_on<'a>(
         }
     }
     chain
+}
+
+/// Whether a line is for a path or a user on the host, and not for all of it.
+pub fn is_of_part(line: &Line, host: &Host) -> bool {
+    line.subsection().is_some_and(|it| !matches(it, host) && covers_part(it, host, None))
 }
 
 /// Whether a pattern covers a host or a part of it.

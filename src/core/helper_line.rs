@@ -4,6 +4,8 @@
 //!
 //! <https://git-scm.com/docs/gitcredentials#_custom_helpers>
 
+use std::ffi::OsStr;
+
 /// The name of this program, by which git finds it and we find ourselves.
 pub const PROGRAM: &str = "git-credential-gastown";
 
@@ -35,10 +37,10 @@ pub fn quoted(word: &str) -> Option<String> {
     Some(quoted)
 }
 
-/// The same in a command that somebody is told to type. Keys and paths of a repository are a
-/// stranger's words, and whoever reads the advice runs it; what no line can carry is left out.
-pub fn word(text: &str) -> String {
-    quoted(text).unwrap_or_else(|| "NAME".to_owned())
+/// A name or a path in a command that somebody is told to type. Keys and paths of a repository are
+/// a stranger's words, and whoever reads the advice runs it; what no line can carry is left out.
+pub fn word(text: impl AsRef<OsStr>) -> String {
+    quoted(&text.as_ref().to_string_lossy()).unwrap_or_else(|| "NAME".to_owned())
 }
 
 /// Whose helper a value of `credential.helper` names, wherever that program lies.
@@ -54,6 +56,17 @@ pub fn kind(value: &str) -> Kind {
         "git-credential-store" => Kind::Store,
         _ => Kind::Other,
     }
+}
+
+/// The file that a `store` helper is told to keep its tokens in.
+pub fn store_file(value: &str) -> Option<String> {
+    let words = command(value);
+    let after = |(index, word): (usize, &String)| match word.strip_prefix("--file") {
+        Some("") => words.get(index + 1).cloned(),
+        Some(rest) => rest.strip_prefix('=').map(str::to_owned),
+        None => None,
+    };
+    words.iter().enumerate().find_map(after)
 }
 
 /// The words of the command that git would run for a value.
@@ -126,6 +139,8 @@ mod tests {
         ] {
             assert_eq!(kind(value), Kind::Store, "{value}");
         }
+        assert_eq!(store_file("store --file=/tmp/x").as_deref(), Some("/tmp/x"));
+        assert_eq!(store_file("!git credential-store --file x").as_deref(), Some("x"));
         for value in ["cache", "", "!f() { echo; }; f", "gastown2", "/x/store", "!"] {
             assert_eq!(kind(value), Kind::Other, "{value}");
         }

@@ -47,6 +47,9 @@ impl Host {
             b"http" => false,
             _ => return Err("neither https nor http"),
         };
+        if text.contains('@') {
+            return Err("user information is not part of a host");
+        }
         let (name, port) = split_port(text, is_https)?;
         if !is_host_name(name) {
             return Err("not a host name");

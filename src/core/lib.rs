@@ -11,6 +11,7 @@ pub mod gh;
 pub mod git_config;
 pub mod helper_line;
 pub mod host;
+pub mod inspection;
 pub mod patch;
 pub mod policy;
 pub mod protocol;

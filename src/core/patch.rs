@@ -31,6 +31,56 @@ enum Piece {
     Text(String),
 }
 
+/// The way back from each content that a file was given to what was there before the first change.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct WayBack {
+    /// Whether there was a file before.
+    was_there: bool,
+    /// None if another program has changed the file between two changes.
+    patches: Vec<Patch>,
+}
+
+/// What a patch that was changed leads to.
+#[derive(Debug)]
+pub struct Damaged;
+
+impl WayBack {
+    /// Records a change that is about to be made. `is_first` if no earlier one is in the file.
+    ///
+    /// # Errors
+    /// If the way back from `before` is damaged.
+    pub fn record(
+        &mut self,
+        before: Option<&[u8]>,
+        after: &[u8],
+        is_first: bool,
+    ) -> Result<(), Damaged> {
+        let origin = match is_first {
+            true => Some(before.map(<[u8]>::to_vec)),
+            false => self.origin(before.unwrap_or_default())?,
+        };
+        if is_first || origin.is_none() {
+            self.patches.clear();
+        }
+        if let Some(origin) = origin {
+            self.was_there = origin.is_some();
+            self.patches.push(Patch::back(after, &origin.unwrap_or_default()));
+        }
+        Ok(())
+    }
+
+    /// What was there before the first change, which may be no file, if `now` is that or a content
+    /// that the file was given.
+    ///
+    /// # Errors
+    /// If the way back is damaged.
+    pub fn origin(&self, now: &[u8]) -> Result<Option<Option<Vec<u8>>>, Damaged> {
+        let Some(way) = self.patches.iter().find(|way| way.is_for(now)) else { return Ok(None) };
+        let origin = way.apply(now).ok_or(Damaged)?;
+        Ok(Some(self.was_there.then_some(origin)))
+    }
+}
+
 impl Patch {
     pub fn back(after: &[u8], before: &[u8]) -> Self {
         let lines = lines(after);
@@ -102,6 +152,21 @@ fn digest(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_content_that_was_given_leads_to_what_was_there_first() {
+        for first in [Some(&b"mine\n"[..]), None] {
+            let mut way = WayBack::default();
+            way.record(first, b"one", true).unwrap();
+            way.record(Some(b"one"), b"two", false).unwrap();
+            for now in [&b"one"[..], b"two"] {
+                assert_eq!(way.origin(now).unwrap(), Some(first.map(<[u8]>::to_vec)));
+            }
+            assert_eq!(way.origin(b"theirs").unwrap(), None);
+            way.record(Some(b"theirs"), b"three", false).unwrap();
+            assert_eq!(way.origin(b"three").unwrap(), None, "somebody else has changed it");
+        }
+    }
 
     #[test]
     fn it_leads_back_to_the_byte() {

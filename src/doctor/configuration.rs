@@ -2,10 +2,11 @@
 //! host, tokens in URLs, headers, rewritten URLs, fixed user names, and the remotes.
 
 use git_credential_gastown::failure::Name;
-use git_credential_gastown::git_config::{Line, concerns, helpers_on, matches};
-use git_credential_gastown::helper_line::{Kind, PROGRAM, command, kind, word};
+use git_credential_gastown::git_config::{Line, concerns, helpers_on, is_of_part};
+use git_credential_gastown::helper_line::{PROGRAM, command, word};
 use git_credential_gastown::host::Host;
-use git_credential_gastown::redact::{clean, helper as helper_name};
+use git_credential_gastown::inspection::{Fault, forbids, leads_away};
+use git_credential_gastown::redact::helper as helper_name;
 use git_credential_gastown::remote_url::{credential_in, host_of};
 
 use super::{Fail, Inputs, Report, Status, Warn};
@@ -38,25 +39,26 @@ pub(super) fn check(inputs: &Inputs<'_>, report: &mut Report) {
     for line in inputs.lines() {
         token(inputs, line, report);
         remote(inputs, line, report);
+        let in_effect = || in_effect(inputs, line);
         let found = match (line.section(), line.variable()) {
             ("url", "insteadof" | "pushinsteadof") => {
-                rewriting(inputs, line).map(|what| ("rewriting", Warn, what))
+                let base = leads_away(line, &inputs.context.settings.hosts);
+                let why = "where this helper is not asked";
+                let what = base.map(|base| format!("leads from {:?} to {base}, {why}", line.value));
+                what.map(|what| ("rewriting", Warn, what))
             }
-            ("http", "extraheader")
-                if is_credential(&line.value)
-                    && in_effect(inputs, line).is_some_and(|last| !last.is_empty()) =>
-            {
-                Some(("extra-header", Fail, "sends a credential of its own".to_owned()))
-            }
+            ("http", "extraheader") if is_credential(&line.value) => in_effect()
+                .filter(|last| !last.is_empty())
+                .map(|_| ("extra-header", Fail, "sends a credential of its own".to_owned())),
             // Another helper may then answer with an account of its own.
-            ("credential", "username") if in_effect(inputs, line).is_some() => {
-                Some(("username", Warn, "asks for one user only".to_owned()))
+            ("credential", "username") => {
+                in_effect().map(|_| ("username", Warn, "asks for one user only".to_owned()))
             }
             _ => None,
         };
         if let Some((check, status, what)) = found {
             let what = format_args!("{} ({}) {what}", line.key, line.origin);
-            report.add(check, status, what, unset_value(line));
+            report.add(check, status, what, line.unset_value());
         }
     }
 }
@@ -64,18 +66,16 @@ pub(super) fn check(inputs: &Inputs<'_>, report: &mut Report) {
 /// The helpers that git asks for a host, in their order.
 fn helpers(inputs: &Inputs<'_>, host: &Host, chain: &[&Line], report: &mut Report) {
     const CHECK: &str = "helpers";
-    let Some(ours) = chain.iter().position(|line| kind(&line.value) == Kind::Ours) else {
+    let Some(ours) = chain.iter().position(|line| line.is_ours()) else {
         let asked = chain.first().map(|first| format!("{}, and not this helper", named(first)));
         let asked = asked.unwrap_or_else(|| "no helper".to_owned());
-        let is_reset = |line: &Line| line.is_helper() && line.value.is_empty() && is_local(line);
+        let is_reset = |line: &Line| line.is_helper() && line.value.is_empty() && line.is_local();
         let of_part =
             inputs.lines().iter().rfind(|line| line.is_helper() && is_of_part(line, host));
         let fix = match (chain.first(), of_part) {
-            (Some(first), _) if is_local(first) && kind(&first.value) == Kind::Store => {
-                MIGRATE.to_owned()
-            }
+            (Some(first), _) if first.is_local() && first.is_store() => MIGRATE.to_owned(),
             // It forgets what is set up for the whole host.
-            (_, Some(line)) => unset(line),
+            (_, Some(line)) => line.unset(),
             // What is set up elsewhere is forgotten in this repository.
             _ if inputs.lines().iter().any(is_reset) => SET_UP_HERE.to_owned(),
             _ => SET_UP.to_owned(),
@@ -85,66 +85,66 @@ fn helpers(inputs: &Inputs<'_>, host: &Host, chain: &[&Line], report: &mut Repor
     };
     for (index, line) in chain.iter().enumerate() {
         let helper = named(line);
-        let is_ours = kind(&line.value) == Kind::Ours;
-        let is_kept_out = is_ours && !is_served_to_git(inputs, host, line);
-        let (status, what, fix) = match (kind(&line.value), index < ours) {
-            (Kind::Ours, _) if is_kept_out && lacks_token(inputs, host) => {
-                let what = format!("git asks {helper}, which has no token for GitLab");
-                (Fail, what, "export GITLAB_TOKEN=…".to_owned())
-            }
-            (Kind::Ours, _) if is_kept_out => {
-                let what =
-                    format!("git asks {helper}, which the list of hosts keeps from answering");
-                (Fail, what, format!("{SET_UP} --host {host}"))
-            }
-            (Kind::Ours, _) if is_there(inputs, line) => {
+        let (status, what, fix) = match (line.is_store(), index < ours) {
+            _ if line.is_ours() => match fault(inputs, host, line) {
+                Some((what, error, fix)) => {
+                    let what = format_args!("git asks {helper}, which {what}");
+                    report.add(CHECK, Fail, what, fix).error = error;
+                    continue;
+                }
                 // Without the key, which differs by host.
-                let what = format!("git asks `{}` ({})", helper_name(&line.value), line.origin);
-                (Status::Ok, what, String::new())
-            }
-            (Kind::Ours, _) => {
-                let fix = if is_local(line) { SET_UP_HERE } else { SET_UP };
-                (Fail, format!("git asks {helper}, which cannot be run"), fix.to_owned())
-            }
-            (Kind::Store, true) => {
+                None => {
+                    let what = format!("git asks `{}` ({})", helper_name(&line.value), line.origin);
+                    (Status::Ok, what, String::new())
+                }
+            },
+            (true, true) => {
                 let what = format!("git first asks {helper}, which answers with stale tokens");
                 (Fail, what, unset_store(line))
             }
-            (Kind::Store, false) => {
+            (true, false) => {
                 (Warn, format!("{helper} writes every token to a file"), unset_store(line))
             }
-            (Kind::Other, true) => {
-                let fix = if is_of_part(line, host) { unset(line) } else { SET_UP.to_owned() };
+            (false, true) => {
+                let fix = if is_of_part(line, host) { line.unset() } else { SET_UP.to_owned() };
                 (Warn, format!("git first asks {helper}"), fix)
             }
-            (Kind::Other, false) => (Status::Ok, format!("git then asks {helper}"), String::new()),
+            (false, false) => (Status::Ok, format!("git then asks {helper}"), String::new()),
         };
-        report.add(CHECK, status, what, fix).error = is_kept_out.then_some(Name::ConfigMissing);
+        report.add(CHECK, status, what, fix);
     }
 }
 
-/// Whether the helper answers for a host when git runs that line: git tells it of no other line.
-fn is_served_to_git(inputs: &Inputs<'_>, host: &Host, line: &Line) -> bool {
-    let flags = flags_in(line);
+/// Why a helper line of ours gives git no token for a host, the error that it is elsewhere, and what
+/// fixes it.
+fn fault(
+    inputs: &Inputs<'_>,
+    host: &Host,
+    line: &Line,
+) -> Option<(&'static str, Option<Name>, String)> {
+    let settings = &inputs.context.settings;
+    let Some(flags) = flags_in(line).filter(|_| is_there(inputs, line)) else {
+        let fix = if line.is_local() { SET_UP_HERE } else { SET_UP };
+        return Some(("cannot be run", None, fix.to_owned()));
+    };
+    // git tells the helper of no other line.
     let is_it = |entry: &String| Host::listed(entry).as_ref() == Ok(host);
-    let listed = &inputs.context.settings.listed_hosts;
-    if flags.host.is_empty() { listed.contains(host) } else { flags.host.iter().any(is_it) }
-}
-
-/// Whether it is a GitLab that would be served with a token.
-fn lacks_token(inputs: &Inputs<'_>, host: &Host) -> bool {
-    let gitlab = &inputs.context.settings.gitlab;
-    gitlab.host == *host && gitlab.token.is_none()
+    if flags.host.iter().any(is_it)
+        || (flags.host.is_empty() && settings.listed_hosts.contains(host))
+    {
+        return None;
+    }
+    let (what, fix) = if settings.gitlab.host == *host && settings.gitlab.token.is_none() {
+        ("has no token for GitLab", "export GITLAB_TOKEN=…".to_owned())
+    } else {
+        ("the list of hosts keeps from answering", format!("{SET_UP} --host {host}"))
+    };
+    Some((what, Some(Name::ConfigMissing), fix))
 }
 
 /// A helper and where its line is.
 fn named(line: &Line) -> String {
     format!("`{}` ({} in {})", helper_name(&line.value), line.key, line.origin)
-}
-
-/// Whether the line is for a path or a user on the host, and not for all of it.
-fn is_of_part(line: &Line, host: &Host) -> bool {
-    line.subsection().is_some_and(|pattern| concerns(pattern, host) && !matches(pattern, host))
 }
 
 /// An upgrade or a removal may have moved the program that a line names.
@@ -174,38 +174,31 @@ fn protocol(inputs: &Inputs<'_>, report: &mut Report) {
         }
         return;
     }
-    let last = |key: &str| inputs.lines().iter().rfind(|line| line.key == key);
-    let rule = last(&format!("protocol.{scheme}.allow")).or_else(|| last("protocol.allow"));
     let from_user = variable("GIT_PROTOCOL_FROM_USER").is_none_or(|it| it != "0" && it != "false");
-    if let Some(rule) = rule.filter(|it| it.value == "never" || (it.value == "user" && !from_user))
-    {
+    if let Some(rule) = forbids(inputs.lines(), scheme, from_user) {
         let what = format_args!("git must not use {scheme} ({} in {})", rule.key, rule.origin);
-        report.add(CHECK, Fail, what, unset(rule));
+        report.add(CHECK, Fail, what, rule.unset());
     }
 }
 
-/// A token in a URL, which git uses without asking any helper.
+/// A token in a URL.
 fn token(inputs: &Inputs<'_>, line: &Line, report: &mut Report) {
     const CHECK: &str = "url-token";
-    let in_key = line.subsection().and_then(credential_in);
-    // The value of a rewriting rule is what it looks for, and a proxy is no git host.
-    let is_url = !["url", "http"].contains(&line.section());
-    // Setup takes a token out of a value in the repository's own file, if that is text.
-    let own = [".git/config", "file:config", "/config.worktree"];
-    let is_own = own.iter().any(|end| line.origin.ends_with(end));
-    let is_migrated =
-        in_key.is_none() && is_local(line) && is_own && !line.value.contains('\u{fffd}');
-    let in_value = || credential_in(&line.value).filter(|_| is_url);
-    let Some(embedded) = in_key.or_else(in_value) else { return };
-    let what = format!("{} ({}) has a token in it", line.key, line.origin);
-    if embedded.host.is_some_and(|host| inputs.context.settings.serves(&host)) {
-        let fix = if is_migrated { MIGRATE.to_owned() } else { edit(line) };
-        let what = format_args!("{what}, which git uses without asking any helper");
-        report.add(CHECK, Fail, what, fix);
-    } else {
-        let why = "for a host that another helper has to answer for without it";
-        report.add(CHECK, Warn, format_args!("{what}, {why}"), edit(line));
+    if line.token().is_none() {
+        return;
     }
+    let Some(Fault { what, fix, .. }) = Fault::of(line, &inputs.context.settings.hosts) else {
+        let why = "for a host that another helper has to answer for without it";
+        let what = format_args!("{} ({}) carries a token, {why}", line.key, line.origin);
+        report.add(CHECK, Warn, what, line.edit());
+        return;
+    };
+    // Setup changes the repository's own files.
+    let own = [".git/config", "file:config", "/config.worktree"];
+    let is_own = line.is_local() && own.iter().any(|end| line.origin.ends_with(end));
+    let fix = if is_own && fix.is_some() { MIGRATE.to_owned() } else { line.edit() };
+    let what = format_args!("{what} ({}), which git uses without asking any helper", line.origin);
+    report.add(CHECK, Fail, what, fix);
 }
 
 /// The value of a setting that goes before what a helper says, if it is about the host in question.
@@ -219,18 +212,6 @@ fn in_effect(inputs: &Inputs<'_>, line: &Line) -> Option<String> {
 
 fn is_credential(header: &str) -> bool {
     header.trim_start().to_ascii_lowercase().starts_with("authorization:")
-}
-
-/// A rule that leads from a host of ours to another.
-fn rewriting(inputs: &Inputs<'_>, line: &Line) -> Option<String> {
-    let hosts = &inputs.context.settings.hosts;
-    let (base, value) = (line.subsection()?, &line.value);
-    let is_served = host_of(base).is_some_and(|host| hosts.contains(&host));
-    // A rule may match a part of the host's name; whichever is longer says what the rule is for.
-    let is_about = |root: String| root.starts_with(value) || value.starts_with(&root);
-    let is_about_ours = || hosts.iter().any(|host| is_about(format!("{host}/")));
-    (!is_served && is_about_ours())
-        .then(|| format!("leads from {value:?} to {base}, where this helper is not asked"))
 }
 
 /// A token in its URL is a finding of its own.
@@ -260,55 +241,14 @@ fn ownership(inputs: &Inputs<'_>, report: &mut Report) {
     let Ok(said) = git.run(&["rev-parse", "--git-dir"]) else { return };
     if !said.succeeded && said.stderr.contains("dubious ownership") {
         let directory = inputs.surroundings.directory.clone().unwrap_or_default();
-        let directory = word(&directory.to_string_lossy());
+        let directory = word(directory);
         let what = "git refuses this repository, which belongs to another user";
         let fix = format!("git config --global --add safe.directory {directory}");
         report.add("remotes", Fail, what, fix);
     }
 }
 
-fn is_local(line: &Line) -> bool {
-    matches!(&*line.scope, "local" | "worktree")
-}
-
 fn unset_store(line: &Line) -> String {
-    let by_value = || format!("{} '(^|/|-)store( |$)'", unset(line));
-    if is_local(line) { MIGRATE.to_owned() } else { by_value() }
-}
-
-/// The command that takes out this value and no other of its key. A header is not shown.
-fn unset_value(line: &Line) -> String {
-    let is_shown = [&line.key, &line.value].into_iter().all(|text| clean(text, &[]) == *text);
-    match line.section() {
-        "http" => format!("{} '^ *[Aa][Uu][Tt][Hh]'", unset(line)),
-        "url" if is_shown => {
-            let (key, value) = (word(&line.key), word(&line.value));
-            change(line, &format!("--fixed-value --unset-all {key} {value}"))
-        }
-        "url" => edit(line),
-        _ => unset(line),
-    }
-}
-
-fn unset(line: &Line) -> String {
-    // A key that cannot be shown as it is, as it has a token in it, cannot be typed either.
-    let is_shown = clean(&line.key, &[]) == line.key;
-    if is_shown { change(line, &format!("--unset-all {}", word(&line.key))) } else { edit(line) }
-}
-
-fn edit(line: &Line) -> String {
-    change(line, "--edit")
-}
-
-/// The command for the file of a line: an included one is in no scope of its own.
-fn change(line: &Line, how: &str) -> String {
-    match (line.scope.as_str(), line.origin.strip_prefix("file:")) {
-        ("command", _) => {
-            "take it out of GIT_CONFIG_COUNT and its values, or of `git -c`".to_owned()
-        }
-        (_, Some(path)) if path.starts_with('/') => {
-            format!("git config --file {} {how}", word(path))
-        }
-        (scope, _) => format!("git config --{scope} {how}"),
-    }
+    let by_value = || format!("{} '(^|/|-)store( |$)'", line.unset());
+    if line.is_local() { MIGRATE.to_owned() } else { by_value() }
 }

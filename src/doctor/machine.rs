@@ -42,7 +42,7 @@ fn program(Inputs { surroundings, .. }: &Inputs<'_>, report: &mut Report) {
     if let Some(first) = surroundings.find(PROGRAM)
         && first.canonicalize().ok() != own.canonicalize().ok()
     {
-        let directory = word(&own.parent().unwrap_or(&own).to_string_lossy());
+        let directory = word(own.parent().unwrap_or(&own));
         let what = format_args!("another copy, {first:?}, comes first on PATH");
         report.add("program", Warn, what, format!("export PATH={directory}:\"$PATH\""));
     }
@@ -84,7 +84,7 @@ fn stale_locks(inputs: &Inputs<'_>, report: &mut Report) {
         if age > LONGEST_LOCK {
             let age = spoken(age);
             let what = format_args!("{path:?} has been there for {age}: a killed git left it");
-            report.add("git-lock", Warn, what, format!("rm {}", word(&path.to_string_lossy())));
+            report.add("git-lock", Warn, what, format!("rm {}", word(&path)));
         }
     }
 }
@@ -102,7 +102,7 @@ fn environment(inputs: &Inputs<'_>, report: &mut Report) {
 fn netrc(inputs: &Inputs<'_>, report: &mut Report) {
     let Some(home) = &inputs.surroundings.home else { return };
     let path = home.join(".netrc");
-    let shown = word(&path.to_string_lossy());
+    let shown = word(&path);
     let text = match files::read(&path) {
         Ok(Some(bytes)) => Zeroizing::new(bytes),
         Ok(None) => return,

@@ -108,7 +108,7 @@ impl<'a> Inputs<'a> {
 
     /// What git prints, if it succeeds.
     fn output(&self, words: &[&str]) -> Option<String> {
-        server::output(self.git.as_ref().ok()?, words)
+        self.git.as_ref().ok()?.output(words)
     }
 
     /// Whether git asks this helper for a URL, if it is set up.

@@ -6,7 +6,7 @@
 use git_credential_gastown::failure::{Failure, Name};
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::word;
-use git_credential_gastown::remote_url::host_of;
+use git_credential_gastown::inspection::push_remote;
 use git_credential_gastown::token::Secret;
 
 use super::{Fail, Inputs, Report, Warn};
@@ -43,23 +43,11 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    /// As git chooses it: for the branch, for all branches, or the only one.
     pub(super) fn find(git: &Git, lines: &[Line]) -> Option<Self> {
-        let is_remote = |line: &&Line| line.is("remote", "url") || line.is("remote", "pushurl");
-        let names = lines.iter().filter(is_remote).filter_map(Line::subsection);
-        let mut names: Vec<_> = names.collect();
-        names.dedup();
-        let value = |key: &str| Some(lines.iter().rfind(|line| line.key == key)?.value.as_str());
-        let branch = output(git, &["symbolic-ref", "--quiet", "--short", "HEAD"]);
-        let of_branch = |variable| value(&format!("branch.{}.{variable}", branch.as_ref()?));
-        let only = || names.first().copied().filter(|_| names.len() == 1);
-        let chosen = of_branch("pushremote").or_else(|| value("remote.pushdefault"));
-        let chosen = chosen.or_else(|| of_branch("remote")).or_else(only).unwrap_or("origin");
-        // A URL instead of a name may hold a secret, which must not become an argument.
-        let is_plain_url = host_of(chosen).is_some() && !chosen.contains(['@', '?']);
-        let name = Some(chosen).filter(|name| is_plain_url || names.contains(name))?;
-        let fetch = output(git, &["ls-remote", "--get-url", "--", name])?;
-        let push = output(git, &["remote", "get-url", "--push", "--all", "--", name]);
+        let branch = git.output(&["symbolic-ref", "--quiet", "--short", "HEAD"]);
+        let name = push_remote(lines, branch.as_deref())?;
+        let fetch = git.output(&["ls-remote", "--get-url", "--", name])?;
+        let push = git.output(&["remote", "get-url", "--push", "--all", "--", name]);
         let push = push.as_ref().unwrap_or(&fetch).lines().map(str::to_owned).collect();
         Some(Self { name: name.to_owned(), fetch, push })
     }
@@ -67,7 +55,7 @@ impl Remote {
     /// The words for git that make the first request of a push.
     fn dry_run(&self, git: &Git) -> Option<Vec<String>> {
         // A tree without entries is in every repository, whatever its hash function.
-        let tree = output(git, &["hash-object", "-t", "tree", "--stdin"])?;
+        let tree = git.output(&["hash-object", "-t", "tree", "--stdin"])?;
         let name = &self.name;
         // Of a mirror everything would be pushed.
         let mut words = vec!["-c".to_owned(), format!("remote.{name}.mirror=false")];
@@ -75,11 +63,6 @@ impl Remote {
         words.extend([name.clone(), format!("{tree}:{UNUSED_REF}")]);
         Some(words)
     }
-}
-
-pub(super) fn output(git: &Git, words: &[&str]) -> Option<String> {
-    let said = git.run(words).ok().filter(|said| said.succeeded)?;
-    Some(String::from_utf8_lossy(&said.stdout).trim_end().to_owned())
 }
 
 pub(super) fn check(inputs: &Inputs<'_>, credential: &Credential, report: &mut Report) -> Push {

@@ -39,27 +39,23 @@ pub(super) fn check(inputs: &Inputs<'_>, offline: bool, report: &mut Report) -> 
     };
     let mut ask = Ask::by_hand(host);
     ask.demand.respects_failures = false;
-    match find(context, &ask) {
+    let credential = match find(context, &ask) {
+        Ok(credential) => credential,
         Err(lack) => {
             report.failure(Fail, &lack.failure);
-            None
+            return None;
         }
-        Ok(credential) => {
-            tell(&credential, report);
-            refusals(context, host, &credential, report);
-            if settings.kind(host) != Kind::GitHub {
-                return Some(credential);
-            }
-            match place.and_then(|place| worker(context, place, report)) {
-                Ok(Some(newer)) if credential.is_workers() => Some(newer),
-                Ok(_) => Some(credential),
-                Err(failure) => {
-                    report.failure(Warn, &failure);
-                    Some(credential)
-                }
-            }
+    };
+    tell(&credential, report);
+    refusals(context, host, &credential, report);
+    if settings.kind(host) == Kind::GitHub {
+        match place.and_then(|place| worker(context, place, report)) {
+            Ok(Some(newer)) if credential.is_workers() => return Some(newer),
+            Ok(_) => {}
+            Err(failure) => report.failure(Warn, &failure),
         }
     }
+    Some(credential)
 }
 
 /// Each setting with its origin. One that the worker needs and lacks is reported with the worker.

@@ -3,11 +3,12 @@
 //! the link `gh` to this program, which runs the real `gh` with a fresh token, and replaces nothing
 //! but such a link.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use git_credential_gastown::failure::Failure;
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::{PROGRAM, word};
@@ -21,19 +22,9 @@ use crate::git::{QUICK, setup_failed};
 const LINK: &str = "gh";
 const UNFINISHED: &str = ".gh.gastown-new";
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
-    System,
-    Global,
-    /// The repository in the working directory.
-    Local,
-    /// This file alone, with what it includes.
-    File,
-}
-
+/// The file to write to.
 pub(super) struct Target {
     pub file: GitFile,
-    pub scope: Scope,
     /// How to name it on a command line, in whatever directory.
     pub flag: String,
 }
@@ -42,44 +33,43 @@ impl Target {
     /// The one that the command line names.
     pub(super) fn of(setup: &Setup<'_>) -> Result<Self> {
         let options = &setup.options.target;
-        let (path, scope) = match (&options.file, &setup.surroundings.global_git_config) {
-            (Some(file), _) => (file.clone(), Scope::File),
+        let (path, flag) = match (&options.file, &setup.surroundings.global_git_config) {
+            (Some(file), _) => (file.clone(), None),
             // Only git knows where it was built to look, and tells its editor.
             _ if options.system => {
                 let what = "git does not tell where its system configuration is";
                 let advice = "name the file: --file /etc/gitconfig";
-                (told(setup, &["config", "--system", "--edit"], what, advice)?, Scope::System)
+                let path = told(setup, &["config", "--system", "--edit"], what, advice)?;
+                (path, Some("--system"))
             }
             _ if options.local => {
                 let what = "--local needs a repository in the working directory";
                 let advice = "run it inside one, or use --global";
-                (told(setup, &["rev-parse", "--git-path", "config"], what, advice)?, Scope::Local)
+                (told(setup, &["rev-parse", "--git-path", "config"], what, advice)?, None)
             }
-            (_, Some(file)) => (file.clone(), Scope::Global),
-            _ => {
-                let advice = "set it, or name a file with --file";
-                return Err(setup_failed("HOME is unset", advice).into());
-            }
+            (_, Some(file)) => (file.clone(), Some("--global")),
+            _ => bail!(setup_failed("HOME is unset", "set it, or name a file with --file")),
         };
         let file = GitFile::open(&setup.surroundings.absolute(&path))?;
-        let flag = match scope {
-            Scope::System => "--system".to_owned(),
-            Scope::Global => "--global".to_owned(),
-            Scope::Local | Scope::File => format!("--file {}", file.word()),
-        };
-        Ok(Self { file, scope, flag })
+        let flag = flag.map_or_else(|| format!("--file {}", word(file.path())), str::to_owned);
+        Ok(Self { file, flag })
     }
 
     pub(super) fn lines_in_effect(&self, setup: &Setup<'_>) -> Result<Vec<Line>> {
-        let git = &setup.git;
-        let (mut lines, scopes): (_, &[&str]) = match self.scope {
-            Scope::File if self.file.bytes()?.is_none() => return Ok(Vec::new()),
-            Scope::File => return Ok(git.lines_with_includes(&self.file.path())?),
-            Scope::System => (git.lines_for(None)?, &["system"]),
-            Scope::Global => (git.lines_for(None)?, &["system", "global"]),
-            Scope::Local => (git.lines_here(QUICK)?, &["system", "global", "local"]),
+        let (git, options) = (&setup.git, &setup.options.target);
+        let mut lines = match &options.file {
+            Some(_) if self.file.bytes()?.is_none() => return Ok(Vec::new()),
+            // With what it includes, and no other.
+            Some(_) => return Ok(git.lines_with_includes(&self.file.path())?),
+            None if options.local => git.lines_here(QUICK)?,
+            None => git.lines_for(None)?,
         };
-        lines.retain(|line| scopes.contains(&line.scope.as_str()));
+        lines.retain(|line| match line.scope.as_str() {
+            "system" => true,
+            "global" => !options.system,
+            "local" => options.local,
+            _ => false,
+        });
         Ok(lines)
     }
 }
@@ -96,36 +86,35 @@ fn told(setup: &Setup<'_>, words: &[&str], what: &str, advice: &str) -> Result<P
 
 /// Fails if the file includes a pipe or the like, at which git would wait until its time is up.
 pub(super) fn check_includes(setup: &Setup<'_>, file: &GitFile) -> Result<()> {
-    let mut waiting = vec![(file.path(), file.lines(&setup.git)?)];
-    let mut seen = Vec::new();
-    while let Some((path, lines)) = waiting.pop() {
-        let is_include = |line: &&Line| line.is("include", "path") || line.is("includeif", "path");
-        for line in lines.iter().filter(is_include) {
-            let Some(included) = included(setup, &path, &line.value) else { continue };
-            if included.exists() && !included.is_file() && included != Path::new("/dev/null") {
-                let what = format!("{path:?} includes {included:?}, which is not a regular file");
-                let path = word(&path.to_string_lossy());
-                let advice = format!("to take that line out, run: git config --file {path} --edit");
-                return Err(setup_failed(what, &advice).into());
-            }
-            // git itself reports a file that it cannot read.
-            if let Ok(file) = GitFile::open(&included)
-                && !seen.contains(&file.path())
-                && let Ok(lines) = file.lines(&setup.git)
-            {
-                seen.push(file.path());
-                waiting.push((included, lines));
-            }
+    let mut waiting = file.lines(&setup.git)?;
+    let mut seen = BTreeSet::new();
+    while let Some(line) = waiting.pop() {
+        let Some(path) = included(setup, &line) else { continue };
+        if path.exists() && !path.is_file() && path != Path::new("/dev/null") {
+            let file = line.file().unwrap_or_default();
+            let what = format!("{file:?} includes {path:?}, which is not a regular file");
+            let advice = format!("to take that line out, run: {}", line.edit());
+            bail!(setup_failed(what, &advice));
+        }
+        // git itself reports a file that it cannot read.
+        if let Ok(file) = GitFile::open(&path)
+            && seen.insert(file.path())
+            && let Ok(lines) = file.lines(&setup.git)
+        {
+            waiting.extend(lines);
         }
     }
     Ok(())
 }
 
-/// Relative to the home directory or to the including file, as in git.
-fn included(setup: &Setup<'_>, file: &Path, value: &str) -> Option<PathBuf> {
-    match value.strip_prefix("~/") {
+/// The file that a line includes: relative to the home directory or to its own file, as in git.
+fn included(setup: &Setup<'_>, line: &Line) -> Option<PathBuf> {
+    if !line.is("include", "path") && !line.is("includeif", "path") {
+        return None;
+    }
+    match line.value.strip_prefix("~/") {
         Some(rest) => Some(setup.surroundings.home.as_ref()?.join(rest)),
-        None => Some(file.parent()?.join(value)),
+        None => Some(Path::new(line.file()?).parent()?.join(&line.value)),
     }
 }
 
@@ -136,7 +125,9 @@ pub(super) fn run(setup: &Setup<'_>, target: &Target, report: &mut Report) -> Re
     let wanted = wanted(setup, &target.lines_in_effect(setup)?)?;
     if let Some(link) = &link {
         let mut note = setup.note(&target.file.path(), None)?;
-        note.links.extend(Some(link.path()).filter(|link| !note.links.contains(link)));
+        if !note.links.contains(&link.path) {
+            note.links.push(link.path.clone());
+        }
         setup.save(&note);
     }
     let written = match write(setup, target, &wanted) {
@@ -202,6 +193,7 @@ fn write<'w>(
 /// A link to be made, in a directory where it can be.
 struct Link {
     directory: Directory,
+    path: PathBuf,
     program: PathBuf,
     is_there: bool,
 }
@@ -211,42 +203,37 @@ impl Link {
     fn plan(setup: &Setup<'_>) -> Result<Option<Self>> {
         let Some(path) = &setup.options.gh_shim else { return Ok(None) };
         let (directory, program) = (setup.open_directory(path)?, setup.program()?);
+        let path = directory.path.join(LINK);
         let is_there = match directory.entry(LINK) {
             Entry::Link(found) if found.ends_with(PROGRAM) => found == program,
             Entry::Nothing => false,
             _ => {
-                let path = directory.path.join(LINK);
                 let what = format!("{path:?} is there already and is not a link to this program");
-                return Err(setup_failed(what, "name another directory with --gh-shim").into());
+                bail!(setup_failed(what, "name another directory with --gh-shim"));
             }
         };
-        Ok(Some(Self { directory, program, is_there }))
-    }
-
-    fn path(&self) -> PathBuf {
-        self.directory.path.join(LINK)
+        Ok(Some(Self { directory, path, program, is_there }))
     }
 
     fn make(&self, setup: &Setup<'_>, report: &mut Report) -> Result<()> {
-        let (path, program) = (self.path(), self.program.display());
-        report.say(match self.is_there {
+        let Self { directory, path, program, is_there } = self;
+        report.say(match is_there {
             true => format!("`{}`: already a link to this program", path.display()),
-            false => format!("made the link `{}` -> `{program}`", path.display()),
+            false => format!("made the link `{}` -> `{}`", path.display(), program.display()),
         });
         if setup.options.dry_run {
             return Ok(());
         }
-        if !self.is_there {
-            self.directory.remove(UNFINISHED)?;
-            self.directory.make_link(UNFINISHED, &self.program)?;
-            self.directory.rename(UNFINISHED, LINK)?;
+        if !is_there {
+            directory.remove(UNFINISHED)?;
+            directory.make_link(UNFINISHED, program)?;
+            directory.rename(UNFINISHED, LINK)?;
         }
         let first = setup.surroundings.find(LINK);
         if let Some(first) = first.filter(|it| it.canonicalize().ok() != path.canonicalize().ok()) {
-            let directory = word(&self.directory.path.to_string_lossy());
+            let (first, directory) = (first.display(), word(&directory.path));
             report.say(format!(
-                "note: `{}` comes first on PATH; run: export PATH={directory}:$PATH",
-                first.display()
+                "note: `{first}` comes first on PATH; run: export PATH={directory}:$PATH"
             ));
         }
         Ok(())

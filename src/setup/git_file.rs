@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Context as _, Error, Result};
+use anyhow::{Context as _, Error, Result, bail};
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::word;
 use git_credential_gastown::time::{Timestamp, spoken};
@@ -53,11 +53,6 @@ impl GitFile {
 
     pub(super) fn path(&self) -> PathBuf {
         self.directory.path.join(&self.name)
-    }
-
-    /// For a command line.
-    pub(super) fn word(&self) -> String {
-        word(&self.path().to_string_lossy())
     }
 
     pub(super) fn bytes(&self) -> Result<Option<Vec<u8>>> {
@@ -118,7 +113,7 @@ impl GitFile {
         let age = clock::now().since(Timestamp::from_millis(since.saturating_mul(1000)));
         let what = format!("{:?} is locked by {path:?}, which is {} old", self.path(), spoken(age));
         let advice = "run the command again when that git has ended; if none is running, run: rm";
-        setup_failed(what, &format!("{advice} {}", word(&path.to_string_lossy()))).into()
+        setup_failed(what, &format!("{advice} {}", word(path))).into()
     }
 
     /// Removes what killed setups of this user left here, and their locks. Best effort.
@@ -229,7 +224,7 @@ impl WorkingCopy<'_> {
             let path = self.original.path();
             let what = format!("{path:?} of user {} has other names", stat.st_uid);
             let advice = "run the command as that user; to look at it, run: ls -l";
-            return Err(setup_failed(what, &format!("{advice} {}", self.original.word())).into());
+            bail!(setup_failed(what, &format!("{advice} {}", word(path))));
         }
         let mut place_name = OsString::from(format!("{PLACE}{:016x}-", fastrand::u64(..)));
         place_name.push(name);

@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Error, Result, anyhow, bail};
 use git_credential_gastown::helper_line::word;
+use git_credential_gastown::inspection::Fault;
 use rustix::fs::Stat;
 use rustix::process::geteuid;
 
 use super::configure::{Target, check_includes};
-use super::fix::{View, report_modules};
+use super::fix::{fix, in_effect, mask};
 use super::git_file::GitFile;
 use super::undo::Note;
 use super::{Report, Setup, named};
@@ -46,7 +47,7 @@ pub(super) fn run(
     if let Some(global) = global.filter(|global| global.bytes().is_ok()) {
         check_includes(setup, &global)?;
     }
-    View::new(setup, target, None, &[])?.report_elsewhere(report);
+    in_effect(setup, None, &[])?.elsewhere().iter().for_each(|left| report.fail(left));
     let mut walk = Walk { setup, target, top, report, seen: Vec::new(), changed: 0 };
     walk.look_above()?;
     walk.visit(top, 0);
@@ -57,7 +58,7 @@ pub(super) fn run(
     if setup.notes().unwrap_or_default().into_iter().any(is_noted) {
         report.say(format!(
             "put removed helpers back with: git credential-gastown setup --undo --migrate {}",
-            word(&path.to_string_lossy())
+            word(path)
         ));
     }
     Ok(())
@@ -69,13 +70,12 @@ impl Walk<'_> {
         let mut place = self.top.clone();
         loop {
             let above = place.parent()?;
-            if is_repository(&place) || place.stat_of(".git").is_some() || above.is(&place.stat()?)
-            {
+            if is_repository(&place) || place.stat_of(".git").is_some() || above.is(&place) {
                 break;
             }
             place = above;
         }
-        if !place.is(&self.top.stat()?) {
+        if !place.is(self.top) {
             self.look_at(&place);
             if place.entry(".git") == Entry::Directory {
                 self.look_at(&place.enter(".git")?);
@@ -122,24 +122,26 @@ impl Walk<'_> {
         }
         if directory.entry(".gitmodules") == Entry::File {
             let modules = GitFile { directory: directory.clone(), name: ".gitmodules".into() };
-            report_modules(self.setup, &modules, self.report);
+            let lines = modules.lines(&self.setup.git).unwrap_or_default();
+            mask(self.setup, &lines);
+            let hosts = &self.setup.context.settings.hosts;
+            let faults = lines.iter().filter_map(|line| Fault::of(line, hosts));
+            faults.for_each(|fault| self.report.fail(fault.left_as_versioned()));
         }
     }
 
     /// A repository, with what it keeps for its worktrees. If it names a worktree itself, that has
     /// to be this one or in the directory given.
     fn repository(&mut self, own: &Directory, worktree: &Directory) -> Result<()> {
-        if let Some(named) = self.worktree_of(own)?
-            && !worktree.is(&named.stat()?)
-        {
+        if let Some(named) = self.worktree_of(own)?.filter(|named| !worktree.is(named)) {
             self.elsewhere(&own.path, "belongs to a worktree in", &named.path)?;
         }
-        self.fix(own.clone(), ".", own)?;
+        self.fix(own, false)?;
         if own.entry("worktrees") == Entry::Directory {
             let worktrees = own.enter("worktrees")?;
             for name in worktrees.names()? {
                 if worktrees.entry(&name) == Entry::Directory {
-                    self.fix(worktrees.enter(&name)?, "../..", own)?;
+                    self.fix(&worktrees.enter(&name)?, true)?;
                 }
             }
         }
@@ -154,8 +156,7 @@ impl Walk<'_> {
         let own =
             Directory::open(&named).with_context(|| format!("{path:?} names no repository"))?;
         if own.entry("commondir") == Entry::Nothing {
-            let named = self.worktree_of(&own)?.map(|named| named.stat()).transpose()?;
-            if named.is_some_and(|named| worktree.is(&named)) {
+            if self.worktree_of(&own)?.is_some_and(|named| worktree.is(&named)) {
                 return self.repository(&own, worktree);
             }
         } else {
@@ -166,8 +167,8 @@ impl Walk<'_> {
                 && names(&own, "commondir", Some(common.stat()?))
                 && names(&own, "gitdir", link)
             {
-                self.fix(common.clone(), ".", &common)?;
-                return self.fix(own, "../..", &common);
+                self.fix(&common, false)?;
+                return self.fix(&own, true);
             }
         }
         self.elsewhere(&path, "is not named back by", &own.path)
@@ -179,52 +180,44 @@ impl Walk<'_> {
             return Ok(());
         }
         let what = format!("left alone: {path:?} {why} {other:?}, which is not in that directory");
-        let other = word(&other.to_string_lossy());
-        let advice =
-            format!("if it should be, run: git credential-gastown setup --migrate {other}");
-        Err(setup_failed(what, &advice).into())
+        let command = format!("git credential-gastown setup --migrate {}", word(other));
+        Err(setup_failed(what, &format!("if it should be, run: {command}")).into())
     }
 
     /// A git directory, unless it was looked at: several worktrees can lead to it.
-    /// `common` is the path from it to what all worktrees share, and that directory itself.
-    fn fix(&mut self, own: Directory, common: &'static str, shared: &Directory) -> Result<()> {
+    fn fix(&mut self, own: &Directory, is_worktree: bool) -> Result<()> {
         let stat = own.stat()?;
         if self.seen.iter().any(|seen| same(seen, &stat)) {
             return Ok(());
         }
         self.seen.push(stat);
-        let shared_origin = if common == "." { "config" } else { "../../config" };
+        let repository = Repository { own: own.clone(), is_worktree };
+        let shared = repository.shared()?;
         let mut files = Vec::new();
-        for (place, name, origin) in
-            [(shared, "config", shared_origin), (&own, "config.worktree", "config.worktree")]
-        {
+        for (place, name) in [(&shared, "config"), (own, "config.worktree")] {
             match place.entry(name) {
-                Entry::File => {
-                    files.push((GitFile { directory: place.clone(), name: name.into() }, origin));
-                }
+                Entry::File => files.push(GitFile { directory: place.clone(), name: name.into() }),
                 Entry::Nothing => {}
                 _ => bail!("{:?} is not a regular file", place.path.join(name)),
             }
         }
-        self.check_owner(&own, shared)?;
-        let repository = Repository { own, common };
-        files.iter().try_for_each(|(file, _)| check_includes(self.setup, file))?;
-        let view = View::new(self.setup, self.target, Some(&repository), &files)?;
+        self.check_owner(own, &shared)?;
+        files.iter().try_for_each(|file| check_includes(self.setup, file))?;
+        let in_effect = in_effect(self.setup, Some(&repository), &files)?;
         // What worktrees share is fixed with the repository itself.
-        for (file, _) in files.iter().filter(|(_, origin)| !origin.contains('/')) {
-            match view.fix(&self.top.path, file, self.report) {
+        for file in files.iter().filter(|file| !is_worktree || file.name != "config") {
+            match fix(self.setup, &in_effect, &self.top.path, file, self.report) {
                 Ok(has_changed) => self.changed += usize::from(has_changed),
-                Err(error) => self.leave(&repository.own, error),
+                Err(error) => self.leave(own, error),
             }
         }
-        view.report_elsewhere(self.report);
+        in_effect.elsewhere().iter().for_each(|left| self.report.fail(left));
         Ok(())
     }
 
     fn leave(&mut self, directory: &Directory, error: Error) {
-        let advice = "left alone; to look at it, run: ls -ld";
-        let path = word(&directory.path.to_string_lossy());
-        self.report.fail(named(error, &format!("{advice} {path}")));
+        let advice = format!("left alone; to look at it, run: ls -ld {}", word(&directory.path));
+        self.report.fail(named(error, &advice));
     }
 
     /// As root, only changes repositories of root and of the caller of `sudo`, unless told.
@@ -236,7 +229,7 @@ impl Walk<'_> {
         let is_root = geteuid().is_root() && !self.setup.options.any_owner;
         let Some(owner) = stranger.filter(|_| is_root) else { return Ok(()) };
         let what = format!("{:?} belongs to user {owner}", own.path);
-        let (flag, top) = (&self.target.flag, word(&self.top.path.to_string_lossy()));
+        let (flag, top) = (&self.target.flag, word(&self.top.path));
         let advice = format!(
             "run this as that user, without --any-owner, or as root: git credential-gastown setup \
              {flag} --any-owner --migrate {top}"

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Error, Result};
+use anyhow::{Error, Result, bail};
 use git_credential_gastown::failure::Failure;
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::word;
@@ -130,9 +130,8 @@ impl Setup<'_> {
     fn open_directory(&self, path: &Path) -> Result<Directory> {
         let path = self.surroundings.absolute(path);
         if !path.is_dir() {
-            let advice =
-                format!("name another, or run: mkdir -p {}", word(&path.to_string_lossy()));
-            return Err(setup_failed(format!("{path:?} is not a directory"), &advice).into());
+            let advice = format!("name another, or run: mkdir -p {}", word(&path));
+            bail!(setup_failed(format!("{path:?} is not a directory"), &advice));
         }
         Directory::open(&path)
     }

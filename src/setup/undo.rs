@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use git_credential_gastown::failure::Failure;
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::word;
 use git_credential_gastown::host::stem;
-use git_credential_gastown::patch::Patch;
+use git_credential_gastown::patch::WayBack;
 use rustix::fs::Stat;
 use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
@@ -108,8 +108,7 @@ fn restore(copy: &mut WorkingCopy<'_>, note: &Note, path: &Path) -> Result<Vec<S
     let put_back = |(key, value): &(String, String)| format!("`{shown}`: put back {key} = {value}");
     let mut did = Vec::new();
     let Some(now) = &copy.now else { return Ok(did) };
-    if let Some(origin) = note.origin(now)? {
-        let origin = note.was_there.then_some(origin);
+    if let Some(origin) = note.way_back.origin(now).map_err(|_| damaged(&note.path))? {
         if origin != copy.now {
             did.extend(note.helpers.iter().map(put_back));
             if origin.is_none() {
@@ -146,11 +145,8 @@ pub(super) struct Note {
     pub file: PathBuf,
     /// The directory that was migrated; `None` if the file was to have git ask this helper.
     pub migrated: Option<PathBuf>,
-    /// Whether there was a file before.
-    pub was_there: bool,
-    /// From each content that we gave the file to the one before the first change; none if another
-    /// program has changed the file between two changes of ours.
-    patches: Vec<Patch>,
+    #[serde(flatten)]
+    way_back: WayBack,
     /// Other helpers that were removed: key and value.
     pub helpers: Vec<(String, String)>,
     /// The links that were made.
@@ -161,22 +157,8 @@ impl Note {
     /// Records a change that is about to be made. `is_first` if nothing of ours is in the file.
     pub(super) fn changes(&mut self, copy: &WorkingCopy<'_>, is_first: bool) -> Result<()> {
         let (before, after) = (copy.base.as_deref(), copy.now.as_deref().unwrap_or_default());
-        if is_first {
-            self.was_there = before.is_some();
-        }
-        let before = before.unwrap_or_default();
-        let origin = if is_first { Some(before.to_vec()) } else { self.origin(before)? };
-        if is_first || origin.is_none() {
-            self.patches.clear();
-        }
-        self.patches.extend(origin.map(|origin| Patch::back(after, &origin)));
-        Ok(())
-    }
-
-    /// The content before the first change, if `now` is that or one that we left.
-    pub(super) fn origin(&self, now: &[u8]) -> Result<Option<Vec<u8>>> {
-        let Some(way) = self.patches.iter().find(|way| way.is_for(now)) else { return Ok(None) };
-        Ok(Some(way.apply(now).ok_or_else(|| damaged(&self.path))?))
+        let recorded = self.way_back.record(before, after, is_first);
+        Ok(recorded.map_err(|_| damaged(&self.path))?)
     }
 
     fn name(&self, extension: &str) -> OsString {
@@ -190,7 +172,7 @@ fn file_name(file: &Path, is_migration: bool) -> OsString {
 }
 
 fn damaged(path: &Path) -> Failure {
-    let shown = word(&path.to_string_lossy());
+    let shown = word(path);
     let advice = format!("put it aside, then run this again: mv {shown} {shown}.damaged");
     setup_failed(format!("the undo note {path:?} is damaged"), &advice)
 }
@@ -282,8 +264,6 @@ fn read(directory: &Directory, name: &OsStr) -> Result<Option<Note>> {
     let note = serde_json::from_slice::<Note>(&found.bytes).ok();
     let own_name = |note: &Note| file_name(&note.file, note.migrated.is_some());
     let note = note.filter(|note| note.version == VERSION && own_name(note) == name);
-    note.map_or_else(
-        || Err(damaged(&path).into()),
-        |note| Ok(Some(Note { path: path.clone(), ..note })),
-    )
+    let Some(note) = note else { bail!(damaged(&path)) };
+    Ok(Some(Note { path, ..note }))
 }

@@ -2,13 +2,12 @@ use super::*;
 
 #[test]
 fn each_line_that_gets_in_the_way_is_reported_and_the_fix_removes_it() {
-    for git in Git::all() {
-        let mut scene = Scene::new(&git);
+    for mut scene in Scene::each_in_order() {
         // Where only a person can take a token out.
         scene.home.set("GIT_EDITOR", "sed -i /sentinel/d");
-        let host = scene.town.github.host();
+        let host = scene.github.host();
         // What a fix adds goes behind it, unless nothing is to be added.
-        scene.shell("git credential-gastown setup");
+        scene.paste("git credential-gastown setup");
         let included = scene.path("included");
         fs::write(&included, "").unwrap();
         let include = ["config", "--global", "include.path", included.to_str().unwrap()];
@@ -48,10 +47,10 @@ fn each_line_that_gets_in_the_way_is_reported_and_the_fix_removes_it() {
 
 #[test]
 fn token_in_a_url_that_is_not_text_is_to_be_edited_out() {
-    let mut scene = Scene::newest();
+    let mut scene = Scene::in_order();
     scene.home.set("GIT_EDITOR", "sed -i /sentinel/d");
     let mut config = fs::read(scene.path("app/.git/config")).unwrap();
-    let url = format!("[remote \"x\"]\n\turl = http://x:sentinel@{}/", scene.town.github.host());
+    let url = format!("[remote \"x\"]\n\turl = http://x:sentinel@{}/", scene.github.host());
     config.extend([url.as_bytes(), b"\xff\n"].concat());
     fs::write(scene.path("app/.git/config"), config).unwrap();
     scene.diagnose(&[]).finds("fail", "url-token", "remote.x.url", "--edit");
@@ -60,14 +59,15 @@ fn token_in_a_url_that_is_not_text_is_to_be_edited_out() {
 
 #[test]
 fn without_setup_or_its_program_setup_is_the_fix() {
-    for git in Git::all() {
-        let scene = Scene::new(&git);
+    for scene in Scene::each_in_order() {
         fs::remove_file(scene.path(".gitconfig")).unwrap();
         scene.is_fixed_by_its_fix("fail", "helpers", "git asks no helper (for ");
         let key = format!("credential.{}.helper", scene.host());
         let gone = "/gone/git-credential-gastown";
-        scene.home.git(&["config", "--global", "--replace-all", &key, gone]).assert_ok();
-        scene.is_fixed_by_its_fix("fail", "helpers", "which cannot be run");
+        for broken in [gone, &format!("{HELPER} --on-failure perhaps")] {
+            scene.home.git(&["config", "--global", "--replace-all", &key, broken]).assert_ok();
+            scene.is_fixed_by_its_fix("fail", "helpers", "which cannot be run");
+        }
         scene.git(&["config", "--add", &key, ""]);
         scene.git(&["config", "--add", &key, gone]);
         scene.is_fixed_by_its_fix("fail", "helpers", "which cannot be run");
@@ -77,13 +77,12 @@ fn without_setup_or_its_program_setup_is_the_fix() {
 
 #[test]
 fn the_old_way_is_found_and_migrated() {
-    for git in Git::all() {
-        let scene = Scene::new(&git);
-        let token = scene.town.worker.token_for("rig-1");
-        let url = scene.town.github.url_with(REPOSITORY, &token);
+    for scene in Scene::each_in_order() {
+        let token = scene.worker.token_for("rig-1");
+        let url = scene.github.url_with(REPOSITORY, &token);
         scene.git(&["remote", "set-url", "origin", &url]);
         scene.git(&["config", "credential.helper", "store --file=/tmp/.git-credentials-gone"]);
-        scene.is_fixed_by_its_fix("fail", "url-token", "remote.origin.url (");
+        scene.is_fixed_by_its_fix("fail", "url-token", "remote.origin.url carries a token (");
         let found = scene.diagnose(&[]);
         found.says_of_a_push(Some(true)).finds("ok", "remotes", "remote.origin.url is http://", "");
     }
@@ -91,7 +90,7 @@ fn the_old_way_is_found_and_migrated() {
 
 #[test]
 fn other_helpers_are_reported_once_for_all_hosts() {
-    let mut scene = Scene::newest();
+    let mut scene = Scene::in_order();
     let hosts = format!("{},https://git.example", scene.host());
     scene.home.set("GASTOWN_GIT_HOSTS", &hosts);
     let global = |values: &[&str]| {
@@ -118,7 +117,7 @@ fn other_helpers_are_reported_once_for_all_hosts() {
 /// A repository must not choose where tokens go, whoever pastes what doctor says there.
 #[test]
 fn a_remote_of_another_host_is_reported_without_a_command_that_adds_the_host() {
-    let scene = Scene::newest();
+    let scene = Scene::in_order();
     scene.git(&["remote", "add", "other", "https://gitlab.example/acme/app.git"]);
     scene.git(&["remote", "add", "program", "ext::sh -c 'curl -u me:sentinel git.example'"]);
     scene.git(&["remote", "add", "schemeless", "//me:sentinel@git.example/a"]);
@@ -132,7 +131,7 @@ fn a_remote_of_another_host_is_reported_without_a_command_that_adds_the_host() {
 
 #[test]
 fn gitlab_without_its_token_lacks_the_token_and_no_host() {
-    let mut scene = Scene::newest();
+    let mut scene = Scene::in_order();
     let line = "credential.https://gitlab.com.helper";
     scene.home.git(&["config", "--global", line, HELPER]).assert_ok();
     scene.home.unset("GASTOWN_GIT_HOSTS");
@@ -143,8 +142,8 @@ fn gitlab_without_its_token_lacks_the_token_and_no_host() {
 /// Else `setup` would be advised, which has set the whole host up already.
 #[test]
 fn helper_lines_for_a_part_of_the_host_are_what_the_fix_takes_out() {
-    let scene = Scene::newest();
-    scene.shell("git credential-gastown setup");
+    let scene = Scene::in_order();
+    scene.paste("git credential-gastown setup");
     let key = format!("credential.{}/acme.helper", scene.host());
     scene.git(&["config", &key, ""]);
     scene.is_fixed_by_its_fix("fail", "helpers", "git asks no helper");
@@ -159,7 +158,7 @@ fn helper_lines_for_a_part_of_the_host_are_what_the_fix_takes_out() {
 
 #[test]
 fn a_fix_leaves_the_harmless_values_of_the_same_key() {
-    let scene = Scene::newest();
+    let scene = Scene::in_order();
     let base = "url.git@github.com:.insteadOf";
     let host = format!("{}/", scene.host());
     for (key, value, check, harmless) in [
@@ -180,7 +179,7 @@ fn a_fix_leaves_the_harmless_values_of_the_same_key() {
 
 #[test]
 fn host_that_this_helper_does_not_serve_is_reported_and_the_fix_serves_it() {
-    let mut scene = Scene::newest();
+    let mut scene = Scene::in_order();
     scene.home.set("GASTOWN_GIT_HOSTS", "git.example");
     scene.is_fixed_by_its_fix("fail", "helpers", "keeps from answering");
     scene.git(&["ls-remote"]);
@@ -188,8 +187,8 @@ fn host_that_this_helper_does_not_serve_is_reported_and_the_fix_serves_it() {
 
 #[test]
 fn repository_that_forgets_the_helper_is_reported_and_the_fix_asks_it_again() {
-    let scene = Scene::newest();
-    scene.shell("git credential-gastown setup");
+    let scene = Scene::in_order();
+    scene.paste("git credential-gastown setup");
     scene.git(&["config", "credential.helper", ""]);
     scene.is_fixed_by_its_fix("fail", "helpers", "git asks no helper");
     scene.git(&["ls-remote"]);
@@ -197,7 +196,7 @@ fn repository_that_forgets_the_helper_is_reported_and_the_fix_asks_it_again() {
 
 #[test]
 fn scheme_that_git_must_not_use_is_reported_and_the_fix_allows_it() {
-    let mut scene = Scene::newest();
+    let mut scene = Scene::in_order();
     scene.git(&["config", "protocol.allow", "never"]);
     scene.is_fixed_by_its_fix("fail", "protocol", "git must not use http");
     scene.git(&["config", "protocol.allow", "never"]);

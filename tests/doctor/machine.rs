@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn another_copy_that_comes_first_is_reported() {
-    let mut scene = Scene::newest();
+    let mut scene = Scene::in_order();
     fs::create_dir(scene.path("bin")).unwrap();
     let copy = scene.path("bin/git-credential-gastown");
     fs::write(&copy, "#!/bin/sh\n").unwrap();
@@ -20,7 +20,7 @@ fn another_copy_that_comes_first_is_reported() {
 
 #[test]
 fn without_git_the_other_links_are_looked_at_all_the_same() {
-    let mut scene = Scene::newest();
+    let mut scene = Scene::in_order();
     scene.home.set("PATH", "relative:.");
     let found = scene.diagnose(&[]);
     found.says_of_a_push(None).finds_only("fail", "git", "not found on PATH", "install git");
@@ -29,7 +29,7 @@ fn without_git_the_other_links_are_looked_at_all_the_same() {
 
 #[test]
 fn a_cache_that_others_can_enter_and_locks_that_were_left_are_reported() {
-    let scene = Scene::newest();
+    let scene = Scene::in_order();
     fs::set_permissions(scene.home.cache(), fs::Permissions::from_mode(0o755)).unwrap();
     scene.diagnose(&[]).has_error("cache-unusable");
     scene.is_fixed_by_its_fix("warn", "cache", "others can enter");
@@ -44,24 +44,24 @@ fn a_cache_that_others_can_enter_and_locks_that_were_left_are_reported() {
 
 #[test]
 fn the_holder_of_the_lock_is_reported_and_looking_makes_no_cache() {
-    let scene = Scene::newest();
+    let scene = Scene::in_order();
     scene.forget_cache();
     scene.diagnose(&["--offline"]).finds("ok", "cache", "made when needed", "");
     assert!(!scene.home.cache().exists());
-    scene.town.worker.hold();
-    let request = format!("protocol=http\nhost={}\n\n", scene.town.github.host());
+    scene.worker.hold();
+    let request = format!("protocol=http\nhost={}\n\n", scene.github.host());
     thread::scope(|scope| {
         scope.spawn(|| scene.home.helper(&["get"], &request).assert_ok().code);
-        scene.town.worker.await_git_token_calls(1);
+        scene.worker.await_git_token_calls(1);
         let found = scene.diagnose(&["--offline"]);
-        scene.town.worker.release();
+        scene.worker.release();
         found.finds_only("warn", "lock", "is renewing a token", "sleep 20");
     });
 }
 
 #[test]
 fn tokens_that_go_stale_are_reported() {
-    let mut scene = Scene::newest();
+    let mut scene = Scene::in_order();
     scene.home.set("GH_TOKEN", "ghs_a").set("GITHUB_TOKEN", "ghs_a");
     let netrc = scene.path(".netrc");
     fs::write(&netrc, "machine 127.0.0.1 login x password y\n").unwrap();

@@ -37,13 +37,13 @@ const CONFIGURATION: [(&str, &str); 19] = [
 
 /// Everything that could go wrong at once, with a sentinel wherever a secret could stand.
 fn broken(git: &Git) -> Scene {
-    let mut scene = Scene::new(git);
+    let mut scene = Scene::cloned(git);
     for name in VARIABLES {
         scene.home.set(name, &format!("sentinel-{name}"));
     }
     scene.home.set("HTTPS_PROXY", "http://user:sentinel-proxy@proxy.example");
     scene.home.set("GIT_TOKEN", "ghs_sentinel-git");
-    let host = scene.town.github.host();
+    let host = scene.github.host();
     let hosts = "https://x:sentinel-hosts@git.example,sentinel-h@git.example,https://x:sentinel-p";
     scene.home.set("GASTOWN_GIT_HOSTS", &format!("http://{host},{hosts}"));
     let file = scene.path("container-token");
@@ -62,7 +62,7 @@ fn broken(git: &Git) -> Scene {
 fn no_secret_is_shown_whatever_is_broken() {
     for git in Git::all() {
         let scene = broken(&git);
-        let token = scene.town.worker.token_for("rig-1");
+        let token = scene.worker.token_for("rig-1");
         for arguments in [&["--json"][..], &["--offline"], &["-v"]] {
             let ran = scene.doctor(arguments);
             assert_eq!(ran.code, 1, "{ran:?}");

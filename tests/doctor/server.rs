@@ -1,13 +1,10 @@
-use std::time::Duration;
-
 use super::*;
 
 #[test]
 fn a_revoked_token_never_reads_as_a_push_that_would_succeed() {
-    for git in Git::all() {
-        let scene = Scene::new(&git);
-        scene.town.worker.ignores_revocations(true);
-        scene.town.github.revoke_all();
+    for scene in Scene::each_in_order() {
+        scene.worker.ignores_revocations(true);
+        scene.github.revoke_all();
         let refused = scene.diagnose(&[]);
         let fix = "git credential-gastown refresh";
         refused.says_of_a_push(Some(false)).finds("fail", "fetch", "rejects the token", fix);
@@ -18,7 +15,7 @@ fn a_revoked_token_never_reads_as_a_push_that_would_succeed() {
 
 #[test]
 fn a_rejected_token_of_a_setting_is_not_the_workers_to_renew() {
-    let mut scene = Scene::newest();
+    let mut scene = Scene::in_order();
     let instance = scene.host();
     scene.home.set("GITLAB_INSTANCE_URL", &instance).set("GITLAB_TOKEN", "glpat-dead");
     let refused = scene.diagnose(&[]);
@@ -28,12 +25,10 @@ fn a_rejected_token_of_a_setting_is_not_the_workers_to_renew() {
 
 #[test]
 fn a_revoked_token_that_the_worker_replaces_costs_no_push() {
-    for git in Git::all() {
-        let scene = Scene::new(&git);
+    for scene in Scene::each_in_order() {
         // In its first minute a refused token is tried again.
-        scene.town.let_pass(Duration::from_secs(120));
-        scene.home.age_cache(Duration::from_secs(120));
-        scene.town.github.revoke_all();
+        scene.let_pass(A_WHILE);
+        scene.github.revoke_all();
         scene.diagnose(&[]).says_of_a_push(Some(true));
     }
 }
@@ -41,20 +36,19 @@ fn a_revoked_token_that_the_worker_replaces_costs_no_push() {
 /// The worker had no other token when git asked, and git will not have it asked again so soon.
 #[test]
 fn a_new_token_that_doctor_is_given_is_kept() {
-    let scene = Scene::newest();
-    scene.town.let_pass(Duration::from_secs(120));
-    scene.home.age_cache(Duration::from_secs(120));
-    scene.town.worker.ignores_revocations(true);
-    scene.town.github.revoke_all();
+    let scene = Scene::in_order();
+    scene.let_pass(A_WHILE);
+    scene.worker.ignores_revocations(true);
+    scene.github.revoke_all();
     assert_ne!(scene.home.git_in("app", &["ls-remote"]).code, 0);
-    scene.town.worker.ignores_revocations(false);
+    scene.worker.ignores_revocations(false);
     scene.diagnose(&[]).says_of_a_push(Some(true));
     scene.git(&["ls-remote"]);
 }
 
 #[test]
 fn a_token_of_another_helper_is_not_called_ours() {
-    let scene = Scene::newest();
+    let scene = Scene::in_order();
     let key = format!("credential.{}.helper", scene.host());
     let script = "!f() { echo username=u; echo password=other-helpers; }; f";
     fs::remove_file(scene.path(".gitconfig")).unwrap();
@@ -66,16 +60,19 @@ fn a_token_of_another_helper_is_not_called_ours() {
     for finding in found.problems() {
         let fix = finding["fix"].as_str().unwrap();
         if fix.starts_with("git config") {
-            scene.shell(fix);
+            scene.paste(fix);
         }
     }
 }
 
 #[test]
-fn a_repository_that_is_not_there_is_reported() {
-    for git in Git::all() {
-        let scene = Scene::new(&git);
-        scene.git(&["remote", "set-url", "origin", &scene.town.github.url("acme/missing")]);
+fn what_the_server_does_not_allow_is_reported() {
+    for scene in Scene::each_in_order() {
+        scene.github.forbid_pushes(REPOSITORY);
+        let found = scene.diagnose(&[]);
+        found.says_of_a_push(Some(false)).finds("ok", "fetch", "lets git fetch", "");
+        found.finds("fail", "push", "(403)", "Contents: read and write");
+        scene.git(&["remote", "set-url", "origin", &scene.github.url("acme/missing")]);
         let found = scene.diagnose(&[]);
         let fix = "git remote get-url origin";
         found.says_of_a_push(Some(false)).finds("fail", "fetch", "has no such repository", fix);
@@ -83,48 +80,29 @@ fn a_repository_that_is_not_there_is_reported() {
 }
 
 #[test]
-fn a_token_that_may_fetch_and_not_push_is_reported() {
-    for git in Git::all() {
-        let scene = Scene::new(&git);
-        scene.town.github.forbid_pushes(REPOSITORY);
-        let found = scene.diagnose(&[]);
-        found.says_of_a_push(Some(false)).finds("ok", "fetch", "lets git fetch", "");
-        found.finds("fail", "push", "(403)", "Contents: read and write");
-    }
-}
-
-#[test]
 fn a_remote_that_is_not_ours_is_not_asked_and_nothing_is_said_of_a_push() {
-    let scene = Scene::newest();
-    let rewritten = format!("url.git@github.com:.pushInsteadOf={}/", scene.host());
-    for (change, status, what) in [
-        (["remote", "set-url", "origin", "git@github.com:a/b.git"], "ok", "asks no helper"),
-        (["remote", "set-url", "origin", "ext::touch pwned"], "ok", "asks no helper"),
-        (["remote", "set-url", "origin", "https://git.example/a"], "warn", "does not answer for"),
-        (["remote", "set-url", "--push", "origin"], "ok", "asks no helper"),
+    let scene = Scene::in_order();
+    let url = scene.github.url(REPOSITORY);
+    for (key, value, status, check, what) in [
+        ("remote.origin.url", "git@github.com:a/b.git", "ok", "remotes", "asks no helper"),
+        ("remote.origin.url", "ext::touch pwned", "ok", "remotes", "asks no helper"),
+        ("remote.origin.url", "https://git.example/a", "warn", "remotes", "does not answer for"),
+        ("remote.origin.pushurl", "ssh://git@host/a", "ok", "remotes", "asks no helper"),
+        ("url.git@host:.pushInsteadOf", &scene.host(), "warn", "rewriting", "leads from"),
     ] {
-        scene.git(&["remote", "set-url", "origin", &scene.town.github.url(REPOSITORY)]);
-        let extra = if change[2] == "--push" { vec!["ssh://git@host/a"] } else { vec![] };
-        scene.git(&[&change[..], &extra].concat());
-        scene.diagnose(&[]).says_of_a_push(None).finds(status, "remotes", what, "");
+        scene.git(&["config", key, value]);
+        scene.diagnose(&[]).says_of_a_push(None).finds(status, check, what, "");
         let told = scene.doctor(&[]).stdout;
         assert!(told.ends_with("for origin, so its server was not asked\n"), "{told}");
+        scene.git(&["config", "--unset", key]);
+        scene.git(&["config", "remote.origin.url", &url]);
     }
-    let (key, value) = rewritten.split_once('=').unwrap();
-    scene.git(&["remote", "set-url", "--delete", "--push", "origin", "ssh"]);
-    scene.git(&["config", key, value]);
-    scene.diagnose(&[]).says_of_a_push(None).finds(
-        "warn",
-        "rewriting",
-        "leads from",
-        "--unset-all",
-    );
     assert!(!scene.path("app/pwned").exists());
 }
 
 #[test]
 fn without_a_repository_it_says_what_git_would_be_given() {
-    let scene = Scene::newest();
+    let scene = Scene::in_order();
     let told = scene.doctor_in(".", &[]);
     let said = format!(
         "git would be given a live token for {}; no server was asked, as there is no repository \
@@ -138,13 +116,9 @@ fn without_a_repository_it_says_what_git_would_be_given() {
 /// What a repository's own configuration can bring along to every push.
 #[test]
 fn nothing_of_the_repository_runs_and_nothing_is_sent() {
-    for git in Git::all() {
-        let scene = Scene::new(&git);
-        let trap = scene.path("app/.git/hooks/pre-push");
-        fs::write(&trap, "#!/bin/sh\ntouch pwned\n").unwrap();
-        fs::copy(scene.home.helper_path(), scene.path("unused")).unwrap();
-        let mode = fs::metadata(scene.path("unused")).unwrap().permissions();
-        fs::set_permissions(&trap, mode).unwrap();
+    for scene in Scene::each_in_order() {
+        let hook = ".git/hooks/pre-push";
+        scene.paste(&format!("echo '#!/bin/sh\ntouch pwned' > {hook}; chmod 755 {hook}"));
         scene.git(&["checkout", "--quiet", "--orphan", "without-a-commit"]);
         for (key, value) in [
             ("remote.origin.mirror", "true"),
@@ -161,25 +135,22 @@ fn nothing_of_the_repository_runs_and_nothing_is_sent() {
         ] {
             scene.git(&["config", key, value]);
         }
-        let refs = scene.town.github.refs(REPOSITORY);
+        let refs = scene.github.refs(REPOSITORY);
         scene.diagnose(&[]).says_of_a_push(Some(true));
         scene.git(&["config", "remote.origin.vcs", "pwned"]);
         scene.diagnose(&[]).says_of_a_push(Some(false)).finds("fail", "fetch", "not allowed", "");
         assert!(!scene.path("app/pwned").exists());
-        assert_eq!(scene.town.github.refs(REPOSITORY), refs);
+        assert_eq!(scene.github.refs(REPOSITORY), refs);
     }
 }
 
 #[test]
 fn the_remote_is_the_one_that_git_would_push_to() {
-    let scene = Scene::newest();
-    scene.git(&["remote", "add", "fork", &scene.town.github.url("acme/missing")]);
+    let scene = Scene::in_order();
+    scene.git(&["remote", "add", "fork", &scene.github.url("acme/missing")]);
     scene.diagnose(&[]).says_of_a_push(Some(true));
     scene.git(&["config", "remote.pushDefault", "fork"]);
     scene.diagnose(&[]).says_of_a_push(Some(false)).finds("fail", "fetch", "fork", "");
-    scene.git(&["config", "remote.pushDefault", &scene.town.github.url(REPOSITORY)]);
+    scene.git(&["config", "remote.pushDefault", &scene.github.url(REPOSITORY)]);
     scene.diagnose(&[]).says_of_a_push(Some(true)).finds("ok", "push", "http://", "");
-    scene.git(&["config", "remote.pushDefault", "fork"]);
-    scene.git(&["config", "branch.main.pushRemote", "origin"]);
-    scene.diagnose(&[]).says_of_a_push(Some(true));
 }

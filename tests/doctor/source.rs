@@ -20,8 +20,8 @@ fn a_cause_that_breaks_everything_is_reported_once() {
 
 #[test]
 fn a_worker_that_is_down_fails_a_push_only_without_a_token() {
-    let scene = Scene::newest();
-    scene.town.worker.go_down();
+    let scene = Scene::in_order();
+    scene.worker.go_down();
     let with = scene.diagnose(&[]);
     with.says_of_a_push(Some(true)).has_error("worker-unreachable");
     with.finds_only("warn", "worker", "refused the connection", "GASTOWN_API_URL");
@@ -33,23 +33,23 @@ fn a_worker_that_is_down_fails_a_push_only_without_a_token() {
 
 #[test]
 fn a_failure_on_record_does_not_keep_it_from_asking() {
-    let scene = Scene::newest();
+    let scene = Scene::in_order();
     scene.forget_cache();
-    scene.town.worker.go_down();
-    let request = format!("protocol=http\nhost={}\n\n", scene.town.github.host());
+    scene.worker.go_down();
+    let request = format!("protocol=http\nhost={}\n\n", scene.github.host());
     scene.home.helper(&["get"], &request).assert_fails();
-    scene.town.worker.come_up();
+    scene.worker.come_up();
     scene.diagnose(&[]).says_of_a_push(Some(true));
 }
 
 #[test]
 fn what_the_worker_refuses_is_reported_once_with_the_advice_of_the_error() {
-    let mut scene = Scene::newest();
+    let mut scene = Scene::in_order();
     scene.forget_cache();
-    let good = scene.town.worker.container_token();
-    let bad = scene.town.worker.container_token_badly_signed();
-    let foreign = scene.town.worker.container_token_of_town("town-2");
-    scene.town.worker.add_rig("rig-8", Rig::NoToken);
+    let good = scene.worker.container_token();
+    let bad = scene.worker.container_token_badly_signed();
+    let foreign = scene.worker.container_token_of_town("town-2");
+    scene.worker.add_rig("rig-8", Rig::NoToken);
     for (variable, value, check, error, fix) in [
         ("GASTOWN_CONTAINER_TOKEN", &*bad, "container-token", "container-token-rejected", "set GA"),
         ("GASTOWN_CONTAINER_TOKEN", &*foreign, "container-token", "cross-town", "GASTOWN_TOWN_ID"),
@@ -78,9 +78,9 @@ fn what_the_worker_refuses_is_reported_once_with_the_advice_of_the_error() {
 
 #[test]
 fn an_expired_container_token_is_reported_and_renewed() {
-    let mut scene = Scene::newest();
+    let mut scene = Scene::in_order();
     scene.forget_cache();
-    let old = scene.town.worker.container_token_issued(Duration::from_secs(9 * 3600));
+    let old = scene.worker.container_token_issued(Duration::from_secs(9 * 3600));
     scene.home.set("GASTOWN_CONTAINER_TOKEN", &old);
     scene.diagnose(&[]).finds("ok", "container-token", "expired at", "");
     let later = scene.diagnose(&[]);
@@ -94,25 +94,25 @@ fn an_expired_container_token_is_reported_and_renewed() {
 
 #[test]
 fn clocks_that_disagree_are_reported() {
-    let scene = Scene::newest();
-    scene.town.worker.set_clock_skew(300);
+    let scene = Scene::in_order();
+    scene.worker.set_clock_skew(300);
     scene.diagnose(&[]).finds_only("warn", "clock", "behind the worker's", "NTP");
-    scene.town.worker.set_clock_skew(-300);
+    scene.worker.set_clock_skew(-300);
     scene.diagnose(&[]).finds_only("warn", "clock", "ahead of the worker's", "NTP");
 }
 
 #[test]
 fn tokens_that_are_configured_are_told_with_their_age_and_refusals() {
-    let mut scene = Scene::newest();
-    let token = scene.town.worker.token_for("rig-1");
+    let mut scene = Scene::in_order();
+    let token = scene.worker.token_for("rig-1");
     scene.home.set("GITHUB_CLI_PAT", "ghp_dead");
-    scene.home.git(&["ls-remote", &scene.town.github.url(REPOSITORY)]);
+    scene.home.git(&["ls-remote", &scene.github.url(REPOSITORY)]);
     let found = scene.diagnose(&[]);
     found.says_of_a_push(Some(true)).has_error("token-rejected");
     found.finds_only("warn", "token", "rejected GITHUB_CLI_PAT", "unset GITHUB_CLI_PAT");
     scene.home.unset("GITHUB_CLI_PAT").set("GIT_TOKEN", &token);
     scene.forget_cache();
-    scene.town.worker.go_down();
+    scene.worker.go_down();
     let found = scene.diagnose(&[]);
     found.finds("ok", "token", "from GIT_TOKEN, a snapshot of unknown age", "");
     found.finds("warn", "environment", "GIT_TOKEN: an installation token", "unset GIT_TOKEN");
@@ -121,7 +121,7 @@ fn tokens_that_are_configured_are_told_with_their_age_and_refusals() {
 
 #[test]
 fn settings_that_are_wrong_are_told_with_where_they_come_from() {
-    let mut scene = Scene::newest();
+    let mut scene = Scene::in_order();
     scene.home.set("GASTOWN_API_URL", "http://worker.example");
     let found = scene.diagnose(&["--offline"]);
     found.finds_only("fail", "settings", "GASTOWN_API_URL is http", "GITHUB_CLI_PAT");
@@ -130,7 +130,7 @@ fn settings_that_are_wrong_are_told_with_where_they_come_from() {
     found.finds("ok", "settings", "set but empty", "");
     found.finds("warn", "settings", "neither `quit` nor `next`", "correct or remove");
     fs::create_dir_all(scene.path(".config/gastown")).unwrap();
-    let text = format!("{{\"api_url\": \"{}\"}}", scene.town.worker.url());
+    let text = format!("{{\"api_url\": \"{}\"}}", scene.worker.url());
     fs::write(scene.path(".config/gastown/config.json"), text).unwrap();
     let found = scene.diagnose(&["--offline"]);
     found.finds("ok", "settings", "(from `api_url` in the config file)", "");

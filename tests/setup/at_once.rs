@@ -1,9 +1,10 @@
 //! One change is one rename, whoever else is at it and whenever it is killed.
 
+use std::cell::Cell;
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, SystemTime};
 
 use super::*;
@@ -16,28 +17,40 @@ fn start(scene: &Scene, arguments: &[&str]) -> Child {
     setup.spawn().expect("it starts")
 }
 
+/// That all of them end well.
+#[track_caller]
+fn all_succeed(setups: impl IntoIterator<Item = Child>) {
+    for setup in setups {
+        let output = setup.wait_with_output().expect("it ends");
+        assert!(output.status.success(), "{output:?}");
+    }
+}
+
 /// Nothing but what belongs in the home: no lock, no copy.
-fn remains(scene: &Scene) -> Vec<PathBuf> {
-    let is_left = |path: &Path| {
+#[track_caller]
+fn assert_nothing_remains(scene: &Scene) {
+    let is_left = |path: &PathBuf| {
         let path = path.to_string_lossy();
         path.contains(".gastown-setup-") || path.ends_with(".lock") || path.ends_with(".new")
     };
-    scene.snapshot().into_iter().map(|(path, _)| path).filter(|path| is_left(path)).collect()
+    let paths = scene.snapshot().into_iter().map(|(path, _)| path);
+    assert_eq!(paths.filter(is_left).collect::<Vec<_>>(), Vec::<PathBuf>::new());
 }
 
 #[test]
-fn sixteen_setups_at_once_configure_git_once_and_can_be_undone() {
-    for git in Git::all() {
-        for round in 0..3 {
-            let scene = Scene::new(&git);
+fn setups_at_once_configure_git_once_and_can_be_undone() {
+    for scene in Scene::each_git_alone() {
+        let alike = vec![vec![]; 16];
+        let differ =
+            ["a", "b", "c", "d", "e", "f", "g", "h"].map(|rig| vec!["--rig", rig]).to_vec();
+        for round in [&alike, &alike, &differ] {
             scene.write(".gitconfig", MINE);
-            let setups: Vec<_> = (0..16).map(|_| start(&scene, &[])).collect();
-            for setup in setups {
-                let output = setup.wait_with_output().expect("it ends");
-                assert!(output.status.success(), "round {round}: {output:?}");
-            }
-            assert_eq!(scene.read(".gitconfig"), MINE.to_owned() + &scene.added());
-            assert_eq!(remains(&scene), Vec::<PathBuf>::new());
+            all_succeed(round.iter().map(|flags| start(&scene, flags)).collect::<Vec<_>>());
+            assert_eq!(scene.helpers(&["--global"]).len(), 2, "{}", scene.read(".gitconfig"));
+            assert!(
+                round == &differ || scene.read(".gitconfig") == MINE.to_owned() + &scene.added()
+            );
+            assert_nothing_remains(&scene);
             scene.setup(&["--undo"]).assert_ok();
             assert_eq!(scene.read(".gitconfig"), MINE);
         }
@@ -46,20 +59,16 @@ fn sixteen_setups_at_once_configure_git_once_and_can_be_undone() {
 
 #[test]
 fn setups_without_notes_take_care_of_each_other_through_gits_lock_alone() {
-    let mut scene = Scene::new(&Git::newest());
+    let mut scene = Scene::alone();
     scene.write("config", MINE);
     scene.home.set("XDG_CONFIG_HOME", "/proc");
-    let setups: Vec<_> = (0..8).map(|_| start(&scene, &["--file", "config"])).collect();
-    for setup in setups {
-        let output = setup.wait_with_output().expect("it ends");
-        assert!(output.status.success(), "{output:?}");
-    }
+    all_succeed((0..8).map(|_| start(&scene, &["--file", "config"])).collect::<Vec<_>>());
 }
 
 /// Whoever may open a directory may lock it.
 #[test]
 fn a_lock_that_somebody_keeps_on_the_directory_is_passed_by() {
-    let scene = Scene::new(&Git::newest());
+    let scene = Scene::alone();
     scene.write(".gitconfig", MINE);
     let home = File::open(scene.path("")).expect("it is there");
     rustix::fs::flock(&home, rustix::fs::FlockOperation::LockExclusive).expect("nobody has it");
@@ -68,36 +77,18 @@ fn a_lock_that_somebody_keeps_on_the_directory_is_passed_by() {
 }
 
 #[test]
-fn setups_for_different_rigs_leave_one_line_and_can_be_undone() {
-    let scene = Scene::new(&Git::newest());
-    scene.write(".gitconfig", MINE);
-    let rigs = ["a", "b", "c", "d", "e", "f", "g", "h"];
-    let setups: Vec<_> = rigs.iter().map(|rig| start(&scene, &["--rig", rig])).collect();
-    for setup in setups {
-        let output = setup.wait_with_output().expect("it ends");
-        assert!(output.status.success(), "{output:?}");
-    }
-    assert_eq!(scene.helpers(&["--global"]).len(), 2, "{}", scene.read(".gitconfig"));
-    scene.setup(&["--undo"]).assert_ok();
-    assert_eq!(scene.read(".gitconfig"), MINE);
-}
-
-#[test]
 fn git_config_at_the_same_time_loses_nothing() {
-    let scene = Scene::new(&Git::newest());
+    let scene = Scene::alone();
     scene.write(".gitconfig", MINE);
     let setups: Vec<_> = (0..6).map(|_| start(&scene, &[])).collect();
-    let mut written = 0;
-    for number in 0..60 {
+    let write = |number| {
         let key = format!("mine.number{number}");
-        written += i32::from(scene.home.git(&["config", "--global", &key, "x"]).code == 0);
-    }
-    for setup in setups {
-        let output = setup.wait_with_output().expect("it ends");
-        assert!(output.status.success(), "{output:?}");
-    }
+        scene.home.git(&["config", "--global", &key, "x"]).code == 0
+    };
+    let written = (0..60).filter(|number| write(*number)).count();
+    all_succeed(setups);
     let listed = scene.home.git(&["config", "--global", "--get-regexp", "mine"]);
-    assert_eq!(listed.stdout.lines().count(), usize::try_from(written).unwrap());
+    assert_eq!(listed.stdout.lines().count(), written);
     assert_eq!(scene.helpers(&["--global"]), ["", &*scene.line()]);
 }
 
@@ -136,44 +127,50 @@ fn can_kill() -> bool {
     let works = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).output();
     let works = works.is_ok_and(|output| output.status.success());
     assert!(works || std::env::var_os("CI").is_none(), "strace is missing");
+    if !works {
+        crate::town::skip("no strace");
+    }
     works
 }
 
-/// Kills it at each call in turn. Afterwards git reads its configuration, the file is one of the
-/// two, and what follows ends well.
-fn kill_everywhere(arguments: &[&str], is_prepared: bool, follow: fn(&Scene)) {
-    if !can_kill() {
-        crate::town::skip("no strace");
-        return;
-    }
-    let mut kills = 0;
-    for calls in CALLS {
-        for number in 1.. {
-            let scene = Scene::alone(&Git::newest());
-            scene.write(".gitconfig", MINE);
-            if is_prepared {
-                scene.setup(&[]).assert_ok();
-            }
-            let with_ours = MINE.to_owned() + &scene.added();
-            let killed = killed_at(&scene, calls, number, arguments);
-            let text = scene.read(".gitconfig");
-            assert!(text == MINE || text == with_ours, "{calls} {number}: {text}");
-            let name = scene.home.git(&["config", "--global", "user.name"]);
-            assert_eq!(name.stdout, "x\n", "{calls} {number}");
-            follow(&scene);
-            assert_eq!(remains(&scene), Vec::<PathBuf>::new(), "{calls} {number}");
-            if !killed {
-                break;
-            }
-            kills += 1;
-        }
-    }
-    assert!(kills > 20, "only {kills} kills");
+/// Has setup killed at each of these calls in turn, each time in a new scene that `prepare` makes,
+/// until it is not killed any more, and has what is left checked. Returns how often it was killed.
+fn kill_at(
+    calls: &[&str],
+    arguments: &[&str],
+    prepare: impl Fn(&Scene),
+    check: impl Fn(&Scene),
+) -> usize {
+    let is_killed_at = |calls: &str, number| {
+        let scene = Scene::alone();
+        prepare(&scene);
+        let is_killed = killed_at(&scene, calls, number, arguments);
+        check(&scene);
+        assert_nothing_remains(&scene);
+        is_killed
+    };
+    let count = |calls: &&str| (1..).take_while(|number| is_killed_at(calls, *number)).count();
+    if can_kill() { calls.iter().map(count).sum() } else { usize::MAX }
+}
+
+/// That git reads its configuration, and that the file is one of the two.
+fn assert_whole(scene: &Scene) {
+    let text = scene.read(".gitconfig");
+    assert!(text == MINE || text == MINE.to_owned() + &scene.added(), "{text}");
+    assert_eq!(scene.home.git(&["config", "--global", "user.name"]).stdout, "x\n");
 }
 
 #[test]
 fn setup_killed_at_any_system_call_leaves_the_old_file_or_the_new_one() {
-    kill_everywhere(&[], false, |scene| {
+    let prepare = |scene: &Scene| scene.write(".gitconfig", MINE);
+    let locks = Cell::new(0);
+    let kills = kill_at(&CALLS, &[], prepare, |scene| {
+        assert_whole(scene);
+        // Its lock is removed by undo, too.
+        if scene.path(".gitconfig.lock").exists() {
+            locks.set(locks.get() + 1);
+            scene.setup(&["--undo"]).assert_ok();
+        }
         let again = scene.setup(&[]);
         again.assert_ok();
         assert_eq!(scene.read(".gitconfig"), MINE.to_owned() + &scene.added());
@@ -182,123 +179,94 @@ fn setup_killed_at_any_system_call_leaves_the_old_file_or_the_new_one() {
         scene.setup(&["--undo"]).assert_ok();
         assert_eq!(scene.read(".gitconfig"), MINE, "{again:?}");
     });
-}
-
-#[test]
-fn lock_of_a_killed_setup_is_removed_by_undo_too() {
-    if !can_kill() {
-        crate::town::skip("no strace");
-        return;
-    }
-    let mut locks = 0;
-    for number in 1.. {
-        let scene = Scene::alone(&Git::newest());
-        let killed = killed_at(&scene, "?rename,?renameat,?renameat2", number, &[]);
-        locks += usize::from(scene.path(".gitconfig.lock").exists());
-        scene.setup(&["--undo"]).assert_ok();
-        assert_eq!(scene.snapshot(), [], "{number}");
-        if !killed {
-            break;
-        }
-    }
-    assert_eq!(locks, 1);
+    assert!(kills > 20 && (kills == usize::MAX || locks.get() > 0), "{kills}, {locks:?}");
 }
 
 #[test]
 fn undo_killed_at_any_system_call_leaves_the_old_file_or_the_new_one() {
-    kill_everywhere(&["--undo"], true, |scene| {
+    let prepare = |scene: &Scene| {
+        scene.write(".gitconfig", MINE);
+        scene.setup(&[]).assert_ok();
+    };
+    let kills = kill_at(&CALLS, &["--undo"], prepare, |scene| {
+        assert_whole(scene);
         scene.setup(&["--undo"]).assert_ok();
         assert_eq!(scene.read(".gitconfig"), MINE);
     });
+    assert!(kills > 20, "{kills}");
 }
 
 #[test]
 fn migration_killed_while_it_writes_leaves_the_old_file_or_the_new_one() {
-    if !can_kill() {
-        crate::town::skip("no strace");
-        return;
-    }
     let config = "rigs/one/.git/config";
     let after = "[remote \"origin\"]\n\turl = https://git.example/a.git\n";
     let before = after.replace("//", "//x:ghs_sentinel@") + "[credential]\n\thelper = store\n";
-    for calls in ["?link,?linkat", "?rename,?renameat,?renameat2", "?unlink,?unlinkat,?rmdir"] {
-        for number in 1.. {
-            let scene = Scene::alone(&Git::newest());
-            scene.home.git(&["init", "--quiet", "rigs/one"]).assert_ok();
-            let own = scene.read(config);
-            scene.write(config, &(own.clone() + &before));
-            let killed = killed_at(&scene, calls, number, &["--migrate", "rigs"]);
-            let text = scene.read(config);
-            assert!([&before, after].contains(&text.strip_prefix(&own).unwrap()), "{text}");
-            scene.setup(&["--migrate", "rigs"]).assert_ok();
-            assert_eq!(scene.read(config), own.clone() + after, "{calls} {number}");
-            assert_eq!(remains(&scene), Vec::<PathBuf>::new(), "{calls} {number}");
-            scene.setup(&["--undo", "--migrate", "rigs"]).assert_ok();
-            assert_eq!(scene.read(config), own + &before.replace("x:ghs_sentinel@", ""));
-            if !killed {
-                break;
-            }
-        }
-    }
+    let prepare = |scene: &Scene| {
+        scene.repository("rigs/one", &[]);
+        scene.write(config, &(scene.read(config) + &before));
+    };
+    let calls = ["?link,?linkat", "?rename,?renameat,?renameat2", "?unlink,?unlinkat,?rmdir"];
+    let kills = kill_at(&calls, &["--migrate", "rigs"], prepare, |scene| {
+        let text = scene.read(config);
+        assert!(text.ends_with(&before) || text.ends_with(after), "{text}");
+        scene.setup(&["--migrate", "rigs"]).assert_ok();
+        assert!(scene.read(config).ends_with(after));
+        scene.setup(&["--undo", "--migrate", "rigs"]).assert_ok();
+        assert!(scene.read(config).ends_with(&before.replace("x:ghs_sentinel@", "")));
+    });
+    assert!(kills > 5, "{kills}");
 }
 
 #[test]
 fn held_lock_is_named_with_its_age_and_waited_for_a_little() {
-    let scene = Scene::new(&Git::newest());
+    let scene = Scene::alone();
     scene.write(".gitconfig", MINE);
     scene.write(".gitconfig.lock", "");
     let lock = fs::File::options().write(true).open(scene.path(".gitconfig.lock")).unwrap();
     lock.set_modified(SystemTime::now() - Duration::from_secs(3 * 3600)).unwrap();
     let refused = scene.setup(&[]);
-    let stderr = &refused.assert_fails().stderr;
-    assert!(stderr.contains(".gitconfig.lock") && stderr.contains("3 h"), "{refused:?}");
-    assert!(stderr.contains("[setup-failed]") && stderr.contains("rm "), "{refused:?}");
-    assert!(refused.took < Duration::from_secs(10), "{refused:?}");
+    for words in [".gitconfig.lock", "3 h", "[setup-failed]", "rm "] {
+        refused.assert_fails().mentions(words);
+    }
+    refused.within(..Duration::from_secs(10));
     assert_eq!(scene.read(".gitconfig"), MINE);
     assert!(scene.path(".gitconfig.lock").exists(), "it is not ours");
 
     let setup = start(&scene, &[]);
     std::thread::sleep(Duration::from_millis(500));
     fs::remove_file(scene.path(".gitconfig.lock")).unwrap();
-    assert!(setup.wait_with_output().expect("it ends").status.success());
-    assert_eq!(remains(&scene), Vec::<PathBuf>::new());
+    all_succeed([setup]);
+    assert_nothing_remains(&scene);
 }
 
 #[test]
 fn full_disk_changes_nothing() {
-    let scene = Scene::new(&Git::newest());
+    let scene = Scene::alone();
     fs::create_dir(scene.path("small")).unwrap();
-    let small = scene.path("small");
-    let mount =
-        |arguments: &[&str]| Command::new(arguments[0]).args(&arguments[1..]).arg(&small).output();
-    let mounted = mount(&["mount", "-t", "tmpfs", "-o", "size=64k", "none"]);
-    if !mounted.is_ok_and(|output| output.status.success()) {
+    let mounted = scene.paste("mount -t tmpfs -o size=64k none small");
+    if mounted.code != 0 {
         crate::town::skip("nothing can be mounted");
         return;
     }
     scene.write("small/config", MINE);
-    let mut filler = Vec::new();
-    while fs::write(scene.path(&format!("small/{}", filler.len())), [0; 4096]).is_ok() {
-        filler.push(());
+    let mut filler = 0..;
+    while fs::write(scene.path(&format!("small/{}", filler.start)), [0; 4096]).is_ok() {
+        filler.next();
     }
     let refused = scene.setup(&["--file", "small/config"]);
     let text = scene.read("small/config");
-    let left = remains(&scene);
-    fs::remove_file(scene.path("small/0")).unwrap();
-    fs::remove_file(scene.path("small/1")).unwrap();
-    fs::remove_file(scene.path("small/2")).unwrap();
+    let left = scene.paste("ls -A small | grep -vx '[0-9]*'");
+    scene.paste("rm small/0 small/1 small/2").assert_ok();
     let again = scene.setup(&["--file", "small/config"]);
-    let _ = mount(&["umount"]);
-    let stderr = &refused.assert_fails().stderr;
-    assert!(stderr.contains("free some space") && stderr.contains("[setup-failed]"), "{refused:?}");
-    assert_eq!(text, MINE);
-    assert_eq!(left, Vec::<PathBuf>::new());
+    scene.paste("umount small").assert_ok();
+    refused.assert_fails().mentions("free some space").mentions("[setup-failed]");
+    assert_eq!((&*text, &*left.stdout), (MINE, "config\n"));
     again.assert_ok();
 }
 
 #[test]
 fn what_a_killed_setup_left_is_removed_and_that_of_a_running_one_is_not() {
-    let scene = Scene::alone(&Git::newest());
+    let scene = Scene::alone();
     let left = scene.path(".gastown-setup-0123456789abcdef-.gitconfig");
     fs::create_dir(&left).unwrap();
     fs::set_permissions(&left, Permissions::from_mode(0o700)).unwrap();
@@ -310,7 +278,7 @@ fn what_a_killed_setup_left_is_removed_and_that_of_a_running_one_is_not() {
     std::thread::sleep(Duration::from_millis(500));
     assert!(left.join("config").exists());
     drop(running);
-    assert!(setup.wait_with_output().expect("it ends").status.success());
+    all_succeed([setup]);
     assert!(!left.exists());
     assert_eq!(scene.read(".gitconfig"), scene.added());
 }

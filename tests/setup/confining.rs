@@ -1,48 +1,17 @@
 //! No path is followed twice, and `--migrate` stays inside the directory that it was given.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown};
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use rustix::process::geteuid;
 
 use super::*;
 
-const STRANGER: u32 = 4711;
 const STORE: &str = "[credential]\n\thelper = store\n";
 
-/// A repository with a token in its URL and a `store` helper.
-fn repository(scene: &Scene, directory: &str) -> PathBuf {
-    scene.home.git(&["init", "--quiet", directory]).assert_ok();
-    let url = format!("https://x:ghs_sentinel@{}/a.git", host_name(scene));
-    scene.home.git_in(directory, &["remote", "add", "origin", &url]).assert_ok();
-    scene.home.git_in(directory, &["config", "credential.helper", "store"]).assert_ok();
-    scene.path(directory).join(".git/config")
-}
-
-fn host_name(scene: &Scene) -> String {
-    scene.host().split_once("://").expect("a URL").1.to_owned()
-}
-
-fn is_clear(config: &Path) -> bool {
-    let text = fs::read_to_string(config).expect("a configuration");
-    !text.contains("ghs_sentinel") && !text.contains("store")
-}
-
-fn is_root() -> bool {
-    let is_root = geteuid().is_root();
-    if !is_root {
-        crate::town::skip("only root can give files away");
-    }
-    is_root
-}
-
-fn give_away(directory: &Path) {
-    let owner = format!("{STRANGER}:{STRANGER}");
-    let status = Command::new("chown").args(["-R", "-h", &owner]).arg(directory).status();
-    assert!(status.expect("chown runs").success());
+fn old_configuration() -> String {
+    format!("[remote \"origin\"]\n\turl = {TOKEN_URL}\n{STORE}")
 }
 
 #[test]
@@ -50,12 +19,11 @@ fn root_refuses_repositories_of_other_users_unless_told() {
     if !is_root() {
         return;
     }
-    let mut scene = Scene::alone(&Git::newest());
-    let config = repository(&scene, "rigs/one");
+    let mut scene = Scene::alone();
+    let config = scene.old_repository("rigs/one");
     give_away(&scene.path("rigs"));
     let refused = scene.setup(&["--migrate", "rigs"]);
-    assert!(refused.assert_fails().stdout.contains("belongs to user 4711"), "{refused:?}");
-    assert!(refused.stdout.contains("--any-owner"), "{refused:?}");
+    refused.assert_fails().tells("belongs to user 4711").tells("--any-owner");
     assert!(!is_clear(&config));
 
     scene.home.set("SUDO_UID", "4711");
@@ -65,7 +33,7 @@ fn root_refuses_repositories_of_other_users_unless_told() {
     assert_eq!((owner.uid(), owner.gid()), (STRANGER, STRANGER));
 
     scene.home.unset("SUDO_UID");
-    let config = repository(&scene, "rigs/two");
+    let config = scene.old_repository("rigs/two");
     give_away(&scene.path("rigs"));
     scene.setup(&["--migrate", "rigs", "--any-owner"]).assert_ok();
     assert!(is_clear(&config));
@@ -93,18 +61,17 @@ fn root_changes_no_file_that_an_owner_swaps_in() {
     if !is_root() {
         return;
     }
-    let scene = Scene::alone(&Git::newest());
+    let scene = Scene::alone();
     scene.setup(&[]).assert_ok();
     fs::create_dir(scene.path("victim")).unwrap();
-    let url = format!("https://x:ghs_victim@{}/a.git", host_name(&scene));
-    let text = format!("[remote \"origin\"]\n\turl = {url}\n{STORE}");
+    let text = old_configuration();
     for name in ["victim/config", "victim/HEAD"] {
         scene.write(name, &text);
     }
     let before = fs::metadata(scene.path("victim/config")).unwrap();
     for round in 0..8 {
         let directory = format!("rigs/{round}");
-        let config = repository(&scene, &directory);
+        let config = scene.old_repository(&directory);
         give_away(&scene.path("rigs"));
         let (git, done) = (scene.path(&directory).join(".git"), AtomicBool::new(false));
         std::thread::scope(|scope| {
@@ -150,7 +117,7 @@ fn without_proc_root_changes_only_files_that_nobody_else_can_move() {
     if !is_root() {
         return;
     }
-    let scene = Scene::alone(&Git::newest());
+    let scene = Scene::alone();
     fs::create_dir(scene.path("theirs")).unwrap();
     give_away(&scene.path("theirs"));
     for (file, code) in [("theirs/config", 1), ("config", 0)] {
@@ -167,75 +134,61 @@ fn without_proc_root_changes_only_files_that_nobody_else_can_move() {
     }
 }
 
+/// That migrating in `top` changes none of these files.
+#[track_caller]
+fn leads_nowhere(scene: &Scene, top: &str, files: &[&str]) -> Ran {
+    let read = || files.iter().map(|file| scene.read(file)).collect::<Vec<_>>();
+    let before = read();
+    let ran = scene.setup(&["--migrate", top]);
+    ran.tells("changed 0").never_tells("rm ");
+    assert_eq!(read(), before, "{ran:?}");
+    ran
+}
+
 #[test]
 fn tracked_files_that_look_like_a_repository_lead_nowhere() {
-    for git in Git::all() {
-        let scene = Scene::alone(&git);
+    for scene in Scene::each_git_alone() {
         scene.setup(&[]).assert_ok();
-        repository(&scene, "outside");
+        scene.old_repository("outside");
         scene.write(".gitconfig", &(scene.read(".gitconfig") + STORE));
         scene.setup(&[]).assert_ok();
-        let url = format!("https://x:ghs_sentinel@{}/a.git", host_name(&scene));
-        scene.write("config", &format!("[remote \"origin\"]\n\turl = {url}\n{STORE}"));
-        fs::create_dir_all(scene.path("rigs/clone/x")).unwrap();
-        fs::create_dir_all(scene.path("rigs/clone/worktrees/y")).unwrap();
-        scene.write("id_ed25519", "a key");
-        let before: Vec<_> =
-            ["outside/.git/config", "config", ".gitconfig"].map(|name| scene.read(name)).into();
-        for (directory, target) in [("x", "../../.."), ("x", "../../../outside/.git")] {
-            for directory in [directory, "worktrees/y"] {
-                scene.write(&format!("rigs/clone/{directory}/HEAD"), "ref: refs/heads/main\n");
-                scene.write(&format!("rigs/clone/{directory}/commondir"), target);
-            }
-            let ran = scene.setup(&["--migrate", "rigs"]);
-            assert!(ran.stdout.contains("changed 0") && !ran.stdout.contains("rm "), "{ran:?}");
-            let after: Vec<_> =
-                ["outside/.git/config", "config", ".gitconfig"].map(|name| scene.read(name)).into();
-            assert_eq!(after, before);
+        scene.write("config", &old_configuration());
+        let looks_like = |directory: &str, common: &str| {
+            fs::create_dir_all(scene.path(directory)).unwrap();
+            scene.write(&format!("{directory}/HEAD"), "ref: refs/heads/main\n");
+            scene.write(&format!("{directory}/commondir"), common);
+        };
+        for target in ["../../..", "../../../outside/.git"] {
+            looks_like("rigs/clone/x", target);
+            looks_like("rigs/clone/worktrees/y", target);
+            leads_nowhere(&scene, "rigs", &["outside/.git/config", "config", ".gitconfig"]);
+        }
+        // A repository above the directory.
+        scene.home.git(&["init", "--quiet", "--bare", "above"]).assert_ok();
+        scene.home.git_in("above", &["remote", "add", "origin", TOKEN_URL]).assert_ok();
+        for (directory, top) in
+            [("above/clone/x", "above/clone"), ("above/worktrees/clone", "above/worktrees/clone")]
+        {
+            scene.home.git(&["init", "--quiet", top]).assert_ok();
+            looks_like(directory, "../..\n");
+            leads_nowhere(&scene, top, &["above/config"]);
         }
     }
 }
 
 #[test]
-fn tracked_files_do_not_lead_to_a_repository_above_the_directory() {
-    for directory in ["above/clone/x", "above/worktrees/clone"] {
-        let scene = Scene::alone(&Git::newest());
-        scene.home.git(&["init", "--quiet", "--bare", "above"]).assert_ok();
-        let url = format!("https://x:ghs_sentinel@{}/a.git", host_name(&scene));
-        scene.home.git_in("above", &["remote", "add", "origin", &url]).assert_ok();
-        let top = directory.strip_suffix("/x").unwrap_or(directory);
-        scene.home.git(&["init", "--quiet", top]).assert_ok();
-        fs::create_dir_all(scene.path(directory)).unwrap();
-        scene.write(&format!("{directory}/HEAD"), "ref: refs/heads/main\n");
-        scene.write(&format!("{directory}/commondir"), "../..\n");
-        let ran = scene.setup(&["--migrate", top]);
-        assert!(ran.stdout.contains("changed 0"), "{ran:?}");
-        assert!(scene.read("above/config").contains("ghs_sentinel"), "{ran:?}");
-    }
-}
-
-#[test]
-fn worktree_and_submodule_files_that_are_not_named_back_lead_nowhere() {
-    let scene = Scene::alone(&Git::newest());
-    let outside = repository(&scene, "outside");
-    let before = fs::read_to_string(&outside).unwrap();
+fn links_and_files_that_are_not_named_back_lead_nowhere() {
+    let scene = Scene::alone();
+    let outside = scene.old_repository("outside");
     fs::create_dir_all(scene.path("rigs/clone")).unwrap();
     let git = scene.path("outside/.git");
     scene.write("rigs/clone/.git", &format!("gitdir: {}\n", git.display()));
-    let ran = scene.setup(&["--migrate", "rigs"]);
-    assert!(ran.assert_fails().stdout.contains("is not named back by"), "{ran:?}");
-    assert_eq!(fs::read_to_string(&outside).unwrap(), before);
-}
-
-#[test]
-fn link_in_the_place_of_a_configuration_file_is_not_followed() {
-    let scene = Scene::alone(&Git::newest());
-    let config = repository(&scene, "rigs/one");
-    fs::rename(&config, scene.path("outside")).unwrap();
-    symlink(scene.path("outside"), &config).unwrap();
-    let before = scene.read("outside");
-    scene.setup(&["--migrate", "rigs"]).assert_fails();
-    assert_eq!(scene.read("outside"), before);
+    symlink(scene.path("outside"), scene.path("rigs/link")).unwrap();
+    let config = scene.old_repository("rigs/one");
+    fs::remove_file(&config).unwrap();
+    symlink(&outside, &config).unwrap();
+    let ran = leads_nowhere(&scene, "rigs", &["outside/.git/config"]);
+    ran.assert_fails().tells("is not named back by").tells("is a link, which is not");
     assert!(config.is_symlink());
 }
 
@@ -244,39 +197,34 @@ fn file_of_another_user_with_a_second_name_is_left_alone() {
     if !is_root() {
         return;
     }
-    let scene = Scene::alone(&Git::newest());
-    let config = repository(&scene, "rigs/one");
+    let scene = Scene::alone();
+    let config = scene.old_repository("rigs/one");
     give_away(&scene.path("rigs"));
     fs::hard_link(&config, scene.path("second")).unwrap();
     let before = scene.read("second");
-    let refused = scene.setup(&["--migrate", "rigs", "--any-owner"]);
-    assert!(refused.assert_fails().stdout.contains("other names"), "{refused:?}");
+    scene.setup(&["--migrate", "rigs", "--any-owner"]).assert_fails().tells("other names");
     assert_eq!(scene.read("second"), before);
 }
 
 #[test]
 fn directory_in_a_repository_means_that_repository() {
-    for git in Git::all() {
-        let scene = Scene::alone(&git);
-        let config = repository(&scene, "one");
+    for scene in Scene::each_git_alone() {
+        let config = scene.old_repository("one");
         fs::create_dir_all(scene.path("one/a/b")).unwrap();
         scene.setup(&["--migrate", "one/a/b"]).assert_ok();
         assert!(is_clear(&config));
 
-        let config = repository(&scene, "two");
+        let config = scene.old_repository("two");
         scene.home.commit("two", "file", b"x");
-        let mut setup = scene.home.command(HELPER);
-        setup.args(["setup", "--migrate", "."]).current_dir(scene.path("two/.git/refs"));
-        Ran::run(setup, b"").assert_ok();
+        scene.setup_in("two/.git/refs", &["--migrate", "."]).assert_ok();
         assert!(is_clear(&config));
     }
 }
 
 #[test]
 fn worktree_and_submodule_alone_reach_their_own_repository() {
-    for git in Git::all() {
-        let scene = Scene::alone(&git);
-        let config = repository(&scene, "one");
+    for scene in Scene::each_git_alone() {
+        let config = scene.old_repository("one");
         scene.home.commit("one", "file", b"x");
         let add = ["worktree", "add", "--quiet", "../tree"];
         scene.home.git_in("one", &add).assert_ok();
@@ -288,10 +236,8 @@ fn worktree_and_submodule_alone_reach_their_own_repository() {
         let add = ["-c", "protocol.file.allow=always", "submodule", "add", "--quiet"];
         let add = [&add[..], &[one.to_str().unwrap(), "inner"]].concat();
         scene.home.git_in("super", &add).assert_ok();
-        let in_inner = |words: &[&str]| {
-            scene.home.git_in("super/inner", words).assert_ok();
-        };
-        in_inner(&["config", "credential.helper", "store"]);
+        let store = ["config", "credential.helper", "store"];
+        scene.home.git_in("super/inner", &store).assert_ok();
         scene.setup(&["--migrate", "super/inner"]).assert_ok();
         assert!(is_clear(&scene.path("super/.git/modules/inner/config")));
     }
@@ -299,31 +245,22 @@ fn worktree_and_submodule_alone_reach_their_own_repository() {
 
 #[test]
 fn pipes_cost_no_time() {
-    let scene = Scene::alone(&Git::newest());
+    let scene = Scene::alone();
     scene.setup(&[]).assert_ok();
-    let pipe = |path: &str| {
-        scene.paste(&format!("mkfifo {path}")).assert_ok();
-    };
     for name in ["one", "two", "three"] {
-        repository(&scene, &format!("rigs/{name}"));
-        pipe(&format!("rigs/{name}/.git/pipe"));
-        scene.home.git_in(format!("rigs/{name}"), &["config", "core.bare", "false"]).assert_ok();
+        scene.old_repository(&format!("rigs/{name}"));
     }
-    for name in ["one", "two"] {
-        let config = format!("rigs/{name}/.git/config");
-        scene.write(&config, &(scene.read(&config) + "[include]\n\tpath = pipe\n"));
-    }
-    fs::remove_file(scene.path("rigs/three/.git/config")).unwrap();
-    pipe("rigs/three/.git/config");
+    let script = "mkfifo pipe rigs/one/.git/pipe rigs/two/.git/pipe
+        git -C rigs/one config include.path pipe && git -C rigs/two config include.path pipe
+        rm rigs/three/.git/config && mkfifo rigs/three/.git/config";
+    scene.paste(script).assert_ok();
     let ran = scene.setup(&["--migrate", "rigs"]);
-    assert_eq!(ran.assert_fails().stdout.matches("not a regular file").count(), 3, "{ran:?}");
-    assert!(ran.took < Duration::from_secs(5), "{ran:?}");
+    ran.assert_fails().within(..Duration::from_secs(5));
+    assert_eq!(ran.stdout.matches("not a regular file").count(), 3, "{ran:?}");
 
-    pipe("pipe");
     scene.write(".gitconfig", "[include]\n\tpath = pipe\n");
     let ran = scene.setup(&[]);
-    assert!(ran.assert_fails().stderr.contains("not a regular file"), "{ran:?}");
-    assert!(ran.took < Duration::from_secs(5), "{ran:?}");
+    ran.assert_fails().mentions("not a regular file").within(..Duration::from_secs(5));
 }
 
 #[test]
@@ -331,12 +268,11 @@ fn root_follows_no_link_of_another_user_to_a_third_users_file() {
     if !is_root() {
         return;
     }
-    let scene = Scene::alone(&Git::newest());
+    let scene = Scene::alone();
     scene.write("victim", "[user]\n\tname = x\n");
     symlink("victim", scene.path(".gitconfig")).unwrap();
     lchown(scene.path(".gitconfig"), Some(STRANGER), Some(STRANGER)).unwrap();
-    let refused = scene.setup(&[]);
-    assert!(refused.assert_fails().stderr.contains("link of user 4711"), "{refused:?}");
+    scene.setup(&[]).assert_fails().mentions("link of user 4711");
     assert_eq!(scene.read("victim"), "[user]\n\tname = x\n");
 
     let theirs = Some(STRANGER);
@@ -353,10 +289,9 @@ fn root_makes_no_directory_in_the_home_of_another_user() {
     if !is_root() {
         return;
     }
-    let scene = Scene::alone(&Git::newest());
+    let scene = Scene::alone();
     give_away(&scene.path(""));
-    let ran = scene.setup(&[]);
-    assert!(ran.assert_ok().stderr.contains("belongs to another user"), "{ran:?}");
+    scene.setup(&[]).assert_ok().mentions("belongs to another user");
     assert!(!scene.path(".config").exists());
     assert_eq!(fs::metadata(scene.path(".gitconfig")).unwrap().uid(), STRANGER);
     scene.setup(&["--undo"]).assert_ok();
@@ -366,7 +301,7 @@ fn root_makes_no_directory_in_the_home_of_another_user() {
 #[test]
 fn whatever_the_umask_git_can_read_what_was_written() {
     for mask in ["0777", "0177", "0277", "0077", "0022"] {
-        let scene = Scene::alone(&Git::newest());
+        let scene = Scene::alone();
         let mut shell = scene.home.command("sh");
         shell.args(["-c", &format!("umask {mask}; exec \"$0\" setup"), HELPER]);
         Ran::run(shell, b"").assert_ok();
@@ -380,8 +315,8 @@ fn whatever_the_umask_git_can_read_what_was_written() {
 
 #[test]
 fn repository_behind_a_link_is_left_and_named_with_the_command_for_it() {
-    let scene = Scene::alone(&Git::newest());
-    let config = repository(&scene, "real");
+    let scene = Scene::alone();
+    let config = scene.old_repository("real");
     fs::create_dir(scene.path("linked")).unwrap();
     symlink("../real/.git", scene.path("linked/.git")).unwrap();
     let ran = scene.setup(&["--migrate", scene.path("linked").to_str().unwrap()]);

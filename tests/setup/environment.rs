@@ -14,8 +14,7 @@ fn evaluate(scene: &Scene, printed: &str) -> Vec<(String, String)> {
 
 #[test]
 fn a_push_works_with_the_printed_environment_alone() {
-    for git in Git::all() {
-        let mut scene = Scene::new(&git);
+    for mut scene in Scene::each_git() {
         let before = scene.snapshot();
         let printed = scene.setup(&["--print-env", "--cache-dir", "it's here"]);
         assert_eq!(scene.snapshot(), before, "nothing is written");
@@ -29,7 +28,7 @@ fn a_push_works_with_the_printed_environment_alone() {
 
 #[test]
 fn what_the_environment_sets_already_stays_and_is_not_repeated() {
-    let mut scene = Scene::new(&Git::newest());
+    let mut scene = Scene::newest();
     scene.home.set("GIT_CONFIG_COUNT", "1");
     scene.home.set("GIT_CONFIG_KEY_0", "user.name");
     scene.home.set("GIT_CONFIG_VALUE_0", "somebody");
@@ -46,7 +45,7 @@ fn what_the_environment_sets_already_stays_and_is_not_repeated() {
 
 #[test]
 fn nothing_but_the_environment_is_printed_where_a_shell_starts() {
-    let mut scene = Scene::alone(&Git::newest());
+    let mut scene = Scene::alone();
     scene.home.set("GASTOWN_CACHE_DIR", "not/absolute");
     let printed = scene.setup(&["--print-env"]);
     assert_eq!(printed.assert_ok().stderr, "", "{printed:?}");

@@ -2,44 +2,30 @@
 
 use super::*;
 
-/// A repository as it was made the old way: a bare one with a worktree, a token in both of its
-/// URLs, and a `store` helper in the configuration of the worktree.
+/// Repositories as they were made the old way: a bare one with a worktree, a token in both of its
+/// URLs, and a `store` helper in the configuration of the worktree; an ordinary clone, and one with
+/// a submodule.
 fn old_way(scene: &Scene, token: &str) {
     let url = scene.town().github.url_with(REPOSITORY, token);
-    let git = |arguments: &[&str]| {
-        scene.home.git(arguments).assert_ok();
-    };
-    git(&["clone", "--quiet", "--bare", &url, "rigs/bare"]);
-    let in_bare = |arguments: &[&str]| {
-        scene.home.git_in("rigs/bare", arguments).assert_ok();
-    };
-    in_bare(&["config", "remote.origin.pushurl", &url]);
-    // With it, what only holds for the bare one has to stand in its own file.
-    in_bare(&["config", "extensions.worktreeConfig", "true"]);
-    in_bare(&["config", "--unset", "core.bare"]);
-    in_bare(&["config", "--worktree", "core.bare", "true"]);
-    in_bare(&["worktree", "add", "--quiet", "../worktree", "-b", "work"]);
-    let store = format!("store --file={}", scene.path("stale-tokens").display());
-    let in_worktree = |arguments: &[&str]| {
-        scene.home.git_in("rigs/worktree", arguments).assert_ok();
-    };
-    in_worktree(&["config", "--worktree", "credential.helper", &store]);
     let line = format!("http://x-access-token:{token}@{}\n", scene.town().github.host());
     scene.write("stale-tokens", &line);
-}
-
-/// An ordinary clone, and one with a submodule.
-fn old_clones(scene: &Scene, token: &str) {
-    let url = scene.town().github.url_with(REPOSITORY, token);
-    let git = |arguments: &[&str]| {
-        scene.home.git(arguments).assert_ok();
-    };
-    git(&["clone", "--quiet", &url, "rigs/clone"]);
-    let local = ["config", "credential.helper", "store --file=/tmp/.git-credentials-gone"];
-    scene.home.git_in("rigs/clone", &local).assert_ok();
-    git(&["init", "--quiet", "rigs/super"]);
-    let added = scene.home.git_in("rigs/super", &["submodule", "add", "--quiet", &url, "inner"]);
-    added.assert_ok();
+    // With configuration for each worktree, what only holds for the bare one has to stand in its own.
+    let script = format!(
+        "set -e; git clone -q --bare {url} rigs/bare; cd rigs/bare
+         git config remote.origin.pushurl {url}
+         git config extensions.worktreeConfig true
+         git config --unset core.bare
+         git config --worktree core.bare true
+         git worktree add -q ../worktree -b work
+         cd ../worktree
+         git config --worktree credential.helper \"store --file=$HOME/stale-tokens\"
+         cd ..
+         git clone -q {url} clone
+         git -C clone config credential.helper 'store --file=/tmp/.git-credentials-gone'
+         git init -q super
+         git -C super submodule add -q {url} inner"
+    );
+    scene.paste(&script).assert_ok();
 }
 
 /// Below the home, without the directory for temporary files.
@@ -51,8 +37,7 @@ fn files_with(scene: &Scene, token: &str) -> Vec<PathBuf> {
 
 #[test]
 fn the_push_that_fails_names_the_command_and_the_command_mends_it() {
-    for git in Git::all() {
-        let scene = Scene::new(&git);
+    for scene in Scene::each_git() {
         let token = scene.town().worker.token_for("rig-1");
         old_way(&scene, &token);
         scene.setup(&[]).assert_ok();
@@ -61,14 +46,12 @@ fn the_push_that_fails_names_the_command_and_the_command_mends_it() {
 
         let push = || scene.home.git_in("rigs/worktree", &["push", "--quiet", "origin", "HEAD"]);
         let failed = push();
-        assert!(failed.assert_fails().stderr.contains("[embedded-token]"), "{failed:?}");
+        failed.assert_fails().mentions("[embedded-token]");
         let named = "git credential-gastown setup --migrate .";
-        assert!(failed.stderr.contains(named), "{failed:?}");
+        failed.mentions(named);
 
-        let mut mend = scene.home.command(HELPER);
-        mend.args(["setup", "--migrate", "."]).current_dir(scene.path("rigs/worktree"));
-        let mended = Ran::run(mend, b"");
-        assert!(mended.assert_ok().stdout.contains("remote.origin.pushurl"), "{mended:?}");
+        let mended = scene.setup_in("rigs/worktree", &["--migrate", "."]);
+        mended.assert_ok().tells("remote.origin.pushurl");
         assert!(!format!("{mended:?}").contains(&token), "no token is shown");
         push().assert_ok();
     }
@@ -76,11 +59,9 @@ fn the_push_that_fails_names_the_command_and_the_command_mends_it() {
 
 #[test]
 fn every_repository_worktree_and_submodule_below_is_mended() {
-    for git in Git::all() {
-        let scene = Scene::new(&git);
+    for scene in Scene::each_git() {
         let token = scene.town().worker.token_for("rig-1");
         old_way(&scene, &token);
-        old_clones(&scene, &token);
         let before = scene.snapshot();
         let planned = scene.setup(&["--dry-run", "--migrate", "rigs"]);
         assert_eq!(scene.snapshot(), before);
@@ -88,8 +69,8 @@ fn every_repository_worktree_and_submodule_below_is_mended() {
         let ran = scene.setup(&["--migrate", "rigs"]);
         // The list of submodules is versioned: only a commit can change it.
         assert_eq!(ran.code, 1, "{ran:?}");
-        assert!(ran.stdout.contains(".gitmodules"), "{ran:?}");
-        assert!(ran.stdout.contains("old tokens are still in"), "{ran:?}");
+        ran.tells(".gitmodules");
+        ran.tells("old tokens are still in");
         for said in [&planned, &ran] {
             assert!(!format!("{said:?}").contains(&token), "no token is shown");
         }
@@ -117,31 +98,13 @@ fn every_repository_worktree_and_submodule_below_is_mended() {
             let branch = format!("HEAD:refs/heads/{}", directory.replace('/', "-"));
             scene.home.git_in(directory, &["push", "--quiet", "origin", &branch]).assert_ok();
         }
-        let again = scene.setup(&["--migrate", "rigs"]);
-        assert!(again.stdout.contains("changed 0"), "{again:?}");
+        scene.setup(&["--migrate", "rigs"]).tells("changed 0");
     }
 }
 
 #[test]
-fn links_are_not_followed_and_other_hosts_are_left_alone() {
-    let scene = Scene::new(&Git::newest());
-    scene.home.git(&["init", "--quiet", "outside"]).assert_ok();
-    scene.home.git(&["init", "--quiet", "rigs/inside"]).assert_ok();
-    let foreign = "https://alice:sentinel1@gitlab.example/acme/app.git";
-    let ours = scene.town().github.url_with(REPOSITORY, "ghs_sentinel2");
-    scene.home.git_in("outside", &["remote", "add", "origin", &ours]).assert_ok();
-    scene.home.git_in("rigs/inside", &["remote", "add", "origin", foreign]).assert_ok();
-    symlink(scene.path("outside"), scene.path("rigs/link")).unwrap();
-    let (outside, inside) =
-        (scene.read("outside/.git/config"), scene.read("rigs/inside/.git/config"));
-    scene.setup(&["--migrate", "rigs"]).assert_ok();
-    assert_eq!(scene.read("outside/.git/config"), outside);
-    assert_eq!(scene.read("rigs/inside/.git/config"), inside);
-}
-
-#[test]
 fn advice_about_a_hostile_repository_does_what_it_says_and_nothing_else() {
-    let scene = Scene::new(&Git::newest());
+    let scene = Scene::newest();
     scene.home.git(&["init", "--quiet", "hostile"]).assert_ok();
     let url = format!("http://me:ghs_a@{}/a.git;touch pwned", scene.town().github.host());
     let name = "x;touch pwned;$(touch pwned)`touch pwned`";
@@ -154,19 +117,15 @@ fn advice_about_a_hostile_repository_does_what_it_says_and_nothing_else() {
     assert!(!scene.read("hostile/.gitmodules").contains("ghs_a"), "{advice}");
 }
 
-/// A repository of that name, and the host that tokens in it are for.
+/// The repository `rigs/one`, and what is in its configuration.
 fn one(scene: &Scene, lines: &[(&str, &str)]) -> String {
-    scene.home.git(&["init", "--quiet", "rigs/one"]).assert_ok();
-    for (key, value) in lines {
-        scene.home.git_in("rigs/one", &["config", "--add", key, value]).assert_ok();
-    }
+    scene.repository("rigs/one", lines);
     scene.read("rigs/one/.git/config")
 }
 
 #[test]
-fn every_url_loses_its_token() {
-    for git in Git::all() {
-        let scene = Scene::alone(&git);
+fn every_url_of_ours_loses_its_token() {
+    for scene in Scene::each_git_alone() {
         let url = "https://x:ghs_sentinel@git.example/acme/app.git";
         let keys = [
             "remote.origin.url",
@@ -181,44 +140,38 @@ fn every_url_loses_its_token() {
         ];
         one(&scene, &keys.map(|key| (key, url)));
         let second = "https://y:ghs_sentinel@git.example/acme/app.git";
-        scene.home.git_in("rigs/one", &["config", "--add", "lfs.url", second]).assert_ok();
+        let foreign = "https://alice:stays@gitlab.example/acme/app.git";
+        one(&scene, &[("lfs.url", second), ("remote.foreign.url", foreign)]);
         scene.setup(&["--migrate", "rigs"]).assert_ok();
         let config = scene.read("rigs/one/.git/config");
-        assert!(!config.contains("ghs_sentinel"), "{config}");
+        assert!(!config.contains("ghs_sentinel") && config.contains(foreign), "{config}");
         assert_eq!(config.matches("https://git.example/acme/app.git").count(), 9, "{config}");
     }
 }
 
 #[test]
 fn token_stays_where_git_would_not_ask_this_helper() {
-    for git in Git::all() {
-        let mut scene = Scene::alone(&git);
+    for mut scene in Scene::each_git_alone() {
         scene.home.set("GITLAB_TOKEN", "glpat-other");
-        let ours = "https://x:ghs_sentinel@git.example/a.git";
         let gitlab = "https://oauth2:glpat-sentinel@gitlab.com/a.git";
         let stays = |scene: &Scene, arguments: &[&str], token: &str| {
-            let ran = scene.setup(arguments);
-            let why = "carries a token and stays: git";
-            assert!(ran.assert_fails().stdout.contains(why), "{ran:?}");
+            let ran = scene.setup(&[arguments, &["--migrate", "rigs"]].concat());
+            ran.assert_fails().tells("carries a token and stays: git");
             assert!(!format!("{ran:?}").contains(token), "{ran:?}");
             assert!(scene.read("rigs/one/.git/config").contains(token), "{ran:?}");
-            let line = ran.stdout.lines().find(|line| line.contains("FAILED"));
-            line.and_then(|line| line.split_once("run: "))
-                .map_or("", |(_, advice)| advice)
-                .to_owned()
+            ran.stdout.split_once("run: ").map(|(_, advice)| advice.to_owned()).expect("advice")
         };
-        one(&scene, &[("remote.origin.url", gitlab), ("remote.other.url", ours)]);
-        stays(&scene, &["--file", "mine", "--migrate", "rigs"], "ghs_sentinel");
-        stays(&scene, &["--file", "mine", "--migrate", "rigs"], "glpat-sentinel");
+        one(&scene, &[("remote.origin.url", gitlab), ("remote.other.url", TOKEN_URL)]);
+        stays(&scene, &["--file", "mine"], "ghs_sentinel");
+        stays(&scene, &["--file", "mine"], "glpat-sentinel");
         scene.setup(&["--undo"]).assert_ok();
-        let local = [("credential.helper", ""), ("credential.helper", "cache")];
-        for helper in &local {
-            one(&scene, std::slice::from_ref(helper));
-            stays(&scene, &["--migrate", "rigs"], "ghs_sentinel");
+        for helper in ["", "cache"] {
+            one(&scene, &[("credential.helper", helper)]);
+            stays(&scene, &[], "ghs_sentinel");
         }
         // What the repository says goes before what the user says, so that is where to change it.
-        let advice = stays(&scene, &["--migrate", "rigs"], "ghs_sentinel");
-        scene.paste(&advice).assert_ok();
+        let advice = stays(&scene, &[], "ghs_sentinel");
+        scene.paste(advice.lines().next().unwrap()).assert_ok();
         scene.setup(&["--migrate", "rigs"]).assert_ok();
         let config = scene.read("rigs/one/.git/config");
         assert!(!config.contains("sentinel"), "setup serves GitLab now: {config}");
@@ -226,82 +179,65 @@ fn token_stays_where_git_would_not_ask_this_helper() {
 }
 
 #[test]
-fn store_helper_stays_where_it_is_all_there_is() {
-    let scene = Scene::alone(&Git::newest());
-    let before = one(&scene, &[("credential.helper", "store")]);
-    let ran = scene.setup(&["--file", "mine", "--migrate", "rigs"]);
-    assert!(
-        ran.assert_fails()
-            .stdout
-            .contains("credential.helper = store hands out old tokens and stays"),
-        "{ran:?}"
-    );
-    assert_eq!(scene.read("rigs/one/.git/config"), before);
-}
-
-#[test]
 fn every_form_of_store_is_removed_for_parts_of_the_host_too() {
-    let scene = Scene::alone(&Git::newest());
-    one(
-        &scene,
-        &[
-            ("credential.https://git.example/acme.helper", "store"),
-            ("credential.https://me@git.example.helper", "store --file /x"),
-            ("credential.https://git.example.helper", "!git credential-store"),
-            ("credential.helper", "/usr/lib/git-core/git-credential-store"),
-            ("credential.https://elsewhere.example/acme.helper", "store"),
-            // It would hide this helper once those after it are gone.
-            ("credential.https://git.example/other.helper", ""),
-            ("credential.https://git.example/other.helper", "store"),
-        ],
-    );
-    scene.setup(&["--migrate", "rigs"]).assert_ok();
+    let scene = Scene::alone();
+    scene.write("id_ed25519", "a key");
+    let lines = [
+        ("credential.https://git.example/acme.helper", "store"),
+        ("credential.https://me@git.example.helper", "store --file=id_ed25519"),
+        ("credential.https://git.example.helper", "!git credential-store"),
+        ("credential.helper", "/usr/lib/git-core/git-credential-store"),
+        ("credential.https://elsewhere.example/acme.helper", "store"),
+        // It would hide this helper once those after it are gone.
+        ("credential.https://git.example/other.helper", ""),
+        ("credential.https://git.example/other.helper", "store"),
+    ];
+    one(&scene, &lines);
+    let ran = scene.setup(&["--migrate", "rigs"]);
+    // Who wrote that name may want the file to be deleted.
+    ran.assert_ok().tells("still in `id_ed25519`").never_tells("rm ");
     let listed = scene.home.git_in("rigs/one", &["config", "--local", "--get-regexp", "helper"]);
     assert_eq!(listed.stdout, "credential.https://elsewhere.example/acme.helper store\n");
 }
 
 #[test]
 fn token_in_another_file_or_in_a_name_is_reported_with_its_place_and_no_other() {
-    let scene = Scene::alone(&Git::newest());
+    let scene = Scene::alone();
     let key = "url.https://x:ghs_sentinel@git.example/.insteadOf";
     scene.home.git(&["config", "--global", key, "https://git.example/"]).assert_ok();
     one(&scene, &[("include.path", "../../../included"), (key, "https://git.example/")]);
-    scene.write("included", "[lfs]\n\turl = https://x:ghs_sentinel@git.example/a\n");
+    scene.write("included", &format!("[lfs]\n\turl = {TOKEN_URL}\n"));
     let ran = scene.setup(&["--migrate", "rigs"]);
-    let said = &ran.assert_fails().stdout;
-    assert!(said.contains("/.gitconfig`: url.https://git.example/.insteadof carries"), "{ran:?}");
-    assert!(said.contains("/included`: lfs.url carries a token"), "{ran:?}");
-    assert!(said.contains("/config`: url.https://git.example/.insteadof carries"), "{ran:?}");
-    assert!(!said.contains("took") && !format!("{ran:?}").contains("ghs_sentinel"), "{ran:?}");
+    for place in [".gitconfig", "config"] {
+        let shown = "url.https://[redacted]@git.example/.insteadof";
+        ran.tells(&format!("/{place}`: {shown} carries a token in its name"));
+    }
+    ran.assert_fails().tells("/included`: lfs.url carries a token").never_tells("took");
+    assert!(!format!("{ran:?}").contains("ghs_sentinel"), "{ran:?}");
 }
 
 #[test]
 fn url_that_is_not_utf8_is_reported_and_left_as_it_is() {
-    let scene = Scene::alone(&Git::newest());
-    one(&scene, &[("remote.origin.url", "https://x:ghs_sentinel@git.example/a.git")]);
-    let path = scene.path("rigs/one/.git/config");
-    let mut before = fs::read(&path).unwrap();
-    let at = before.windows(5).position(|part| part == b"a.git").unwrap();
-    before[at] = 0xff;
-    fs::write(&path, &before).unwrap();
-    let modules = b"[submodule \"x\"]\n\turl = https://x:ghs_sentinel@git.example/\xff\n";
+    let scene = Scene::alone();
+    let path = scene.repository("rigs/one", &[]);
+    let config = |section: &str| [section, "\turl = ", TOKEN_URL].concat().into_bytes();
+    let before = [config("[remote \"origin\"]\n"), b"\xff\n".to_vec()].concat();
+    fs::write(&path, [fs::read(&path).unwrap(), before.clone()].concat()).unwrap();
+    let modules = [config("[submodule \"x\"]\n"), b"\xff\n".to_vec()].concat();
     fs::write(scene.path("rigs/one/.gitmodules"), modules).unwrap();
     let ran = scene.setup(&["--migrate", "rigs"]);
     assert_eq!(ran.assert_fails().stdout.matches("not UTF-8").count(), 2, "{ran:?}");
-    assert!(ran.stdout.contains(".gitmodules --edit"), "{ran:?}");
-    assert!(!ran.stdout.contains("took"), "{ran:?}");
-    assert_eq!(fs::read(&path).unwrap(), before);
+    ran.tells(".gitmodules --edit").never_tells("took");
+    assert!(fs::read(&path).unwrap().ends_with(&before));
 }
 
 #[test]
 fn undone_migration_brings_the_helpers_back_and_no_token() {
-    for git in Git::all() {
-        let scene = Scene::alone(&git);
-        let url = "https://x:ghs_sentinel@git.example/a.git";
+    for scene in Scene::each_git_alone() {
         let lines = [
             ("credential.helper", ""),
             ("credential.helper", "store --file=/x"),
-            ("remote.origin.url", url),
+            ("remote.origin.url", TOKEN_URL),
             ("credential.https://git.example.helper", "store"),
         ];
         let before = one(&scene, &lines);
@@ -309,8 +245,7 @@ fn undone_migration_brings_the_helpers_back_and_no_token() {
         scene.setup(&["--undo", "--migrate", "rigs"]).assert_ok();
         let after = scene.read("rigs/one/.git/config");
         assert_eq!(after, before.replace("x:ghs_sentinel@", ""));
-        let again = scene.setup(&["--undo", "--migrate", "rigs"]);
-        assert!(again.assert_ok().stdout.contains("nothing to undo"), "{again:?}");
+        scene.setup(&["--undo", "--migrate", "rigs"]).assert_ok().tells("nothing to undo");
 
         scene.setup(&["--migrate", "rigs"]).assert_ok();
         scene.home.git_in("rigs/one", &["config", "user.name", "x"]).assert_ok();
@@ -327,20 +262,17 @@ fn undone_migration_brings_the_helpers_back_and_no_token() {
 
 #[test]
 fn one_failure_stops_no_other_and_each_names_a_command_that_works_where_it_is_pasted() {
-    let mut scene = Scene::alone(&Git::newest());
-    scene.home.set("GIT_CONFIG_COUNT", "1");
-    scene.home.set("GIT_CONFIG_KEY_0", "lfs.url");
-    scene.home.set("GIT_CONFIG_VALUE_0", "https://x:ghs_sentinel@git.example/a");
+    let mut scene = Scene::alone();
+    scene.home.set("GIT_CONFIG_COUNT", "1").set("GIT_CONFIG_KEY_0", "lfs.url");
+    scene.home.set("GIT_CONFIG_VALUE_0", TOKEN_URL);
     let included = "[include]\n\tpath = /dev/zero\n";
     one(&scene, &[("include.path", "../../../included"), ("credential.helper", "")]);
-    scene.write("included", "[lfs]\n\turl = https://x:ghs_sentinel@git.example/a\n");
-    for name in ["pipe", "broken", "lost", "locked", "linked", "usual"] {
-        scene.home.git(&["init", "--quiet", &format!("rigs/{name}")]).assert_ok();
+    scene.write("included", &format!("[lfs]\n\turl = {TOKEN_URL}\n"));
+    for name in ["pipe", "broken", "lost", "linked"] {
+        scene.repository(&format!("rigs/{name}"), &[]);
     }
-    let url = "https://x:ghs_sentinel@git.example/a.git";
     for name in ["locked", "usual"] {
-        let add = ["remote", "add", "origin", url];
-        scene.home.git_in(format!("rigs/{name}"), &add).assert_ok();
+        scene.repository(&format!("rigs/{name}"), &[("remote.origin.url", TOKEN_URL)]);
     }
     scene.write("rigs/pipe/.git/config", included);
     scene.write("rigs/broken/.git/HEAD", "");
@@ -349,7 +281,7 @@ fn one_failure_stops_no_other_and_each_names_a_command_that_works_where_it_is_pa
     scene.write("rigs/lost/.git", "gitdir: /nowhere\n");
     fs::rename(scene.path("rigs/linked/.git/config"), scene.path("elsewhere")).unwrap();
     symlink(scene.path("elsewhere"), scene.path("rigs/linked/.git/config")).unwrap();
-    scene.write("rigs/.gitmodules", &format!("[submodule \"x\"]\n\turl = {url}\n"));
+    scene.write("rigs/.gitmodules", &format!("[submodule \"x\"]\n\turl = {TOKEN_URL}\n"));
     let ran = scene.setup(&["--migrate", "rigs"]);
     assert!(!format!("{:?}", ran.assert_fails()).contains("ghs_sentinel"), "{ran:?}");
     assert!(ran.stdout.contains("changed 1 files"), "those that can be changed are: {ran:?}");
@@ -362,15 +294,4 @@ fn one_failure_stops_no_other_and_each_names_a_command_that_works_where_it_is_pa
         // What is asked is why git takes this for no repository.
         assert!(pasted.code == 0 || line.contains("to see why"), "{line}\n{pasted:?}");
     }
-}
-
-#[test]
-fn old_tokens_are_named_without_a_command_that_deletes() {
-    let scene = Scene::alone(&Git::newest());
-    scene.write("id_ed25519", "a key");
-    let store = format!("store --file={}", scene.path("id_ed25519").display());
-    one(&scene, &[("credential.helper", &store)]);
-    let ran = scene.setup(&["--migrate", "rigs"]);
-    assert!(ran.assert_ok().stdout.contains("id_ed25519"), "{ran:?}");
-    assert!(!ran.stdout.contains("rm "), "{ran:?}");
 }

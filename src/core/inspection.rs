@@ -1,0 +1,278 @@
+//! What keeps git from asking this helper, line by line: tokens in URLs, which git uses without
+//! asking any helper, and `store` helpers, which hand out stale tokens. Says which of them can go
+//! because git will ask this helper instead, and what to do about the others; and which lines keep
+//! git from a host altogether. Changes nothing.
+
+use crate::git_config::{Line, concerns, helpers_on};
+use crate::helper_line::word;
+use crate::host::Host;
+use crate::remote_url::{Embedded, host_of};
+
+/// A line that keeps git from asking this helper.
+#[derive(Debug)]
+pub struct Fault {
+    pub line: Line,
+    /// The key, and what is wrong with it.
+    pub what: String,
+    /// `None` if git could not be told what to change without showing it the token.
+    pub fix: Option<Fix>,
+}
+
+#[derive(Debug)]
+pub enum Fix {
+    /// The URL without its token, for a host that is served. Others stay: their tokens may be the
+    /// only credential.
+    ClearUrl(String, Host),
+    RemoveHelper,
+}
+
+impl Fault {
+    /// What is wrong with a line, for hosts that are served.
+    pub fn of(line: &Line, hosts: &[Host]) -> Option<Self> {
+        let Line { key, value, .. } = line;
+        let (what, fix) = if let Some((token, is_in_name)) = line.token() {
+            let Embedded { cleared, host, .. } = token;
+            let host = host.filter(|host| hosts.contains(host))?;
+            let place = match line.is_text() {
+                _ if is_in_name => " in its name",
+                true => "",
+                false => ", in a URL that is not UTF-8",
+            };
+            let fix = (!is_in_name).then_some(Fix::ClearUrl(cleared, host));
+            (format!("{key} carries a token{place}"), fix)
+        } else if is_stale_helper(line, hosts) {
+            (format!("{key} = {value} hands out old tokens"), Some(Fix::RemoveHelper))
+        } else {
+            return None;
+        };
+        Some(Self { line: line.clone(), what, fix: fix.filter(|_| line.is_text()) })
+    }
+
+    /// That it stays, why, and the command for it.
+    fn left(&self, why: &str, command: &str) -> String {
+        let place = self.line.file().map_or("the environment".to_owned(), |it| format!("`{it}`"));
+        format!("{place}: {}{why}; run: {command}", self.what)
+    }
+
+    /// The same of a file that is versioned: the next checkout would bring the line back.
+    pub fn left_as_versioned(&self) -> String {
+        let command = match &self.fix {
+            Some(Fix::ClearUrl(cleared, _)) => {
+                self.line.change(&format!("{} {}", word(&self.line.key), word(cleared)))
+            }
+            _ => self.line.edit(),
+        };
+        self.left(" and is versioned", &format!("{command}, then commit it"))
+    }
+}
+
+fn is_stale_helper(line: &Line, hosts: &[Host]) -> bool {
+    line.is_store() && concerned(line, hosts).next().is_some()
+}
+
+/// The hosts that a helper is asked for, or for a part of them.
+fn concerned<'a>(line: &'a Line, hosts: &'a [Host]) -> impl Iterator<Item = &'a Host> {
+    hosts.iter().filter(|host| line.subsection().is_none_or(|part| concerns(part, host)))
+}
+
+/// What is in effect in a repository, or outside of all.
+pub struct InEffect<'a> {
+    /// Those that are served.
+    pub hosts: &'a [Host],
+    pub lines: Vec<Line>,
+    /// The repository's own configuration files, which can be changed.
+    pub files: Vec<String>,
+    /// git will ask this helper, whatever the lines say yet.
+    pub will_ask: bool,
+}
+
+impl InEffect<'_> {
+    /// What can be fixed among the lines of a file, and what is to be said of the rest.
+    pub fn faults(&self, lines: &[Line]) -> (Vec<Fault>, Vec<String>) {
+        let (mut fixable, mut left) = (Vec::new(), Vec::new());
+        for fault in lines.iter().filter_map(|line| Fault::of(line, self.hosts)) {
+            let obstacle = match &fault.fix {
+                None => Some((String::new(), fault.line.edit())),
+                Some(Fix::ClearUrl(cleared, host)) => self.not_asked(host, Some(cleared)),
+                Some(Fix::RemoveHelper) => {
+                    let mut hosts = concerned(&fault.line, self.hosts);
+                    hosts.find_map(|host| self.not_asked(host, None))
+                }
+            };
+            match obstacle {
+                Some((why, command)) => left.push(fault.left(&why, &command)),
+                None => fixable.push(fault),
+            }
+        }
+        (fixable, left)
+    }
+
+    /// What is to be said of lines in other files than the repository's own.
+    pub fn elsewhere(&self) -> Vec<String> {
+        let lines = self.lines.iter().filter(|line| !self.is_own(line));
+        let mut faults: Vec<_> = lines.filter_map(|line| Fault::of(line, self.hosts)).collect();
+        // Setup has git forget the helpers of the user and of the system.
+        faults.retain(|it| it.line.is_local() || !matches!(it.fix, Some(Fix::RemoveHelper)));
+        faults.iter().map(|fault| fault.left("", &fault.line.edit())).collect()
+    }
+
+    /// Why git would not ask this helper for a host, or a URL on it, once the stale helpers of
+    /// the repository are gone; and the command that has it ask.
+    fn not_asked(&self, host: &Host, url: Option<&str>) -> Option<(String, String)> {
+        let staying = || self.lines.iter().filter(|line| !self.is_to_remove(line));
+        let path = url.map(|url| url.strip_prefix(&host.to_string()).unwrap_or("/"));
+        let first = helpers_on(staying(), host, path).first().copied();
+        if self.will_ask || first.is_some_and(Line::is_ours) {
+            return None;
+        }
+        let why = match first.map(|line| line.file().unwrap_or(&line.origin)) {
+            None => format!("git would not ask this helper for {host}"),
+            Some(place) => format!("git asks another helper, of {place}, for {host} first"),
+        };
+        // What the repository says itself goes before what the user or the system says.
+        let own = staying().find(|line| line.is_helper() && self.is_own(line));
+        let file = own.and_then(Line::file).map(|file| format!(" --file {}", word(file)));
+        let command = "git credential-gastown setup".to_owned() + &file.unwrap_or_default();
+        Some((format!(" and stays: {why}"), command))
+    }
+
+    /// A stale helper, or an empty line whose other helpers are all stale.
+    fn is_to_remove(&self, line: &Line) -> bool {
+        let is_stale = |line: &Line| is_stale_helper(line, self.hosts);
+        let is_beside = |other: &&Line| {
+            (&other.key, &other.origin) == (&line.key, &line.origin) && !other.value.is_empty()
+        };
+        let mut beside = self.lines.iter().filter(is_beside).peekable();
+        let is_empty = line.is_helper() && line.value.is_empty();
+        let has_only_stale = is_empty && beside.peek().is_some() && beside.all(is_stale);
+        self.is_own(line) && (has_only_stale || is_stale(line))
+    }
+
+    fn is_own(&self, line: &Line) -> bool {
+        line.file().is_some_and(|file| self.files.iter().any(|own| own == file))
+    }
+}
+
+/// Where a rule for URLs leads from a host that is served to one that is not.
+pub fn leads_away<'a>(rule: &'a Line, hosts: &[Host]) -> Option<&'a str> {
+    let (base, value) = (rule.subsection()?, &rule.value);
+    let is_served = host_of(base).is_some_and(|host| hosts.contains(&host));
+    // A rule may match a part of the host's name; whichever is longer says what the rule is for.
+    let is_about = |root: String| root.starts_with(value) || value.starts_with(&root);
+    let is_about_ours = || hosts.iter().any(|host| is_about(format!("{host}/")));
+    (!is_served && is_about_ours()).then_some(base)
+}
+
+/// The line by which git must not use a scheme.
+pub fn forbids<'a>(lines: &'a [Line], scheme: &str, is_from_user: bool) -> Option<&'a Line> {
+    let last = |key: &str| lines.iter().rfind(|line| line.key == key);
+    let rule = last(&format!("protocol.{scheme}.allow")).or_else(|| last("protocol.allow"))?;
+    let is_so = rule.value == "never" || (rule.value == "user" && !is_from_user);
+    is_so.then_some(rule)
+}
+
+/// The remote that git pushes to, as it chooses it: for the branch, for all branches, or the only
+/// one. `None` for a URL in the place of a name if it may hold a secret, which must not become an
+/// argument.
+pub fn push_remote<'a>(lines: &'a [Line], branch: Option<&str>) -> Option<&'a str> {
+    let is_remote = |line: &&Line| line.is("remote", "url") || line.is("remote", "pushurl");
+    let mut names: Vec<_> = lines.iter().filter(is_remote).filter_map(Line::subsection).collect();
+    names.dedup();
+    let value = |key: &str| Some(lines.iter().rfind(|line| line.key == key)?.value.as_str());
+    let of_branch = |variable| value(&format!("branch.{}.{variable}", branch?));
+    let only = || names.first().copied().filter(|_| names.len() == 1);
+    let chosen = of_branch("pushremote").or_else(|| value("remote.pushdefault"));
+    let chosen = chosen.or_else(|| of_branch("remote")).or_else(only).unwrap_or("origin");
+    let is_plain_url = host_of(chosen).is_some() && !chosen.contains(['@', '?']);
+    Some(chosen).filter(|name| is_plain_url || names.contains(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "https://x:ghs_sentinel@github.com/a";
+
+    /// The repository's own file has those whose key begins with a plus.
+    fn lines(pairs: &[(&str, &str)]) -> Vec<Line> {
+        let line = |(key, value): &(&str, &str)| {
+            let is_own = key.starts_with('+');
+            let (scope, file) = if is_own { ("local", "/own") } else { ("global", "/user") };
+            let (key, value) = (key.trim_start_matches('+').to_owned(), (*value).to_owned());
+            Line { scope: scope.to_owned(), origin: format!("file:{file}"), key, value }
+        };
+        pairs.iter().map(line).collect()
+    }
+
+    fn check(pairs: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
+        let hosts = [Host::listed("github.com").unwrap()];
+        let (lines, files) = (lines(pairs), vec!["/own".to_owned()]);
+        let own: Vec<_> = lines.iter().filter(|line| line.is_local()).cloned().collect();
+        let in_effect = InEffect { hosts: &hosts, lines, files, will_ask: false };
+        let (fixable, mut left) = in_effect.faults(&own);
+        left.extend(in_effect.elsewhere());
+        (fixable.into_iter().map(|fault| fault.what).collect(), left)
+    }
+
+    #[test]
+    fn a_push_goes_to_the_remote_that_git_would_choose() {
+        let (fork, origin) = (("remote.fork.url", "a"), ("remote.origin.url", "b"));
+        let default = ("remote.pushdefault", "fork");
+        for (pairs, expected) in [
+            (&[fork][..], Some("fork")),
+            (&[fork, origin], Some("origin")),
+            (&[fork, origin, ("branch.main.remote", "fork")], Some("fork")),
+            (&[fork, origin, default, ("branch.main.remote", "origin")], Some("fork")),
+            (&[fork, origin, default, ("branch.main.pushremote", "origin")], Some("origin")),
+            (&[fork, ("remote.pushdefault", "https://a/b")], Some("https://a/b")),
+            (&[fork, ("remote.pushdefault", "https://x:y@a/b")], None),
+            (&[], None),
+        ] {
+            assert_eq!(push_remote(&lines(pairs), Some("main")), expected, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn what_goes_is_what_git_will_ask_this_helper_for() {
+        let ours = ("credential.https://github.com.helper", "gastown");
+        let url = ("+lfs.url", TOKEN);
+        let (fixed, left) = check(&[ours, url, ("+credential.helper", "store")]);
+        assert_eq!((fixed.len(), left.len()), (2, 0), "{left:?}");
+        for (lines, why) in [
+            (&[url][..], "git would not ask this helper for https://github.com"),
+            (
+                &[("+credential.helper", "store")],
+                "credential.helper = store hands out old tokens and stays: git would not ask",
+            ),
+            (
+                &[ours, url, ("+credential.helper", "")],
+                "run: git credential-gastown setup --file /own",
+            ),
+            (&[("credential.helper", "cache"), ours, url], "git asks another helper, of /user"),
+            (
+                &[ours, ("+url.https://x:y@github.com/.insteadof", "gh:")],
+                "in its name; run: git config --file /own --edit",
+            ),
+            (
+                &[ours, ("lfs.url", TOKEN)],
+                "`/user`: lfs.url carries a token; run: git config --file /user --edit",
+            ),
+        ] {
+            let (fixed, left) = check(lines);
+            assert!(fixed.is_empty() && left.len() == 1 && left[0].contains(why), "{left:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_line_goes_with_the_stale_helpers_after_it() {
+        let ours = ("credential.helper", "gastown");
+        let (empty, store) = (("+credential.helper", ""), ("+credential.helper", "store"));
+        assert_eq!(
+            check(&[ours, empty, store]).0,
+            ["credential.helper = store hands out old tokens"]
+        );
+        assert_eq!(check(&[ours, empty, store, ("+credential.helper", "cache")]).0, [""; 0]);
+        let elsewhere = ("+credential.https://elsewhere.example.helper", "store");
+        assert_eq!(check(&[ours, elsewhere]), (Vec::new(), Vec::new()));
+    }
+}
