@@ -158,7 +158,7 @@ impl Settings {
             config_file: sources.config_file.take(),
             gitlab,
             container_token: sources.needed(&Key::CONTAINER_TOKEN, readers::secret),
-            container_token_file: sources.needed(&Key::CONTAINER_TOKEN_FILE, readers::path),
+            container_token_file: sources.needed(&Key::CONTAINER_TOKEN_FILE, readers::absolute),
             static_tokens: readers::static_tokens(sources),
             cache_candidates: readers::cache_candidates(sources, cache_dir.value()),
             on_failure: on_failure.value().copied().unwrap_or(OnFailure::Quit),
@@ -245,7 +245,8 @@ impl Settings {
     /// The container JWTs that are set, and why others cannot be used. The file is read anew each
     /// time, so that a rotated one takes effect.
     pub(crate) fn container_tokens(&self) -> (Vec<ContainerToken>, Option<String>) {
-        let (mut tokens, mut faults) = (Vec::new(), Vec::from_iter(self.container_token.fault()));
+        let wrong = [self.container_token.fault(), self.container_token_file.fault()];
+        let (mut tokens, mut faults) = (Vec::new(), Vec::from_iter(wrong.into_iter().flatten()));
         if let Some(path) = self.container_token_file.value() {
             match readers::read_secret(path) {
                 Ok(secret) => tokens.push(ContainerToken::new(secret, Source::File)),
@@ -274,7 +275,9 @@ pub(crate) fn trace_to(verbose: bool) -> (TraceTo, Option<&'static str>) {
     match value.as_bytes() {
         b"" | b"0" | b"false" => (otherwise, None),
         b"1" | b"true" => (TraceTo::Stderr, None),
-        [b'/', ..] => (TraceTo::File(PathBuf::from(value)), None),
+        // Whoever types -v is there to read it.
+        [b'/', ..] if !verbose => (TraceTo::File(PathBuf::from(value)), None),
+        [b'/', ..] => (TraceTo::Stderr, None),
         _ => (otherwise, Some("GASTOWN_TRACE is ignored: neither 1 nor an absolute path")),
     }
 }

@@ -233,6 +233,8 @@ impl Git {
         command.process_group(0).env("GIT_TERMINAL_PROMPT", "0").env("GIT_ASKPASS", "");
         // An editor would wait for somebody; this one tells which file it was to open.
         command.env("GIT_EDITOR", "printf %s");
+        // `git config` goes by it, and git itself does not.
+        command.env_remove("GIT_CONFIG");
         // Its words are read, so they must not be translated.
         command.env("LC_ALL", "C");
         for name in withheld {

@@ -208,11 +208,12 @@ impl<'a> Worker<'a> {
 fn proxy_for(route: &Route<'_>) -> Result<Option<Proxy>, Failure> {
     let direct = !route.api.is_https()
         || route.api.is_loopback()
-        || route.no_proxy.is_some_and(|list| bypasses_proxy(list, route.api.host()));
+        || route.no_proxy.is_some_and(|list| bypasses_proxy(list, route.api));
     let Some(address) = route.proxy.filter(|_| !direct) else { return Ok(None) };
     let unusable = |what: &str| {
         let what = format!("the proxy in HTTPS_PROXY or ALL_PROXY is {what}");
-        let advice = "make it http://HOST:PORT, or unset it; NO_PROXY lists hosts to reach without";
+        let advice = "make it an address such as http://proxy.example:3128, or unset it; NO_PROXY lists \
+                      hosts to reach without";
         Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice).briefly("wrong proxy")
     };
     let proxy = Proxy::new(address.expose()).map_err(|_| unusable("not an address"))?;

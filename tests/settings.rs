@@ -106,6 +106,33 @@ fn another_config_file_can_be_named() {
     ran.warned(&["warning: ", "/nonexistent/config.json"]);
 }
 
+/// A stranger's clone may have a file of that name.
+#[test]
+fn a_relative_path_of_a_config_file_or_token_file_is_ignored() {
+    let (mut unset, mut set) = (bare(), Scene::new());
+    fs::rename(write_config(&unset, config(&unset)), unset.home.path().join("g.json")).unwrap();
+    unset.home.set("GASTOWN_CONFIG", "g.json");
+    fs::write(set.home.path().join("jwt"), set.worker.container_token()).unwrap();
+    set.home.unset("GASTOWN_CONTAINER_TOKEN").set("GASTOWN_CONTAINER_TOKEN_FILE", "jwt");
+    for scene in [unset, set] {
+        let ran = scene.home.helper(&["token"], "");
+        assert!(ran.assert_fails().stderr.contains("not an absolute path"), "{ran:?}");
+        assert_eq!(scene.both_calls(), (0, 0));
+    }
+}
+
+#[test]
+fn a_list_of_hosts_that_is_none_is_reported() {
+    for hosts in [json!(5), json!({}), json!([5]), json!(["git.example", null])] {
+        let mut scene = bare();
+        let mut config = config(&scene);
+        config["git_hosts"] = hosts;
+        write_config(&scene, config);
+        scene.home.set("GITHUB_CLI_PAT", "ghp_mine");
+        get_for(&scene, "github.com").warned(&["`git_hosts` in the config file is ignored"]);
+    }
+}
+
 #[test]
 fn a_damaged_config_file_is_told_and_the_environment_serves() {
     let scene = Scene::new();

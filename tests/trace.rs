@@ -20,6 +20,14 @@ fn assert_tells(trace: &str, words: &[&str]) {
 }
 
 #[test]
+fn whoever_types_v_reads_it_although_a_file_is_set() {
+    let mut scene = Scene::new();
+    let file = scene.home.path().join("trace").display().to_string();
+    scene.home.set("GASTOWN_TRACE", &file);
+    assert_tells(&scene.get_with(&["-v"]).stderr, &["cache: ", "granted"]);
+}
+
+#[test]
 fn it_tells_each_decision_with_its_reason() {
     let scene = Scene::new();
     let host = format!("http://{}", scene.github.host());

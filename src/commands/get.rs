@@ -47,7 +47,7 @@ pub(super) fn run(flags: &Flags, messages: &Messages, url: Option<&str>) -> Resu
         if url.is_some() {
             messages.hint(
                 "git gets no answer: not https, or not one of our hosts; those are listed by: git \
-                 credential-gastown status",
+                 credential-gastown doctor",
             );
         }
         return Ok(());

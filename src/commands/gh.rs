@@ -43,10 +43,10 @@ fn variables(
     }
     let context = Context::for_people(flags, messages, None);
     if words.set_up_git() && context.git_config.has_helper() {
-        messages.warning(
-            "gh may now make git ask it instead of this helper; to put that right afterwards, run: \
-             git credential-gastown setup",
-        );
+        messages.warning(format_args!(
+            "gh may now make git ask it instead of this helper; to put that right afterwards, run: {}",
+            context.git_config.setup_command()
+        ));
     }
     if words.need_no_token() {
         return Ok(Vec::new());
@@ -63,7 +63,7 @@ fn variables(
     let variables = Variables::of(&context, surroundings, &host);
     if let Some(name) = variables.kept {
         messages.trace(format_args!("{name} is long-lived and stays"));
-        return Ok(Vec::new());
+        return Ok(variables.without_token());
     }
     context.warn_of_settings();
     match credential(&context, NAME, &host, None) {

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use git_credential_gastown::failure::Failure;
+use git_credential_gastown::host::Host;
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::credential;
 use crate::Context;
-use crate::stdio::{answers_a_terminal, moment, write_answer};
+use crate::stdio::{answers_a_terminal, moment, write_answer, write_object};
 
 pub(super) fn run(
     context: &Context<'_>,
@@ -22,8 +24,22 @@ pub(super) fn run(
              `git credential-gastown exec -- COMMAND`, or add --reveal"
         );
     }
-    let host = context.meant_host()?;
-    let credential = credential(context, "token", &host, min_life)?;
+    let lack = |host: Option<&Host>, failure: &Failure| {
+        let object = json!({
+            "version": 1,
+            "host": host.map(Host::to_string),
+            "error": failure.name,
+            "what": failure.what,
+            "advice": failure.advice,
+        });
+        if as_json { write_object(context.messages, object) } else { Ok(()) }
+    };
+    let host = context.meant_host();
+    host.as_ref().map_or_else(|failure| lack(None, failure), |_| Ok(()))?;
+    let host = host?;
+    let credential = credential(context, "token", &host, min_life);
+    credential.as_ref().map_or_else(|none| lack(Some(&host), &none.failure), |_| Ok(()))?;
+    let credential = credential?;
     let token = credential.token.expose();
     let text = Zeroizing::new(match as_json {
         false => format!("{token}\n"),

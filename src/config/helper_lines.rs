@@ -4,13 +4,14 @@
 
 use git_credential_gastown::failure::Failure;
 use git_credential_gastown::gh::host_name;
-use git_credential_gastown::git_config::{Line, helpers_for};
-use git_credential_gastown::helper_line::command;
+use git_credential_gastown::git_config::{Line, helpers_for, rewritten};
+use git_credential_gastown::helper_line::{COMMAND, command, word};
 use git_credential_gastown::host::Host;
 use git_credential_gastown::remote_url::host_of;
 
 use super::Surroundings;
-use super::readers::add;
+use super::key::Key;
+use super::readers::{add, is_default_host};
 use crate::cli::Flags;
 use crate::git::{GLANCE, Git};
 
@@ -48,8 +49,26 @@ impl GitConfig {
         hosts
     }
 
-    /// The URLs of the repository's remotes, in the order that `gh` prefers them.
-    pub(crate) fn remotes(&self) -> Vec<&str> {
+    /// What writes the helper lines again that are there now.
+    pub(crate) fn setup_command(&self) -> String {
+        let hosts = self.hosts();
+        let chain = hosts.first().map(|host| helpers_for(&self.lines, host)).unwrap_or_default();
+        let line = chain.into_iter().find(|line| line.is_ours());
+        let mut words = line.map(words_of_flags).unwrap_or_default();
+        while let Some(index) = words.iter().position(|word| word == Key::HOSTS.flag) {
+            words.drain(index..(index + 2).min(words.len()));
+        }
+        if !hosts.iter().all(is_default_host) {
+            let named =
+                hosts.iter().flat_map(|host| [Key::HOSTS.flag.to_owned(), host.to_string()]);
+            words.extend(named);
+        }
+        let words: String = words.iter().map(|it| format!(" {}", word(it))).collect();
+        format!("{COMMAND} setup{words}")
+    }
+
+    /// The URLs of the repository's remotes as git goes there, in the order that `gh` prefers them.
+    pub(crate) fn remotes(&self) -> Vec<String> {
         const PREFERRED: [&str; 3] = ["upstream", "github", "origin"];
         let rank = |line: &&Line| {
             let name = line.subsection().unwrap_or_default();
@@ -62,7 +81,7 @@ impl GitConfig {
         let mut remotes: Vec<_> =
             self.lines.iter().filter(|line| line.is("remote", "url")).collect();
         remotes.sort_by_key(rank);
-        remotes.into_iter().map(|line| line.value.as_str()).collect()
+        remotes.into_iter().map(|line| rewritten(&self.lines, &line.value)).collect()
     }
 
     /// The first of the repository's remotes that leads to one of these hosts.
@@ -73,7 +92,7 @@ impl GitConfig {
             None => host_name(url).is_some_and(|name| name == host.name()),
         };
         let found = |url: &str| hosts.iter().find(|host| leads_to(url, host)).cloned();
-        self.remotes().into_iter().find_map(found)
+        self.remotes().iter().find_map(|url| found(url))
     }
 }
 
@@ -85,10 +104,15 @@ pub(crate) fn flags_for(lines: &[Line], host: &Host) -> Flags {
 
 /// The flags of one helper line of ours, if they can be read.
 pub(crate) fn flags_in(line: &Line) -> Option<Flags> {
-    let words = command(&line.value);
+    Flags::of_helper_line(&words_of_flags(line))
+}
+
+fn words_of_flags(line: &Line) -> Vec<String> {
+    let mut words = command(&line.value);
     // `git credential-gastown …` has the name in two words.
     let name_ends = if words.first().is_some_and(|word| word.ends_with("git")) { 2 } else { 1 };
-    Flags::of_helper_line(words.get(name_ends..).unwrap_or_default())
+    words.drain(..name_ends.min(words.len()));
+    words
 }
 
 #[cfg(test)]
@@ -129,15 +153,36 @@ mod tests {
     }
 
     #[test]
+    fn command_writes_the_helper_lines_again_that_are_there() {
+        let command = |pairs: &[(&str, &str)]| config(pairs).setup_command();
+        let github = "credential.https://github.com.helper";
+        assert_eq!(command(&[(github, "gastown")]), "git credential-gastown setup");
+        let flags = "gastown --rig r --workspace '/a b'";
+        assert_eq!(
+            command(&[(github, flags), ("credential.https://gist.github.com.helper", flags)]),
+            "git credential-gastown setup --rig r --workspace /a\\ b"
+        );
+        assert_eq!(
+            command(&[
+                ("credential.https://git.corp.helper", "gastown --host git.corp --rig r"),
+                (github, "gastown --rig r")
+            ]),
+            "git credential-gastown setup --rig r --host https://git.corp --host https://github.com"
+        );
+    }
+
+    #[test]
     fn remotes_are_in_the_order_that_gh_has() {
         let config = config(&[
             ("remote.mine.url", "https://a.example/o/r"),
             ("remote.origin.url", "git@b.example:o/r"),
             ("remote.upstream.url", "ssh://git@c.example:22/o/r"),
-            ("remote.other.url", "https://d.example/o/r"),
+            ("remote.other.url", "d:o/r"),
             ("remote.other.gh-resolved", "base"),
+            ("url.https://d.example/.insteadof", "d:"),
+            ("url.https://wrong.example/.insteadof", "d"),
         ]);
-        let names: Vec<_> = config.remotes().into_iter().filter_map(host_name).collect();
+        let names: Vec<_> = config.remotes().iter().filter_map(|url| host_name(url)).collect();
         assert_eq!(names, ["d.example", "c.example", "b.example", "a.example"]);
         let hosts = ["a.example", "b.example"].map(|host| Host::listed(host).unwrap());
         assert_eq!(config.remote_host(&hosts).as_ref(), Some(&hosts[1]));

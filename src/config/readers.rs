@@ -84,8 +84,8 @@ pub(super) struct Hosts {
 /// that git asks this helper for are served: whoever sets up another host alone leaves the default
 /// ones out.
 pub(super) fn hosts(sources: &mut Sources<'_>, gitlab: &GitLab) -> Hosts {
-    let list = sources.needed(&Key::HOSTS, text);
-    let mut origin = list.origin().cloned();
+    let list = sources.optional(&Key::HOSTS, text);
+    let mut origin = list.value().and(list.origin()).cloned();
     let (mut entries, of_git): (Vec<_>, &[Host]) = match &sources.flags[0].host[..] {
         [] => {
             let entries = list.value().into_iter().flat_map(|list| list.split(','));
@@ -149,7 +149,7 @@ pub(super) fn gitlab(sources: &mut Sources<'_>) -> GitLab {
         Some(url) => url.split_once("://").unwrap_or(("https", url)),
         None => ("https", DEFAULT_GITLAB),
     };
-    let host = rest.split('/').next().unwrap_or_default();
+    let (scheme, host) = (scheme.to_ascii_lowercase(), rest.split('/').next().unwrap_or_default());
     let host = Host::listed(&format!("{scheme}://{host}")).unwrap_or_else(|why| {
         sources.warnings.push(format!("GITLAB_INSTANCE_URL is ignored: {why}"));
         // Nobody knows where the token belongs.
@@ -173,7 +173,9 @@ pub(super) fn static_tokens(sources: &mut Sources<'_>) -> Vec<StaticToken> {
 
 pub(super) fn proxy(sources: &mut Sources<'_>) -> Option<Secret> {
     let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-    let mut named = names.into_iter().map(|name| sources.secret(&Key::of_variable(name)));
+    let address = |value| secret(value).map_err(|_| "not an address".to_owned());
+    let mut named =
+        names.into_iter().map(|name| sources.optional(&Key::of_variable(name), address));
     named.find_map(|proxy| proxy.value().cloned())
 }
 

@@ -58,7 +58,7 @@ impl<'a> Sources<'a> {
         let (user, config_file) = (BaseDirs::new(), None);
         let mut sources =
             Self { flags, hosts_of_git, environment, user, files, config_file, warnings, notes };
-        let asked = sources.needed(&Key::CONFIG, readers::path).value().cloned();
+        let asked = sources.optional(&Key::CONFIG, readers::absolute).value().cloned();
         let usual = || Some(sources.user.as_ref()?.config_dir().join("gastown/config.json"));
         sources.config_file = asked.clone().or_else(usual);
         if let Some(path) = sources.config_file.clone() {
@@ -124,11 +124,13 @@ impl<'a> Sources<'a> {
                     return Setting::Set { value: value.into(), origin };
                 }
                 // A list may be an array or a text with commas.
-                Some(Value::Array(entries)) if key.file == Key::HOSTS.file => {
+                Some(Value::Array(entries))
+                    if key.file == Key::HOSTS.file && entries.iter().all(Value::is_string) =>
+                {
                     let entries: Vec<_> = entries.iter().filter_map(Value::as_str).collect();
                     return Setting::Set { value: entries.join(",").into(), origin };
                 }
-                Some(_) => return Setting::Wrong { origin, why: "not a string".to_owned() },
+                Some(_) => return Setting::Wrong { origin, why: "not text".to_owned() },
             }
         }
         Setting::Unset

@@ -60,8 +60,13 @@ impl Surroundings {
         };
         Self {
             search_path: search_path.filter(|directory| directory.is_absolute()).collect(),
-            global_git_config: path("GIT_CONFIG_GLOBAL")
-                .or_else(|| usual_git_config(home.as_deref()?, path("XDG_CONFIG_HOME"))),
+            // Where it is empty, git reads none.
+            global_git_config: match variable("GIT_CONFIG_GLOBAL") {
+                Some(_) => path("GIT_CONFIG_GLOBAL"),
+                None => {
+                    home.as_deref().and_then(|it| usual_git_config(it, path("XDG_CONFIG_HOME")))
+                }
+            },
             notes: BaseDirs::new().map(|user| user.config_dir().join("gastown/setup")),
             git_config_count: variable("GIT_CONFIG_COUNT")
                 .and_then(|count| count.to_str()?.parse().ok())

@@ -93,7 +93,9 @@ impl<'a> Words<'a> {
         );
         let is_auth = self.commands.first() == Some(&"auth");
         let named = self.values("--hostname", is_auth.then_some('h')).into_iter().map(normal);
-        let mut repositories = self.repositories();
+        let (mut repositories, mut elsewhere) = (self.repositories(), Vec::new());
+        // `gh api` requests the URL as it is. Of others gh takes the host alone.
+        let is_requested = self.commands.first() == Some(&"api");
         for (index, word) in self.words.iter().enumerate() {
             let (flag, value) = match word.split_once('=') {
                 Some((flag, value)) if flag.starts_with("--") => (flag, value),
@@ -102,12 +104,16 @@ impl<'a> Words<'a> {
             let is_url = host_name(value).is_some() && !is_in(TEXTS, flag);
             // One that begins with a dot or a slash is a directory.
             let may_be_repository = are_repositories && !word.starts_with(['-', '.', '/']);
-            if (is_url || may_be_repository) && !self.is_text(index) {
-                repositories.push(value);
+            if !(is_url || may_be_repository) || self.is_text(index) {
+                continue;
+            }
+            match value {
+                _ if is_requested && !is_plain(value) => elsewhere.push(value.to_owned()),
+                _ => repositories.push(value),
             }
         }
-        let mut hosts: Vec<_> =
-            named.chain(repositories.into_iter().filter_map(host_of_repository)).collect();
+        let repositories = repositories.into_iter().filter_map(host_of_repository);
+        let mut hosts: Vec<_> = named.chain(repositories).chain(elsewhere).collect();
         hosts.sort();
         hosts.dedup();
         hosts
@@ -186,6 +192,13 @@ pub fn host_name(url: &str) -> Option<String> {
     is_one_word.then(|| name.to_ascii_lowercase())
 }
 
+/// Whether a URL is https on the usual port. No other is of a host of ours.
+fn is_plain(url: &str) -> bool {
+    let rest = url.get(..8).filter(|front| front.eq_ignore_ascii_case("https://"));
+    let host = rest.and_then(|_| url[8..].split(['/', '?', '#']).next()?.rsplit('@').next());
+    host.is_some_and(|host| host.strip_suffix(":443").unwrap_or(host).rfind(':') <= host.rfind(']'))
+}
+
 /// A host as gh calls it: one name for all that belong to it.
 pub fn normal(host: &str) -> String {
     const GITHUB: [&str; 5] = ["api", "gist", "ssh", "uploads", "www"];
@@ -233,6 +246,12 @@ mod tests {
         for line in NAMED.split('|') {
             assert_eq!(hosts(line), "e.example", "{line}");
         }
+        for url in
+            ["http://e.example/x", "HTTP://e.example", "https://e.example:8443/x", "x://e.example"]
+        {
+            assert_eq!(hosts(&format!("api {url}")), url, "a host, but not by its name alone");
+        }
+        assert_eq!(hosts("api HTTPS://e.example:443/x"), "e.example");
         assert_eq!(hosts("pr view -R b.example/o/r https://a.example/x"), "a.example b.example");
         assert_eq!(hosts("gist view https://gist.github.com/x"), "github.com");
         assert_eq!(hosts("api https://api.x.ghe.com/user"), "x.ghe.com");

@@ -207,6 +207,17 @@ fn covers(pattern: &str, name: &str) -> bool {
     pattern.len() == name.len() && pattern.iter().zip(&name).all(fits)
 }
 
+/// The URL that git goes to for one in its configuration: the longest rule that fits counts.
+///
+/// <https://git-scm.com/docs/git-config#Documentation/git-config.txt-urlltbasegtinsteadOf>
+pub fn rewritten(lines: &[Line], url: &str) -> String {
+    let rules = lines.iter().filter(|line| line.is("url", "insteadof"));
+    let longest =
+        rules.filter(|line| url.starts_with(&line.value)).max_by_key(|line| line.value.len());
+    let base = longest.and_then(|line| Some((line.subsection()?, &url[line.value.len()..])));
+    base.map_or_else(|| url.to_owned(), |(base, rest)| format!("{base}{rest}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

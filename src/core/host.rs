@@ -149,6 +149,7 @@ impl fmt::Display for Id {
 pub struct ApiUrl {
     text: String,
     host: String,
+    port: u16,
     is_https: bool,
 }
 
@@ -174,7 +175,8 @@ impl ApiUrl {
             return Err("with a query or fragment");
         }
         let text = text.trim_end_matches('/').to_owned();
-        Ok(Self { text, host, is_https })
+        let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
+        Ok(Self { text, host, port, is_https })
     }
 
     /// Without a trailing slash.
@@ -202,10 +204,16 @@ impl fmt::Display for ApiUrl {
     }
 }
 
-/// Whether a `NO_PROXY` list names the host: itself, a domain that it lies in, or `*`.
-pub fn bypasses_proxy(list: &str, host: &str) -> bool {
+/// Whether a `NO_PROXY` list names the host: itself, a domain that it lies in, or `*`; each maybe
+/// for one port only.
+pub fn bypasses_proxy(list: &str, api: &ApiUrl) -> bool {
+    let (host, own_port) = (api.host(), api.port.to_string());
     let entries = list.split([',', ' ']).filter(|entry| !entry.is_empty());
     entries.map(str::to_ascii_lowercase).any(|entry| {
+        let entry = match entry.rsplit_once(':') {
+            Some((entry, port)) if port == own_port => entry,
+            _ => &*entry,
+        };
         let domain = entry.trim_start_matches("*.").trim_start_matches('.');
         let within = host.strip_suffix(domain).is_some_and(|front| front.ends_with('.'));
         entry == "*" || domain == host || within

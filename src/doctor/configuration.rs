@@ -2,7 +2,7 @@
 //! host, tokens in URLs, headers, rewritten URLs, fixed user names, and the remotes.
 
 use git_credential_gastown::failure::Name;
-use git_credential_gastown::git_config::{Line, concerns, helpers_on, is_of_part};
+use git_credential_gastown::git_config::{Line, concerns, helpers_on, is_of_part, rewritten};
 use git_credential_gastown::helper_line::{PROGRAM, command, word};
 use git_credential_gastown::host::Host;
 use git_credential_gastown::inspection::{Fault, forbids, leads_away};
@@ -219,6 +219,7 @@ fn remote(inputs: &Inputs<'_>, line: &Line, report: &mut Report) {
     const CHECK: &str = "remotes";
     let (key, url, hosts) = (&line.key, &line.value, &inputs.context.settings.hosts);
     let is_remote = line.is("remote", "url") || line.is("remote", "pushurl");
+    let url = &rewritten(inputs.lines(), url);
     match host_of(url) {
         _ if !is_remote || credential_in(url).is_some() => {}
         None => {

@@ -48,7 +48,10 @@ impl Target {
                 (told(setup, &["rev-parse", "--git-path", "config"], what, advice)?, None)
             }
             (_, Some(file)) => (file.clone(), Some("--global")),
-            _ => bail!(setup_failed("HOME is unset", "set it, or name a file with --file")),
+            _ => bail!(setup_failed(
+                "git has no file for a user: HOME is unset, or GIT_CONFIG_GLOBAL is empty",
+                "set it, or name a file with --file"
+            )),
         };
         let file = GitFile::open(&setup.surroundings.absolute(&path))?;
         let flag = flag.map_or_else(|| format!("--file {}", word(file.path())), str::to_owned);
@@ -123,7 +126,8 @@ pub(super) fn run(setup: &Setup<'_>, target: &Target, report: &mut Report) -> Re
     check_includes(setup, &target.file)?;
     let _turn = target.file.take_turn(setup)?;
     let wanted = wanted(setup, &target.lines_in_effect(setup)?)?;
-    if let Some(link) = &link {
+    // One that was there before stays.
+    if let Some(link) = link.as_ref().filter(|link| !link.is_there) {
         let mut note = setup.note(&target.file.path(), None)?;
         if !note.links.contains(&link.path) {
             note.links.push(link.path.clone());

@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::store_file;
 use git_credential_gastown::inspection::{Fault, Fix, InEffect};
-use git_credential_gastown::remote_url::any_user;
+use git_credential_gastown::remote_url::{any_user, credential_in};
 
 use super::git_file::{GitFile, WorkingCopy};
 use super::{Report, Setup};
@@ -77,13 +77,21 @@ pub(super) fn fix(
         }
         report.say(format!("`{shown}`: removed {key} = {value}"));
         // A repository can name any file here.
-        if let Some(store) = store_file(value).filter(|file| Path::new(file).is_file()) {
+        if let Some(store) = store_file(value).filter(|file| holds_tokens(setup, file)) {
             report.say(format!(
                 "  old tokens are still in `{store}`; if it is yours, look at it and delete it"
             ));
         }
     }
     Ok(!fixed.is_empty())
+}
+
+/// Whether it is what `store` writes: URLs with credentials.
+fn holds_tokens(setup: &Setup<'_>, file: &str) -> bool {
+    let path = setup.surroundings.absolute(Path::new(file));
+    let bytes = GitFile::open(&path).ok().and_then(|file| file.bytes().ok()).flatten();
+    let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or_default());
+    text.lines().any(|line| credential_in(line).is_some())
 }
 
 /// Clears the URLs, then removes the helpers, whose keys and values it returns.

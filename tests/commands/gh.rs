@@ -163,6 +163,13 @@ fn enterprise_host_gets_its_own_variables_and_githubs_stay_as_they_were() {
     enterprise(&home, "pr list");
     home.set("GH_HOST", "github.com");
     assert_given(&home, "pr list", of_github(&token));
+    // Beside a token of the user's own gh has to know the host, too.
+    home.unset("GH_HOST")
+        .set("GASTOWN_GIT_HOSTS", "ghe.example")
+        .set("GH_ENTERPRISE_TOKEN", "ghp_a");
+    let own = [Some("ghs_stale"), None, Some("ghp_a"), None];
+    let ran = assert_given(&home, "pr list", own);
+    assert_eq!(variable(&ran.stdout, "GH_HOST"), Some("ghe.example"));
 }
 
 #[test]
@@ -182,6 +189,8 @@ fn host_that_is_not_ours_gets_nothing_however_it_is_named() {
                 "api --hostname OTHER user",
                 "api --hostname=OTHER user",
                 "api https://OTHER/o/r",
+                "api http://OURS/user",
+                "api https://OURS:8443/user",
                 "auth token -h OTHER",
                 "repo clone OTHER/o/r",
                 "pr view -R OURS/o/r https://OTHER/o/r",
@@ -248,8 +257,9 @@ fn repository_tells_the_host_as_gh_reads_it() {
     let (town, mut home) = on_path(&["real"]);
     let token = town.worker.token_for(RIG);
     home.set("GASTOWN_GIT_HOSTS", "github.com,ghe.example");
-    let remotes = [("origin", "https://github.com/o/r"), ("upstream", "git@ghe.example:o/r")];
+    let remotes = [("origin", "https://github.com/o/r"), ("upstream", "corp:o/r")];
     repository(&mut home, &remotes);
+    home.git(&["config", "url.https://ghe.example/.insteadOf", "corp:"]).assert_ok();
     assert_given(&home, "pr list", [None, None, Some(&token), Some(&token)]);
     assert_given(&home, "pr list -R o/r", of_github(&token));
 }
@@ -280,6 +290,9 @@ fn command_that_takes_our_place_in_gits_configuration_warns_how_to_put_it_back()
         assert_eq!(said.lines().count(), 1, "{said}");
     }
     assert_eq!(said(&home, &["gh", "auth", "login", "--help"]), "");
+    home.helper(&["setup", "--rig", RIG], "").assert_ok();
+    let said = said(&home, &["gh", "auth", "setup-git"]);
+    assert!(said.contains(&format!("setup --rig {RIG} --host")), "{said}");
 }
 
 #[test]

@@ -50,6 +50,18 @@ fn json_tells_where_the_token_came_from_and_how_long_it_lives() {
 }
 
 #[test]
+fn json_names_the_error_where_there_is_no_token() {
+    let (town, home) = settled();
+    town.worker.go_down();
+    let printed = |arguments: &[&str]| json(&home.helper(arguments, "").assert_fails().stdout);
+    let failed = printed(&["token", "--json"]);
+    assert_eq!(json!([failed["version"], failed["error"]]), json!([1, "worker-unreachable"]));
+    assert_eq!(failed["host"], host(&town));
+    let foreign = printed(&["token", "--json", "https://evil.example"]);
+    assert_eq!(json!([foreign["error"], foreign["host"]]), json!(["config-missing", null]));
+}
+
+#[test]
 fn a_personal_token_is_named_by_its_setting() {
     let (town, mut home) = settled();
     home.set("GITHUB_CLI_PAT", "ghp_mine");

@@ -3,6 +3,16 @@
 use super::*;
 
 #[test]
+fn a_link_that_was_there_before_is_not_undone() {
+    let scene = Scene::alone();
+    fs::create_dir(scene.path("bin")).unwrap();
+    symlink(HELPER, scene.path("bin/gh")).unwrap();
+    scene.setup(&["--gh-shim", "bin"]).assert_ok().tells("already a link");
+    scene.setup(&["--undo"]).assert_ok();
+    assert!(scene.path("bin/gh").is_symlink());
+}
+
+#[test]
 fn the_link_is_made_once_in_the_place_of_an_older_one_and_undone() {
     let scene = Scene::alone();
     fs::create_dir(scene.path("bin")).unwrap();

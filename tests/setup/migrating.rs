@@ -182,10 +182,11 @@ fn token_stays_where_git_would_not_ask_this_helper() {
 fn every_form_of_store_is_removed_for_parts_of_the_host_too() {
     let scene = Scene::alone();
     scene.write("id_ed25519", "a key");
+    scene.write("old", "https://me:ghs_sentinel@git.example\n");
     let lines = [
         ("credential.https://git.example/acme.helper", "store"),
         ("credential.https://me@git.example.helper", "store --file=id_ed25519"),
-        ("credential.https://git.example.helper", "!git credential-store"),
+        ("credential.https://git.example.helper", "!git credential-store --file old"),
         ("credential.helper", "/usr/lib/git-core/git-credential-store"),
         ("credential.https://elsewhere.example/acme.helper", "store"),
         // It would hide this helper once those after it are gone.
@@ -195,7 +196,7 @@ fn every_form_of_store_is_removed_for_parts_of_the_host_too() {
     one(&scene, &lines);
     let ran = scene.setup(&["--migrate", "rigs"]);
     // Who wrote that name may want the file to be deleted.
-    ran.assert_ok().tells("still in `id_ed25519`").never_tells("rm ");
+    ran.assert_ok().tells("still in `old`").never_tells("in `id_ed25519`").never_tells("rm ");
     let listed = scene.home.git_in("rigs/one", &["config", "--local", "--get-regexp", "helper"]);
     assert_eq!(listed.stdout, "credential.https://elsewhere.example/acme.helper store\n");
 }

@@ -30,11 +30,14 @@ fn the_directory_names_the_rig_but_never_the_mayor() {
 
 #[test]
 fn no_proxy_names_hosts_and_domains() {
-    for list in ["worker.example", "a, Worker.Example", "example", ".example", "*.example", "*"] {
-        assert!(bypasses_proxy(list, "worker.example"), "{list}");
-    }
-    for list in ["", "orker.example", "worker.example.org", "worker", ",", "a b"] {
-        assert!(!bypasses_proxy(list, "worker.example"), "{list}");
+    let api = ApiUrl::parse("https://worker.example:8443/api").unwrap();
+    let named = "worker.example|a, Worker.Example|example|.example|*.example|*|worker.example:8443|\
+                 .example:8443";
+    let others = "|orker.example|worker.example.org|worker|,|a b|worker.example:443|8443";
+    for (lists, expected) in [(named, true), (others, false)] {
+        for list in lists.split('|') {
+            assert_eq!(bypasses_proxy(list, &api), expected, "{list}");
+        }
     }
 }
 
