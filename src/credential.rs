@@ -202,8 +202,24 @@ impl Chain<'_> {
     }
 
     fn worker_or_snapshot(&mut self) -> Result<Credential, Failure> {
-        self.of_worker()
-            .or_else(|(failure, cached)| self.snapshot(&failure, cached.as_ref()).ok_or(failure))
+        self.of_worker().or_else(|(failure, cached)| {
+            self.snapshot(&failure, cached.as_ref()).ok_or_else(|| self.rejected(failure))
+        })
+    }
+
+    /// What ends the command whose own answer, a snapshot, was refused.
+    fn rejected(&self, failure: Failure) -> Failure {
+        let Ask { host, report, .. } = self.ask;
+        let is_refused = |token: &Secret| Evidence::of(report, token) == Evidence::Refused;
+        let mut snapshots = self.context.settings.last_tokens();
+        match snapshots.find(|it| it.token.value().is_some_and(is_refused)) {
+            None => failure,
+            Some(StaticToken { name, .. }) => {
+                let why = &failure.what;
+                let what = format!("{host} rejected {name}, and no other could be had: {why}");
+                Failure { name: Name::TokenRejected, what, ..failure }
+            }
+        }
     }
 
     /// The cached token, or a new one of the worker; else why not, and the entry in the cache.

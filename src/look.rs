@@ -139,7 +139,9 @@ impl Lookup<'_> {
         let host = self.ask.host;
         let recorded = look.decision.failure.as_ref().map(|record| &record.failure);
         let (known, brief) = match (failure.or(recorded), &look.entry) {
-            (Some(failure), _) => (format!("no other could be had: {}", failure.what), "rejected"),
+            (Some(failure), _) => {
+                (format!("no other could be had: {}", failure.what), &*failure.brief)
+            }
             (None, Some(entry)) => {
                 let since = spoken(clock::now().since(entry.first_seen));
                 let last = spoken(clock::now().since(entry.confirmed_at));
@@ -154,8 +156,9 @@ impl Lookup<'_> {
         let advice = "it may be revoked, or this repository may refuse it; to see which, run: git \
                       credential-gastown doctor; to have the worker asked again, run: git \
                       credential-gastown refresh";
-        let failure = Failure::new(Name::TokenRejected, Retry::WhenMended, what, advice);
-        look.fails(failure.briefly(brief))
+        let rejected = Failure::new(Name::TokenRejected, Retry::WhenMended, what, advice);
+        let rejected = rejected.briefly(brief);
+        look.fails(rejected)
     }
 
     pub(crate) fn failure_key(&self, is_about_container_token: bool) -> FailureKey {

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::json;
 
+use crate::client::{Client, refused};
 use crate::scene::*;
 use crate::town::{Git, Ran};
 
@@ -172,6 +173,16 @@ fn the_snapshot_is_used_neither_before_the_cache_nor_when_it_is_known_to_be_dead
     let ran = scene.get();
     assert_eq!(ran.token(), "ghs_another");
     ran.warned(&["warning: ", "GITHUB_TOKEN"]);
+}
+
+#[test]
+fn a_command_whose_snapshot_was_refused_ends_with_that_and_with_why_there_is_no_other() {
+    let mut scene = Scene::new();
+    scene.home.set("GIT_TOKEN", "ghs_snapshot");
+    scene.worker.go_down();
+    let client = Client::new(&scene).refusing();
+    let second = client.get(&refused(&client.get("")));
+    second.quits("token-rejected").mentions("GIT_TOKEN").mentions("refused the connection");
 }
 
 #[test]

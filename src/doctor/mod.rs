@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use git_credential_gastown::failure::{Failure, Name};
+use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::host::Host;
 use git_credential_gastown::remote_url::{credential_in, host_of};
@@ -91,7 +91,9 @@ impl<'a> Inputs<'a> {
     fn new(context: &'a Context<'a>) -> Self {
         let surroundings = Surroundings::from_process();
         surroundings.tokens.iter().for_each(|(_, token)| context.messages.remember(token));
-        let git = Git::find(&surroundings);
+        // One that hung once would hang again.
+        let hung = context.git_config.fault.clone().filter(|fault| fault.retry == Retry::AtOnce);
+        let git = hung.map_or_else(|| Git::find(&surroundings), Err);
         let lines = &context.git_config.lines;
         let remote = git.as_ref().ok().and_then(|git| Remote::find(git, lines));
         let urls = remote.iter().flat_map(|remote| &remote.push);
