@@ -2,6 +2,8 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use rustix::fs::{CWD, Mode, mkfifoat};
+
 use super::*;
 
 #[test]
@@ -71,4 +73,15 @@ fn tokens_that_go_stale_are_reported() {
     fs::write(&netrc, "machine example.com login 127.0.0.1 password y\n").unwrap();
     scene.home.set("GH_TOKEN", "ghp_a_users_own").unset("GITHUB_TOKEN");
     assert!(scene.diagnose(&[]).problems().is_empty());
+}
+
+#[test]
+fn a_git_that_hangs_is_asked_once_and_the_next_get_is_answered() {
+    let scene = Scene::in_order();
+    let before = fs::read_to_string(scene.path(".gitconfig")).unwrap();
+    mkfifoat(CWD, scene.path("pipe"), Mode::RUSR | Mode::WUSR).unwrap();
+    fs::write(scene.path(".gitconfig"), format!("{before}[include]\n\tpath = pipe\n")).unwrap();
+    scene.diagnose(&[]).has_error("setup-failed");
+    fs::write(scene.path(".gitconfig"), &before).unwrap();
+    assert!(scene.diagnose(&[]).problems().is_empty(), "no failure is on record");
 }
