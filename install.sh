@@ -123,6 +123,8 @@ choose_target() {
         hint="rustc 1.$MUSL_RUST or newer could build one for musl, which starts sooner"
     elif has_library "$quick"; then
         platform=$quick
+    elif [ -z "$libc" ] && ! has rustup; then
+        hint='a Rust from https://rustup.rs could build one for musl, which starts sooner'
     elif [ -z "$libc" ]; then
         hint="for one that starts sooner: sh install.sh --musl --prefix $(quoted "$prefix")"
     elif ! has rustup; then

