@@ -169,7 +169,7 @@ impl Story {
             let refused = town.github.refused_tokens();
             self.note(&format!("the server refused {refused} token; git asked again and pushed"));
         } else {
-            self.note(&format!("git {} cannot ask twice in one command (2.46 can)", git.version));
+            self.note(&format!("git {} cannot ask twice in one command; 2.46 can", git.version));
             self.git(town, agent, "app", &["push"], (Outcome::Fails, 0));
             self.git(town, agent, "app", &["push"], (Outcome::Works, 1));
         }
