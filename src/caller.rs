@@ -102,7 +102,8 @@ struct Process {
 
 impl Process {
     fn read(id: u32) -> Option<Self> {
-        Self::parse(id, &fs::read_to_string(format!("/proc/{id}/stat")).ok()?)
+        let stat = fs::read(format!("/proc/{id}/stat")).ok()?;
+        Self::parse(id, &String::from_utf8_lossy(&stat))
     }
 
     fn is_shell(&self) -> bool {
