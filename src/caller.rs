@@ -69,15 +69,20 @@ impl Caller {
 }
 
 /// The nearest process above this one that is neither a shell nor the git that was only run to
-/// start this program. Reads one short file where that is the parent.
+/// start this program. Reads one short file where that is git's transport, as with most asks.
 fn look() -> Found {
+    // The kernel cuts names after 15 bytes, so `git-remote-https` reads the same.
+    const TRANSPORT: &str = "git-remote-http";
+    let parent = fs::read(format!("/proc/{}/comm", parent_id())).unwrap_or_default();
+    if parent.trim_ascii_end() == TRANSPORT.as_bytes() {
+        return Found::Transport;
+    }
     let is_between = |it: &Process| it.is_shell() || (it.name == "git" && is_our_starter(it.id));
     let Some(Process { name, parent, .. }) = chain(parent_id()).find(|it| !is_between(it)) else {
         return Found::Unknown;
     };
     match name.as_str() {
-        // The kernel cuts names after 15 bytes, so `git-remote-https` reads the same.
-        "git-remote-http" => Found::Transport,
+        TRANSPORT => Found::Transport,
         name if name == "git" || name.starts_with("git-") => Found::Git { parent },
         _ => Found::Other,
     }
