@@ -25,10 +25,8 @@ pub(crate) struct Caller {
 enum Found {
     /// `git-remote-http(s)`: keeps our `state[]` and asks again within its command.
     Transport,
-    /// Another git command, as `git credential fill`, by the process that runs it.
-    Git {
-        parent: u32,
-    },
+    /// Another git command, as `git credential fill`, by its process id.
+    Git(u32),
     /// A program that runs credential helpers by itself, as libgit2 does.
     Other,
     Unknown,
@@ -57,10 +55,17 @@ impl Caller {
 
     /// Names the process that runs `git credential …`, as git-lfs does; `None` if nobody does.
     pub(crate) fn process_behind_git(&self) -> Option<String> {
-        let Found::Git { parent } = self.found() else { return None };
-        let Process { id, started, .. } = chain(parent).find(|process| !process.is_shell())?;
-        // Process ids are reused; with the start time it is certainly the same process.
-        Some(format!("{id}@{started}"))
+        let Found::Git(id) = self.found() else { return None };
+        let mut id = Process::read(id)?.parent;
+        for _ in 0..MOST_ANCESTORS {
+            let process = Process::read(id)?;
+            if !SHELLS.contains(&process.name.as_str()) {
+                // Process ids are reused; with the start time it is certainly the same process.
+                return Some(format!("{id}@{}", process.started));
+            }
+            id = process.parent;
+        }
+        None
     }
 
     fn found(&self) -> Found {
@@ -69,37 +74,33 @@ impl Caller {
 }
 
 /// The nearest process above this one that is neither a shell nor the git that was only run to
-/// start this program. Reads one short file where that is git's transport, as with most asks.
+/// start this program. Reads one short file where that is the parent: `stat` of a process with
+/// many threads takes the kernel longer than the rest of an answer.
 fn look() -> Found {
-    // The kernel cuts names after 15 bytes, so `git-remote-https` reads the same.
-    const TRANSPORT: &str = "git-remote-http";
-    let parent = fs::read(format!("/proc/{}/comm", parent_id())).unwrap_or_default();
-    if parent.trim_ascii_end() == TRANSPORT.as_bytes() {
-        return Found::Transport;
+    let mut id = parent_id();
+    for _ in 0..MOST_ANCESTORS {
+        let Some(name) = name_of(id) else { return Found::Unknown };
+        match name.as_str() {
+            // The kernel cuts names after 15 bytes, so `git-remote-https` reads the same.
+            "git-remote-http" => return Found::Transport,
+            name if SHELLS.contains(&name) => {}
+            "git" if is_our_starter(id) => {}
+            name if name == "git" || name.starts_with("git-") => return Found::Git(id),
+            _ => return Found::Other,
+        }
+        let Some(process) = Process::read(id) else { return Found::Unknown };
+        id = process.parent;
     }
-    let is_between = |it: &Process| it.is_shell() || (it.name == "git" && is_our_starter(it.id));
-    let Some(Process { name, parent, .. }) = chain(parent_id()).find(|it| !is_between(it)) else {
-        return Found::Unknown;
-    };
-    match name.as_str() {
-        TRANSPORT => Found::Transport,
-        name if name == "git" || name.starts_with("git-") => Found::Git { parent },
-        _ => Found::Other,
-    }
+    Found::Unknown
 }
 
-/// A process and those above it, as far as they can be read.
-fn chain(mut id: u32) -> impl Iterator<Item = Process> {
-    (0..MOST_ANCESTORS).map_while(move |_| {
-        let process = Process::read(id)?;
-        id = process.parent;
-        Some(process)
-    })
+fn name_of(id: u32) -> Option<String> {
+    let name = fs::read(format!("/proc/{id}/comm")).ok()?;
+    Some(String::from_utf8_lossy(&name).trim_end_matches('\n').to_owned())
 }
 
 /// As `/proc/ID/stat` has it: `ID (NAME) STATE PARENT …`, the start as the 22nd word. See proc(5).
 struct Process {
-    id: u32,
     name: String,
     parent: u32,
     started: u64,
@@ -108,21 +109,17 @@ struct Process {
 impl Process {
     fn read(id: u32) -> Option<Self> {
         let stat = fs::read(format!("/proc/{id}/stat")).ok()?;
-        Self::parse(id, &String::from_utf8_lossy(&stat))
-    }
-
-    fn is_shell(&self) -> bool {
-        SHELLS.contains(&self.name.as_str())
+        Self::parse(&String::from_utf8_lossy(&stat))
     }
 
     /// The name may hold anything, brackets too.
-    fn parse(id: u32, stat: &str) -> Option<Self> {
+    fn parse(stat: &str) -> Option<Self> {
         let (front, back) = (stat.find('(')?, stat.rfind(')')?);
         let name = stat.get(front + 1..back)?.to_owned();
         let mut words = stat.get(back + 1..)?.split_ascii_whitespace();
         let parent = words.nth(1)?.parse().ok()?;
         let started = words.nth(17)?.parse().ok()?;
-        Some(Self { id, name, parent, started })
+        Some(Self { name, parent, started })
     }
 }
 
@@ -139,10 +136,10 @@ mod tests {
     #[test]
     fn a_name_may_hold_brackets_and_spaces() {
         let rest = (5..=30).map(|word: u32| word.to_string()).collect::<Vec<_>>().join(" ");
-        let process = Process::parse(7, &format!("7 (a) (b c) S 42 {rest}")).unwrap();
+        let process = Process::parse(&format!("7 (a) (b c) S 42 {rest}")).unwrap();
         assert_eq!((&*process.name, process.parent, process.started), ("a) (b c", 42, 22));
         for stat in ["", "7 (a", "7 (a) S", "7 (a) S x", "7 (a) S 42 5"] {
-            assert!(Process::parse(7, stat).is_none(), "{stat}");
+            assert!(Process::parse(stat).is_none(), "{stat}");
         }
     }
 
@@ -150,6 +147,7 @@ mod tests {
     fn this_process_is_there_to_be_read() {
         let process = Process::read(std::process::id()).unwrap();
         assert_eq!(process.parent, parent_id());
-        assert!(Process::read(0).is_none());
+        assert!(name_of(std::process::id()).is_some());
+        assert_eq!(name_of(0), None);
     }
 }
