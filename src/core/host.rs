@@ -30,7 +30,10 @@ pub struct Host {
 
 impl Host {
     /// Reads an entry of the allow-list: `host[:port]` or `https://host[:port]`, or `http://` for
-    /// loopback; else says what is wrong with it.
+    /// loopback.
+    ///
+    /// # Errors
+    /// What is wrong with the entry.
     pub fn listed(entry: &str) -> Result<Self, &'static str> {
         let (scheme, rest) = entry.split_once("://").unwrap_or(("https", entry));
         Self::parse(scheme.as_bytes(), rest.strip_suffix('/').unwrap_or(rest))
@@ -154,7 +157,10 @@ pub struct ApiUrl {
 }
 
 impl ApiUrl {
-    /// Reads a URL, or says what is wrong with it.
+    /// Reads the worker's URL.
+    ///
+    /// # Errors
+    /// What is wrong with it.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let uri: Uri = text.parse().map_err(|_| "not a URL")?;
         let host = uri.host().ok_or("without a host")?.to_ascii_lowercase();
@@ -204,8 +210,8 @@ impl fmt::Display for ApiUrl {
     }
 }
 
-/// Whether a `NO_PROXY` list names the host: itself, a domain that it lies in, or `*`; each maybe
-/// for one port only.
+/// Whether a `NO_PROXY` list names the host: itself, a domain that it lies in, or `*`. An entry may
+/// end in a port.
 pub fn bypasses_proxy(list: &str, api: &ApiUrl) -> bool {
     let (host, own_port) = (api.host(), api.port.to_string());
     let entries = list.split([',', ' ']).filter(|entry| !entry.is_empty());
@@ -265,7 +271,11 @@ impl TownKey {
 pub fn stem(parts: &[&str]) -> String {
     let mut digest = Sha256::new();
     for part in parts {
-        digest.update(part);
+        for (index, piece) in part.split('\0').enumerate() {
+            // A separator inside of a part is marked by a byte that no text holds.
+            digest.update(if index > 0 { &[0, 255][..] } else { &[] });
+            digest.update(piece);
+        }
         digest.update([0]);
     }
     hex(&digest.finalize()[..16])

@@ -29,13 +29,37 @@ fn the_directory_names_the_rig_but_never_the_mayor() {
 }
 
 #[test]
+fn parts_of_a_file_name_do_not_run_into_each_other() {
+    assert_ne!(stem(&["", "\0", "\0:"]), stem(&["\0\0", "", ":"]));
+    assert_ne!(stem(&["a", "b"]), stem(&["a\0b"]));
+    assert_ne!(stem(&["ab", ""]), stem(&["a", "b"]));
+}
+
+#[test]
 fn no_proxy_names_hosts_and_domains() {
     let api = ApiUrl::parse("https://worker.example:8443/api").unwrap();
-    let named = "worker.example|a, Worker.Example|example|.example|*.example|*|worker.example:8443|\
-                 .example:8443";
-    let others = "|orker.example|worker.example.org|worker|,|a b|worker.example:443|8443";
-    for (lists, expected) in [(named, true), (others, false)] {
-        for list in lists.split('|') {
+    let named = [
+        "worker.example",
+        "a, Worker.Example",
+        "example",
+        ".example",
+        "*.example",
+        "*",
+        "worker.example:8443",
+        ".example:8443",
+    ];
+    let others = [
+        "",
+        "orker.example",
+        "worker.example.org",
+        "worker",
+        ",",
+        "a b",
+        "worker.example:443",
+        "8443",
+    ];
+    for (lists, expected) in [(&named[..], true), (&others, false)] {
+        for list in lists {
             assert_eq!(bypasses_proxy(list, &api), expected, "{list}");
         }
     }
