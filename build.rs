@@ -1,6 +1,6 @@
 //! How a static release is linked. The functions that answer git lie together: fewer pages of the
-//! file are mapped, which is a sixth of the time of a cached `get`. A name that no longer matches
-//! costs no more than that. The tables for unwinding are left out, a seventh of the size: a panic
+//! file are mapped, which is a sixth of the time of a cached `get`. A function that the list no longer names
+//! is only placed elsewhere. The tables for unwinding are left out, a seventh of the size: a panic
 //! ends the process in its hook (`src/messages.rs`), so nothing is ever unwound. `panic = "abort"`
 //! would do the same, but not every distribution's Rust for musl has the library that it needs.
 

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use directory::Obstacle;
-pub(crate) use directory::{Candidate, Condition};
+pub(crate) use directory::{Candidate, Condition, DIRECTORY};
 
 mod directory;
 mod inspection;

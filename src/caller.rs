@@ -74,8 +74,7 @@ impl Caller {
 }
 
 /// The nearest process above this one that is neither a shell nor the git that was only run to
-/// start this program. Reads one short file where that is the parent: `stat` of a process with
-/// many threads takes the kernel longer than the rest of an answer.
+/// start this program. Reads one short file where that is the parent.
 fn look() -> Found {
     let mut id = parent_id();
     for _ in 0..MOST_ANCESTORS {

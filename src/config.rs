@@ -62,7 +62,7 @@ pub(crate) struct Settings {
     /// Where the hosts, the cache's directory and what to do on failure come from, if from
     /// anywhere.
     pub origins: [Option<Origin>; 3],
-    /// The config file that was looked for.
+    /// The config file that was looked for, unless it is ignored.
     pub config_file: Option<PathBuf>,
     pub gitlab: GitLab,
     pub container_token: Setting<Secret>,
@@ -132,8 +132,8 @@ impl Place<'_> {
 }
 
 impl Settings {
-    /// Reads everything once, with the flags of the helper line for the host in question. git gives
-    /// those itself; then its configuration is empty here.
+    /// Reads everything once. `git_config` has the flags of the helper line for the host in
+    /// question; it is empty when git runs this program, because git passes those flags itself.
     pub(crate) fn load(flags: &Flags, git_config: &GitConfig, host: Option<&Host>) -> Self {
         let environment = |name: &str| std::env::var_os(name);
         let helper = host.map(|host| flags_for(&git_config.lines, host)).unwrap_or_default();
@@ -181,8 +181,10 @@ impl Settings {
         host.kind(&self.gitlab.host)
     }
 
-    /// For whom to ask the worker; else `config-missing`, naming everything that is missing or wrong
-    /// at once.
+    /// For whom to ask the worker.
+    ///
+    /// # Errors
+    /// `config-missing`, naming everything that is missing or wrong at once.
     pub(crate) fn place(&self) -> Result<Place<'_>, Failure> {
         if let (Some(api), Some(town), Setting::Set { value: rig, origin: rig_origin }) =
             (self.api_url.value(), self.town.value(), &self.rig)
@@ -204,7 +206,7 @@ impl Settings {
         let what: Vec<_> = wrong.into_iter().flatten().chain(unset).collect();
         let of_line = [self.api_url.wrong_flag(), self.town.wrong_flag(), self.rig.wrong_flag()];
         let advice = match of_line.into_iter().flatten().next() {
-            // It goes before the environment.
+            // The helper line has precedence over the environment.
             Some(flag) => format!("write that line again: git credential-gastown setup {flag} …"),
             None => "set the worker's settings in the environment or the config file, or set \
                      GITHUB_CLI_PAT; to check, run: git credential-gastown doctor"
@@ -275,9 +277,9 @@ pub(crate) fn trace_to(verbose: bool) -> (TraceTo, Option<&'static str>) {
     match value.as_bytes() {
         b"" | b"0" | b"false" => (otherwise, None),
         b"1" | b"true" => (TraceTo::Stderr, None),
-        // Whoever types -v is there to read it.
-        [b'/', ..] if !verbose => (TraceTo::File(PathBuf::from(value)), None),
-        [b'/', ..] => (TraceTo::Stderr, None),
+        // -v asks for stderr.
+        [b'/', ..] if verbose => (otherwise, None),
+        [b'/', ..] => (TraceTo::File(PathBuf::from(value)), None),
         _ => (otherwise, Some("GASTOWN_TRACE is ignored: neither 1 nor an absolute path")),
     }
 }

@@ -90,6 +90,13 @@ impl fmt::Display for NoCredential {
 
 impl std::error::Error for NoCredential {}
 
+impl From<Failure> for NoCredential {
+    /// Before any source was tried.
+    fn from(failure: Failure) -> Self {
+        Self { failure, tried: Vec::new() }
+    }
+}
+
 /// What is asked for, and by whom.
 pub(crate) struct Ask<'a> {
     pub host: &'a Host,
@@ -110,7 +117,7 @@ impl<'a> Ask<'a> {
         Self { host, report, caller, demand: Demand::default() }
     }
 
-    /// Whether the host refused this token to who asks: by the request, or by what is on record.
+    /// Whether the host refused this token to the command that asks: by the request, or on record.
     pub(crate) fn evidence(
         &self,
         token: &Secret,
@@ -130,6 +137,9 @@ impl<'a> Ask<'a> {
 }
 
 /// Finds a credential for a host that is served.
+///
+/// # Errors
+/// If no source has one.
 pub(crate) fn find(context: &Context<'_>, ask: &Ask<'_>) -> Result<Credential, NoCredential> {
     match context.settings.kind(ask.host) {
         Kind::GitLab => gitlab(context, ask.host),
@@ -207,7 +217,7 @@ impl Chain<'_> {
         })
     }
 
-    /// What ends the command whose own answer, a snapshot, was refused.
+    /// The error for a command whose own answer was a snapshot that the host refused.
     fn rejected(&self, failure: Failure) -> Failure {
         let Ask { host, report, .. } = self.ask;
         let is_refused = |token: &Secret| Evidence::of(report, token) == Evidence::Refused;

@@ -62,7 +62,7 @@ pub(crate) struct Git {
 /// A directory that git keeps a repository in, or one of its worktrees.
 pub(crate) struct Repository {
     pub own: Directory,
-    /// What all worktrees share is two levels up then.
+    /// Whether it is that of a linked worktree; the shared one is two levels up then.
     pub is_worktree: bool,
 }
 
@@ -233,7 +233,7 @@ impl Git {
         command.process_group(0).env("GIT_TERMINAL_PROMPT", "0").env("GIT_ASKPASS", "");
         // An editor would wait for somebody; this one tells which file it was to open.
         command.env("GIT_EDITOR", "printf %s");
-        // `git config` goes by it, and git itself does not.
+        // `git config` alone obeys it.
         command.env_remove("GIT_CONFIG");
         // Its words are read, so they must not be translated.
         command.env("LC_ALL", "C");
@@ -265,7 +265,7 @@ impl Said {
     }
 }
 
-/// As git names a file.
+/// How git names a file as the origin of a line.
 fn origin(path: &Path) -> String {
     format!("file:{}", path.display())
 }

@@ -148,6 +148,9 @@ fn write_line(mut to: impl Write, line: &str) {
 
 /// Opens a file to add lines to. What others could write to would let them forge lines; what is not
 /// ours they could read, and a pipe could stop us. Checked on the open descriptor.
+///
+/// # Errors
+/// If it cannot be opened, or is not ours alone.
 pub(crate) fn open_log(path: &Path) -> std::io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let mut options = OpenOptions::new();

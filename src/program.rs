@@ -51,8 +51,10 @@ impl Display for NotRun {
 
 impl std::error::Error for NotRun {}
 
-/// Every file of this name in the directories that can be executed, in order; if there is none,
-/// whether there is one that cannot be executed.
+/// Every file of this name in the directories that can be executed, in order.
+///
+/// # Errors
+/// If there is none; whether there is one that cannot be executed.
 pub(crate) fn find_all(name: &OsStr, directories: &[PathBuf]) -> Result<Vec<PathBuf>, Obstacle> {
     let paths = directories.iter().map(|directory| directory.join(name));
     let files: Vec<_> = paths.filter(|path| path.is_file()).collect();

@@ -113,10 +113,11 @@ fn read_settings() -> Settings {
     })
 }
 
-/// Of a regular file: reading a pipe might never end.
+/// The text of a regular file, else nothing: reading a pipe might never end.
 fn text_of(path: &str) -> String {
-    let bytes = fs::metadata(path).is_ok_and(|it| it.is_file()).then(|| fs::read(path).ok());
-    String::from_utf8_lossy(&bytes.flatten().unwrap_or_default()).into_owned()
+    let is_file = fs::metadata(path).is_ok_and(|it| it.is_file());
+    let bytes = if is_file { fs::read(path).unwrap_or_default() } else { Vec::new() };
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The order in which to connect: families in turn, IPv4 first, and last what this machine has no

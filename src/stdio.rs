@@ -21,6 +21,9 @@ const CHUNK: usize = 1024;
 
 /// The request on stdin. `None` for what is not a proper one: it gets no answer and no complaint,
 /// because it may be an attack on whoever sent it; the trace tells why.
+///
+/// # Errors
+/// If stdin cannot be read.
 pub(crate) fn read_request(messages: &Messages) -> Result<Option<Request>, Failure> {
     let stdin = std::io::stdin();
     let input = read_input(stdin.lock(), || wait_for(&stdin, PollFlags::IN));
@@ -55,6 +58,9 @@ fn read_input(
 }
 
 /// The whole answer, in one write unless the pipe takes it in parts.
+///
+/// # Errors
+/// `io-failed`, if it could not be written.
 #[expect(clippy::disallowed_methods, reason = "the one place for stdout")]
 pub(crate) fn write_answer(bytes: &[u8]) -> Result<(), Failure> {
     let stdout = std::io::stdout();

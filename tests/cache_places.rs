@@ -95,7 +95,7 @@ fn an_unusable_place_is_replaced_by_a_private_one_with_a_warning() {
 }
 
 #[test]
-fn a_directory_that_others_need_is_not_to_be_closed_to_them() {
+fn no_advice_closes_a_shared_directory_to_others() {
     let mut scene = Scene::new();
     let shared = scene.home.path().join("shared");
     make(&shared, 0o755);

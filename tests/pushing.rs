@@ -136,7 +136,7 @@ fn watch_for_prompts(home: &mut Home) {
     let script = home.path().join("askpass");
     fs::write(&script, "#!/bin/sh\n: > \"$HOME/asked\"\nexit 1\n").expect("the home is writable");
     fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).expect("the script is ours");
-    // It is asked before the terminal, which stays forbidden: whoever runs the tests may have one.
+    // git asks this program first. The terminal stays forbidden: the tests may run at one.
     home.set("GIT_ASKPASS", &script.to_string_lossy());
 }
 

@@ -122,7 +122,7 @@ fn a_relative_path_of_a_config_file_or_token_file_is_ignored() {
 }
 
 #[test]
-fn a_list_of_hosts_that_is_none_is_reported() {
+fn a_host_list_of_the_wrong_type_is_reported() {
     for hosts in [json!(5), json!({}), json!([5]), json!(["git.example", null])] {
         let mut scene = bare();
         let mut config = config(&scene);
@@ -134,7 +134,7 @@ fn a_list_of_hosts_that_is_none_is_reported() {
 }
 
 #[test]
-fn a_damaged_config_file_is_told_and_the_environment_serves() {
+fn a_damaged_config_file_is_reported_and_the_environment_is_used() {
     let scene = Scene::new();
     for content in ["", "{", "[]", "null", "ghs_secret", "{\"github_cli_pat\": \"ghp_secret\""] {
         let file = write_config(&scene, content);

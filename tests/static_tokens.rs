@@ -176,7 +176,7 @@ fn the_snapshot_is_used_neither_before_the_cache_nor_when_it_is_known_to_be_dead
 }
 
 #[test]
-fn a_command_whose_snapshot_was_refused_ends_with_that_and_with_why_there_is_no_other() {
+fn a_refused_snapshot_ends_the_command_and_the_message_says_why_there_is_no_other_token() {
     let mut scene = Scene::new();
     scene.home.set("GIT_TOKEN", "ghs_snapshot");
     scene.worker.go_down();

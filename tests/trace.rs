@@ -20,7 +20,7 @@ fn assert_tells(trace: &str, words: &[&str]) {
 }
 
 #[test]
-fn whoever_types_v_reads_it_although_a_file_is_set() {
+fn the_verbose_flag_prints_to_stderr_even_if_a_trace_file_is_set() {
     let mut scene = Scene::new();
     let file = scene.home.path().join("trace").display().to_string();
     scene.home.set("GASTOWN_TRACE", &file);

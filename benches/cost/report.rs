@@ -57,7 +57,7 @@ command line parser; building its help took a quarter of all instructions of a `
 - **Small code.** Optimised for size it is a fifth smaller and as quick: what a start costs is \
 pages, not loops. A static release has no tables for unwinding (`build.rs`), another seventh.
 - **What runs lies together.** The linker puts the functions that answer git side by side \
-(`linker/hot-path.ld`): a fifth fewer page faults, a sixth of the time.
+(`linker/hot-path.ld`): a quarter fewer page faults, a sixth of the time.
 - **One read of the request, one of the entry, one write.** A fresh answer takes no lock, makes no \
 directory and opens no connection; a file that is not there costs a failed `open`.
 

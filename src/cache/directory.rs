@@ -12,8 +12,8 @@ use git_credential_gastown::helper_line::word;
 use rustix::fs::{Access, access, statvfs};
 use rustix::process::geteuid;
 
-/// What directories of the cache are called where nobody says otherwise.
-const NAME: &str = "gastown";
+/// The name of a cache directory, unless another one is configured.
+pub(crate) const DIRECTORY: &str = "gastown";
 /// As much as a few records and a lock need, in bytes.
 const LEAST_ROOM: u64 = 16 * 1024;
 
@@ -126,10 +126,11 @@ fn is_writable(directory: &Path, metadata: &Metadata) -> Result<()> {
     // Not changed: somebody may want it like that.
     let is_private = metadata.mode() & 0o077 == 0;
     // Other programs may need a directory that is not the cache's alone, such as `/tmp`.
-    let is_for_cache = directory.file_name().is_some_and(|it| it.to_string_lossy().contains(NAME));
+    let is_for_cache =
+        directory.file_name().is_some_and(|it| it.to_string_lossy().contains(DIRECTORY));
     let fix = match is_for_cache {
         true => format!("run: chmod 700 {}", word(directory)),
-        false => format!("name a directory in it instead: {}", word(directory.join(NAME))),
+        false => format!("name a directory in it instead: {}", word(directory.join(DIRECTORY))),
     };
     ensure!(is_private, "others can enter {directory:?}; {fix}");
     takes_files(directory)

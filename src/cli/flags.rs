@@ -49,7 +49,19 @@ pub(crate) struct Flags {
 }
 
 impl Flags {
-    /// What a flag that is given at most once holds.
+    /// In the order of a helper line.
+    pub(crate) const NAMES: [&str; 8] = [
+        "--api-url",
+        "--town",
+        "--rig",
+        "--workspace",
+        "--host",
+        "--cache-dir",
+        "--config",
+        "--on-failure",
+    ];
+
+    /// The value of a flag that can be given only once, by its name.
     pub(crate) fn value(&self, flag: &str) -> Option<OsString> {
         let text = |value: &Option<String>| value.clone().map(OsString::from);
         let path = |value: &Option<PathBuf>| value.clone().map(OsString::from);

@@ -24,7 +24,8 @@ _git_credential_gastown() {
 }
 ";
 
-/// clap offers no values of arguments without a flag. The completion of git in fish 3.6.0 does not see that `git-x` on `PATH` is `git x`.
+/// clap's script for fish offers no values for arguments without a flag. git's own completion in
+/// fish 3.6.0 does not see that `git-x` on `PATH` is `git x`.
 const FISH: &str = "
 complete -c git-credential-gastown -n '__fish_seen_subcommand_from completions' -f \\
     -a 'bash elvish fish powershell zsh'
@@ -40,7 +41,7 @@ pub(super) fn run(shell: Shell) -> Result<(), Failure> {
     };
     let mut script = Vec::new();
     generate(shell, &mut Cli::command(), name, &mut script);
-    // clap's mark for a new line, which only its help understands.
+    // `{n}` is a new line in clap's help, and means nothing to a shell.
     let script = String::from_utf8_lossy(&script).replace("{n}", " ") + more;
     write_answer(script.as_bytes())
 }

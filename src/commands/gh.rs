@@ -51,7 +51,8 @@ fn variables(
     if words.need_no_token() {
         return Ok(Vec::new());
     }
-    // gh sends the token for an enterprise host to whatever host it talks to, but github.com.
+    // gh sends an enterprise token to every host but github.com, so its own commands alone get one:
+    // an alias may name any host.
     let is_certain = |host: &Host| words.name_a_command() || is_githubs_own(&gh_name(host));
     let Some(host) = host(&context, words).filter(is_certain) else {
         messages.trace(format_args!("gh may talk to a host that is not ours: no token"));

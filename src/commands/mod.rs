@@ -29,6 +29,9 @@ mod token;
 mod variables;
 
 /// Runs one operation.
+///
+/// # Errors
+/// Why there is no answer.
 pub(crate) fn run(cli: &Cli, messages: &Messages) -> Result<ExitCode> {
     let flags = &cli.flags;
     let (trace_to, fault) = config::trace_to(flags.verbose);
@@ -79,6 +82,9 @@ fn unknown(words: &[OsString]) -> ExitCode {
 
 /// A credential for a person or a program of theirs. One that may die sooner than `min_life` is
 /// better than none, and is warned of.
+///
+/// # Errors
+/// If no source has one.
 fn credential(
     context: &Context<'_>,
     operation: &str,

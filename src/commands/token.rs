@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use git_credential_gastown::failure::Failure;
 use git_credential_gastown::host::Host;
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::credential;
 use crate::Context;
+use crate::credential::NoCredential;
 use crate::stdio::{answers_a_terminal, moment, write_answer, write_object};
 
 pub(super) fn run(
@@ -24,22 +24,22 @@ pub(super) fn run(
              `git credential-gastown exec -- COMMAND`, or add --reveal"
         );
     }
-    let lack = |host: Option<&Host>, failure: &Failure| {
+    let host = context.meant_host();
+    let found = match &host {
+        Ok(host) => credential(context, "token", host, min_life),
+        Err(failure) => Err(failure.clone().into()),
+    };
+    if as_json && let Err(NoCredential { failure, .. }) = &found {
         let object = json!({
             "version": 1,
-            "host": host.map(Host::to_string),
+            "host": host.as_ref().ok().map(Host::to_string),
             "error": failure.name,
             "what": failure.what,
             "advice": failure.advice,
         });
-        if as_json { write_object(context.messages, object) } else { Ok(()) }
-    };
-    let host = context.meant_host();
-    host.as_ref().map_or_else(|failure| lack(None, failure), |_| Ok(()))?;
-    let host = host?;
-    let credential = credential(context, "token", &host, min_life);
-    credential.as_ref().map_or_else(|none| lack(Some(&host), &none.failure), |_| Ok(()))?;
-    let credential = credential?;
+        write_object(context.messages, object)?;
+    }
+    let (host, credential) = (host?, found?);
     let token = credential.token.expose();
     let text = Zeroizing::new(match as_json {
         false => format!("{token}\n"),

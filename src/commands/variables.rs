@@ -1,5 +1,4 @@
-//! What `exec` and `gh` share: the variables that a program takes a token from are those for exactly
-//! one host.
+//! The variables in which `exec` and `gh` pass a token to a program: those for exactly one host.
 
 use git_credential_gastown::host::{Host, Kind};
 use git_credential_gastown::token::{self, Secret};
@@ -29,7 +28,7 @@ impl Variables {
         }
         let tokens = match is_githubs_own(&name) {
             true => &["GH_TOKEN", "GITHUB_TOKEN"],
-            // For every other host that gh talks to.
+            // gh takes these for every other host.
             false => &["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"],
         };
         let own = surroundings.tokens.iter().find(|(name, _)| *name == tokens[0]);
@@ -39,7 +38,7 @@ impl Variables {
         Self { tokens, host, kept: kept.map(|(name, _)| *name) }
     }
 
-    /// The host alone, beside a token of the user's own.
+    /// What to set if the user's own token is kept: the host alone.
     pub(super) fn without_token(self) -> Vec<Variable> {
         self.host.map(|(name, host)| (name.to_owned(), Some(host.into()))).into_iter().collect()
     }
@@ -48,12 +47,13 @@ impl Variables {
     pub(super) fn with(self, token: &Secret) -> Vec<Variable> {
         let tokens = self.tokens.iter().filter(|name| self.kept != Some(**name));
         let tokens = tokens.chain([&"GIT_TOKEN"]).map(|name| with_token(name, token));
-        let tokens: Vec<_> = tokens.collect();
-        tokens.into_iter().chain(self.without_token()).collect()
+        let mut variables: Vec<_> = tokens.collect();
+        variables.extend(self.without_token());
+        variables
     }
 }
 
-/// Whether that is github.com or a tenant of it.
+/// Whether a host is github.com or a tenant of it.
 pub(super) fn is_githubs_own(name: &str) -> bool {
     name == "github.com" || name.ends_with(".ghe.com")
 }

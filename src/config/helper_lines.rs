@@ -49,25 +49,19 @@ impl GitConfig {
         hosts
     }
 
-    /// What writes the helper lines again that are there now.
+    /// The `setup` command that would write the helper lines again that are there now.
     pub(crate) fn setup_command(&self) -> String {
         let hosts = self.hosts();
-        let chain = hosts.first().map(|host| helpers_for(&self.lines, host)).unwrap_or_default();
-        let line = chain.into_iter().find(|line| line.is_ours());
-        let mut words = line.map(words_of_flags).unwrap_or_default();
-        while let Some(index) = words.iter().position(|word| word == Key::HOSTS.flag) {
-            words.drain(index..(index + 2).min(words.len()));
-        }
-        if !hosts.iter().all(is_default_host) {
-            let named =
-                hosts.iter().flat_map(|host| [Key::HOSTS.flag.to_owned(), host.to_string()]);
-            words.extend(named);
-        }
-        let words: String = words.iter().map(|it| format!(" {}", word(it))).collect();
-        format!("{COMMAND} setup{words}")
+        let flags = hosts.first().map(|host| flags_for(&self.lines, host)).unwrap_or_default();
+        let given = Flags::NAMES.into_iter().filter_map(|flag| Some((flag, flags.value(flag)?)));
+        let is_usual = hosts.iter().all(is_default_host);
+        let named = hosts.iter().filter(|_| !is_usual);
+        let named = named.map(|host| (Key::HOSTS.flag, host.to_string().into()));
+        let words = given.chain(named).map(|(flag, value)| format!(" {flag} {}", word(value)));
+        format!("{COMMAND} setup{}", words.collect::<String>())
     }
 
-    /// The URLs of the repository's remotes as git goes there, in the order that `gh` prefers them.
+    /// The URLs of the repository's remotes after `insteadOf`, in gh's order of preference.
     pub(crate) fn remotes(&self) -> Vec<String> {
         const PREFERRED: [&str; 3] = ["upstream", "github", "origin"];
         let rank = |line: &&Line| {
@@ -104,15 +98,10 @@ pub(crate) fn flags_for(lines: &[Line], host: &Host) -> Flags {
 
 /// The flags of one helper line of ours, if they can be read.
 pub(crate) fn flags_in(line: &Line) -> Option<Flags> {
-    Flags::of_helper_line(&words_of_flags(line))
-}
-
-fn words_of_flags(line: &Line) -> Vec<String> {
-    let mut words = command(&line.value);
+    let words = command(&line.value);
     // `git credential-gastown …` has the name in two words.
     let name_ends = if words.first().is_some_and(|word| word.ends_with("git")) { 2 } else { 1 };
-    words.drain(..name_ends.min(words.len()));
-    words
+    Flags::of_helper_line(words.get(name_ends..).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -153,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn command_writes_the_helper_lines_again_that_are_there() {
+    fn setup_command_repeats_the_helper_lines_that_are_there() {
         let command = |pairs: &[(&str, &str)]| config(pairs).setup_command();
         let github = "credential.https://github.com.helper";
         assert_eq!(command(&[(github, "gastown")]), "git credential-gastown setup");

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::key::Key;
 use super::sources::{self, Sources};
 use super::{Certificates, GitLab, Origin, Setting, StaticToken};
-use crate::cache::Candidate;
+use crate::cache::{Candidate, DIRECTORY};
 use crate::cli::OnFailure;
 
 const DEFAULT_HOSTS: [&str; 2] = ["github.com", "gist.github.com"];
@@ -200,11 +200,11 @@ pub(super) fn cache_candidates(sources: &Sources<'_>, asked: Option<&PathBuf>) -
     } else if let Some(user) = &sources.user {
         let runtime = user.runtime_dir().filter(|directory| directory.is_dir());
         let directories = runtime.into_iter().chain([user.cache_dir()]);
-        candidates.extend(directories.map(|path| candidate(path.join("gastown"), false)));
+        candidates.extend(directories.map(|path| candidate(path.join(DIRECTORY), false)));
     }
     let temporary = std::env::temp_dir();
     let temporary = if temporary.is_absolute() { temporary } else { PathBuf::from("/tmp") };
-    let name = format!("gastown-{}", rustix::process::geteuid().as_raw());
+    let name = format!("{DIRECTORY}-{}", rustix::process::geteuid().as_raw());
     candidates.push(candidate(temporary.join(name), false));
     candidates
 }

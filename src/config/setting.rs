@@ -77,7 +77,7 @@ impl<T> Setting<T> {
         }
     }
 
-    /// The flag of git's helper line that it is wrong in.
+    /// The flag, if the wrong value stands in git's helper line.
     pub(super) fn wrong_flag(&self) -> Option<&'static str> {
         match self {
             Self::Wrong { origin: Origin::HelperLine(flag), .. } => Some(flag),

@@ -32,9 +32,9 @@ type Naming = fn(&'static str) -> Origin;
 type Parse<T> = fn(OsString) -> Result<T, String>;
 
 pub(super) struct Sources<'a> {
-    /// Those given, and those in the helper line for the host in question.
+    /// The flags given, then those of the helper line for the host in question.
     pub(super) flags: [&'a Flags; 2],
-    /// Those that git asks this helper for.
+    /// The hosts that git asks this helper for.
     pub(super) hosts_of_git: &'a [Host],
     /// Looks up the environment.
     environment: &'a dyn Fn(&str) -> Option<OsString>,
@@ -61,18 +61,21 @@ impl<'a> Sources<'a> {
         let asked = sources.optional(&Key::CONFIG, readers::absolute).value().cloned();
         let usual = || Some(sources.user.as_ref()?.config_dir().join("gastown/config.json"));
         sources.config_file = asked.clone().or_else(usual);
-        if let Some(path) = sources.config_file.clone() {
-            sources.add(&path, asked.is_some(), &[0, geteuid().as_raw()], Origin::File);
+        if let Some(path) = sources.config_file.clone()
+            && !sources.add(&path, asked.is_some(), &[0, geteuid().as_raw()], Origin::File)
+        {
+            sources.config_file = None;
         }
         sources.add(system_config, false, &[0], Origin::SystemFile);
         sources
     }
 
-    /// Adds a config file of one of these owners.
-    fn add(&mut self, path: &Path, is_wanted: bool, owners: &[u32], origin: Naming) {
-        if let Err(why) = self.read(path, is_wanted, owners, origin) {
-            self.warnings.push(format!("config file `{}` is ignored: {why}", path.display()));
-        }
+    /// Adds a config file of one of these owners, unless it has to be ignored.
+    fn add(&mut self, path: &Path, is_wanted: bool, owners: &[u32], origin: Naming) -> bool {
+        let read = self.read(path, is_wanted, owners, origin);
+        let ignored = |why| format!("config file `{}` is ignored: {why}", path.display());
+        self.warnings.extend(read.as_ref().err().map(ignored));
+        read.is_ok()
     }
 
     fn read(

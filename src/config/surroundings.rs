@@ -60,7 +60,7 @@ impl Surroundings {
         };
         Self {
             search_path: search_path.filter(|directory| directory.is_absolute()).collect(),
-            // Where it is empty, git reads none.
+            // If it is empty, git reads no file of the user's.
             global_git_config: match variable("GIT_CONFIG_GLOBAL") {
                 Some(_) => path("GIT_CONFIG_GLOBAL"),
                 None => {
@@ -145,7 +145,7 @@ mod tests {
 
     use super::*;
 
-    /// The path to write down, of the program that is called so.
+    /// The program's path as setup would write it, if it is called by this name.
     fn found(path: &str, called_as: &Path, executable: Option<&Path>) -> Option<PathBuf> {
         let variable = |name: &str| (name == "PATH").then(|| OsString::from(path));
         let (called, executable) = (called_as.to_owned(), executable.map(Path::to_owned));
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(found(&path, &versioned, Some(&versioned)).as_ref(), Some(&linked));
         assert_eq!(found("", &linked, Some(&versioned)).as_ref(), Some(&linked));
         assert_eq!(found("", Path::new(PROGRAM), Some(&versioned)).as_ref(), Some(&versioned));
-        // Without /proc it is the one that was called.
+        // Without /proc only the name that it is called by is known.
         assert_eq!(found("", &versioned, None).as_ref(), Some(&versioned));
         fs::set_permissions(&versioned, fs::Permissions::from_mode(0o755)).unwrap();
         assert_eq!(found(&path, Path::new(PROGRAM), None).as_ref(), Some(&linked));

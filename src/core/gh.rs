@@ -94,7 +94,7 @@ impl<'a> Words<'a> {
         let is_auth = self.commands.first() == Some(&"auth");
         let named = self.values("--hostname", is_auth.then_some('h')).into_iter().map(normal);
         let (mut repositories, mut elsewhere) = (self.repositories(), Vec::new());
-        // `gh api` requests the URL as it is. Of others gh takes the host alone.
+        // `gh api` requests a URL with its scheme and port. Other commands use its host alone.
         let is_requested = self.commands.first() == Some(&"api");
         for (index, word) in self.words.iter().enumerate() {
             let (flag, value) = match word.split_once('=') {
@@ -192,11 +192,13 @@ pub fn host_name(url: &str) -> Option<String> {
     is_one_word.then(|| name.to_ascii_lowercase())
 }
 
-/// Whether a URL is https on the usual port. No other is of a host of ours.
+/// Whether a URL is https on the usual port. No other may get our token.
 fn is_plain(url: &str) -> bool {
-    let rest = url.get(..8).filter(|front| front.eq_ignore_ascii_case("https://"));
-    let host = rest.and_then(|_| url[8..].split(['/', '?', '#']).next()?.rsplit('@').next());
-    host.is_some_and(|host| host.strip_suffix(":443").unwrap_or(host).rfind(':') <= host.rfind(']'))
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // What follows the last colon of an IPv6 address is no port.
+    let port = authority.rsplit_once(':').filter(|(_, port)| !port.contains([']', '@']));
+    scheme.eq_ignore_ascii_case("https") && port.is_none_or(|(_, port)| port == "443")
 }
 
 /// A host as gh calls it: one name for all that belong to it.
@@ -222,28 +224,46 @@ mod tests {
         Words::new(&split(line)).hosts().join(" ")
     }
 
-    /// Command lines that name this host, one after the other.
-    const NAMED: &str = "pr list -R e.example/o/r|pr list -Re.example/o/r|pr list -R=e.example/o/r|\
-        pr list -wR e.example/o/r|pr list --repo e.example/o/r|pr list --repo=E.example/o/r|\
-        -R e.example/o/r pr list|pr list -R https://e.example/o/r|\
-        pr list -R https://x:y@e.example:8443/o/r.git|pr list -R git@e.example:o/r.git|\
-        pr list -R ssh://git@e.example:22/o/r|api --hostname e.example user|\
-        api user --hostname=e.example|auth token -h e.example|auth token -he.example|\
-        api https://e.example/x|api https://e.example?x|pr view https://e.example/o/r/pull/1|\
-        pr view --web https://e.example/o/r/pull/1|\
-        pr view https://github.com@e.example/o/r/pull/1|repo clone e.example/o/r|\
-        repo clone --upstream-remote-name x e.example/o/r -- --depth 1|\
-        repo clone git@e.example:o/r.git|repo sync --source e.example/o/r|\
-        issue transfer 5 e.example/o/r|label clone e.example/o/r|\
-        extension install https://e.example/o/gh-x|\
-        issue edit 5 --parent=https://e.example/o/r/issues/1|\
-        pr view -- https://e.example/o/r/pull/1|pr list --search -- -R e.example/o/r|\
-        pr view --jq --body https://e.example/o/r/pull/1|\
-        pr view --body -b https://e.example/o/r/pull/1|api https://github.com\\@e.example/x";
+    /// Command lines that name the host `e.example`.
+    const NAMED: &[&str] = &[
+        "pr list -R e.example/o/r",
+        "pr list -Re.example/o/r",
+        "pr list -R=e.example/o/r",
+        "pr list -wR e.example/o/r",
+        "pr list --repo e.example/o/r",
+        "pr list --repo=E.example/o/r",
+        "-R e.example/o/r pr list",
+        "pr list -R https://e.example/o/r",
+        "pr list -R https://x:y@e.example:8443/o/r.git",
+        "pr list -R git@e.example:o/r.git",
+        "pr list -R ssh://git@e.example:22/o/r",
+        "api --hostname e.example user",
+        "api user --hostname=e.example",
+        "auth token -h e.example",
+        "auth token -he.example",
+        "api https://e.example/x",
+        "api https://e.example?x",
+        "pr view https://e.example/o/r/pull/1",
+        "pr view --web https://e.example/o/r/pull/1",
+        "pr view https://github.com@e.example/o/r/pull/1",
+        "repo clone e.example/o/r",
+        "repo clone --upstream-remote-name x e.example/o/r -- --depth 1",
+        "repo clone git@e.example:o/r.git",
+        "repo sync --source e.example/o/r",
+        "issue transfer 5 e.example/o/r",
+        "label clone e.example/o/r",
+        "extension install https://e.example/o/gh-x",
+        "issue edit 5 --parent=https://e.example/o/r/issues/1",
+        "pr view -- https://e.example/o/r/pull/1",
+        "pr list --search -- -R e.example/o/r",
+        "pr view --jq --body https://e.example/o/r/pull/1",
+        "pr view --body -b https://e.example/o/r/pull/1",
+        "api https://github.com\\@e.example/x",
+    ];
 
     #[test]
     fn every_way_to_name_a_host_is_seen() {
-        for line in NAMED.split('|') {
+        for line in NAMED {
             assert_eq!(hosts(line), "e.example", "{line}");
         }
         for url in
@@ -259,24 +279,48 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_host_is_let_be() {
-        let lines = "pr list|pr list -R o/r|api repos/o/r/issues|\
-            api graphql -f query=https://e.example|pr create --title x --body https://e.example/x|\
-            pr create --body=https://e.example/x|repo create x --homepage https://e.example|\
-            pr checkout feature/a/b|repo clone o/r ../a/b|repo create x --source ../a/b|\
-            pr list --template {{.a}}/b/c|repo clone o/r -- --depth 1|";
-        for line in lines.split('|') {
+    fn words_that_only_look_like_a_host_name_none() {
+        let lines = [
+            "pr list",
+            "pr list -R o/r",
+            "api repos/o/r/issues",
+            "api graphql -f query=https://e.example",
+            "pr create --title x --body https://e.example/x",
+            "pr create --body=https://e.example/x",
+            "repo create x --homepage https://e.example",
+            "pr checkout feature/a/b",
+            "repo clone o/r ../a/b",
+            "repo create x --source ../a/b",
+            "pr list --template {{.a}}/b/c",
+            "repo clone o/r -- --depth 1",
+            "",
+        ];
+        for line in lines {
             assert_eq!(hosts(line), "", "{line}");
         }
     }
 
     #[test]
-    fn what_needs_no_token_is_told_apart_from_what_does() {
-        let without = "|--version|--help|-h|help|version|pr list --help|pr list -h|\
-            auth setup-git --help|completion -s bash|auth login --hostname x|config set a b|alias list";
-        let with = "pr list|auth token|auth setup-git|-R o/r pr list|cs ssh -- x --help";
-        for (lines, need_none) in [(without, true), (with, false)] {
-            for line in lines.split('|') {
+    fn commands_that_need_no_token_are_recognised() {
+        let without = [
+            "",
+            "--version",
+            "--help",
+            "-h",
+            "help",
+            "version",
+            "pr list --help",
+            "pr list -h",
+            "auth setup-git --help",
+            "completion -s bash",
+            "auth login --hostname x",
+            "config set a b",
+            "alias list",
+        ];
+        let with =
+            ["pr list", "auth token", "auth setup-git", "-R o/r pr list", "cs ssh -- x --help"];
+        for (lines, need_none) in [(&without[..], true), (&with, false)] {
+            for line in lines {
                 assert_eq!(Words::new(&split(line)).need_no_token(), need_none, "{line}");
             }
         }

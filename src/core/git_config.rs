@@ -41,17 +41,17 @@ impl Line {
         self.section() == section && self.variable() == variable
     }
 
-    /// The file that it is in, as far as it is in one.
+    /// The file that it stands in; `None` for the environment.
     pub fn file(&self) -> Option<&str> {
         self.origin.strip_prefix("file:")
     }
 
-    /// Whether a file of the repository says it, or one that such a file includes.
+    /// Whether it stands in the repository's configuration, or in a file included there.
     pub fn is_local(&self) -> bool {
         matches!(&*self.scope, "local" | "worktree")
     }
 
-    /// Whether git's own bytes were read: in place of what is not UTF-8 something else is shown.
+    /// Whether it is UTF-8. Other bytes were replaced when it was read.
     pub fn is_text(&self) -> bool {
         ![&self.key, &self.value].iter().any(|text| text.contains('\u{fffd}'))
     }
@@ -66,7 +66,7 @@ impl Line {
         in_name.or_else(|| Some((in_value()?, false)))
     }
 
-    /// The command that changes what it is in. An included file is in no scope of its own.
+    /// The command that changes its file, named by its path, since an included file has no scope.
     pub fn change(&self, how: &str) -> String {
         match self.file() {
             Some(path) if path.starts_with('/') => {
@@ -77,7 +77,7 @@ impl Line {
         }
     }
 
-    /// The same for a person, who is shown all of it.
+    /// The command that opens its file in an editor.
     pub fn edit(&self) -> String {
         self.change("--edit")
     }
@@ -119,7 +119,7 @@ impl Line {
     }
 }
 
-/// What has a token in it is shown without, and so cannot be typed.
+/// Whether a text can be repeated in a command: one that has a token in it is masked.
 fn is_shown(text: &str) -> bool {
     clean(text, &[]) == text
 }
@@ -207,7 +207,7 @@ fn covers(pattern: &str, name: &str) -> bool {
     pattern.len() == name.len() && pattern.iter().zip(&name).all(fits)
 }
 
-/// The URL that git goes to for one in its configuration: the longest rule that fits counts.
+/// A URL as git rewrites it by `insteadOf`: the longest rule that matches counts.
 ///
 /// <https://git-scm.com/docs/git-config#Documentation/git-config.txt-urlltbasegtinsteadOf>
 pub fn rewritten(lines: &[Line], url: &str) -> String {

@@ -37,8 +37,8 @@ pub fn quoted(word: &str) -> Option<String> {
     Some(quoted)
 }
 
-/// A name or a path in a command that somebody is told to type. Keys and paths of a repository are
-/// a stranger's words, and whoever reads the advice runs it; what no line can carry is left out.
+/// Quotes a name or a path for a command in an advice: keys and paths of a repository are a
+/// stranger's words, and the reader runs the command. One with a control character becomes `NAME`.
 pub fn word(text: impl AsRef<OsStr>) -> String {
     quoted(&text.as_ref().to_string_lossy()).unwrap_or_else(|| "NAME".to_owned())
 }

@@ -14,7 +14,7 @@ pub struct Fault {
     pub line: Line,
     /// The key, and what is wrong with it.
     pub what: String,
-    /// `None` if git could not be told what to change without showing it the token.
+    /// `None` if the command for git would have to contain the token.
     pub fix: Option<Fix>,
 }
 
@@ -48,13 +48,13 @@ impl Fault {
         Some(Self { line: line.clone(), what, fix: fix.filter(|_| line.is_text()) })
     }
 
-    /// That it stays, why, and the command for it.
+    /// The message for a fault that stays: why, and the command that removes it.
     fn left(&self, why: &str, command: &str) -> String {
         let place = self.line.file().map_or("the environment".to_owned(), |it| format!("`{it}`"));
         format!("{place}: {}{why}; run: {command}", self.what)
     }
 
-    /// The same of a file that is versioned: the next checkout would bring the line back.
+    /// The message for a fault in a versioned file: the next checkout would bring the line back.
     pub fn left_as_versioned(&self) -> String {
         let command = match &self.fix {
             Some(Fix::ClearUrl(cleared, _)) => {
@@ -70,24 +70,24 @@ fn is_stale_helper(line: &Line, hosts: &[Host]) -> bool {
     line.is_store() && concerned(line, hosts).next().is_some()
 }
 
-/// The hosts that a helper is asked for, or for a part of them.
+/// The hosts for which git asks a helper, if only for a part of the host.
 fn concerned<'a>(line: &'a Line, hosts: &'a [Host]) -> impl Iterator<Item = &'a Host> {
     hosts.iter().filter(|host| line.subsection().is_none_or(|part| concerns(part, host)))
 }
 
-/// What is in effect in a repository, or outside of all.
+/// git's configuration as it applies in one repository, or outside of any.
 pub struct InEffect<'a> {
-    /// Those that are served.
+    /// The hosts that this helper serves.
     pub hosts: &'a [Host],
     pub lines: Vec<Line>,
     /// The repository's own configuration files, which can be changed.
     pub files: Vec<String>,
-    /// git will ask this helper, whatever the lines say yet.
+    /// Setup will have git ask this helper, although the lines do not say so yet.
     pub will_ask: bool,
 }
 
 impl InEffect<'_> {
-    /// What can be fixed among the lines of a file, and what is to be said of the rest.
+    /// The faults of a file that can be fixed, and a message for each of the others.
     pub fn faults(&self, lines: &[Line]) -> (Vec<Fault>, Vec<String>) {
         let (mut fixable, mut left) = (Vec::new(), Vec::new());
         for fault in lines.iter().filter_map(|line| Fault::of(line, self.hosts)) {
@@ -107,11 +107,11 @@ impl InEffect<'_> {
         (fixable, left)
     }
 
-    /// What is to be said of lines in other files than the repository's own.
+    /// A message for each fault in files that are not the repository's own.
     pub fn elsewhere(&self) -> Vec<String> {
         let lines = self.lines.iter().filter(|line| !self.is_own(line));
         let mut faults: Vec<_> = lines.filter_map(|line| Fault::of(line, self.hosts)).collect();
-        // Setup has git forget the helpers of the user and of the system.
+        // Setup resets the list of helpers, so those of the user and of the system do not count.
         faults.retain(|it| it.line.is_local() || !matches!(it.fix, Some(Fix::RemoveHelper)));
         faults.iter().map(|fault| fault.left("", &fault.line.edit())).collect()
     }
@@ -129,7 +129,7 @@ impl InEffect<'_> {
             None => format!("git would not ask this helper for {host}"),
             Some(place) => format!("git asks another helper, of {place}, for {host} first"),
         };
-        // What the repository says itself goes before what the user or the system says.
+        // The repository's configuration has precedence over that of the user and of the system.
         let own = staying().find(|line| line.is_helper() && self.is_own(line));
         let file = own.and_then(Line::file).map(|file| format!(" --file {}", word(file)));
         let command = "git credential-gastown setup".to_owned() + &file.unwrap_or_default();
@@ -153,17 +153,17 @@ impl InEffect<'_> {
     }
 }
 
-/// Where a rule for URLs leads from a host that is served to one that is not.
+/// The base of a rewriting rule that leads from a host of ours to one that is not.
 pub fn leads_away<'a>(rule: &'a Line, hosts: &[Host]) -> Option<&'a str> {
     let (base, value) = (rule.subsection()?, &rule.value);
     let is_served = host_of(base).is_some_and(|host| hosts.contains(&host));
-    // A rule may match a part of the host's name; whichever is longer says what the rule is for.
+    // The rule may match only the beginning of the host's URL, or more than the host.
     let is_about = |root: String| root.starts_with(value) || value.starts_with(&root);
     let is_about_ours = || hosts.iter().any(|host| is_about(format!("{host}/")));
     (!is_served && is_about_ours()).then_some(base)
 }
 
-/// The line by which git must not use a scheme.
+/// The line that forbids git to use a scheme.
 pub fn forbids<'a>(lines: &'a [Line], scheme: &str, is_from_user: bool) -> Option<&'a Line> {
     let last = |key: &str| lines.iter().rfind(|line| line.key == key);
     let rule = last(&format!("protocol.{scheme}.allow")).or_else(|| last("protocol.allow"))?;
@@ -193,7 +193,7 @@ mod tests {
 
     const TOKEN: &str = "https://x:ghs_sentinel@github.com/a";
 
-    /// The repository's own file has those whose key begins with a plus.
+    /// A key that begins with a plus is in the repository's own file, any other in the user's.
     fn lines(pairs: &[(&str, &str)]) -> Vec<Line> {
         let line = |(key, value): &(&str, &str)| {
             let is_own = key.starts_with('+');
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_is_what_git_will_ask_this_helper_for() {
+    fn a_fault_is_fixed_only_where_git_will_ask_this_helper() {
         let ours = ("credential.https://github.com.helper", "gastown");
         let url = ("+lfs.url", TOKEN);
         let (fixed, left) = check(&[ours, url, ("+credential.helper", "store")]);

@@ -31,16 +31,16 @@ enum Piece {
     Text(String),
 }
 
-/// The way back from each content that a file was given to what was there before the first change.
+/// Leads from each recorded content of a file back to its content before the first change.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct WayBack {
     /// Whether there was a file before.
     was_there: bool,
-    /// None if another program has changed the file between two changes.
+    /// Empty if another program changed the file between two recorded changes.
     patches: Vec<Patch>,
 }
 
-/// What a patch that was changed leads to.
+/// The record was altered and cannot be applied.
 #[derive(Debug)]
 pub struct Damaged;
 
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_content_that_was_given_leads_to_what_was_there_first() {
+    fn every_recorded_content_leads_back_to_the_first() {
         for first in [Some(&b"mine\n"[..]), None] {
             let mut way = WayBack::default();
             way.record(first, b"one", true).unwrap();

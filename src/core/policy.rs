@@ -234,7 +234,7 @@ fn may_ask_about(
 ) -> bool {
     let is_since_refusal = record.refused_at.is_some_and(|at| entry.confirmed_at > at);
     let is_hint = !is_own && !record.is_refused();
-    // A hint adds nothing to a refusal that the worker was asked about just now, or repeatedly.
+    // The worker was asked about a refusal just now, or several times: a hint brings nothing new.
     let enough = if record.asked.count > 1 { quiet } else { gap };
     if is_hint && record.asked.last_at.is_some_and(|at| is_within(enough, at, now)) {
         return false;

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn known_secrets_are_masked_whatever_their_shape_also_inside_each_other() {
+    fn known_secrets_are_masked_even_inside_each_other() {
         let secrets = ["hunter2", "hunter2-and-more"];
         let secrets = secrets.map(|it| Secret::parse(it.as_bytes()).unwrap());
         assert_eq!(clean("hunter2-and-more hunter2.", &secrets), "[redacted] [redacted].");

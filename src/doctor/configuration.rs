@@ -115,8 +115,7 @@ fn helpers(inputs: &Inputs<'_>, host: &Host, chain: &[&Line], report: &mut Repor
     }
 }
 
-/// Why a helper line of ours gives git no token for a host, the error that it is elsewhere, and what
-/// fixes it.
+/// Why a helper line of ours gives git no token for a host, the name of that error, and its fix.
 fn fault(
     inputs: &Inputs<'_>,
     host: &Host,
@@ -127,7 +126,7 @@ fn fault(
         let fix = if line.is_local() { SET_UP_HERE } else { SET_UP };
         return Some(("cannot be run", None, fix.to_owned()));
     };
-    // git tells the helper of no other line.
+    // When git runs a helper line, the flags of other lines do not count.
     let is_it = |entry: &String| Host::listed(entry).as_ref() == Ok(host);
     if flags.host.iter().any(is_it)
         || (flags.host.is_empty() && settings.listed_hosts.contains(host))

@@ -84,11 +84,8 @@ fn list_settings(context: &Context<'_>, report: &mut Report) {
         report.ok(CHECK, format_args!("{name}: {value} (from {origin})"));
     }
     if let Some(file) = &settings.config_file {
-        let ignored = format!("config file `{}` is ignored", file.display());
-        if !settings.warnings.iter().any(|warning| warning.starts_with(&ignored)) {
-            let state = if file.is_file() { "read" } else { "not there" };
-            report.ok(CHECK, format_args!("config file {file:?}: {state}"));
-        }
+        let state = if file.is_file() { "read" } else { "not there" };
+        report.ok(CHECK, format_args!("config file {file:?}: {state}"));
     }
     settings.notes.iter().for_each(|note| report.ok(CHECK, note));
     for warning in &settings.warnings {

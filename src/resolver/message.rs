@@ -11,7 +11,7 @@ const NO_SUCH_NAME: u16 = 3;
 const CNAME: u16 = 5;
 /// More than anybody gives a name; which of them to connect to is decided later.
 const MOST_ADDRESSES: usize = 100;
-/// Of a name, in bytes.
+/// The longest name in a message, in bytes.
 const LONGEST_NAME: usize = 255;
 
 /// What is asked for.
@@ -112,8 +112,8 @@ impl Question {
         })
     }
 
-    /// The addresses of the name or of what it is an alias of, and whether all answers could be
-    /// read. What the server says of other names does not count.
+    /// The addresses of the name, with aliases followed, and whether all records could be read.
+    /// Records of other names are ignored.
     fn addresses(&self, reader: &mut Reader<'_>, answers: u16) -> (Vec<IpAddr>, bool) {
         let mut addresses = Vec::new();
         let mut wanted = Reader { message: &self.bytes, at: HEADER }.name();
@@ -139,12 +139,12 @@ impl Question {
 
 /// One answer.
 struct Record<'a> {
-    /// The name that it is about, as `Reader::name` has it.
+    /// The name that the record is about, in the form of `Reader::name`.
     owner: Vec<u8>,
     /// Type and class.
     kind: [u16; 2],
     data: &'a [u8],
-    /// The name that the data begins with, if it does.
+    /// The name at the beginning of the data, if there is one.
     target: Option<Vec<u8>>,
 }
 
@@ -173,8 +173,8 @@ impl<'a> Reader<'a> {
         Some(Record { owner, kind, data: self.bytes(length.into())?, target })
     }
 
-    /// Labels in lower case, each after its length. They end with an empty one, or with a pointer to
-    /// the rest, which has to lie before it.
+    /// Reads a name: labels in lower case, each after its length. Pointers are followed if they point
+    /// backwards, so that a loop of them ends.
     fn name(&mut self) -> Option<Vec<u8>> {
         let (mut name, mut at, mut end) = (Vec::new(), self.at, None);
         loop {
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_the_name_or_of_its_alias_count_and_no_others() {
+    fn only_addresses_of_the_name_or_of_its_alias_count() {
         let question = question(Family::V4);
         let (of_other_family, too_short) = ((SAME, 28, &[0; 16][..]), (SAME, 1, &[10, 0, 0][..]));
         let found = |records: &[Record]| match question.read(&answer(&question, FINE, records)) {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 /// As in the C libraries (MAXNS).
 const MOST_SERVERS: usize = 3;
-/// As in Kubernetes.
+/// As many as Kubernetes allows.
 const MOST_DOMAINS: usize = 32;
 const MOST_NDOTS: usize = 15;
 const PORT: u16 = 53;

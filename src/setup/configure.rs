@@ -62,7 +62,7 @@ impl Target {
         let (git, options) = (&setup.git, &setup.options.target);
         let mut lines = match &options.file {
             Some(_) if self.file.bytes()?.is_none() => return Ok(Vec::new()),
-            // With what it includes, and no other.
+            // This file and what it includes, no other.
             Some(_) => return Ok(git.lines_with_includes(&self.file.path())?),
             None if options.local => git.lines_here(QUICK)?,
             None => git.lines_for(None)?,
@@ -126,7 +126,7 @@ pub(super) fn run(setup: &Setup<'_>, target: &Target, report: &mut Report) -> Re
     check_includes(setup, &target.file)?;
     let _turn = target.file.take_turn(setup)?;
     let wanted = wanted(setup, &target.lines_in_effect(setup)?)?;
-    // One that was there before stays.
+    // Undo keeps a link that was there before.
     if let Some(link) = link.as_ref().filter(|link| !link.is_there) {
         let mut note = setup.note(&target.file.path(), None)?;
         if !note.links.contains(&link.path) {

@@ -15,7 +15,7 @@ use super::git_file::{GitFile, WorkingCopy};
 use super::{Report, Setup};
 use crate::git::Repository;
 
-/// What is in effect in a repository whose own files are these, or outside of all.
+/// git's configuration as it applies in a repository with these files of its own, or outside of any.
 pub(super) fn in_effect<'a>(
     setup: &'a Setup<'_>,
     repository: Option<&Repository>,
@@ -33,7 +33,7 @@ pub(super) fn in_effect<'a>(
     Ok(InEffect { hosts: &settings.hosts, lines, files, will_ask })
 }
 
-/// Has no message show a token that is in these lines.
+/// Masks the tokens of these lines in every later message.
 pub(super) fn mask(setup: &Setup<'_>, lines: &[Line]) {
     let tokens = lines.iter().filter_map(Line::token).flat_map(|(token, _)| token.secrets);
     tokens.for_each(|token| setup.context.messages.remember(&token));
@@ -86,7 +86,7 @@ pub(super) fn fix(
     Ok(!fixed.is_empty())
 }
 
-/// Whether it is what `store` writes: URLs with credentials.
+/// Whether a file holds what `store` writes: URLs with credentials.
 fn holds_tokens(setup: &Setup<'_>, file: &str) -> bool {
     let path = setup.surroundings.absolute(Path::new(file));
     let bytes = GitFile::open(&path).ok().and_then(|file| file.bytes().ok()).flatten();

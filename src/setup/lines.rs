@@ -2,7 +2,7 @@
 //! and the same as environment variables (`--print-env`).
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::Result;
 use git_credential_gastown::failure::{Failure, Name, Retry};
@@ -42,7 +42,7 @@ pub(super) fn wanted(setup: &Setup<'_>, present: &[Line]) -> Result<Vec<HostLine
     let program = word(&setup.program()?.to_string_lossy())?;
     let line = |host: &Host| {
         let mut words = vec![program.clone()];
-        for (flag, value) in flags(setup, host, flags_for(present, host)) {
+        for (flag, value) in flags(setup, host, &flags_for(present, host)) {
             words.extend([flag.to_owned(), word(&value)?]);
         }
         let key = format!("credential.{host}.helper");
@@ -62,28 +62,23 @@ impl HostLine {
 }
 
 /// The flags given, else those that were there, as they can stand for any directory that git runs in.
-fn flags(setup: &Setup<'_>, host: &Host, kept: Flags) -> Vec<(&'static str, String)> {
+fn flags(setup: &Setup<'_>, host: &Host, kept: &Flags) -> Vec<(&'static str, String)> {
     let given = setup.flags;
-    let text = |given: &Option<String>, kept| given.clone().or(kept);
-    let path = |given: &Option<PathBuf>, kept: Option<PathBuf>| {
-        let absolute = setup.surroundings.absolute(given.as_ref().or(kept.as_ref())?);
-        Some(absolute.to_string_lossy().into_owned())
-    };
-    let on_failure = given.on_failure.or(kept.on_failure);
     // git runs the line where no variable may name the host. GitLab's is served by its token.
     let is_default = given.host.is_empty() && kept.host.is_empty() && is_default_host(host);
     let is_named = !is_default && setup.context.settings.kind(host) == HostKind::GitHub;
-    let values = [
-        ("--api-url", text(&given.api_url, kept.api_url)),
-        ("--town", text(&given.town, kept.town)),
-        ("--rig", text(&given.rig, kept.rig)),
-        ("--workspace", path(&given.workspace, kept.workspace)),
-        ("--host", is_named.then(|| host.to_string())),
-        ("--cache-dir", path(&given.cache_dir, kept.cache_dir)),
-        ("--config", path(&given.config, kept.config)),
-        ("--on-failure", on_failure.map(|what| what.as_str().to_owned())),
-    ];
-    values.into_iter().filter_map(|(flag, value)| Some((flag, value?))).collect()
+    let value = |flag| {
+        let value = given.value(flag).or_else(|| kept.value(flag));
+        let value = match flag {
+            "--host" => is_named.then(|| host.to_string().into()),
+            "--workspace" | "--cache-dir" | "--config" => {
+                value.map(|path| setup.surroundings.absolute(Path::new(&path)).into_os_string())
+            }
+            _ => value,
+        };
+        Some((flag, value?.to_string_lossy().into_owned()))
+    };
+    Flags::NAMES.into_iter().filter_map(value).collect()
 }
 
 fn fault_of<T>(setting: &Setting<T>) -> Option<String> {

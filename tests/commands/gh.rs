@@ -163,7 +163,7 @@ fn enterprise_host_gets_its_own_variables_and_githubs_stay_as_they_were() {
     enterprise(&home, "pr list");
     home.set("GH_HOST", "github.com");
     assert_given(&home, "pr list", of_github(&token));
-    // Beside a token of the user's own gh has to know the host, too.
+    // gh needs to know the host even if the user's own token is kept.
     home.unset("GH_HOST")
         .set("GASTOWN_GIT_HOSTS", "ghe.example")
         .set("GH_ENTERPRISE_TOKEN", "ghp_a");

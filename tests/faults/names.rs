@@ -54,7 +54,7 @@ fn namespaces() -> Option<Command> {
         command.args(["--net", "--mount"]).args(as_root);
         command
     };
-    // What `Network::new` does.
+    // The same steps as in `Network::new`.
     let script = "ip link set lo up && mount --bind /etc/hosts /etc/resolv.conf";
     let works = |as_root: &&[&str]| {
         let tried = command(as_root).args(["sh", "-c", script]).output();

@@ -177,7 +177,7 @@ fn tracked_files_that_look_like_a_repository_lead_nowhere() {
 }
 
 #[test]
-fn links_and_files_that_are_not_named_back_lead_nowhere() {
+fn a_git_directory_is_followed_only_if_it_names_the_worktree_back() {
     let scene = Scene::alone();
     let outside = scene.old_repository("outside");
     fs::create_dir_all(scene.path("rigs/clone")).unwrap();

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_link_that_was_there_before_is_not_undone() {
+fn undo_keeps_a_link_that_was_there_before_setup() {
     let scene = Scene::alone();
     fs::create_dir(scene.path("bin")).unwrap();
     symlink(HELPER, scene.path("bin/gh")).unwrap();

@@ -26,7 +26,8 @@ pub struct Home {
 impl Home {
     /// `helper` is the program under test, by its absolute path.
     pub fn new(helper: &Path, git: &Git) -> Self {
-        // That of many machines lets the group write, and then no configuration file is believed.
+        // With the usual umask of some systems the group could write every file that a test makes,
+        // and the helper believes no such configuration file.
         umask(Mode::from_raw_mode(0o022));
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (home, tmp) = (directory.path().join("home"), directory.path().join("tmp"));

@@ -14,8 +14,8 @@ use crate::token::Secret;
 /// About twice the number of processes that may be refused at once.
 const MOST_PROCESSES: usize = 128;
 
-/// How many asks in a row may each be the first for a token that was accepted. With these and the
-/// gaps of the later ones there are fewer than 20 an hour.
+/// After this many asks in a row, an accepted new token no longer starts the count again. Together
+/// with the longer gaps after that, there are fewer than 20 asks an hour.
 const MOST_RESTARTS: u32 = 6;
 
 /// Whose record it is. The host is as `Host` displays it.
@@ -50,9 +50,9 @@ pub struct HostRecord {
 /// How often the worker was asked for one reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asks {
-    /// In a row. Acceptance may take it back.
+    /// Asks in a row. An accepted new token starts it again.
     pub count: u32,
-    /// In a row, whatever was accepted between them.
+    /// Asks in a row, whatever was accepted in between.
     #[serde(default)]
     pub total: u32,
     pub last_at: Option<Timestamp>,
@@ -87,8 +87,8 @@ impl HostRecord {
 
     /// The host accepted the token. When the worker was last asked stays on record, because another
     /// repository of the same host may refuse the token at once. The count of asks starts again if
-    /// this token replaced the refused one, but not for ever: one repository may refuse every token
-    /// that others accept.
+    /// this token replaced the refused one, but only `MOST_RESTARTS` times: one repository may
+    /// refuse every token that others accept.
     #[must_use]
     pub fn accepted(self) -> Self {
         let mut asked = self.asked;

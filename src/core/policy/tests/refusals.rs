@@ -116,7 +116,7 @@ fn a_hint_does_not_keep_a_refusal_from_being_asked_about() {
 }
 
 #[test]
-fn a_hint_adds_nothing_where_refusals_have_the_worker_asked_just_now_or_repeatedly() {
+fn a_hint_waits_after_an_ask_about_a_refusal_and_longer_after_several() {
     let policy = Policy::default();
     let asked = |record: HostRecord| record.asked(Evidence::Refused, after(600), &policy);
     let (once, repeatedly) = (asked(HostRecord::default()), asked(asked(HostRecord::default())));
