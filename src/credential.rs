@@ -75,7 +75,7 @@ impl Credential {
     }
 }
 
-/// That no source has a token: the failure that matters most, and all that was tried.
+/// No source has a token: the failure that matters most, and all that was tried.
 #[derive(Debug)]
 pub(crate) struct NoCredential {
     pub failure: Failure,

@@ -207,8 +207,8 @@ impl Directory {
         Ok(names)
     }
 
-    /// Locks the directory against other setups until the descriptor is closed. `None` while another
-    /// process has the lock.
+    /// Locks the directory against other setups until the descriptor is closed. `None` while
+    /// another process has the lock.
     pub(crate) fn try_lock(&self) -> rustix::io::Result<Option<OwnedFd>> {
         let fd = self.listable()?;
         match flock(&fd, FlockOperation::NonBlockingLockExclusive) {

@@ -95,8 +95,8 @@ impl Lookup<'_> {
         }
     }
 
-    /// Whether a client asks that never reports refusals. A token that the worker confirmed within the last minute does not
-    /// count: asking the worker would bring the same one.
+    /// Whether a client asks that never reports refusals. A token that the worker confirmed within
+    /// the last minute does not count: asking the worker would bring the same one.
     fn asks_blindly(&self, entry: &Entry, now: Timestamp) -> bool {
         !is_within(self.context.policy.ask_gap, entry.confirmed_at, now)
             && self.ask.caller.never_reports_refusals()

@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::scene::*;
 use crate::town::{Home, Ran, Rig, Script};
 
-/// That the ask fails with this name and says this to do.
+/// Asserts that the ask fails with this name and says this to do.
 #[track_caller]
 fn assert_advises(scene: &Scene, name: &str, advice: &str) {
     scene.get().quits(name).mentions(advice);

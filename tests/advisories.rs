@@ -10,7 +10,7 @@ use crate::town::Script;
 mod gits;
 mod places;
 
-/// That nothing comes of any of these requests, in which `TOKEN` stands for the cached one.
+/// Asserts that nothing comes of any of these requests, in which `TOKEN` stands for the cached one.
 #[track_caller]
 fn assert_nothing_comes_of(requests: &[&str]) {
     let (scene, token) = Scene::with_token(SECOND);

@@ -34,7 +34,7 @@ impl Scene {
         Self::cloned(&Git::newest())
     }
 
-    /// One with each git in turn.
+    /// A scene with each git in turn.
     fn each_in_order() -> impl Iterator<Item = Self> {
         Git::all().into_iter().map(|git| Self::cloned(&git))
     }
@@ -76,7 +76,8 @@ impl Scene {
         Ran::run(doctor, b"")
     }
 
-    /// That a problem is told, and that what is named as its fix, pasted in the clone, removes it.
+    /// Asserts that a problem is told, and that what is named as its fix, pasted in the clone,
+    /// removes it.
     #[track_caller]
     fn is_fixed_by_its_fix(&self, status: &str, check: &str, what: &str) -> String {
         let before = self.diagnose(&[]);
@@ -119,7 +120,7 @@ impl Diagnosis {
         findings.filter(|it| it["status"] != "ok" && !is_old_git(it)).collect()
     }
 
-    /// That this is said, with what fixes it.
+    /// Asserts that this is said, with what fixes it.
     #[track_caller]
     fn finds(&self, status: &str, check: &str, what: &str, fix: &str) -> &Self {
         let has = |finding: &Value, key: &str, words: &str| {
@@ -135,7 +136,7 @@ impl Diagnosis {
         self
     }
 
-    /// That this is the one problem.
+    /// Asserts that this is the one problem.
     #[track_caller]
     fn finds_only(&self, status: &str, check: &str, what: &str, fix: &str) -> &Self {
         assert_eq!(self.problems().len(), 1, "{:?}", self.ran);

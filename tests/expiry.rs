@@ -18,8 +18,8 @@ const FORMS: [Expiry; 5] = [
     Expiry::TopLevelExpiresAt,
 ];
 
-/// That so many seconds are left by what git is told, give or take the roundings on the way: late
-/// by none.
+/// Asserts that so many seconds are left by what git is told, give or take the roundings on the
+/// way: late by none.
 #[track_caller]
 fn assert_left(ran: &Ran, seconds: i64) {
     let told = ran.value("password_expiry_utc").and_then(|told| told.parse::<i64>().ok());

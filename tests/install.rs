@@ -98,7 +98,7 @@ impl Machine {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
-    /// That this target was built, and what else is said about it.
+    /// Asserts that this target was built, and what else is said about it.
     #[track_caller]
     fn builds(&self, arguments: &[&str], target: &str, words: &str) {
         let ran = self.install(arguments);
@@ -112,7 +112,7 @@ impl Machine {
         assert!(self.path("installed/bin/git-credential-gastown").exists());
     }
 
-    /// That nothing was built, and why.
+    /// Asserts that nothing was built, and why.
     #[track_caller]
     fn refuses(&self, arguments: &[&str], words: &[&str]) {
         let ran = self.install(arguments);

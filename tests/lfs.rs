@@ -29,8 +29,9 @@ fn assert_cheap(ran: &Ran, cost: Cost, case: &str) {
     assert!(cost.worker_calls <= 2, "{case}, {cost:?}\n{ran:?}");
 }
 
-/// Checks the newest git with every version of git-lfs, the first of them in the way of that number,
-/// side by side; and every older git, which does not pass our state on to git-lfs, with one of them.
+/// Checks the newest git with every version of git-lfs, the first of them in the way of that
+/// number, side by side; and every older git, which does not pass our state on to git-lfs, with one
+/// of them.
 fn each_git_lfs(first_way: usize, gits: &[Git], check: impl Fn(&LfsScene, &str) + Sync) {
     let (versions, newest) = (GitLfs::all(), Git::newest());
     thread::scope(|scope| {

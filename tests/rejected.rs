@@ -39,8 +39,8 @@ fn after_five_seconds_of_refusals_every_ask_succeeds() {
     }
 }
 
-/// An hour of each, side by side, the first with 1,000 asks of each kind; half of one where the program pauses for real, as it does whenever
-/// a token seconds old is refused.
+/// An hour of each, side by side, the first with 1,000 asks of each kind; half of one where the
+/// program pauses for real, as it does whenever a token seconds old is refused.
 #[test]
 fn refusals_cost_at_most_20_calls_an_hour_and_break_no_other_ask() {
     let hours: [(fn() -> Scene, usize); 3] = [

@@ -126,7 +126,8 @@ impl Scene {
         self.ask("erase", &format!("protocol=http\nhost=HOST\n{credential}\n"))
     }
 
-    /// That no operation answers, complains, calls or writes; and that the cached token stays.
+    /// Asserts that no operation answers, complains, calls or writes; and that the cached token
+    /// stays.
     #[track_caller]
     pub(crate) fn assert_nothing_comes_of(&self, request: &str) {
         let before = (self.home.everything(), self.cached_token(), self.worker.calls().len());
@@ -222,7 +223,7 @@ impl Scene {
         }
     }
 
-    /// That many processes at once, each of them a `get`.
+    /// Runs that many processes at once, each of them a `get`.
     pub(crate) fn herd(&self, size: usize) -> Vec<Ran> {
         thread::scope(|scope| {
             let herd: Vec<_> = (0..size).map(|_| scope.spawn(|| self.get())).collect();

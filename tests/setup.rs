@@ -24,10 +24,10 @@ mod migrating;
 /// To the byte.
 mod undoing;
 
-/// Of the host that is ours where a scene is alone.
+/// A URL with a token, at the host that is ours in a scene without a town.
 const TOKEN_URL: &str = "https://x:ghs_sentinel@git.example/a.git";
 
-/// Whether nothing is left of the old way.
+/// Whether neither tokens nor `store` helpers are left.
 fn is_clear(config: &Path) -> bool {
     let text = fs::read_to_string(config).expect("a configuration");
     !text.contains("ghs_sentinel") && !text.contains("store")
@@ -71,7 +71,7 @@ impl Scene {
         Self::new(&Git::newest())
     }
 
-    /// One with each git in turn.
+    /// A scene with each git in turn.
     fn each_git() -> impl Iterator<Item = Self> {
         Git::all().into_iter().map(|git| Self::new(&git))
     }

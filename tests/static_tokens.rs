@@ -155,7 +155,7 @@ fn the_snapshot_is_the_last_resort_with_a_warning_and_is_not_cached() {
 #[test]
 fn the_snapshot_is_used_neither_before_the_cache_nor_when_it_is_known_to_be_dead() {
     let mut scene = Scene::new();
-    // While the worker answers, or the cache, of which more is known, no snapshot is used.
+    // While the worker or the cache has a token, no snapshot is used: more is known of theirs.
     scene.home.set("GITHUB_TOKEN", "ghs_unused");
     let snapshot = scene.get().token();
     assert_eq!(snapshot, scene.current());

@@ -21,8 +21,8 @@ mod setup;
 /// A git credential helper that always answers with a live token
 ///
 /// git asks it for a user name and a password, and gets a token for GitHub that has not expired:
-/// from a cache that all agents of the machine share, or from the Gastown worker. There is no daemon
-/// and no timer. `setup` configures git once; from then on git runs the helper by itself.
+/// from a cache that all agents of the machine share, or from the Gastown worker. There is no
+/// daemon and no timer. `setup` configures git once; from then on git runs the helper by itself.
 #[derive(Parser)]
 #[command(name = PROGRAM, bin_name = COMMAND, version, disable_help_subcommand = true)]
 #[command(term_width = 80, after_help = examples::PROGRAM)]
@@ -114,8 +114,8 @@ pub(crate) enum Operation {
     },
     /// Run a command with a live token in its environment
     ///
-    /// For github.com and *.ghe.com the token is in GH_TOKEN, GITHUB_TOKEN and GIT_TOKEN; for another
-    /// GitHub in GH_ENTERPRISE_TOKEN, GITHUB_ENTERPRISE_TOKEN and GIT_TOKEN; for GitLab in
+    /// For github.com and *.ghe.com the token is in GH_TOKEN, GITHUB_TOKEN and GIT_TOKEN; for
+    /// another GitHub in GH_ENTERPRISE_TOKEN, GITHUB_ENTERPRISE_TOKEN and GIT_TOKEN; for GitLab in
     /// GITLAB_TOKEN and GIT_TOKEN. GH_HOST or GITLAB_HOST names a host that is not github.com or
     /// gitlab.com. A long-lived GH_TOKEN stays. The rest of the environment stays, too,
     /// GASTOWN_CONTAINER_TOKEN included.

@@ -18,8 +18,8 @@ const TOKEN_VARIABLES: [&str; 5] =
 pub(crate) struct Surroundings {
     /// Where this process runs.
     pub directory: Option<PathBuf>,
-    /// The directories of `PATH`, without those that depend on where a program runs: what lies in the
-    /// current one is whoever's.
+    /// The directories of `PATH`, without those that depend on where a program runs: what lies in
+    /// the current one is whoever's.
     pub search_path: Vec<PathBuf>,
     pub home: Option<PathBuf>,
     /// Where git keeps the user's configuration.

@@ -26,8 +26,8 @@ pub struct Policy {
     pub longest_life: Duration,
     /// A long-lived token is asked for again after this.
     pub personal_renewal: Duration,
-    /// A long-lived token that was not confirmed for this long is forgotten: GitHub removes one that
-    /// nobody used for a year.
+    /// A long-lived token that was not confirmed for this long is forgotten: GitHub removes one
+    /// that nobody used for a year.
     pub personal_life: Duration,
     /// How long before its end a token is SOON, at most; a third of a short life.
     pub soon: Duration,

@@ -173,8 +173,8 @@ impl<'a> Reader<'a> {
         Some(Record { owner, kind, data: self.bytes(length.into())?, target })
     }
 
-    /// Reads a name: labels in lower case, each after its length. Pointers are followed if they point
-    /// backwards, so that a loop of them ends.
+    /// Reads a name: labels in lower case, each after its length. Pointers are followed if they
+    /// point backwards, so that a loop of them ends.
     fn name(&mut self) -> Option<Vec<u8>> {
         let (mut name, mut at, mut end) = (Vec::new(), self.at, None);
         loop {

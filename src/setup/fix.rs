@@ -15,7 +15,8 @@ use super::git_file::{GitFile, WorkingCopy};
 use super::{Report, Setup};
 use crate::git::Repository;
 
-/// git's configuration as it applies in a repository with these files of its own, or outside of any.
+/// git's configuration as it applies in a repository with these files of its own, or outside of
+/// any.
 pub(super) fn in_effect<'a>(
     setup: &'a Setup<'_>,
     repository: Option<&Repository>,

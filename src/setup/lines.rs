@@ -61,7 +61,8 @@ impl HostLine {
     }
 }
 
-/// The flags given, else those that were there, as they can stand for any directory that git runs in.
+/// The flags given, else those that were there, as they can stand for any directory that git runs
+/// in.
 fn flags(setup: &Setup<'_>, host: &Host, kept: &Flags) -> Vec<(&'static str, String)> {
     let given = setup.flags;
     // git runs the line where no variable may name the host. GitLab's is served by its token.

@@ -15,7 +15,7 @@ fn attacked(git: &Git) -> (Scene, Town) {
     (scene, Town::start())
 }
 
-/// That the attacker's host was asked, and was shown no credential.
+/// Asserts that the attacker's host was asked, and was shown no credential.
 #[track_caller]
 fn assert_saw_no_token(attacker: &Town) {
     let requests = attacker.github.requests();

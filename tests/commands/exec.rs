@@ -10,8 +10,8 @@ fn exec(home: &Home, words: &[&str]) -> Ran {
     home.helper(&[&["exec", "--"], words].concat(), "")
 }
 
-/// That for this host the token is in these variables, with one that names the host, and that all
-/// others are as they were.
+/// Asserts that for this host the token is in these variables, with one that names the host, and
+/// that all others are as they were.
 #[track_caller]
 fn assert_given(home: &Home, host: &str, token: &str, names: &[&str], more: &[(&str, &str)]) {
     let arguments = ["exec", "--host", host, "--env", "A_TOKEN", "--env", "B_TOKEN", "--", "env"];

@@ -124,7 +124,7 @@ impl Network {
         seen.collect()
     }
 
-    /// That every program finds the worker by this name.
+    /// Asserts that every program finds the worker by this name.
     #[track_caller]
     fn finds(&mut self, name: &str) {
         let token = self.scene.current();

@@ -150,7 +150,8 @@ fn a_newer_entry_ends_every_wait() {
     asked.answers(&newer);
 }
 
-/// A shell allows 1024 open files, which are three pipes for each of 300 processes, and little more.
+/// A shell allows 1024 open files, which are three pipes for each of 300 processes, and little
+/// more.
 fn allow_more_open_files() {
     let mut limit = getrlimit(Resource::Nofile);
     let enough = limit.maximum.unwrap_or(u64::MAX).min(4096);

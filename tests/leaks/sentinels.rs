@@ -128,8 +128,8 @@ impl Sentinels {
         self.assert_files_hold_nothing(what);
     }
 
-    /// Runs what git and scripts run. They trace to stderr or to a file in turn from round to round,
-    /// and are given another's token or ours, so that four rounds have both of either.
+    /// Runs what git and scripts run. They trace to stderr or to a file in turn from round to
+    /// round, and are given another's token or ours, so that four rounds have both of either.
     #[track_caller]
     pub(super) fn assert_git_is_told_nothing(&mut self, what: &str) {
         let trace = self.scene.home.path().join("trace").to_string_lossy().into_owned();

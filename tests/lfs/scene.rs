@@ -125,7 +125,7 @@ impl LfsScene {
         self.github.lfs().at(moment, Box::new(pass));
     }
 
-    /// That a token which was to die in the middle of a command did.
+    /// Asserts that a token which was to die in the middle of a command did.
     #[track_caller]
     pub(super) fn assert_its_moment_came(&self) {
         assert!(!self.github.lfs().awaits_a_moment());

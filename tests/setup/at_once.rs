@@ -17,7 +17,7 @@ fn start(scene: &Scene, arguments: &[&str]) -> Child {
     setup.spawn().expect("it starts")
 }
 
-/// That all of them end well.
+/// Asserts that all of them succeed.
 #[track_caller]
 fn all_succeed(setups: impl IntoIterator<Item = Child>) {
     for setup in setups {
@@ -65,7 +65,7 @@ fn setups_without_notes_take_care_of_each_other_through_gits_lock_alone() {
     all_succeed((0..8).map(|_| start(&scene, &["--file", "config"])).collect::<Vec<_>>());
 }
 
-/// Whoever may open a directory may lock it.
+/// A lock on the directory needs no more than the right to open it.
 #[test]
 fn a_lock_that_somebody_keeps_on_the_directory_is_passed_by() {
     let scene = Scene::alone();
@@ -153,7 +153,7 @@ fn kill_at(
     if can_kill() { calls.iter().map(count).sum() } else { usize::MAX }
 }
 
-/// That git reads its configuration, and that the file is one of the two.
+/// Asserts that git reads its configuration, and that the file is one of these two.
 fn assert_whole(scene: &Scene) {
     let text = scene.read(".gitconfig");
     assert!(text == MINE || text == MINE.to_owned() + &scene.added(), "{text}");

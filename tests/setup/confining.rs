@@ -134,7 +134,7 @@ fn without_proc_root_changes_only_files_that_nobody_else_can_move() {
     }
 }
 
-/// That migrating in `top` changes none of these files.
+/// Asserts that migrating in `top` changes none of these files.
 #[track_caller]
 fn leads_nowhere(scene: &Scene, top: &str, files: &[&str]) -> Ran {
     let read = || files.iter().map(|file| scene.read(file)).collect::<Vec<_>>();

@@ -9,7 +9,8 @@ fn old_way(scene: &Scene, token: &str) {
     let url = scene.town().github.url_with(REPOSITORY, token);
     let line = format!("http://x-access-token:{token}@{}\n", scene.town().github.host());
     scene.write("stale-tokens", &line);
-    // With configuration for each worktree, what only holds for the bare one has to stand in its own.
+    // With configuration for each worktree, what only holds for the bare one has to stand in its
+    // own.
     let script = format!(
         "set -e; git clone -q --bare {url} rigs/bare; cd rigs/bare
          git config remote.origin.pushurl {url}
@@ -195,7 +196,7 @@ fn every_form_of_store_is_removed_for_parts_of_the_host_too() {
     ];
     one(&scene, &lines);
     let ran = scene.setup(&["--migrate", "rigs"]);
-    // Who wrote that name may want the file to be deleted.
+    // A stranger may have written that name, to have the file deleted.
     ran.assert_ok().tells("still in `old`").never_tells("in `id_ed25519`").never_tells("rm ");
     let listed = scene.home.git_in("rigs/one", &["config", "--local", "--get-regexp", "helper"]);
     assert_eq!(listed.stdout, "credential.https://elsewhere.example/acme.helper store\n");

@@ -29,7 +29,7 @@ fn after_others_changed_the_file_only_our_lines_go() {
         let other = "[credential]\n\thelper = cache ; note\n";
         let own = format!("[credential \"{}\"]\n\thelper = \n\thelper = cache\n", scene.host());
         let user = "[user]\n\tname = x\n\temail = x\n";
-        // What cannot be told from ours is written again, at the end.
+        // An empty line of theirs looks like ours, so undo writes their lines again, at the end.
         for (mine, has_note, expected) in [
             (other, true, other.to_owned() + user),
             (&own, true, user.to_owned() + &own),

@@ -38,8 +38,8 @@ impl Home {
         let helper_directory = helper.parent().expect("it lies in a directory").display();
         let mut agent = Self { directory, helper: helper.to_owned(), variables: BTreeMap::new() };
         agent
-            // The chosen git before the system's; git-lfs is wherever the system has it. The helper is
-            // installed, so that advice is the same wherever the tests run.
+            // The chosen git before the system's; git-lfs is wherever the system has it. The helper
+            // is installed, so that advice is the same wherever the tests run.
             .set("PATH", &format!("{git_directory}:/usr/bin:/bin:{helper_directory}"))
             // Git's configuration and the helper's cache are the agent's own.
             .set("HOME", &home.to_string_lossy())

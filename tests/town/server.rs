@@ -77,7 +77,7 @@ impl Reserved {
         let deadline = Instant::now() + REBINDING;
         let (family, kind) = (AddressFamily::INET, SocketType::STREAM);
         let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None).expect("a socket");
-        // Connections that have just ended are in the way only of who does not ask for reuse.
+        // Without reuse, connections that have just ended would keep the port.
         sockopt::set_socket_reuseaddr(&socket, true).expect("a socket");
         while let Err(error) = bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)) {
             assert!(Instant::now() < deadline, "port {port}: {error}");

@@ -82,8 +82,8 @@ names! {
         "Check GASTOWN_API_URL; a login page or a proxy may answer in the worker's place.";
 
     /// The git server rejected a token, and there is no other. Only the command that was refused
-    /// fails: other commands go on with the same token, because a server in trouble, or a repository
-    /// that is not yours, rejects live tokens, too.
+    /// fails: other commands go on with the same token, because a server in trouble, or a
+    /// repository that is not yours, rejects live tokens, too.
     TokenRejected = "token-rejected",
         "Run `doctor` in this repository. 403 or 404: change the App's permissions. 401: run \
          `refresh`; if it gets the same token again, and other repositories reject that, too, the \

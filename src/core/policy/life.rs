@@ -97,8 +97,8 @@ impl Life {
 /// spreads the machines.
 ///
 /// The same token again comes from the worker's own cache (worker contract, fact 3): it keeps its
-/// `first_seen`. If it is handed out beyond the longest life, it is of another kind or the worker is
-/// stuck: it counts as first seen now, and a refusal will show if it is dead.
+/// `first_seen`. If it is handed out beyond the longest life, it is of another kind or the worker
+/// is stuck: it counts as first seen now, and a refusal will show if it is dead.
 pub fn entry_for(grant: Grant, previous: Option<&Entry>, draw: f64, policy: &Policy) -> Entry {
     let Grant { token, expires, asked_at, clock_ahead: _ } = grant;
     let is_same = |entry: &&Entry| entry.token.hash() == token.hash();
