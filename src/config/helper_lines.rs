@@ -4,7 +4,7 @@
 
 use git_credential_gastown::failure::Failure;
 use git_credential_gastown::gh::host_name;
-use git_credential_gastown::git_config::{Line, helpers_for, rewritten};
+use git_credential_gastown::git_config::{Line, helpers_on, rewritten};
 use git_credential_gastown::helper_line::{COMMAND, command, word};
 use git_credential_gastown::host::Host;
 use git_credential_gastown::remote_url::host_of;
@@ -92,7 +92,7 @@ impl GitConfig {
 
 /// The flags of the helper line of ours that counts for a host.
 pub(crate) fn flags_for(lines: &[Line], host: &Host) -> Flags {
-    let chain = helpers_for(lines, host);
+    let chain = helpers_on(lines, host, Some("/"));
     chain.into_iter().find(|line| line.is_ours()).and_then(flags_in).unwrap_or_default()
 }
 

@@ -103,6 +103,11 @@ impl Line {
         }
     }
 
+    /// What of a host it is for, if anything.
+    pub fn part_of(&self, host: &Host) -> Option<Part<'_>> {
+        self.subsection().map_or(Some(Part::default()), |pattern| Part::of(pattern, host))
+    }
+
     /// Whether it names a credential helper, for any host.
     pub fn is_helper(&self) -> bool {
         self.is("credential", "helper")
@@ -138,11 +143,6 @@ pub fn read_listing(bytes: &[u8]) -> Vec<Line> {
     fields.chunks(3).filter_map(line).collect()
 }
 
-/// The helpers that git asks for a host, in order, without those for a part of it.
-pub fn helpers_for<'a>(lines: impl IntoIterator<Item = &'a Line>, host: &Host) -> Vec<&'a Line> {
-    helpers_on(lines, host, Some("/"))
-}
-
 /// The helpers that git asks for a URL with that path on a host, in order; for whatever URL on the
 /// host, without a path: lines for a part of the host count then, but forget none for the rest.
 pub fn helpers_on<'a>(
@@ -152,51 +152,44 @@ pub fn helpers_on<'a>(
 ) -> Vec<&'a Line> {
     let mut chain = Vec::new();
     for line in lines.into_iter().filter(|line| line.is_helper()) {
-        let pattern = line.subsection();
-        let is_whole = pattern.is_none_or(|pattern| matches(pattern, host));
-        let counts = is_whole || pattern.is_some_and(|pattern| covers_part(pattern, host, path));
+        let Some(part) = line.part_of(host).filter(|part| path.is_none_or(|it| part.covers(it)))
+        else {
+            continue;
+        };
         match line.value.as_str() {
-            "" if is_whole || (counts && path.is_some()) => chain.clear(),
+            "" if part == Part::default() || path.is_some() => chain.clear(),
             "" => {}
-            _ if counts => chain.push(line),
-            _ => {}
+            _ => chain.push(line),
         }
     }
     chain
 }
 
-/// Whether a line is for a path or a user on the host, and not for all of it.
-pub fn is_of_part(line: &Line, host: &Host) -> bool {
-    line.subsection().is_some_and(|it| !matches(it, host) && covers_part(it, host, None))
+/// What of a host a section is for. One that has neither is for all of it.
+#[derive(Default, PartialEq, Eq)]
+pub struct Part<'a> {
+    user: &'a str,
+    path: &'a str,
 }
 
-/// Whether a pattern covers a host or a part of it.
-pub fn concerns(pattern: &str, host: &Host) -> bool {
-    matches(pattern, host) || covers_part(pattern, host, None)
-}
+impl<'a> Part<'a> {
+    /// What the pattern of a section covers on a host, if anything.
+    fn of(pattern: &'a str, host: &Host) -> Option<Self> {
+        let (scheme, rest) = pattern.split_once("://").unwrap_or((host.scheme(), pattern));
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (user, name) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let (name, port) = name.split_at(name.rfind(':').unwrap_or(name.len()));
+        let is_wild = name.contains('*') && covers(name, host.name());
+        let name = if is_wild { host.name() } else { name };
+        let is_it = Host::listed(&format!("{scheme}://{name}{port}")).as_ref() == Ok(host);
+        is_it.then(|| Self { user, path: path.trim_end_matches('/') })
+    }
 
-/// Whether a pattern with a user or a path covers that path, or some part of the host.
-fn covers_part(pattern: &str, host: &Host, path: Option<&str>) -> bool {
-    let (scheme, rest) = pattern.split_once("://").unwrap_or((host.scheme(), pattern));
-    let (authority, own_path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let (user, name) = authority.rsplit_once('@').unwrap_or(("", authority));
-    let is_below = |path: &str| {
-        let rest = path.strip_prefix(own_path.trim_end_matches('/'));
-        user.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    matches(&format!("{scheme}://{name}"), host) && path.is_none_or(is_below)
-}
-
-/// Whether the pattern of a `credential.<pattern>` section covers everything on a host. One that
-/// has a user or a path covers only a part of it.
-pub fn matches(pattern: &str, host: &Host) -> bool {
-    let (scheme, rest) = pattern.split_once("://").unwrap_or(("", pattern));
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
-    let scheme = if scheme.is_empty() { host.scheme() } else { scheme };
-    let (name, port) = rest.split_at(rest.rfind(':').unwrap_or(rest.len()));
-    let is_wild = name.contains('*') && covers(name, host.name());
-    let name = if is_wild { host.name() } else { name };
-    Host::listed(&format!("{scheme}://{name}{port}")).is_ok_and(|listed| listed == *host)
+    /// Whether it covers a path, whoever asks.
+    fn covers(&self, path: &str) -> bool {
+        let rest = path.strip_prefix(self.path);
+        self.user.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
 }
 
 /// A star stands for one label.
@@ -245,29 +238,17 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_helper_forgets_those_before_it() {
-        let lines = [
-            line("credential.helper", "osxkeychain"),
-            line("credential.https://github.com.helper", ""),
-            line("credential.https://github.com.helper", "ours"),
-            line("credential.https://gitlab.com.helper", ""),
-            line("credential.username", "x"),
-            line("credential.helper", "store"),
-        ];
-        let chain: Vec<_> =
-            helpers_for(&lines, &github()).iter().map(|line| line.value.clone()).collect();
-        assert_eq!(chain, ["ours", "store"]);
-    }
-
-    #[test]
     fn lines_for_a_part_of_the_host_count_for_that_part() {
         let lines = [
+            line("credential.helper", "cache"),
             line("credential.https://github.com/acme.helper", "store"),
             line("credential.https://github.com.helper", ""),
             line("credential.https://github.com.helper", "ours"),
             line("credential.https://github.com/acme/.helper", "theirs"),
             line("credential.https://me@github.com.helper", "mine"),
             line("credential.https://github.com/other.helper", ""),
+            line("credential.https://gitlab.com.helper", ""),
+            line("credential.https://me@gitlab.com/acme.helper", "elsewhere"),
         ];
         let chain = |path: Option<&str>| {
             let chain = helpers_on(&lines, &github(), path).into_iter();
@@ -277,8 +258,6 @@ mod tests {
         assert_eq!(chain(Some("/acmeapp.git")), "ours");
         assert_eq!(chain(Some("/other/app.git")), "");
         assert_eq!(chain(None), "ours,theirs,mine");
-        assert!(concerns("https://me@github.com/acme", &github()));
-        assert!(!concerns("https://me@gitlab.com/acme", &github()));
     }
 
     #[test]
@@ -290,7 +269,7 @@ mod tests {
             "github.com",
             "https://*.com",
         ] {
-            assert!(matches(pattern, &github()), "{pattern}");
+            assert!(Part::of(pattern, &github()) == Some(Part::default()), "{pattern}");
         }
         for pattern in [
             "http://github.com",
@@ -302,7 +281,7 @@ mod tests {
             "ssh://github.com",
             "",
         ] {
-            assert!(!matches(pattern, &github()), "{pattern}");
+            assert!(Part::of(pattern, &github()) != Some(Part::default()), "{pattern}");
         }
     }
 }

@@ -3,7 +3,7 @@
 //! because git will ask this helper instead, and what to do about the others; and which lines keep
 //! git from a host altogether. Changes nothing.
 
-use crate::git_config::{Line, concerns, helpers_on};
+use crate::git_config::{Line, helpers_on};
 use crate::helper_line::word;
 use crate::host::Host;
 use crate::remote_url::{Embedded, host_of};
@@ -72,7 +72,7 @@ fn is_stale_helper(line: &Line, hosts: &[Host]) -> bool {
 
 /// The hosts for which git asks a helper, if only for a part of the host.
 fn concerned<'a>(line: &'a Line, hosts: &'a [Host]) -> impl Iterator<Item = &'a Host> {
-    hosts.iter().filter(|host| line.subsection().is_none_or(|part| concerns(part, host)))
+    hosts.iter().filter(|host| line.part_of(host).is_some())
 }
 
 /// git's configuration as it applies in one repository, or outside of any.

@@ -2,7 +2,7 @@
 //! host, tokens in URLs, headers, rewritten URLs, fixed user names, and the remotes.
 
 use git_credential_gastown::failure::Name;
-use git_credential_gastown::git_config::{Line, concerns, helpers_on, is_of_part, rewritten};
+use git_credential_gastown::git_config::{Line, Part, helpers_on, rewritten};
 use git_credential_gastown::helper_line::{PROGRAM, command, word};
 use git_credential_gastown::host::Host;
 use git_credential_gastown::inspection::{Fault, forbids, leads_away};
@@ -141,6 +141,11 @@ fn fault(
     Some((what, Some(Name::ConfigMissing), fix))
 }
 
+/// Whether a line is for a path or a user on the host, and not for all of it.
+fn is_of_part(line: &Line, host: &Host) -> bool {
+    line.part_of(host).is_some_and(|part| part != Part::default())
+}
+
 /// A helper and where its line is.
 fn named(line: &Line) -> String {
     format!("`{}` ({} in {})", helper_name(&line.value), line.key, line.origin)
@@ -203,10 +208,10 @@ fn token(inputs: &Inputs<'_>, line: &Line, report: &mut Report) {
 /// The value of a setting that goes before what a helper says, if it is about the host in question.
 fn in_effect(inputs: &Inputs<'_>, line: &Line) -> Option<String> {
     let (host, url) = (inputs.host.as_ref()?, inputs.url()?);
-    let is_about_host = line.subsection().is_none_or(|part| concerns(part, host));
+    line.part_of(host)?;
     // As git itself matches the URLs of its sections: a later line may take this one back.
     let key = format!("{}.{}", line.section(), line.variable());
-    is_about_host.then(|| inputs.output(&["config", "--get-urlmatch", &key, &url]))?
+    inputs.output(&["config", "--get-urlmatch", &key, &url])
 }
 
 fn is_credential(header: &str) -> bool {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use git_credential_gastown::failure::{Failure, Name, Retry};
-use git_credential_gastown::git_config::{Line, helpers_for, helpers_on};
+use git_credential_gastown::git_config::{Line, helpers_on};
 use git_credential_gastown::helper_line::{Kind, kind, quoted};
 use git_credential_gastown::host::{Host, Kind as HostKind};
 
@@ -129,8 +129,7 @@ pub(super) fn exports(setup: &Setup<'_>) -> Result<String, Failure> {
     lines.retain(|line| line.scope == "command");
     let mut pairs: Vec<(String, String)> = Vec::new();
     for wanted in wanted(setup, &lines)? {
-        let chain = helpers_for(&lines, &wanted.host);
-        if chain.len() != 1 || chain[0].value != wanted.line {
+        if wanted.origin_in(&lines).is_none() {
             pairs.extend([(wanted.key.clone(), String::new()), (wanted.key, wanted.line)]);
         }
     }
