@@ -311,29 +311,20 @@ impl<'a> Run<'a> {
         let not_run = |error: std::io::Error| failed(format!("cannot run {program:?}: {error}"));
         let mut child = self.spawn().map_err(not_run)?;
         let group = Pid::from_child(&child);
-        let stdin = child.stdin.take();
         let (sender, receiver) = mpsc::channel();
-        let waiting = thread::Builder::new().spawn(move || sender.send(child.wait_with_output()));
-        waiting.map_err(not_run)?;
+        let (stdin, input) = (child.stdin.take(), self.input.to_vec());
+        // If git does not read it all, its exit code says why.
+        let write = move || stdin.map(|mut stdin| stdin.write_all(&input));
+        let wait = move || sender.send(child.wait_with_output());
+        let started = thread::Builder::new().spawn(write).map(drop);
+        let started = started.and_then(|()| thread::Builder::new().spawn(wait).map(drop));
         let limit = self.limit.as_secs();
         let too_late = |_| failed(format!("{program:?} did not end within {limit} s"));
-        let ended = thread::scope(|scope| {
-            // Dropped at once where there is nothing to write.
-            let writing = stdin.filter(|_| !self.input.is_empty()).map(|mut stdin| {
-                // If git does not read it all, its exit code says why.
-                let write = move || stdin.write_all(self.input);
-                thread::Builder::new().spawn_scoped(scope, write)
-            });
-            let ended = match writing {
-                Some(Err(error)) => Err(not_run(error)),
-                _ => receiver.recv_timeout(self.limit).map_err(too_late),
-            };
-            if ended.is_err() {
-                // Before the scope waits for the thread that writes.
-                let _ = kill_process_group(group, Signal::KILL);
-            }
-            ended
-        });
+        let ended = started.map_err(not_run);
+        let ended = ended.and_then(|()| receiver.recv_timeout(self.limit).map_err(too_late));
+        if ended.is_err() {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
         ended?.map(Said::from).map_err(not_run)
     }
 
