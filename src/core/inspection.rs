@@ -191,29 +191,6 @@ pub fn push_remote<'a>(lines: &'a [Line], branch: Option<&str>) -> Option<&'a st
 mod tests {
     use super::*;
 
-    const TOKEN: &str = "https://x:ghs_sentinel@github.com/a";
-
-    /// A key that begins with a plus is in the repository's own file, any other in the user's.
-    fn lines(pairs: &[(&str, &str)]) -> Vec<Line> {
-        let line = |(key, value): &(&str, &str)| {
-            let is_own = key.starts_with('+');
-            let (scope, file) = if is_own { ("local", "/own") } else { ("global", "/user") };
-            let (key, value) = (key.trim_start_matches('+').to_owned(), (*value).to_owned());
-            Line { scope: scope.to_owned(), origin: format!("file:{file}"), key, value }
-        };
-        pairs.iter().map(line).collect()
-    }
-
-    fn check(pairs: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
-        let hosts = [Host::listed("github.com").unwrap()];
-        let (lines, files) = (lines(pairs), vec!["/own".to_owned()]);
-        let own: Vec<_> = lines.iter().filter(|line| line.is_local()).cloned().collect();
-        let in_effect = InEffect { hosts: &hosts, lines, files, will_ask: false };
-        let (fixable, mut left) = in_effect.faults(&own);
-        left.extend(in_effect.elsewhere());
-        (fixable.into_iter().map(|fault| fault.what).collect(), left)
-    }
-
     #[test]
     fn a_push_goes_to_the_remote_that_git_would_choose() {
         let (fork, origin) = (("remote.fork.url", "a"), ("remote.origin.url", "b"));
@@ -228,51 +205,12 @@ mod tests {
             (&[fork, ("remote.pushdefault", "https://x:y@a/b")], None),
             (&[], None),
         ] {
-            assert_eq!(push_remote(&lines(pairs), Some("main")), expected, "{pairs:?}");
+            let line = |(key, value): &(&str, &str)| {
+                let [scope, origin] = ["local", "file:f"].map(str::to_owned);
+                Line { scope, origin, key: (*key).to_owned(), value: (*value).to_owned() }
+            };
+            let lines: Vec<_> = pairs.iter().map(line).collect();
+            assert_eq!(push_remote(&lines, Some("main")), expected, "{pairs:?}");
         }
-    }
-
-    #[test]
-    fn a_fault_is_fixed_only_where_git_will_ask_this_helper() {
-        let ours = ("credential.https://github.com.helper", "gastown");
-        let url = ("+lfs.url", TOKEN);
-        let (fixed, left) = check(&[ours, url, ("+credential.helper", "store")]);
-        assert_eq!((fixed.len(), left.len()), (2, 0), "{left:?}");
-        for (lines, why) in [
-            (&[url][..], "git would not ask this helper for https://github.com"),
-            (
-                &[("+credential.helper", "store")],
-                "credential.helper = store hands out old tokens and stays: git would not ask",
-            ),
-            (
-                &[ours, url, ("+credential.helper", "")],
-                "run: git credential-gastown setup --file /own",
-            ),
-            (&[("credential.helper", "cache"), ours, url], "git asks another helper, of /user"),
-            (
-                &[ours, ("+url.https://x:y@github.com/.insteadof", "gh:")],
-                "in its name; run: git config --file /own --edit",
-            ),
-            (
-                &[ours, ("lfs.url", TOKEN)],
-                "`/user`: lfs.url carries a token; run: git config --file /user --edit",
-            ),
-        ] {
-            let (fixed, left) = check(lines);
-            assert!(fixed.is_empty() && left.len() == 1 && left[0].contains(why), "{left:?}");
-        }
-    }
-
-    #[test]
-    fn an_empty_line_goes_with_the_stale_helpers_after_it() {
-        let ours = ("credential.helper", "gastown");
-        let (empty, store) = (("+credential.helper", ""), ("+credential.helper", "store"));
-        assert_eq!(
-            check(&[ours, empty, store]).0,
-            ["credential.helper = store hands out old tokens"]
-        );
-        assert_eq!(check(&[ours, empty, store, ("+credential.helper", "cache")]).0, [""; 0]);
-        let elsewhere = ("+credential.https://elsewhere.example.helper", "store");
-        assert_eq!(check(&[ours, elsewhere]), (Vec::new(), Vec::new()));
     }
 }

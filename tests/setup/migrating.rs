@@ -166,7 +166,7 @@ fn token_stays_where_git_would_not_ask_this_helper() {
         stays(&scene, &["--file", "mine"], "ghs_sentinel");
         stays(&scene, &["--file", "mine"], "glpat-sentinel");
         scene.setup(&["--undo"]).assert_ok();
-        for helper in ["", "cache"] {
+        for helper in ["", "cache", "store"] {
             one(&scene, &[("credential.helper", helper)]);
             stays(&scene, &[], "ghs_sentinel");
         }
