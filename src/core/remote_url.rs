@@ -25,9 +25,8 @@ pub fn credential_in(url: &str) -> Option<Embedded> {
     }
     let secrets = [name, password].into_iter().filter(|part| *part != "x-access-token");
     let secrets = secrets.filter_map(|part| Secret::parse(part.as_bytes())).collect();
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = Host::listed(&format!("{scheme}://{authority}")).ok();
-    Some(Embedded { cleared: format!("{scheme}://{rest}"), host, secrets })
+    let cleared = format!("{scheme}://{rest}");
+    Some(Embedded { host: host_of(&cleared), cleared, secrets })
 }
 
 /// A pattern for the same URL with any user, for `git config --replace-all`: with it the token is

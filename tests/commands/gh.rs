@@ -101,10 +101,8 @@ fn hard_links_copies_and_scripts_that_call_us_do_not_take_turns() {
 }
 
 #[test]
-fn without_a_token_it_is_125_and_without_a_program_126_or_127() {
-    let (town, home) = on_path(&["real"]);
-    town.worker.go_down();
-    assert_fails(&home.helper(&["gh", "auth", "status"], ""), 125, &["[worker-unreachable]"]);
+fn without_a_program_it_is_126_or_127() {
+    let (_town, home) = on_path(&["real"]);
     let real = home.path().join("real/gh");
     fs::set_permissions(&real, fs::Permissions::from_mode(0o644)).unwrap();
     assert_fails(&home.helper(&["gh"], ""), 126, &["check its mode"]);
@@ -113,11 +111,30 @@ fn without_a_token_it_is_125_and_without_a_program_126_or_127() {
 }
 
 #[test]
-fn what_needs_no_token_runs_without() {
+fn what_needs_no_token_runs_without_and_all_else_ends_with_125() {
     let (town, home) = on_path(&["real"]);
     town.worker.go_down();
-    for words in ["", "--version", "help pr", "pr list --help", "auth login", "config list"] {
+    for words in [
+        "",
+        "--version",
+        "--help",
+        "-h",
+        "help pr",
+        "version",
+        "pr list --help",
+        "pr list -h",
+        "auth setup-git --help",
+        "completion -s bash",
+        "auth login --hostname x",
+        "config set a b",
+        "alias list",
+    ] {
         assert_eq!(assert_given(&home, words, NONE).stderr, "");
+    }
+    for words in ["pr list", "auth token", "auth setup-git", "-R o/r pr list", "cs ssh -- x --help"]
+    {
+        let words: Vec<_> = std::iter::once("gh").chain(words.split(' ')).collect();
+        assert_fails(&home.helper(&words, ""), 125, &["[worker-unreachable]"]);
     }
 }
 
