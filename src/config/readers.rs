@@ -179,15 +179,16 @@ pub(super) fn proxy(sources: &mut Sources<'_>) -> Option<Secret> {
     named.find_map(|proxy| proxy.value().cloned())
 }
 
-/// Secrets that are read only to be masked: the password inside the proxy's address, and a token
-/// that is meant for another program.
+/// Secrets that are read only to be masked: the password inside the proxy's address, and tokens that
+/// are meant for other programs.
 pub(super) fn other_secrets(sources: &mut Sources<'_>, proxy: Option<&Secret>) -> Vec<Secret> {
     let password = proxy.and_then(|proxy| {
         let (user_info, _) = proxy.expose().rsplit_once('@')?;
         Secret::parse(user_info.rsplit_once(':')?.1.as_bytes())
     });
-    let other = sources.variable("GH_TOKEN").and_then(|text| Secret::parse(text.as_bytes()));
-    password.into_iter().chain(other).collect()
+    let names = ["GH_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"];
+    let others = names.into_iter().filter_map(|name| secret(sources.variable(name)?.into()).ok());
+    password.into_iter().chain(others).collect()
 }
 
 /// Where the cache may be, best first: what was asked for, or the user's runtime directory if there

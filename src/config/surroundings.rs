@@ -1,7 +1,7 @@
 //! What setting up and diagnosing need to know of the process's surroundings, and answering git
 //! does not: where programs and configuration lie, and how this one was called.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use directories::BaseDirs;
@@ -26,30 +26,13 @@ pub(crate) struct Surroundings {
     pub global_git_config: Option<PathBuf>,
     /// Where setup notes how to undo itself.
     pub notes: Option<PathBuf>,
-    /// How many settings `GIT_CONFIG_COUNT` announces.
-    pub git_config_count: usize,
-    /// Who has root run this, as `sudo` tells it.
-    pub sudo_user: Option<u32>,
     /// The variables that hold tokens, with what they hold.
     pub tokens: Vec<(&'static str, Secret)>,
-    called_as: Option<PathBuf>,
-    executable: Option<PathBuf>,
 }
 
 impl Surroundings {
     pub(crate) fn from_process() -> Self {
-        let executable = std::env::current_exe().ok();
-        let called_as = std::env::args_os().next().map(PathBuf::from);
-        let directory = std::env::current_dir().ok();
-        Self::load(|name| std::env::var_os(name), directory, called_as, executable)
-    }
-
-    fn load(
-        variable: impl Fn(&str) -> Option<OsString>,
-        directory: Option<PathBuf>,
-        called_as: Option<PathBuf>,
-        executable: Option<PathBuf>,
-    ) -> Self {
+        let variable = |name: &str| std::env::var_os(name);
         let path = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let home = path("HOME");
         let search_path = variable("PATH").unwrap_or_default();
@@ -59,6 +42,7 @@ impl Surroundings {
             Some((name, Secret::parse(value.trim_ascii().as_bytes())?))
         };
         Self {
+            directory: std::env::current_dir().ok(),
             search_path: search_path.filter(|directory| directory.is_absolute()).collect(),
             // If it is empty, git reads no file of the user's.
             global_git_config: match variable("GIT_CONFIG_GLOBAL") {
@@ -68,33 +52,16 @@ impl Surroundings {
                 }
             },
             notes: BaseDirs::new().map(|user| user.config_dir().join("gastown/setup")),
-            git_config_count: variable("GIT_CONFIG_COUNT")
-                .and_then(|count| count.to_str()?.parse().ok())
-                .unwrap_or(0),
-            sudo_user: variable("SUDO_UID").and_then(|user| user.to_str()?.parse().ok()),
             tokens: TOKEN_VARIABLES.into_iter().filter_map(token).collect(),
             home,
-            directory,
-            called_as,
-            executable,
         }
     }
 
     /// The path of this program to write down: one that stays when a new version comes. So not
     /// the file that links lead to, but where `PATH` has it, or else how it was called.
     pub(crate) fn program(&self) -> Option<PathBuf> {
-        let called = self.called_as.as_ref();
-        let by_path = called.filter(|called| called.components().count() > 1);
-        let by_path = by_path.map(|called| self.absolute(called));
-        // Without /proc the kernel does not tell; then it is the one that was called.
-        let by_name = || self.find(called?.to_str()?);
-        let executable = self.executable.clone().or(by_path.clone()).or_else(by_name)?;
-        let identity = executable.canonicalize().ok()?;
-        let is_this = |path: &PathBuf| path.canonicalize().is_ok_and(|found| found == identity);
-        let mut on_path = self.search_path.iter().map(|directory| directory.join(PROGRAM));
-        let found = on_path.find(is_this).or_else(|| by_path.filter(is_this));
-        let is_named_so = |path: &PathBuf| path.ends_with(PROGRAM) || self.executable.is_some();
-        found.or(Some(executable)).filter(is_named_so)
+        let called_as = std::env::args_os().next()?;
+        stable_path(&self.search_path, Path::new(&called_as), std::env::current_exe().ok())
     }
 
     /// How to call this program in a shell here: by its path where its name does not lead to it.
@@ -110,7 +77,7 @@ impl Surroundings {
 
     /// The program of that name that comes first on `PATH`, by its absolute path.
     pub(crate) fn find(&self, name: &str) -> Option<PathBuf> {
-        find_all(OsStr::new(name), &self.search_path).ok()?.into_iter().next()
+        first(OsStr::new(name), &self.search_path)
     }
 
     /// The variables that hold a snapshot of an installation token, dead within the hour.
@@ -123,6 +90,29 @@ impl Surroundings {
     pub(crate) fn absolute(&self, path: &Path) -> PathBuf {
         std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
     }
+}
+
+fn first(name: &OsStr, search_path: &[PathBuf]) -> Option<PathBuf> {
+    find_all(name, search_path).ok()?.into_iter().next()
+}
+
+fn stable_path(
+    search_path: &[PathBuf],
+    called_as: &Path,
+    executable: Option<PathBuf>,
+) -> Option<PathBuf> {
+    let is_known = executable.is_some();
+    let by_path = Some(called_as).filter(|called| called.components().count() > 1);
+    let by_path = by_path.and_then(|called| std::path::absolute(called).ok());
+    // Without /proc the kernel does not tell; then it is the one that was called.
+    let by_name = || first(called_as.as_os_str(), search_path);
+    let executable = executable.or_else(|| by_path.clone()).or_else(by_name)?;
+    let identity = executable.canonicalize().ok()?;
+    let is_this = |path: &PathBuf| path.canonicalize().is_ok_and(|found| found == identity);
+    let mut on_path = search_path.iter().map(|directory| directory.join(PROGRAM));
+    let found = on_path.find(is_this).or_else(|| by_path.filter(is_this));
+    let is_named_so = |path: &PathBuf| path.ends_with(PROGRAM) || is_known;
+    found.or(Some(executable)).filter(is_named_so)
 }
 
 /// A variable of the environment; empty counts as unset.
@@ -147,9 +137,8 @@ mod tests {
 
     /// The program's path as setup would write it, if it is called by this name.
     fn found(path: &str, called_as: &Path, executable: Option<&Path>) -> Option<PathBuf> {
-        let variable = |name: &str| (name == "PATH").then(|| OsString::from(path));
-        let (called, executable) = (called_as.to_owned(), executable.map(Path::to_owned));
-        Surroundings::load(variable, Some("/here".into()), Some(called), executable).program()
+        let search_path: Vec<_> = std::env::split_paths(path).collect();
+        stable_path(&search_path, called_as, executable.map(Path::to_owned))
     }
 
     #[test]

@@ -90,7 +90,6 @@ fn tell(mut text: Text<'_>, findings: &[Finding], push: &Push) -> Result<(), Fai
 impl<'a> Inputs<'a> {
     fn new(context: &'a Context<'a>) -> Self {
         let surroundings = Surroundings::from_process();
-        surroundings.tokens.iter().for_each(|(_, token)| context.messages.remember(token));
         // A git that did not end would use up the time limit of every check.
         let hung = context.git_config.fault.clone().filter(|fault| fault.retry == Retry::AtOnce);
         let git = hung.map_or_else(|| Git::find(&surroundings), Err);

@@ -13,7 +13,7 @@ use git_credential_gastown::host::{Host, Kind as HostKind};
 use super::Setup;
 use super::git_file::WorkingCopy;
 use crate::cli::Flags;
-use crate::config::{Origin, Setting, flags_for, is_default_host};
+use crate::config::{Origin, Setting, flags_for, is_default_host, variable};
 use crate::git::setup_failed;
 
 /// A host, and the line of that key that has git ask this helper for it.
@@ -133,7 +133,7 @@ pub(super) fn exports(setup: &Setup<'_>) -> Result<String, Failure> {
             pairs.extend([(wanted.key.clone(), String::new()), (wanted.key, wanted.line)]);
         }
     }
-    let first = setup.surroundings.git_config_count;
+    let first = variable("GIT_CONFIG_COUNT").and_then(|count| count.parse().ok()).unwrap_or(0);
     let mut text = export("GIT_CONFIG_COUNT", &(first + pairs.len()).to_string());
     for (index, (key, value)) in pairs.iter().enumerate() {
         let number = first + index;

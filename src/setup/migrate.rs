@@ -18,6 +18,7 @@ use super::fix::{fix, in_effect, mask};
 use super::git_file::GitFile;
 use super::undo::Note;
 use super::{Report, Setup, named};
+use crate::config::variable;
 use crate::files::{Directory, Entry, resolve, same};
 use crate::git::{Repository, setup_failed};
 
@@ -222,7 +223,7 @@ impl Walk<'_> {
 
     /// As root, only changes repositories of root and of the caller of `sudo`, unless told.
     fn check_owner(&self, own: &Directory, common: &Directory) -> Result<()> {
-        let sudo_user = self.setup.surroundings.sudo_user;
+        let sudo_user = variable("SUDO_UID").and_then(|user| user.parse().ok());
         let is_trusted = |owner: u32| owner == 0 || sudo_user == Some(owner);
         let owners = [own.stat()?.st_uid, common.stat()?.st_uid];
         let stranger = owners.into_iter().find(|owner| !is_trusted(*owner));

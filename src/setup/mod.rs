@@ -69,7 +69,6 @@ pub(crate) fn run(context: &Context<'_>, flags: &Flags, options: &Options) -> Re
     // New files are private at first, and always usable by this process.
     let mask = umask(Mode::RWXG | Mode::RWXO).as_raw_mode();
     let surroundings = Surroundings::from_process();
-    surroundings.tokens.iter().for_each(|(_, token)| context.messages.remember(token));
     let git = Git::find(&surroundings)?;
     let new_mode = if options.target.system { 0o644 } else { 0o600 | (0o666 & !mask) };
     let setup = Setup { context, flags, options, surroundings, git, new_mode };
