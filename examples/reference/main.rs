@@ -8,7 +8,6 @@
 #[expect(dead_code, unused_imports, reason = "only the program reads a command line")]
 mod cli;
 #[path = "../../src/config/key.rs"]
-#[expect(dead_code, reason = "only the program looks settings up")]
 mod key;
 mod man;
 mod markdown;

@@ -54,7 +54,7 @@ pub(crate) fn settings() -> Vec<Setting> {
         assert!(help.contains(&env), "the help of {flag} has to say{env}");
         Setting { flag: Some(head(arg)), variable, file, help: Help::new(&help.replace(&env, "")) }
     };
-    let settings: Vec<_> = Key::REFERENCE.into_iter().map(setting).collect();
+    let settings: Vec<_> = Key::ALL.into_iter().map(setting).collect();
     for arg in command.get_arguments() {
         let is_there = settings.iter().any(|it| it.flag.as_ref() == Some(&head(arg)));
         assert!(is_there, "no setting of src/config/key.rs has the flag {}", head(arg));
@@ -113,7 +113,7 @@ pub(crate) fn help_of(arg: &Arg) -> String {
 pub(crate) fn with_plain_help(command: Command) -> Command {
     command.mut_args(|arg| {
         let mut help = help_of(&arg);
-        let key = Key::REFERENCE.into_iter().find(|(key, _)| is_flag(&arg, key.flag));
+        let key = Key::ALL.into_iter().find(|(key, _)| is_flag(&arg, key.flag));
         if let Some((_, more)) = key.filter(|(_, more)| !more.is_empty()) {
             help += &format!("\n\n{more}");
         }

@@ -49,32 +49,24 @@ pub(crate) struct Flags {
 }
 
 impl Flags {
-    /// In the order of a helper line.
-    pub(crate) const NAMES: [&str; 8] = [
-        "--api-url",
-        "--town",
-        "--rig",
-        "--workspace",
-        "--host",
-        "--cache-dir",
-        "--config",
-        "--on-failure",
-    ];
-
-    /// The value of a flag that can be given only once, by its name.
-    pub(crate) fn value(&self, flag: &str) -> Option<OsString> {
+    /// Each by its name, in the order of a helper line. `--host` may repeat, and has no value here.
+    pub(crate) fn named(&self) -> [(&'static str, Option<OsString>); 8] {
         let text = |value: &Option<String>| value.clone().map(OsString::from);
         let path = |value: &Option<PathBuf>| value.clone().map(OsString::from);
-        match flag {
-            "--api-url" => text(&self.api_url),
-            "--town" => text(&self.town),
-            "--rig" => text(&self.rig),
-            "--workspace" => path(&self.workspace),
-            "--cache-dir" => path(&self.cache_dir),
-            "--config" => path(&self.config),
-            "--on-failure" => self.on_failure.map(|what| what.as_str().into()),
-            _ => None,
-        }
+        [
+            ("--api-url", text(&self.api_url)),
+            ("--town", text(&self.town)),
+            ("--rig", text(&self.rig)),
+            ("--workspace", path(&self.workspace)),
+            ("--host", None),
+            ("--cache-dir", path(&self.cache_dir)),
+            ("--config", path(&self.config)),
+            ("--on-failure", self.on_failure.map(|what| what.as_str().into())),
+        ]
+    }
+
+    pub(crate) fn value(&self, flag: &str) -> Option<OsString> {
+        self.named().into_iter().find(|(name, _)| *name == flag)?.1
     }
 
     /// Those that stand in a line of git's configuration after this program's name.

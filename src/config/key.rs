@@ -30,23 +30,8 @@ impl Key {
     pub(super) const AUDIT_LOG: Self = Self::new("", "GASTOWN_AUDIT_LOG", "audit_log");
     pub(super) const GITHUB_CLI_PAT: Self = Self::new("", "GITHUB_CLI_PAT", "github_cli_pat");
 
-    /// Every one that the config file may hold.
-    pub(super) const IN_FILE: [Self; 10] = [
-        Self::API_URL,
-        Self::TOWN,
-        Self::RIG,
-        Self::WORKSPACE,
-        Self::CONTAINER_TOKEN_FILE,
-        Self::HOSTS,
-        Self::CACHE_DIR,
-        Self::ON_FAILURE,
-        Self::AUDIT_LOG,
-        Self::GITHUB_CLI_PAT,
-    ];
-
     /// Every setting, in the order of docs/reference, with what its flag's help does not say.
-    #[allow(dead_code, reason = "for examples/reference; the program links none of it")]
-    pub(super) const REFERENCE: [(Self, &str); 26] = [
+    pub(super) const ALL: [(Self, &str); 26] = [
         (Self::API_URL, ""),
         (Self::TOWN, ""),
         (

@@ -59,13 +59,11 @@ impl<'a> Sources<'a> {
         let mut sources =
             Self { flags, hosts_of_git, environment, user, files, config_file, warnings, notes };
         let asked = sources.optional(&Key::CONFIG, readers::absolute).value().cloned();
+        let (is_asked, owners) = (asked.is_some(), [0, geteuid().as_raw()]);
         let usual = || Some(sources.user.as_ref()?.config_dir().join("gastown/config.json"));
-        sources.config_file = asked.clone().or_else(usual);
-        if let Some(path) = sources.config_file.clone()
-            && !sources.add(&path, asked.is_some(), &[0, geteuid().as_raw()], Origin::File)
-        {
-            sources.config_file = None;
-        }
+        let file = asked.or_else(usual);
+        sources.config_file =
+            file.filter(|path| sources.add(path, is_asked, &owners, Origin::File));
         sources.add(system_config, false, &[0], Origin::SystemFile);
         sources
     }
@@ -102,8 +100,8 @@ impl<'a> Sources<'a> {
             let fix = format!("run: chmod 600 {}", word(path));
             self.warnings.push(format!("others can read the token in `{shown}`; {fix}"));
         }
-        let is_known = |name: &String| Key::IN_FILE.iter().any(|key| key.file == name);
-        for name in values.keys().filter(|name| !is_known(name)) {
+        let is_known = |name: &String| Key::ALL.iter().any(|(key, _)| key.file == name);
+        for name in values.keys().filter(|name| name.is_empty() || !is_known(name)) {
             self.warnings.push(format!("config file `{shown}`: unknown key `{name}`"));
         }
         self.files.push((values, origin));

@@ -2,6 +2,7 @@
 //! and the same as environment variables (`--print-env`).
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::Result;
@@ -64,12 +65,11 @@ impl HostLine {
 /// The flags given, else those that were there, as they can stand for any directory that git runs
 /// in.
 fn flags(setup: &Setup<'_>, host: &Host, kept: &Flags) -> Vec<(&'static str, String)> {
-    let given = setup.flags;
     // git runs the line where no variable may name the host. GitLab's is served by its token.
-    let is_default = given.host.is_empty() && kept.host.is_empty() && is_default_host(host);
+    let is_default = setup.flags.host.is_empty() && kept.host.is_empty() && is_default_host(host);
     let is_named = !is_default && setup.context.settings.kind(host) == HostKind::GitHub;
-    let value = |flag| {
-        let value = given.value(flag).or_else(|| kept.value(flag));
+    let value = |(flag, given): (&'static str, Option<OsString>)| {
+        let value = given.or_else(|| kept.value(flag));
         let value = match flag {
             "--host" => is_named.then(|| host.to_string().into()),
             "--workspace" | "--cache-dir" | "--config" => {
@@ -79,14 +79,11 @@ fn flags(setup: &Setup<'_>, host: &Host, kept: &Flags) -> Vec<(&'static str, Str
         };
         Some((flag, value?.to_string_lossy().into_owned()))
     };
-    Flags::NAMES.into_iter().filter_map(value).collect()
+    setup.flags.named().into_iter().filter_map(value).collect()
 }
 
 fn fault_of<T>(setting: &Setting<T>) -> Option<String> {
-    match setting {
-        Setting::Wrong { origin: Origin::Flag(name), why } => Some(format!("{name} is {why}")),
-        _ => None,
-    }
+    setting.fault().filter(|_| matches!(setting.origin(), Some(Origin::Flag(_))))
 }
 
 fn word(text: &str) -> Result<String, Failure> {
