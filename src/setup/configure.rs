@@ -126,14 +126,6 @@ pub(super) fn run(setup: &Setup<'_>, target: &Target, report: &mut Report) -> Re
     check_includes(setup, &target.file)?;
     let _turn = target.file.take_turn(setup)?;
     let wanted = wanted(setup, &target.lines_in_effect(setup)?)?;
-    // Undo keeps a link that was there before.
-    if let Some(link) = link.as_ref().filter(|link| !link.is_there) {
-        let mut note = setup.note(&target.file.path(), None)?;
-        if !note.links.contains(&link.path) {
-            note.links.push(link.path.clone());
-        }
-        setup.save(&note);
-    }
     let written = match write(setup, target, &wanted) {
         // To migrate, it is enough that git asks this helper for some host, with any settings.
         Err(error)
@@ -170,7 +162,7 @@ pub(super) fn run(setup: &Setup<'_>, target: &Target, report: &mut Report) -> Re
              which would answer first with a stale token",
         );
     }
-    link.map_or(Ok(()), |link| link.make(setup, report))
+    link.map_or(Ok(()), |link| link.make(setup, target, report))
 }
 
 /// Writes the note, then the missing lines. Returns what was written.
@@ -219,7 +211,7 @@ impl Link {
         Ok(Some(Self { directory, path, program, is_there }))
     }
 
-    fn make(&self, setup: &Setup<'_>, report: &mut Report) -> Result<()> {
+    fn make(&self, setup: &Setup<'_>, target: &Target, report: &mut Report) -> Result<()> {
         let Self { directory, path, program, is_there } = self;
         report.say(match is_there {
             true => format!("`{}`: already a link to this program", path.display()),
@@ -228,7 +220,11 @@ impl Link {
         if setup.options.dry_run {
             return Ok(());
         }
+        // Undo keeps a link that was there before.
         if !is_there {
+            let mut note = setup.note(&target.file.path(), None)?;
+            note.links.insert(path.clone());
+            setup.save(&note);
             directory.remove(UNFINISHED)?;
             directory.make_link(UNFINISHED, program)?;
             directory.rename(UNFINISHED, LINK)?;

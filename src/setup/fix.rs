@@ -13,6 +13,7 @@ use git_credential_gastown::remote_url::{any_user, credential_in};
 
 use super::git_file::{GitFile, WorkingCopy};
 use super::{Report, Setup};
+use crate::files::read;
 use crate::git::Repository;
 
 /// git's configuration as it applies in a repository with these files of its own, or outside of
@@ -89,8 +90,7 @@ pub(super) fn fix(
 
 /// Whether a file holds what `store` writes: URLs with credentials.
 fn holds_tokens(setup: &Setup<'_>, file: &str) -> bool {
-    let path = setup.surroundings.absolute(Path::new(file));
-    let bytes = GitFile::open(&path).ok().and_then(|file| file.bytes().ok()).flatten();
+    let bytes = read(&setup.surroundings.absolute(Path::new(file))).ok().flatten();
     let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or_default());
     text.lines().any(|line| credential_in(line).is_some())
 }

@@ -245,18 +245,17 @@ impl WorkingCopy<'_> {
         if wait(PATIENCE, take)?.is_none() {
             return Err(self.original.locked(&lock));
         }
-        let now = directory.stat_of(name);
-        let published = if self.stat.as_ref().map(version) != now.as_ref().map(version) {
-            Ok(false)
-        } else if self.now.is_some() {
-            directory.rename(&lock, name).map(|()| true)
-        } else {
-            directory.remove(name).and_then(|()| directory.remove(&lock)).map(|()| true)
+        let is_same =
+            self.stat.as_ref().map(version) == directory.stat_of(name).as_ref().map(version);
+        let published = match &self.now {
+            _ if !is_same => Ok(()),
+            Some(_) => directory.rename(&lock, name),
+            None => directory.remove(name),
         };
-        if !matches!(published, Ok(true)) {
+        if !is_same || self.now.is_none() || published.is_err() {
             directory.remove(&lock)?;
         }
-        published
+        published.map(|()| is_same)
     }
 }
 

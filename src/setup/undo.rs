@@ -150,7 +150,7 @@ pub(super) struct Note {
     /// Other helpers that were removed: key and value.
     pub helpers: Vec<(String, String)>,
     /// The links that were made.
-    pub links: Vec<PathBuf>,
+    pub links: BTreeSet<PathBuf>,
 }
 
 impl Note {
