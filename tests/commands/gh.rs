@@ -189,29 +189,53 @@ fn enterprise_host_gets_its_own_variables_and_githubs_stay_as_they_were() {
     assert_eq!(variable(&ran.stdout, "GH_HOST"), Some("ghe.example"));
 }
 
+/// Command lines that name another host.
+const NAMED: [&str; 36] = [
+    "pr list -R OTHER/o/r",
+    "pr list -ROTHER/o/r",
+    "pr list -R=OTHER/o/r",
+    "pr list -wR OTHER/o/r",
+    "pr list --repo OTHER/o/r",
+    "pr list --repo=OTHER/o/r",
+    "-R OTHER/o/r pr list",
+    "pr list -R https://OTHER/o/r",
+    "pr list -R https://x:y@OTHER:8443/o/r.git",
+    "pr list -R git@OTHER:o/r.git",
+    "pr list -R ssh://git@OTHER:22/o/r",
+    "api --hostname OTHER user",
+    "api user --hostname=OTHER",
+    "auth token -h OTHER",
+    "auth token -hOTHER",
+    "api https://OTHER/x",
+    "api https://OTHER?x",
+    "pr view https://OTHER/o/r/pull/1",
+    "pr view --web https://OTHER/o/r/pull/1",
+    "pr view https://OURS@OTHER/o/r/pull/1",
+    "repo clone OTHER/o/r",
+    "repo clone --upstream-remote-name x OTHER/o/r -- --depth 1",
+    "repo clone git@OTHER:o/r.git",
+    "repo sync --source OTHER/o/r",
+    "issue transfer 5 OTHER/o/r",
+    "label clone OTHER/o/r",
+    "extension install https://OTHER/o/gh-x",
+    "issue edit 5 --parent=https://OTHER/o/r/issues/1",
+    "pr view -- https://OTHER/o/r/pull/1",
+    "pr list --search -- -R OTHER/o/r",
+    "pr view --jq --body https://OTHER/o/r/pull/1",
+    "pr view --body -b https://OTHER/o/r/pull/1",
+    "api https://OURS\\@OTHER/x",
+    "api http://OURS/user",
+    "api https://OURS:8443/user",
+    "pr view -R OURS/o/r https://OTHER/o/r",
+];
+
 #[test]
 fn host_that_is_not_ours_gets_nothing_however_it_is_named() {
     let (town, mut home) = on_path(&["real"]);
     for ours in ["github.com", "ghe.example", "town.ghe.com"] {
         home.set("GASTOWN_GIT_HOSTS", ours);
         for other in ["evil.example", "evil.ghe.com", "github.com.evil.example"] {
-            for words in [
-                "pr list -R OTHER/o/r",
-                "pr list -ROTHER/o/r",
-                "pr list --repo OTHER/o/r",
-                "pr list --repo=OTHER/o/r",
-                "pr list -R https://OTHER/o/r",
-                "pr list -R git@OTHER:o/r",
-                "pr view https://OTHER/o/r",
-                "api --hostname OTHER user",
-                "api --hostname=OTHER user",
-                "api https://OTHER/o/r",
-                "api http://OURS/user",
-                "api https://OURS:8443/user",
-                "auth token -h OTHER",
-                "repo clone OTHER/o/r",
-                "pr view -R OURS/o/r https://OTHER/o/r",
-            ] {
+            for words in NAMED {
                 let words = words.replace("OTHER", other).replace("OURS", ours);
                 assert_given(&home, &words, NONE);
             }
