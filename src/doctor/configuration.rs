@@ -169,12 +169,8 @@ fn protocol(inputs: &Inputs<'_>, report: &mut Report) {
     // git goes by the list alone if there is one.
     if let Some(list) = variable(LIST) {
         if !list.split(':').any(|allowed| allowed == scheme) {
-            report.add(
-                CHECK,
-                Fail,
-                format_args!("{LIST} forbids {scheme}"),
-                format!("unset {LIST}"),
-            );
+            let what = format_args!("{LIST} forbids {scheme}");
+            report.add(CHECK, Fail, what, format!("unset {LIST}"));
         }
         return;
     }

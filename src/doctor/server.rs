@@ -3,7 +3,7 @@
 //! a dry run of `git push`, which makes the first request of a push and no other: no hook runs,
 //! nothing is sent, nobody is prompted.
 
-use git_credential_gastown::failure::{Failure, Name};
+use git_credential_gastown::failure::Name;
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::word;
 use git_credential_gastown::inspection::push_remote;
@@ -111,8 +111,8 @@ fn given(
     let url = inputs.url().unwrap_or_default();
     let said = match git.ask(&["credential", "fill"], format!("url={url}\n\n").as_bytes()) {
         Ok(said) => said,
-        Err(Failure { name, what, advice, .. }) => {
-            report.add(CHECK, Fail, what, advice).error = Some(name);
+        Err(failure) => {
+            report.failure(Fail, &failure);
             return None;
         }
     };
