@@ -16,6 +16,7 @@ use std::process::Command;
 
 use git_credential_gastown::token::Secret;
 use rustix::fs::{Access, access};
+use rustix::io::Errno;
 
 use crate::messages::Messages;
 
@@ -108,19 +109,24 @@ pub(crate) fn become_program(
     path: &Path,
     name: &OsStr,
     arguments: &[OsString],
-    variables: Vec<Variable>,
+    variables: &[Variable],
     messages: &Messages,
 ) -> NotRun {
     messages.trace(format_args!("becoming {path:?}"));
-    let mut command = Command::new(path);
-    command.arg0(name).args(arguments);
-    for (name, value) in variables {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
+    let replace_by = |command: &mut Command| {
+        for (name, value) in variables {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.args(arguments).exec()
+    };
+    let mut error = replace_by(Command::new(path).arg0(name));
+    if error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()) {
+        // A script without a first line, as `env` runs it. glibc would do so by itself, musl not.
+        error = replace_by(Command::new("/bin/sh").arg(path));
     }
-    let error = command.exec();
     let (obstacle, hint) = match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory if path.is_file() => {
             (Obstacle::NotFound, "its first line names an interpreter that is not there")

@@ -33,7 +33,7 @@ pub(super) fn run(
     let repository = variable("GH_REPO").and_then(|text| host_of_repository(&text));
     let is_elsewhere = repository.is_some_and(|name| name != gh_name(&host));
     variables.extend(is_elsewhere.then(|| ("GH_REPO".to_owned(), None)));
-    Err(become_program(&program, name, arguments, variables, context.messages).into())
+    Err(become_program(&program, name, arguments, &variables, context.messages).into())
 }
 
 /// A path as it is, or a name looked up.

@@ -28,7 +28,7 @@ pub(super) fn run(flags: &Flags, messages: &Messages, arguments: &[OsString]) ->
     let mut variables = variables(flags, messages, &surroundings, &Words::new(&words))?;
     variables.push((TRIED.to_owned(), Some(tried(&program).into())));
     let name = OsStr::new(NAME);
-    Err(become_program(&program, name, arguments, variables, messages).into())
+    Err(become_program(&program, name, arguments, &variables, messages).into())
 }
 
 /// What to change in the environment for gh.

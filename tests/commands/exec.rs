@@ -102,6 +102,15 @@ fn the_exit_code_is_the_commands_own() {
 }
 
 #[test]
+fn a_script_without_a_first_line_is_run_by_the_shell() {
+    let (_town, home) = settled();
+    fs::write(home.path().join("bare.txt"), "echo $0: ${GIT_TOKEN%%_*} $1; exit 7\n").unwrap();
+    installed(&home, &home.path().join("bare.txt"), "bare");
+    let ran = exec(&home, &["./bare", "two words"]);
+    assert_eq!((ran.code, &*ran.stdout), (7, "./bare: ghs two words\n"));
+}
+
+#[test]
 fn without_a_token_nothing_runs_and_the_code_is_125() {
     let (town, home) = settled();
     town.worker.go_down();
