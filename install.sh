@@ -63,6 +63,8 @@ rust_is_at_least() {
 check_needs() {
     missing=
     if [ -z "$binary" ]; then
+        [ -e Cargo.toml ] ||
+            fail "there is no source here to build it from; run: sh install.sh --binary $NAME"
         oldest=$(sed -n 's/^rust-version = "1\.\([0-9]*\).*/\1/p' Cargo.toml)
         if ! has cargo || ! has rustc; then
             missing="$missing

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use git_credential_gastown::failure::{Failure, FailureRecord, Name, Retry};
+use git_credential_gastown::failure::{Failure, FailureRecord, Name};
 use git_credential_gastown::policy::{
     Action, Evidence, HostRecord, Otherwise, Plan, Reason, State, entry_for,
 };
@@ -17,10 +17,8 @@ use crate::cache::{Cache, Fault, host_key};
 use crate::clock;
 use crate::lock::{Lock, Try};
 use crate::look::{Look, Lookup, Outcome, out_of_time, using_the_cached};
-use crate::token_client::TokenClient;
+use crate::token_client::{LAST_MOMENT, TokenClient};
 
-/// Time kept back to say why there is no answer.
-const LAST_MOMENT: Duration = Duration::from_millis(500);
 const SHORTEST_NAP: Duration = Duration::from_millis(5);
 const LONGEST_NAP: Duration = Duration::from_millis(100);
 
@@ -107,12 +105,6 @@ impl Lookup<'_> {
     }
 
     fn ask(&self, cache: &Cache, plan: Plan, look: Look) -> Outcome {
-        if self.context.clock.remaining() <= LAST_MOMENT {
-            // Not the worker's failure, so it is not recorded.
-            let what = "no time was left to ask the worker";
-            let advice = "run the command again";
-            return look.fails(Failure::new(Name::Timeout, Retry::AtOnce, what, advice));
-        }
         let client = TokenClient::new(self.context, self.place, cache, plan);
         match client.git_token() {
             Ok(grant) => self.keep(cache, plan, look, grant),
@@ -180,8 +172,7 @@ impl Lookup<'_> {
 
     /// The failure as it stands on record, with when the worker will be asked again.
     fn recorded(&self, cache: &Cache, plan: Plan, failure: Failure) -> Failure {
-        // No call was made, so there is none to save others.
-        if failure.name == Name::ConfigMissing {
+        if failure.is_own {
             return failure;
         }
         let key = self.failure_key(failure.name.is_about_container_token());

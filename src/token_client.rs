@@ -15,16 +15,20 @@ use crate::clock;
 use crate::config::{Place, Settings};
 use crate::worker::{Route, Worker};
 
-/// Time kept back to use the outcome.
-const LAST_MOMENT: Duration = Duration::from_millis(500);
+/// Time kept back to use the outcome, or to say why there is none.
+pub(crate) const LAST_MOMENT: Duration = Duration::from_millis(500);
 /// Between two attempts, so that a worker may finish restarting.
 const PAUSE: Duration = Duration::from_millis(300);
+/// An attempt that took this much longer than it may did not run all the time: the process was
+/// stopped, or its whole container paused, and the answer may have come meanwhile.
+const STANDSTILL: Duration = Duration::from_secs(2);
 
 /// The calls of one renewal, which share one budget of time and attempts.
 pub(crate) struct TokenClient<'a> {
     context: &'a Context<'a>,
     place: Place<'a>,
     cache: &'a Cache,
+    plan: Plan,
     ends: Duration,
     attempts_left: u32,
     /// The container JWT is renewed once per process.
@@ -38,9 +42,8 @@ impl<'a> TokenClient<'a> {
         cache: &'a Cache,
         plan: Plan,
     ) -> Self {
-        let left = context.clock.remaining().saturating_sub(LAST_MOMENT);
-        let ends = context.clock.running() + plan.budget.min(left);
-        Self { context, place, cache, ends, attempts_left: plan.attempts, may_renew: true }
+        let ends = end(context, plan);
+        Self { context, place, cache, plan, ends, attempts_left: plan.attempts, may_renew: true }
     }
 
     /// Asks for a git token, with the container JWT that expires last. If the worker rejects a
@@ -49,6 +52,9 @@ impl<'a> TokenClient<'a> {
     /// # Errors
     /// If the worker gives none in time.
     pub(crate) fn git_token(mut self) -> Result<Grant, Failure> {
+        if self.left().is_zero() {
+            return Err(out_of_time("no time was left to ask the worker"));
+        }
         let settings = &self.context.settings;
         let worker = Worker::new(Route {
             api: self.place.api,
@@ -140,7 +146,11 @@ impl<'a> TokenClient<'a> {
             let outcome = self.once(what, bearer, &call);
             let Err(Denial::Failed(failure)) = &outcome else { return outcome };
             let is_worth_it = failure.retry == Retry::AtOnce && failure.asked_to_wait.is_none();
-            self.attempts_left = self.attempts_left.saturating_sub(1);
+            if failure.is_own {
+                self.ends = end(self.context, self.plan);
+            } else {
+                self.attempts_left = self.attempts_left.saturating_sub(1);
+            }
             if !is_worth_it || self.attempts_left == 0 || self.left() <= PAUSE * 2 {
                 return outcome;
             }
@@ -169,7 +179,11 @@ impl<'a> TokenClient<'a> {
             asked_at,
             answered_at: asked_at,
         };
-        let (reply, read) = call(&question, within);
+        let began = self.context.clock.running();
+        let (mut reply, read) = call(&question, within);
+        if reply.is_err() && self.context.clock.running() > began + within + STANDSTILL {
+            reply = Err(out_of_time("this process was stopped while it asked the worker"));
+        }
         question.answered_at = clock::now();
         let outcome = reply.map_err(Denial::Failed).and_then(|reply| read(&reply, question));
         let told = match &outcome {
@@ -196,6 +210,15 @@ impl<'a> TokenClient<'a> {
 
 /// A function of `contract.rs` that reads an answer.
 type Reading<T> = fn(&Reply, Question<'_>) -> Result<T, Denial>;
+
+/// When the calls of a renewal that begins now have to end.
+fn end(Context { clock, .. }: &Context<'_>, plan: Plan) -> Duration {
+    clock.running() + plan.budget.min(clock.remaining().saturating_sub(LAST_MOMENT))
+}
+
+fn out_of_time(what: &str) -> Failure {
+    Failure::new(Name::Timeout, Retry::AtOnce, what, "run the command again").of_this_process()
+}
 
 fn into_failure(denial: Denial) -> Failure {
     match denial {
@@ -227,5 +250,6 @@ pub(crate) fn no_container_token(settings: &Settings) -> Failure {
     let why = fault.unwrap_or_else(|| "GASTOWN_CONTAINER_TOKEN is unset".to_owned());
     let what = format!("no container token to ask the worker with: {why}");
     let advice = "set it, or GASTOWN_CONTAINER_TOKEN_FILE, or GITHUB_CLI_PAT";
-    Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice).briefly(why)
+    let failure = Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice);
+    failure.briefly(why).of_this_process()
 }

@@ -214,7 +214,8 @@ fn proxy_for(route: &Route<'_>) -> Result<Option<Proxy>, Failure> {
         let what = format!("the proxy in HTTPS_PROXY or ALL_PROXY is {what}");
         let advice = "make it an address such as http://proxy.example:3128, or unset it; NO_PROXY lists \
                       hosts to reach without";
-        Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice).briefly("wrong proxy")
+        let failure = Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice);
+        failure.briefly("wrong proxy").of_this_process()
     };
     let proxy = Proxy::new(address.expose()).map_err(|_| unusable("not an address"))?;
     // ureq panics at one that it was built without.

@@ -56,8 +56,9 @@ fn a_young_token_that_a_hundred_fetches_erase_is_asked_about_once_and_a_minute_l
 fn a_rejected_token_that_the_worker_repeats_is_served_and_asked_about_once_a_minute() {
     let (scene, old) = Scene::with_token(A_WHILE);
     scene.worker.stuck_on(&old);
-    scene.erase(&old).assert_proper();
+    scene.erase(&old).mentions("the worker will be asked for another");
     scene.get().warns(&old, "token-rejected").mentions("doctor");
+    scene.erase(&old).mentions("the worker, asked 0 s ago, had no other").mentions("doctor");
     scene.let_pass(3 * SECOND);
     scene.erase(&old).assert_proper();
     for ran in scene.herd(20) {

@@ -84,7 +84,10 @@ impl Machine {
     }
 
     fn install(&self, arguments: &[&str]) -> Ran {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        self.install_from(Path::new(env!("CARGO_MANIFEST_DIR")), arguments)
+    }
+
+    fn install_from(&self, root: &Path, arguments: &[&str]) -> Ran {
         let mut command = Command::new("sh");
         command.arg(root.join("install.sh")).args(["--prefix", "installed"]).args(arguments);
         command.current_dir(self.directory.path()).env_clear().env("PATH", self.path("bin"));
@@ -180,6 +183,23 @@ fn a_rust_that_is_too_old_is_named_before_anything_is_built() {
     let machine = Machine::new(GLIBC, "1.85.0");
     let advice = ["rustc 1.91 or newer", "rustc 1.85.0", "rustup update", "rustc-web cargo-web"];
     machine.has_musl().refuses(&[], &advice);
+}
+
+#[test]
+fn an_unpacked_archive_has_a_program_and_nothing_to_build_it_from() {
+    let machine = Machine::new(GLIBC, "1.95.0");
+    let root = machine.directory.path();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for file in ["install.sh", "man/git-credential-gastown.1"] {
+        fs::create_dir_all(root.join("man")).expect("it is ours");
+        fs::copy(source.join(file), root.join(file)).expect("it is there");
+    }
+    fs::copy(HELPER, root.join("git-credential-gastown")).expect("it is built");
+    let ran = machine.install_from(root, &[]);
+    ran.assert_fails();
+    let advice = "run: sh install.sh --binary git-credential-gastown\n";
+    assert!(ran.stderr.ends_with(advice) && ran.code == 1, "{ran:?}");
+    machine.install_from(root, &["--binary", "git-credential-gastown"]).assert_ok();
 }
 
 #[test]

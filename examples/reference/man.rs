@@ -155,10 +155,12 @@ impl Page {
         let preamble = Roff::new().render();
         let text = self.0.replace(&preamble, "");
         let mut page = format!(".\\\" Written by `cargo run --example reference`.\n{preamble}");
+        let mut is_block = false;
         for line in text.lines() {
+            is_block = line == ".nf" || is_block && line != ".fi";
             match line {
                 "" => page += ".sp\n",
-                line if line.starts_with('.') => page += &format!("{line}\n"),
+                line if line.starts_with('.') || is_block => page += &format!("{line}\n"),
                 line => page += &wrapped(&with_bold_code(line)),
             }
         }

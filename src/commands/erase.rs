@@ -5,9 +5,10 @@
 use anyhow::Result;
 use git_credential_gastown::failure::Name;
 use git_credential_gastown::host::{Host, Kind};
-use git_credential_gastown::policy::is_within;
+use git_credential_gastown::policy::{Action, Demand, Evidence, Facts, decide, is_within};
 use git_credential_gastown::protocol::{Handed, Request};
-use git_credential_gastown::token::Secret;
+use git_credential_gastown::time::spoken;
+use git_credential_gastown::token::{Entry, Secret};
 
 use crate::Context;
 use crate::audit::Event;
@@ -48,11 +49,8 @@ pub(super) fn run(flags: &Flags, messages: &Messages) -> Result<()> {
 }
 
 /// Where a refused token came from.
-enum Source {
-    /// Whether it is so young that a refusal may be replication lag.
-    Cache {
-        is_young: bool,
-    },
+enum Source<'a> {
+    Cache(&'a Entry),
     /// The cache, before the token there now.
     Predecessor,
     Setting(&'static str),
@@ -61,10 +59,10 @@ enum Source {
     Unknown,
 }
 
-impl Source {
+impl Source<'_> {
     fn name(&self) -> Option<&'static str> {
         match self {
-            Self::Cache { .. } | Self::Predecessor => Some("cache"),
+            Self::Cache(_) | Self::Predecessor => Some("cache"),
             Self::Setting(name) => Some(name),
             Self::Elsewhere | Self::Unknown => None,
         }
@@ -77,10 +75,7 @@ fn erase(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) 
     let is_cached = entry.as_ref().filter(|entry| entry.token.hash() == token.hash());
     let is_replaced = entry.as_ref().is_some_and(|entry| entry.predecessors.contains(token.hash()));
     let source = match (is_cached, context.settings.static_name(token, kind)) {
-        (Some(entry), _) => {
-            let is_young = is_within(context.policy.lag, entry.first_seen, clock::now());
-            Source::Cache { is_young }
-        }
+        (Some(entry), _) => Source::Cache(entry),
         (None, Some(name)) if was_given(context, request, host, token) => Source::Setting(name),
         (None, _) if is_replaced => Source::Predecessor,
         (None, _) if token.is_installation_token() => Source::Elsewhere,
@@ -88,7 +83,7 @@ fn erase(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) 
         (None, None) => Source::Unknown,
     };
     // Only a token that may be handed out again is worth a record.
-    let is_noted = matches!(source, Source::Cache { .. } | Source::Setting(_));
+    let is_noted = matches!(source, Source::Cache(_) | Source::Setting(_));
     if is_noted {
         let process = Caller::of(request).process_behind_git();
         note_refusal(context, host, token, process);
@@ -105,27 +100,53 @@ fn was_given(context: &Context<'_>, request: &Request, host: &Host, token: &Secr
         || record().is_some_and(|record| record.given_at.is_some())
 }
 
-fn tell(context: &Context<'_>, request: &Request, host: &Host, token: &Secret, source: &Source) {
-    let (messages, rejected) = (context.messages, Name::TokenRejected);
+/// Whether the next ask for this host has the worker asked.
+fn is_worker_next(context: &Context<'_>, host: &Host, entry: &Entry) -> bool {
+    let record = context.cache.host_record(&host_key(&entry.token, host));
+    let facts = Facts {
+        entry: Some(entry),
+        at_host: record.as_ref(),
+        evidence: Evidence::None,
+        failure: &|| None,
+        waiting_since: None,
+        demand: Demand::default(),
+        now: clock::now(),
+    };
+    matches!(decide(&facts, &context.policy).action, Action::Renew(_))
+}
+
+fn tell(
+    context: &Context<'_>,
+    request: &Request,
+    host: &Host,
+    token: &Secret,
+    source: &Source<'_>,
+) {
+    let (messages, rejected, now) = (context.messages, Name::TokenRejected, clock::now());
     let doctor = "git credential-gastown doctor";
+    let may_be = "it may be revoked, or this repository may refuse it; to tell which, run";
     let migrate = format!("git credential-gastown setup --migrate . [{}]", Name::EmbeddedToken);
     let hint = match source {
-        Source::Cache { .. } if Handed::of(request).is_some_and(|handed| handed.is_second) => {
-            format!(
-                "the token twice within this command: it may be revoked, or this repository may \
-                 refuse it; to tell which, run: {doctor} [{rejected}]"
-            )
+        Source::Cache(_) if Handed::of(request).is_some_and(|handed| handed.is_second) => {
+            format!("the token twice within this command: {may_be}: {doctor} [{rejected}]")
         }
         // git will ask again within the same command.
-        Source::Cache { .. } | Source::Predecessor if request.keeps_state() => return,
-        Source::Cache { is_young: true } => format!(
+        Source::Cache(_) | Source::Predecessor if request.keeps_state() => return,
+        Source::Cache(entry) if is_within(context.policy.lag, entry.first_seen, now) => format!(
             "the token, which is so new that it may not be known there yet: run the command again \
              [{rejected}]"
         ),
-        Source::Cache { is_young: false } => format!(
+        Source::Cache(entry) if is_worker_next(context, host, entry) => format!(
             "the token; the worker will be asked for another: run the command again; if it fails \
              like this once more, run: {doctor} [{rejected}]"
         ),
+        Source::Cache(entry) => {
+            let ago = spoken(now.since(entry.confirmed_at));
+            format!(
+                "the token, and the worker, asked {ago} ago, had no other: {may_be}: {doctor} \
+                 [{rejected}]"
+            )
+        }
         Source::Predecessor => format!(
             "a token that has since been replaced: run the command again; if it fails like this \
              once more, it is in the remote's URL; run in this repository: {migrate}"

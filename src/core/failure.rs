@@ -42,12 +42,21 @@ pub struct Failure {
     /// When the worker is asked again, for the message.
     #[serde(skip)]
     pub next_try: Option<Duration>,
+    /// Whether it says nothing of the worker, so that it is not put on record for others.
+    #[serde(skip)]
+    pub is_own: bool,
 }
 
 impl Failure {
     pub fn new(name: Name, retry: Retry, what: impl Into<String>, advice: &str) -> Self {
         let (brief, advice) = (name.to_string(), advice.to_owned());
-        Self { name, what: what.into(), brief, advice, retry, asked_to_wait: None, next_try: None }
+        let (what, asked_to_wait, next_try) = (what.into(), None, None);
+        Self { name, what, brief, advice, retry, asked_to_wait, next_try, is_own: false }
+    }
+
+    #[must_use]
+    pub fn of_this_process(self) -> Self {
+        Self { is_own: true, ..self }
     }
 
     #[must_use]

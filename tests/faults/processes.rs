@@ -108,6 +108,31 @@ fn waiters_go_ahead_of_a_stopped_holder_which_does_not_replace_their_token() {
 }
 
 #[test]
+fn a_process_that_was_stopped_while_it_asked_asks_again_and_blames_nobody() {
+    at_once(&[12, 22], |seconds| {
+        let (scene, _) = Scene::with_token(DEAD);
+        let has_time = *seconds < 20;
+        let resumed = while_one_asks(&scene, |stopped| {
+            send(Signal::STOP, stopped);
+            thread::sleep(*seconds * SECOND);
+            send(Signal::CONT, stopped);
+            if has_time {
+                scene.worker.await_git_token_calls(2);
+            } else {
+                thread::sleep(SECOND);
+            }
+        });
+        if has_time {
+            resumed.answers(&scene.current());
+        } else {
+            resumed.quits("timeout").mentions("this process was stopped");
+            scene.get().answers(&scene.current());
+        }
+        assert_eq!(scene.record("failure"), None);
+    });
+}
+
+#[test]
 fn a_deleted_lock_file_costs_one_call() {
     at_once(&[false, true], |stops| {
         let (scene, _) = Scene::with_token(DEAD);
