@@ -73,7 +73,7 @@ impl<'a> Words<'a> {
     /// Whether gh will look at the remotes of the repository that it runs in, if none is named.
     pub fn look_at_remotes(&self) -> bool {
         match self.commands.as_slice() {
-            ["repo", command] => !is_in("create list", command),
+            ["repo", command] => !is_in("create new list ls", command),
             [command, ..] => is_in(AT_REMOTES, command),
             [] => false,
         }
@@ -136,14 +136,15 @@ impl<'a> Words<'a> {
 
     /// The values of `--repo` in all its spellings, and of flags that name a repository likewise.
     fn repositories(&self) -> Vec<&'a str> {
-        let more = match self.commands.as_slice() {
-            ["repo", "sync", ..] => "--source",
-            ["repo", "create", ..] => "--template",
-            ["issue", "develop", ..] => "--branch-repo",
-            _ => "--repo",
+        let more: &[_] = match self.commands.as_slice() {
+            ["repo", "sync", ..] => &[("--source", Some('s'))],
+            ["repo", "create" | "new", ..] => &[("--template", Some('p'))],
+            ["issue", "develop", ..] => &[("--branch-repo", None), ("--issue-repo", Some('i'))],
+            _ => &[],
         };
-        let mut repositories = self.values("--repo", Some('R'));
-        repositories.extend(self.values(more, None));
+        let all = [("--repo", Some('R'))].iter().chain(more);
+        let mut repositories: Vec<_> =
+            all.flat_map(|(long, short)| self.values(long, *short)).collect();
         // Without a value gh goes by GH_REPO.
         repositories.retain(|repository| !repository.is_empty());
         repositories

@@ -190,7 +190,7 @@ fn enterprise_host_gets_its_own_variables_and_githubs_stay_as_they_were() {
 }
 
 /// Command lines that name another host.
-const NAMED: [&str; 36] = [
+const NAMED: [&str; 44] = [
     "pr list -R OTHER/o/r",
     "pr list -ROTHER/o/r",
     "pr list -R=OTHER/o/r",
@@ -215,6 +215,14 @@ const NAMED: [&str; 36] = [
     "repo clone --upstream-remote-name x OTHER/o/r -- --depth 1",
     "repo clone git@OTHER:o/r.git",
     "repo sync --source OTHER/o/r",
+    "repo sync -s=OTHER/o/r",
+    "repo create x --template OTHER/o/r",
+    "repo create x -pOTHER/o/r",
+    "repo create x -p=https://OTHER/o/r",
+    "repo create x -cp=OTHER/o/r",
+    "repo new x -p OTHER/o/r",
+    "issue develop 5 --branch-repo=OTHER/o/r",
+    "issue develop 5 -iOTHER/o/r",
     "issue transfer 5 OTHER/o/r",
     "label clone OTHER/o/r",
     "extension install https://OTHER/o/gh-x",
