@@ -35,7 +35,7 @@ pub(crate) fn page() -> String {
     page.lines(|roff| roff.control("ad", ["l"]).control("nh", []));
     page.add(&man, Man::render_name_section);
     page.section("SYNOPSIS");
-    page.lines(|roff| roff.text([bold(text::usage(&mut command.clone()))]));
+    page.lines(|roff| roff.text([bold(text::usage(&command))]));
     page.section("DESCRIPTION");
     page.paragraphs(&text::about(&command)[1..]);
     page.section("COMMANDS");
@@ -102,8 +102,8 @@ impl Page {
         });
     }
 
-    fn command(&mut self, mut command: Command) {
-        let usage = text::usage(&mut command);
+    fn command(&mut self, command: Command) {
+        let usage = text::usage(&command);
         self.lines(|roff| roff.control("SS", [command.get_name()]).text([bold(usage)]));
         self.lines(|roff| roff.control("PP", []));
         self.paragraphs(&text::about(&command));

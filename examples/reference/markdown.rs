@@ -20,10 +20,10 @@ pub(crate) fn commands() -> String {
     let root = Cli::command();
     let examples = text::block(&root, "Example").expect("the program has examples");
     let _ = writeln!(page, "```sh\n{examples}```");
-    for mut command in text::commands() {
+    for command in text::commands() {
         let _ = writeln!(page, "\n## {}\n", command.get_name());
         let _ = writeln!(page, "{}\n", text::about(&command).join("\n\n"));
-        let _ = writeln!(page, "```text\n{}\n```", text::usage(&mut command));
+        let _ = writeln!(page, "```text\n{}\n```", text::usage(&command));
         let arguments: Vec<_> = command.get_arguments().collect();
         if !arguments.is_empty() {
             let _ = writeln!(page, "\n| argument | |\n|---|---|");
@@ -63,7 +63,9 @@ pub(crate) fn settings() -> String {
     let settings = text::settings();
     for Setting { flag, variable, file, help } in &settings {
         let flag = code(flag.as_deref().unwrap_or_default());
-        let default = help.default.as_deref().unwrap_or("–");
+        let is_below = help.paragraphs.iter().any(|text| text.contains("The default is "));
+        let otherwise = if is_below { "see below" } else { "–" };
+        let default = help.default.as_deref().unwrap_or(otherwise);
         let _ = writeln!(page, "| {flag} | `{variable}` | {} | {default} |", code(file));
     }
     let _ = writeln!(page);

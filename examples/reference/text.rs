@@ -11,8 +11,8 @@ use crate::key::Key;
 const GH: &str = "\
 Run GitHub's `gh` with a live token
 
-A link to this program named `gh` does the same; `setup --gh-shim` makes one. Settings stand before \
-`gh`, because what follows it is its own.
+Settings stand before `gh` or directly behind it; all that follows is gh's own. A link to this program \
+named `gh` does the same, but takes no settings; `setup --gh-shim` makes one.
 
 The host is the one that --repo, --hostname, a URL, GH_REPO or GH_HOST names, else that of the \
 repository's remote, else the first. A host that is not ours gets no token. A long-lived GH_TOKEN \
@@ -148,10 +148,15 @@ pub(crate) fn commands() -> Vec<Command> {
     Cli::command().get_subcommands().map(own).collect()
 }
 
-/// How a command is typed.
-pub(crate) fn usage(command: &mut Command) -> String {
-    let usage = command.render_usage().to_string();
-    usage.trim_start_matches("Usage: ").to_owned()
+/// How a command is typed, as its help says.
+pub(crate) fn usage(command: &Command) -> String {
+    let mut root = Cli::command();
+    root.build();
+    let usage = match root.find_subcommand_mut(command.get_name()) {
+        Some(command) => command.render_usage(),
+        None => root.render_usage(),
+    };
+    usage.to_string().trim_start_matches("Usage: ").to_owned()
 }
 
 /// What the command does, the short text before the long one.

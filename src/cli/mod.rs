@@ -18,7 +18,7 @@ mod examples;
 mod flags;
 mod setup;
 
-/// A git credential helper that always answers with a live token
+/// A git credential helper that answers with a token that is still alive
 ///
 /// git asks it for a user name and a password, and gets a token for GitHub that has not expired:
 /// from a cache that all agents of the machine share, or from the Gastown worker. There is no
