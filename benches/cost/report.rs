@@ -36,7 +36,12 @@ pub(crate) fn document(rows: &[Row], bench: &Bench) -> String {
 const HOW: &str = "\
 This page and its plot are written by `cargo bench --bench cost`, which installs the helper with \
 `install.sh`, runs it as whole processes beside peers found on the machine, in turns, and compares \
-medians of hundreds. The worker is a stand-in on loopback.
+medians of hundreds. The worker is a stand-in on loopback. The rows are measured one after the \
+other, so compare times within a row only.
+
+The targets (*at most*) are the ambition that this edition was started with, set by measurements on \
+another machine; the columns *here* say what it takes on this one, and **missed** that a target is \
+not reached.
 
 ";
 
