@@ -88,8 +88,7 @@ pub(crate) struct Said {
 }
 
 impl Git {
-    /// # Errors
-    /// If there is none on `PATH`.
+    /// The first on `PATH`.
     pub(crate) fn find(surroundings: &Surroundings) -> Result<Self, Failure> {
         let directory = surroundings.directory.clone();
         let advice = "install git, or add its directory to PATH";
@@ -98,9 +97,6 @@ impl Git {
     }
 
     /// Runs a command that has nothing to do with credentials.
-    ///
-    /// # Errors
-    /// If it cannot be started, or does not end.
     pub(crate) fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Result<Said, Failure> {
         Run::new(self.command_here(arguments, &SECRETS)).finish()
     }
@@ -113,9 +109,6 @@ impl Git {
 
     /// Runs a command that asks this helper, which needs its environment, and maybe a server, over
     /// http(s) only: a repository may name programs as other transports.
-    ///
-    /// # Errors
-    /// As [`Self::run`].
     pub(crate) fn ask<A: AsRef<OsStr>>(
         &self,
         arguments: &[A],
@@ -127,18 +120,13 @@ impl Git {
     }
 
     /// Every line that is in effect where this process runs.
-    ///
-    /// # Errors
-    /// If git cannot read it, or not within that time.
     pub(crate) fn lines_here(&self, limit: Duration) -> Result<Vec<Line>, Failure> {
         let command = self.command_here(&[&["config"], LISTING].concat(), &SECRETS);
         Run { limit, ..Run::new(command) }.list(None)
     }
 
-    /// Every line that is in effect in a repository, whoever owns it; or outside of all.
-    ///
-    /// # Errors
-    /// If git cannot read it, or takes it for no repository.
+    /// Every line that is in effect in a repository, whoever owns it; or outside of all. Fails if
+    /// git takes it for no repository.
     pub(crate) fn lines_for(&self, repository: Option<&Repository>) -> Result<Vec<Line>, Failure> {
         let place = repository.map(|repository| &repository.own);
         let run = |arguments: &[&str]| {
@@ -166,9 +154,6 @@ impl Git {
     }
 
     /// Every line of a configuration file, without what it includes. `path` is where it lies.
-    ///
-    /// # Errors
-    /// If git cannot read it.
     pub(crate) fn lines_in(&self, bytes: &[u8], path: &Path) -> Result<Vec<Line>, Failure> {
         // Relative includes of a file that comes through a pipe cannot be found.
         let command = self.config_of("-".as_ref(), &[&["--no-includes"], LISTING].concat());
@@ -178,9 +163,6 @@ impl Git {
     }
 
     /// Every line of a configuration file, with what it includes.
-    ///
-    /// # Errors
-    /// If git cannot read it.
     pub(crate) fn lines_with_includes(&self, path: &Path) -> Result<Vec<Line>, Failure> {
         let command = self.config_of(path.as_os_str(), &[&["--includes"], LISTING].concat());
         Run::new(command).list(Some(path))
