@@ -248,16 +248,4 @@ mod tests {
             assert!(time(text).is_err(), "{text}");
         }
     }
-
-    #[test]
-    fn called_as_gh_every_word_is_its_own() {
-        let Operation::Gh { arguments } = read("/usr/bin/gh --host x get -- -v").operation else {
-            panic!("not gh");
-        };
-        assert_eq!(arguments, ["--host", "x", "get", "--", "-v"]);
-        let own = read("git-credential-gastown --rig a gh pr --rig b");
-        assert_eq!(own.flags.rig.as_deref(), Some("a"));
-        let Operation::Gh { arguments } = own.operation else { panic!("not gh") };
-        assert_eq!(arguments, ["pr", "--rig", "b"]);
-    }
 }

@@ -140,41 +140,4 @@ mod tests {
         let rigs = ["a.example", "b.example", "c.example", "x.d.example", "f.example"].map(rig);
         assert_eq!(rigs, ["a", "b", "e", "d", "e"]);
     }
-
-    #[test]
-    fn setup_command_repeats_the_helper_lines_that_are_there() {
-        let command = |pairs: &[(&str, &str)]| config(pairs).setup_command();
-        let github = "credential.https://github.com.helper";
-        assert_eq!(command(&[(github, "gastown")]), "git credential-gastown setup");
-        let flags = "gastown --rig r --workspace '/a b'";
-        assert_eq!(
-            command(&[(github, flags), ("credential.https://gist.github.com.helper", flags)]),
-            "git credential-gastown setup --rig r --workspace /a\\ b"
-        );
-        assert_eq!(
-            command(&[
-                ("credential.https://git.corp.helper", "gastown --host git.corp --rig r"),
-                (github, "gastown --rig r")
-            ]),
-            "git credential-gastown setup --rig r --host https://git.corp --host https://github.com"
-        );
-    }
-
-    #[test]
-    fn remotes_are_in_the_order_that_gh_has() {
-        let config = config(&[
-            ("remote.mine.url", "https://a.example/o/r"),
-            ("remote.origin.url", "git@b.example:o/r"),
-            ("remote.upstream.url", "ssh://git@c.example:22/o/r"),
-            ("remote.other.url", "d:o/r"),
-            ("remote.other.gh-resolved", "base"),
-            ("url.https://d.example/.insteadof", "d:"),
-            ("url.https://wrong.example/.insteadof", "d"),
-        ]);
-        let names: Vec<_> = config.remotes().iter().filter_map(|url| host_name(url)).collect();
-        assert_eq!(names, ["d.example", "c.example", "b.example", "a.example"]);
-        let hosts = ["a.example", "b.example"].map(|host| Host::listed(host).unwrap());
-        assert_eq!(config.remote_host(&hosts).as_ref(), Some(&hosts[1]));
-        assert_eq!(config.remote_host(&[]), None);
-    }
 }

@@ -59,7 +59,7 @@ fn the_real_gh_gets_a_live_token_and_its_words_untouched() {
     for words in [&["pr", "--host", "x"][..], &["-v", "--host", "x"], &["get"], &["a b", "--"]] {
         let mut runs = vec![run(&home, &link, words)];
         if words[0] != "-v" {
-            runs.push(home.helper(&[&["gh"], words].concat(), ""));
+            runs.push(home.helper(&[&["--rig", RIG, "gh"], words].concat(), ""));
         }
         for ran in runs {
             assert_reached(&ran, of_github(&town.worker.token_for(RIG)));
@@ -311,6 +311,10 @@ fn repository_tells_the_host_as_gh_reads_it() {
     home.git(&["config", "url.https://ghe.example/.insteadOf", "corp:"]).assert_ok();
     assert_given(&home, "pr list", [None, None, Some(&token), Some(&token)]);
     assert_given(&home, "pr list -R o/r", of_github(&token));
+    home.git(&["config", "url.https://evil.example/.insteadOf", "co"]).assert_ok();
+    assert_given(&home, "pr list", [None, None, Some(&token), Some(&token)]);
+    home.git(&["config", "remote.origin.gh-resolved", "base"]).assert_ok();
+    assert_given(&home, "pr list", of_github(&token));
 }
 
 #[test]
@@ -339,9 +343,15 @@ fn command_that_takes_our_place_in_gits_configuration_warns_how_to_put_it_back()
         assert_eq!(said.lines().count(), 1, "{said}");
     }
     assert_eq!(said(&home, &["gh", "auth", "login", "--help"]), "");
-    home.helper(&["setup", "--rig", RIG], "").assert_ok();
-    let said = said(&home, &["gh", "auth", "setup-git"]);
-    assert!(said.contains(&format!("setup --rig {RIG} --host")), "{said}");
+    home.helper(&["setup", "--rig", RIG, "--workspace", "/a b"], "").assert_ok();
+    let told = said(&home, &["gh", "auth", "setup-git"]);
+    let again = format!(r"setup --rig {RIG} --workspace /a\ b");
+    assert!(told.contains(&format!("{again} --host")), "{told}");
+    // The usual hosts need no name.
+    fs::remove_file(home.path().join(".gitconfig")).unwrap();
+    home.helper(&["setup", "--rig", RIG, "--workspace", "/a b"], "").assert_ok();
+    let told = said(&home, &["gh", "auth", "setup-git"]);
+    assert!(told.ends_with(&format!("{again}\n")), "{told}");
 }
 
 #[test]
