@@ -13,9 +13,9 @@ use git_credential_gastown::failure::Failure;
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::{PROGRAM, word};
 
+use super::Setup;
 use super::git_file::GitFile;
 use super::lines::{HostLine, append, wanted};
-use super::{Report, Setup};
 use crate::files::{Directory, Entry};
 use crate::git::{QUICK, setup_failed};
 
@@ -121,7 +121,7 @@ fn included(setup: &Setup<'_>, line: &Line) -> Option<PathBuf> {
     }
 }
 
-pub(super) fn run(setup: &Setup<'_>, target: &Target, report: &mut Report) -> Result<()> {
+pub(super) fn run(setup: &Setup<'_>, target: &Target) -> Result<()> {
     let link = Link::plan(setup)?;
     check_includes(setup, &target.file)?;
     let _turn = target.file.take_turn(setup)?;
@@ -133,7 +133,7 @@ pub(super) fn run(setup: &Setup<'_>, target: &Target, report: &mut Report) -> Re
                 && target.lines_in_effect(setup)?.iter().any(Line::is_ours) =>
         {
             let already = "git asks this helper already; its lines stay as they are";
-            report.say(format!("{already}: {error:#}"));
+            setup.say(format!("{already}: {error:#}"));
             Vec::new()
         }
         written => written?,
@@ -142,9 +142,9 @@ pub(super) fn run(setup: &Setup<'_>, target: &Target, report: &mut Report) -> Re
     for wanted in &wanted {
         let host = &wanted.host;
         match (wanted.origin_in(&in_effect), written.contains(&wanted)) {
-            (Some(origin), false) => report.say(format!("{host}: already set up by {origin}")),
+            (Some(origin), false) => setup.say(format!("{host}: already set up by {origin}")),
             // Because of a line in another file.
-            (None, true) if !setup.options.dry_run => report.fail(format_args!(
+            (None, true) if !setup.options.dry_run => setup.fail(format_args!(
                 "{host}: git asks another helper, too; to see which, run: git credential-gastown \
                  doctor"
             )),
@@ -152,17 +152,17 @@ pub(super) fn run(setup: &Setup<'_>, target: &Target, report: &mut Report) -> Re
         }
     }
     if !written.is_empty() {
-        report.say(format!("wrote `{}`:", target.file.path().display()));
+        setup.say(format!("wrote `{}`:", target.file.path().display()));
         for HostLine { key, line, .. } in &written {
-            report.say(format!("  {key} = "));
-            report.say(format!("  {key} = {line}"));
+            setup.say(format!("  {key} = "));
+            setup.say(format!("  {key} = {line}"));
         }
-        report.say(
+        setup.say(
             "  the empty line makes git forget the helpers configured before it, such as `store`, \
              which would answer first with a stale token",
         );
     }
-    link.map_or(Ok(()), |link| link.make(setup, target, report))
+    link.map_or(Ok(()), |link| link.make(setup, target))
 }
 
 /// Writes the note, then the missing lines. Returns what was written.
@@ -211,9 +211,9 @@ impl Link {
         Ok(Some(Self { directory, path, program, is_there }))
     }
 
-    fn make(&self, setup: &Setup<'_>, target: &Target, report: &mut Report) -> Result<()> {
+    fn make(&self, setup: &Setup<'_>, target: &Target) -> Result<()> {
         let Self { directory, path, program, is_there } = self;
-        report.say(match is_there {
+        setup.say(match is_there {
             true => format!("`{}`: already a link to this program", path.display()),
             false => format!("made the link `{}` -> `{}`", path.display(), program.display()),
         });
@@ -232,7 +232,7 @@ impl Link {
         let first = setup.surroundings.find(LINK);
         if let Some(first) = first.filter(|it| it.canonicalize().ok() != path.canonicalize().ok()) {
             let (first, directory) = (first.display(), word(&directory.path));
-            report.say(format!(
+            setup.say(format!(
                 "note: `{first}` comes first on PATH; run: export PATH={directory}:$PATH"
             ));
         }
@@ -241,7 +241,7 @@ impl Link {
 }
 
 /// Removes a link to this program; what is none stays.
-pub(super) fn remove_link(setup: &Setup<'_>, directory: &Path, report: &mut Report) -> Result<()> {
+pub(super) fn remove_link(setup: &Setup<'_>, directory: &Path) -> Result<()> {
     let directory = directory.is_dir().then(|| Directory::open(directory)).transpose()?;
     if let Some(directory) = directory
         && matches!(directory.entry(LINK), Entry::Link(target) if target.ends_with(PROGRAM))
@@ -249,7 +249,7 @@ pub(super) fn remove_link(setup: &Setup<'_>, directory: &Path, report: &mut Repo
         if !setup.options.dry_run {
             directory.remove(LINK)?;
         }
-        report.say(format!("removed the link `{}`", directory.path.join(LINK).display()));
+        setup.say(format!("removed the link `{}`", directory.path.join(LINK).display()));
     }
     Ok(())
 }

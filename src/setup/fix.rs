@@ -11,8 +11,8 @@ use git_credential_gastown::helper_line::store_file;
 use git_credential_gastown::inspection::{Fault, Fix, InEffect};
 use git_credential_gastown::remote_url::{any_user, credential_in};
 
+use super::Setup;
 use super::git_file::{GitFile, WorkingCopy};
-use super::{Report, Setup};
 use crate::files::read;
 use crate::git::Repository;
 
@@ -47,7 +47,6 @@ pub(super) fn fix(
     in_effect: &InEffect<'_>,
     top: &Path,
     file: &GitFile,
-    report: &mut Report,
 ) -> Result<bool> {
     let _turn = file.take_turn(setup)?;
     let path = file.path();
@@ -70,17 +69,17 @@ pub(super) fn fix(
         }
         Ok((fixed, left))
     })?;
-    left.iter().for_each(|left| report.fail(left));
+    left.iter().for_each(|left| setup.fail(left));
     let shown = path.display();
     for Fault { line: Line { key, value, .. }, fix, .. } in &fixed {
         if let Some(Fix::ClearUrl(cleared, _)) = fix {
-            report.say(format!("`{shown}`: took the token out of {key}, leaving {cleared}"));
+            setup.say(format!("`{shown}`: took the token out of {key}, leaving {cleared}"));
             continue;
         }
-        report.say(format!("`{shown}`: removed {key} = {value}"));
+        setup.say(format!("`{shown}`: removed {key} = {value}"));
         // A repository can name any file here.
         if let Some(store) = store_file(value).filter(|file| holds_tokens(setup, file)) {
-            report.say(format!(
+            setup.say(format!(
                 "  old tokens are still in `{store}`; if it is yours, look at it and delete it"
             ));
         }

@@ -28,18 +28,13 @@ pub(super) struct HostLine {
 /// The lines for all hosts. Flags of the lines that are there already stay, unless given anew.
 pub(super) fn wanted(setup: &Setup<'_>, present: &[Line]) -> Result<Vec<HostLine>, Failure> {
     let settings = &setup.context.settings;
-    let unusable = |what: String, advice| {
-        Err(Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice))
-    };
     let wrong = [fault_of(&settings.api_url), fault_of(&settings.town), fault_of(&settings.rig)];
     if let Some(what) = wrong.into_iter().flatten().next() {
         // It would be wrong for every git from here on.
-        return unusable(what, "correct the flag; nothing was written");
+        let advice = "correct the flag; nothing was written";
+        return Err(Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice));
     }
-    if settings.hosts.is_empty() {
-        let what = "there is no git host to set up".to_owned();
-        return unusable(what, "name one with --host, as --host github.com");
-    }
+    setup.context.meant_host()?;
     let program = word(&setup.program()?.to_string_lossy())?;
     let line = |host: &Host| {
         let mut words = vec![program.clone()];

@@ -17,7 +17,7 @@ use super::configure::{Target, check_includes};
 use super::fix::{fix, in_effect, mask};
 use super::git_file::GitFile;
 use super::undo::Note;
-use super::{Report, Setup, named};
+use super::{Setup, named};
 use crate::config::variable;
 use crate::files::{Directory, Entry, resolve, same};
 use crate::git::{Repository, setup_failed};
@@ -31,33 +31,27 @@ struct Walk<'a> {
     setup: &'a Setup<'a>,
     target: &'a Target,
     top: &'a Directory,
-    report: &'a mut Report,
     seen: Vec<Stat>,
     /// How many files.
     changed: usize,
 }
 
-pub(super) fn run(
-    setup: &Setup<'_>,
-    target: &Target,
-    top: &Directory,
-    report: &mut Report,
-) -> Result<()> {
+pub(super) fn run(setup: &Setup<'_>, target: &Target, top: &Directory) -> Result<()> {
     let global = setup.surroundings.global_git_config.as_ref();
     let global = global.and_then(|path| GitFile::open(&setup.surroundings.absolute(path)).ok());
     if let Some(global) = global.filter(|global| global.bytes().is_ok()) {
         check_includes(setup, &global)?;
     }
-    in_effect(setup, None, &[])?.elsewhere().iter().for_each(|left| report.fail(left));
-    let mut walk = Walk { setup, target, top, report, seen: Vec::new(), changed: 0 };
+    in_effect(setup, None, &[])?.elsewhere().iter().for_each(|left| setup.fail(left));
+    let mut walk = Walk { setup, target, top, seen: Vec::new(), changed: 0 };
     walk.look_above()?;
     walk.visit(top, 0);
     let (looked_at, changed, path) = (walk.seen.len(), walk.changed, &top.path);
-    report
+    setup
         .say(format!("looked at {looked_at} repositories below {path:?}, changed {changed} files"));
     let is_noted = |note: Result<Note>| note.is_ok_and(|note| note.migrated.as_ref() == Some(path));
     if setup.notes().unwrap_or_default().into_iter().any(is_noted) {
-        report.say(format!(
+        setup.say(format!(
             "put removed helpers back with: git credential-gastown setup --undo --migrate {}",
             word(path)
         ));
@@ -127,7 +121,7 @@ impl Walk<'_> {
             mask(self.setup, &lines);
             let hosts = &self.setup.context.settings.hosts;
             let faults = lines.iter().filter_map(|line| Fault::of(line, hosts));
-            faults.for_each(|fault| self.report.fail(fault.left_as_versioned()));
+            faults.for_each(|fault| self.setup.fail(fault.left_as_versioned()));
         }
     }
 
@@ -207,18 +201,18 @@ impl Walk<'_> {
         let in_effect = in_effect(self.setup, Some(&repository), &files)?;
         // What worktrees share is fixed with the repository itself.
         for file in files.iter().filter(|file| !is_worktree || file.name != "config") {
-            match fix(self.setup, &in_effect, &self.top.path, file, self.report) {
+            match fix(self.setup, &in_effect, &self.top.path, file) {
                 Ok(has_changed) => self.changed += usize::from(has_changed),
                 Err(error) => self.leave(own, error),
             }
         }
-        in_effect.elsewhere().iter().for_each(|left| self.report.fail(left));
+        in_effect.elsewhere().iter().for_each(|left| self.setup.fail(left));
         Ok(())
     }
 
     fn leave(&mut self, directory: &Directory, error: Error) {
         let advice = format!("left alone; to look at it, run: ls -ld {}", word(&directory.path));
-        self.report.fail(named(error, &advice));
+        self.setup.fail(named(error, &advice));
     }
 
     /// As root, only changes repositories of root and of the caller of `sudo`, unless told.

@@ -2,6 +2,8 @@
 //! written. Changes git's configuration through git alone, and nothing that it did not write, but
 //! for what `--migrate` is asked for.
 
+use std::cell::{Cell, RefCell};
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -17,7 +19,7 @@ use crate::cli::{Flags, Setup as Options};
 use crate::config::Surroundings;
 use crate::files::Directory;
 use crate::git::{Git, setup_failed};
-use crate::stdio::{answers_a_terminal, write_answer};
+use crate::stdio::{Text, answers_a_terminal, write_answer};
 use configure::Target;
 
 mod configure;
@@ -37,28 +39,9 @@ struct Setup<'a> {
     /// The permissions of a new file: under the user's umask, or those of the system's file, which
     /// every user has to read.
     new_mode: u32,
-}
-
-/// What was done, for a person; and whether all of it could be.
-#[derive(Default)]
-struct Report {
-    lines: Vec<String>,
-    has_failed: bool,
-}
-
-impl Report {
-    fn say(&mut self, line: impl Into<String>) {
-        self.lines.push(line.into());
-    }
-
-    /// The same line is reported once.
-    fn fail(&mut self, line: impl ToString) {
-        self.has_failed = true;
-        let line = format!("FAILED: {}", line.to_string());
-        if !self.lines.contains(&line) {
-            self.lines.push(line);
-        }
-    }
+    /// What was done, for a person; and whether all of it could be.
+    report: RefCell<Vec<String>>,
+    has_failed: Cell<bool>,
 }
 
 pub(crate) fn run(context: &Context<'_>, flags: &Flags, options: &Options) -> Result<ExitCode> {
@@ -71,7 +54,8 @@ pub(crate) fn run(context: &Context<'_>, flags: &Flags, options: &Options) -> Re
     let surroundings = Surroundings::from_process();
     let git = Git::find(&surroundings)?;
     let new_mode = if options.target.system { 0o644 } else { 0o600 | (0o666 & !mask) };
-    let setup = Setup { context, flags, options, surroundings, git, new_mode };
+    let (report, has_failed) = (RefCell::default(), Cell::new(false));
+    let setup = Setup { context, flags, options, surroundings, git, new_mode, report, has_failed };
     if options.target.print_env {
         write_answer(lines::exports(&setup)?.as_bytes())?;
         if answers_a_terminal() {
@@ -82,32 +66,32 @@ pub(crate) fn run(context: &Context<'_>, flags: &Flags, options: &Options) -> Re
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let mut report = Report::default();
     if options.dry_run {
-        report.say("dry run: nothing is changed; without --dry-run:");
+        setup.say("dry run: nothing is changed; without --dry-run:");
     }
     let outcome = match options.undo {
-        true => undo::run(&setup, &mut report),
-        false => configure_and_migrate(&setup, &mut report),
+        true => undo::run(&setup),
+        false => configure_and_migrate(&setup),
     };
-    let clean = report.lines.iter().map(|line| context.messages.clean(line) + "\n");
     // What was done is reported even if the rest failed.
-    write_answer(clean.collect::<String>().as_bytes())?;
+    let mut text = Text::new(context.messages);
+    setup.report.borrow().iter().for_each(|line| text.line(line));
+    text.write()?;
     outcome.map_err(|error| named(error, OTHERWISE))?;
-    if report.has_failed {
+    if setup.has_failed.get() {
         let advice = "do what the lines that begin with FAILED say";
         return Err(setup_failed("not everything could be done", advice).into());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn configure_and_migrate(setup: &Setup<'_>, report: &mut Report) -> Result<()> {
+fn configure_and_migrate(setup: &Setup<'_>) -> Result<()> {
     // Nothing is written if there is no such directory.
     let top = setup.options.migrate.as_ref().map(|path| setup.open_directory(path)).transpose()?;
     let target = Target::of(setup)?;
-    configure::run(setup, &target, report)?;
+    configure::run(setup, &target)?;
     if let Some(top) = top {
-        migrate::run(setup, &target, &top, report)?;
+        migrate::run(setup, &target, &top)?;
     }
     let mut check = "check it with: git credential-gastown doctor".to_owned();
     // What another file has set up is not for this one to take back.
@@ -115,11 +99,24 @@ fn configure_and_migrate(setup: &Setup<'_>, report: &mut Report) -> Result<()> {
         let undo = "git credential-gastown setup --undo";
         check += &format!("; take it back with: {undo} {}", target.flag);
     }
-    report.say(check);
+    setup.say(check);
     Ok(())
 }
 
 impl Setup<'_> {
+    fn say(&self, line: impl Into<String>) {
+        self.report.borrow_mut().push(line.into());
+    }
+
+    /// The same line is reported once.
+    fn fail(&self, line: impl Display) {
+        self.has_failed.set(true);
+        let line = format!("FAILED: {line}");
+        if !self.report.borrow().contains(&line) {
+            self.say(line);
+        }
+    }
+
     fn program(&self) -> Result<PathBuf, Failure> {
         let lack = || setup_failed("this program's own path is unknown", "call it by its path");
         self.surroundings.program().ok_or_else(lack)

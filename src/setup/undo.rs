@@ -20,42 +20,38 @@ use serde::{Deserialize, Serialize};
 
 use super::configure::{Target, remove_link};
 use super::git_file::{GitFile, WorkingCopy};
-use super::{OTHERWISE, Report, Setup, lines, named};
+use super::{OTHERWISE, Setup, lines, named};
 use crate::files::Directory;
 use crate::git::setup_failed;
 
 /// Of the format of a note.
 const VERSION: u32 = 2;
 
-pub(super) fn run(setup: &Setup<'_>, report: &mut Report) -> Result<()> {
-    let said = report.lines.len();
+pub(super) fn run(setup: &Setup<'_>) -> Result<()> {
+    let said = setup.report.borrow().len();
     let migrated = setup.options.migrate.as_ref().map(|path| setup.surroundings.absolute(path));
     let migrated = migrated.map(|path| path.canonicalize().unwrap_or(path));
     if setup.options.target.is_named() && migrated.is_none() {
-        undo(setup, &Target::of(setup)?.file.path(), None, report)?;
+        undo(setup, &Target::of(setup)?.file.path(), None)?;
     } else {
-        for (path, migrated) in noted(setup, migrated.as_deref(), report) {
-            if let Err(error) = undo(setup, &path, migrated.as_deref(), report) {
-                report.fail(named(error, OTHERWISE));
+        for (path, migrated) in noted(setup, migrated.as_deref()) {
+            if let Err(error) = undo(setup, &path, migrated.as_deref()) {
+                setup.fail(named(error, OTHERWISE));
             }
         }
     }
     if let Some(directory) = &setup.options.gh_shim {
-        remove_link(setup, &setup.surroundings.absolute(directory), report)?;
+        remove_link(setup, &setup.surroundings.absolute(directory))?;
     }
-    if report.lines.len() == said {
-        report.say("nothing to undo");
+    if setup.report.borrow().len() == said {
+        setup.say("nothing to undo");
     }
     Ok(())
 }
 
 /// The files that the notes tell of: those that were migrated in a directory; else those that were
 /// to have git ask this helper, and the usual one.
-fn noted(
-    setup: &Setup<'_>,
-    directory: Option<&Path>,
-    report: &mut Report,
-) -> BTreeSet<(PathBuf, Option<PathBuf>)> {
+fn noted(setup: &Setup<'_>, directory: Option<&Path>) -> BTreeSet<(PathBuf, Option<PathBuf>)> {
     let notes = setup.notes().unwrap_or_else(|reason| {
         setup.context.messages.warning(format_args!(
             "no undo note is used, only the lines of this helper are removed: {reason:#}"
@@ -73,7 +69,7 @@ fn noted(
         match note {
             Ok(note) if !is_meant(&note) => {}
             Ok(note) => _ = noted.insert((note.file, note.migrated)),
-            Err(reason) => report.fail(named(reason, OTHERWISE)),
+            Err(reason) => setup.fail(named(reason, OTHERWISE)),
         }
     }
     // It need not be one that setup can change, for example a device.
@@ -83,21 +79,16 @@ fn noted(
     noted
 }
 
-fn undo(
-    setup: &Setup<'_>,
-    path: &Path,
-    migrated: Option<&Path>,
-    report: &mut Report,
-) -> Result<()> {
+fn undo(setup: &Setup<'_>, path: &Path, migrated: Option<&Path>) -> Result<()> {
     let file = path.parent().is_some_and(Path::is_dir).then(|| GitFile::open(path)).transpose()?;
     let _turn = file.as_ref().map(|file| file.take_turn(setup)).transpose()?;
     let note = setup.note(path, migrated)?;
     if let Some(file) = file {
         let did = file.change(setup, |copy| restore(copy, &note, &file.path()))?;
-        report.lines.extend(did);
+        did.into_iter().for_each(|did| setup.say(did));
     }
     for directory in note.links.iter().filter_map(|link| link.parent()) {
-        remove_link(setup, directory, report)?;
+        remove_link(setup, directory)?;
     }
     setup.forget(&note)
 }
