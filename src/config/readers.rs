@@ -32,11 +32,6 @@ pub(super) fn id(value: OsString) -> Result<Id, String> {
     Id::parse(&text(value)?).ok_or_else(|| why.to_owned())
 }
 
-/// A path need not be text.
-pub(super) fn path(value: OsString) -> Result<PathBuf, String> {
-    Ok(PathBuf::from(value))
-}
-
 /// A place that does not depend on where git runs.
 pub(super) fn absolute(value: OsString) -> Result<PathBuf, String> {
     let path = PathBuf::from(value);
@@ -57,7 +52,7 @@ pub(super) fn on_failure(value: OsString) -> Result<OnFailure, String> {
 /// A flag names the rig; else the worktree that git runs in; else the snapshot taken at dispatch,
 /// which for the mayor names no rig at all.
 pub(super) fn rig(sources: &mut Sources<'_>) -> Setting<Id> {
-    let workspace = sources.needed(&Key::WORKSPACE, path);
+    let workspace = sources.needed(&Key::WORKSPACE, |value| Ok(PathBuf::from(value)));
     let workspace = workspace.value().map_or(Path::new(DEFAULT_WORKSPACE), PathBuf::as_path);
     let named = sources.needed(&Key::RIG, id);
     let is_flag = matches!(named.origin(), Some(Origin::Flag(_) | Origin::HelperLine(_)));

@@ -14,7 +14,7 @@ use crate::program::find_all;
 const TOKEN_VARIABLES: [&str; 5] =
     ["GH_TOKEN", "GITHUB_TOKEN", "GIT_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"];
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Surroundings {
     /// Where this process runs.
     pub directory: Option<PathBuf>,
@@ -61,7 +61,22 @@ impl Surroundings {
     /// the file that links lead to, but where `PATH` has it, or else how it was called.
     pub(crate) fn program(&self) -> Option<PathBuf> {
         let called_as = std::env::args_os().next()?;
-        stable_path(&self.search_path, Path::new(&called_as), std::env::current_exe().ok())
+        self.stable_path(Path::new(&called_as), std::env::current_exe().ok())
+    }
+
+    fn stable_path(&self, called_as: &Path, executable: Option<PathBuf>) -> Option<PathBuf> {
+        let is_known = executable.is_some();
+        let by_path = Some(called_as).filter(|called| called.components().count() > 1);
+        let by_path = by_path.map(|called| self.absolute(called));
+        // Without /proc the kernel does not tell; then it is the one that was called.
+        let by_name = || self.find(called_as.to_str()?);
+        let executable = executable.or_else(|| by_path.clone()).or_else(by_name)?;
+        let identity = executable.canonicalize().ok()?;
+        let is_this = |path: &PathBuf| path.canonicalize().is_ok_and(|found| found == identity);
+        let mut on_path = self.search_path.iter().map(|directory| directory.join(PROGRAM));
+        let found = on_path.find(is_this).or_else(|| by_path.filter(is_this));
+        let is_named_so = |path: &PathBuf| path.ends_with(PROGRAM) || is_known;
+        found.or(Some(executable)).filter(is_named_so)
     }
 
     /// How to call this program in a shell here: by its path where its name does not lead to it.
@@ -77,7 +92,7 @@ impl Surroundings {
 
     /// The program of that name that comes first on `PATH`, by its absolute path.
     pub(crate) fn find(&self, name: &str) -> Option<PathBuf> {
-        first(OsStr::new(name), &self.search_path)
+        find_all(OsStr::new(name), &self.search_path).ok()?.into_iter().next()
     }
 
     /// The variables that hold a snapshot of an installation token, dead within the hour.
@@ -90,29 +105,6 @@ impl Surroundings {
     pub(crate) fn absolute(&self, path: &Path) -> PathBuf {
         std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
     }
-}
-
-fn first(name: &OsStr, search_path: &[PathBuf]) -> Option<PathBuf> {
-    find_all(name, search_path).ok()?.into_iter().next()
-}
-
-fn stable_path(
-    search_path: &[PathBuf],
-    called_as: &Path,
-    executable: Option<PathBuf>,
-) -> Option<PathBuf> {
-    let is_known = executable.is_some();
-    let by_path = Some(called_as).filter(|called| called.components().count() > 1);
-    let by_path = by_path.and_then(|called| std::path::absolute(called).ok());
-    // Without /proc the kernel does not tell; then it is the one that was called.
-    let by_name = || first(called_as.as_os_str(), search_path);
-    let executable = executable.or_else(|| by_path.clone()).or_else(by_name)?;
-    let identity = executable.canonicalize().ok()?;
-    let is_this = |path: &PathBuf| path.canonicalize().is_ok_and(|found| found == identity);
-    let mut on_path = search_path.iter().map(|directory| directory.join(PROGRAM));
-    let found = on_path.find(is_this).or_else(|| by_path.filter(is_this));
-    let is_named_so = |path: &PathBuf| path.ends_with(PROGRAM) || is_known;
-    found.or(Some(executable)).filter(is_named_so)
 }
 
 /// A variable of the environment; empty counts as unset.
@@ -137,8 +129,9 @@ mod tests {
 
     /// The program's path as setup would write it, if it is called by this name.
     fn found(path: &str, called_as: &Path, executable: Option<&Path>) -> Option<PathBuf> {
-        let search_path: Vec<_> = std::env::split_paths(path).collect();
-        stable_path(&search_path, called_as, executable.map(Path::to_owned))
+        let search_path = std::env::split_paths(path).collect();
+        let surroundings = Surroundings { search_path, ..Surroundings::default() };
+        surroundings.stable_path(called_as, executable.map(Path::to_owned))
     }
 
     #[test]
