@@ -24,9 +24,6 @@ use super::{OTHERWISE, Setup, lines, named};
 use crate::files::Directory;
 use crate::git::setup_failed;
 
-/// Of the format of a note.
-const VERSION: u32 = 2;
-
 pub(super) fn run(setup: &Setup<'_>) -> Result<()> {
     let said = setup.report.borrow().len();
     let migrated = setup.options.migrate.as_ref().map(|path| setup.surroundings.absolute(path));
@@ -129,7 +126,6 @@ fn restore(copy: &mut WorkingCopy<'_>, note: &Note, path: &Path) -> Result<Vec<S
 /// What was changed in one file.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Note {
-    version: u32,
     /// Of the note itself.
     #[serde(skip)]
     path: PathBuf,
@@ -177,7 +173,7 @@ impl Setup<'_> {
         let note = directory.map(|directory| read(&directory, &name)).transpose()?.flatten();
         let path = self.surroundings.notes.clone().unwrap_or_default().join(name);
         let (file, migrated) = (file.to_owned(), migrated.map(Path::to_owned));
-        let new = Note { version: VERSION, path, file, migrated, ..Note::default() };
+        let new = Note { path, file, migrated, ..Note::default() };
         Ok(note.unwrap_or(new))
     }
 
@@ -253,8 +249,7 @@ fn read(directory: &Directory, name: &OsStr) -> Result<Option<Note>> {
     let path = directory.path.join(name);
     let Some(found) = directory.read(name)? else { return Ok(None) };
     let note = serde_json::from_slice::<Note>(&found.bytes).ok();
-    let own_name = |note: &Note| file_name(&note.file, note.migrated.is_some());
-    let note = note.filter(|note| note.version == VERSION && own_name(note) == name);
+    let note = note.filter(|note| file_name(&note.file, note.migrated.is_some()) == name);
     let Some(note) = note else { bail!(damaged(&path)) };
     Ok(Some(Note { path, ..note }))
 }
