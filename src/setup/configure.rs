@@ -22,59 +22,57 @@ use crate::git::{QUICK, setup_failed};
 const LINK: &str = "gh";
 const UNFINISHED: &str = ".gh.gastown-new";
 
-/// The file to write to.
-pub(super) struct Target {
-    pub file: GitFile,
-    /// How to name it on a command line, in whatever directory.
-    pub flag: String,
+/// The file to write to, which the command line names.
+pub(super) fn target(setup: &Setup<'_>) -> Result<GitFile> {
+    let options = &setup.options.target;
+    let path = match (&options.file, &setup.surroundings.global_git_config) {
+        (Some(file), _) => file.clone(),
+        // Only git knows where it was built to look, and tells its editor.
+        _ if options.system => {
+            let what = "git does not tell where its system configuration is";
+            let advice = "name the file: --file /etc/gitconfig";
+            told(setup, &["config", "--system", "--edit"], what, advice)?
+        }
+        _ if options.local => {
+            let what = "--local needs a repository in the working directory";
+            let advice = "run it inside one, or use --global";
+            told(setup, &["rev-parse", "--git-path", "config"], what, advice)?
+        }
+        (_, Some(file)) => file.clone(),
+        _ => bail!(setup_failed(
+            "git has no file for a user: HOME is unset, or GIT_CONFIG_GLOBAL is empty",
+            "set it, or name a file with --file"
+        )),
+    };
+    GitFile::open(&setup.surroundings.absolute(&path))
 }
 
-impl Target {
-    /// The one that the command line names.
-    pub(super) fn of(setup: &Setup<'_>) -> Result<Self> {
-        let options = &setup.options.target;
-        let (path, flag) = match (&options.file, &setup.surroundings.global_git_config) {
-            (Some(file), _) => (file.clone(), None),
-            // Only git knows where it was built to look, and tells its editor.
-            _ if options.system => {
-                let what = "git does not tell where its system configuration is";
-                let advice = "name the file: --file /etc/gitconfig";
-                let path = told(setup, &["config", "--system", "--edit"], what, advice)?;
-                (path, Some("--system"))
-            }
-            _ if options.local => {
-                let what = "--local needs a repository in the working directory";
-                let advice = "run it inside one, or use --global";
-                (told(setup, &["rev-parse", "--git-path", "config"], what, advice)?, None)
-            }
-            (_, Some(file)) => (file.clone(), Some("--global")),
-            _ => bail!(setup_failed(
-                "git has no file for a user: HOME is unset, or GIT_CONFIG_GLOBAL is empty",
-                "set it, or name a file with --file"
-            )),
-        };
-        let file = GitFile::open(&setup.surroundings.absolute(&path))?;
-        let flag = flag.map_or_else(|| format!("--file {}", word(file.path())), str::to_owned);
-        Ok(Self { file, flag })
+/// How to name that file on a command line, in whatever directory.
+pub(super) fn flag(setup: &Setup<'_>, target: &GitFile) -> String {
+    let options = &setup.options.target;
+    match options.file.is_some() || options.local {
+        true => format!("--file {}", word(target.path())),
+        false if options.system => "--system".to_owned(),
+        false => "--global".to_owned(),
     }
+}
 
-    pub(super) fn lines_in_effect(&self, setup: &Setup<'_>) -> Result<Vec<Line>> {
-        let (git, options) = (&setup.git, &setup.options.target);
-        let mut lines = match &options.file {
-            Some(_) if self.file.bytes()?.is_none() => return Ok(Vec::new()),
-            // This file and what it includes, no other.
-            Some(_) => return Ok(git.lines_with_includes(&self.file.path())?),
-            None if options.local => git.lines_here(QUICK)?,
-            None => git.lines_for(None)?,
-        };
-        lines.retain(|line| match line.scope.as_str() {
-            "system" => true,
-            "global" => !options.system,
-            "local" => options.local,
-            _ => false,
-        });
-        Ok(lines)
-    }
+pub(super) fn lines_in_effect(setup: &Setup<'_>, target: &GitFile) -> Result<Vec<Line>> {
+    let (git, options) = (&setup.git, &setup.options.target);
+    let mut lines = match &options.file {
+        Some(_) if target.bytes()?.is_none() => return Ok(Vec::new()),
+        // This file and what it includes, no other.
+        Some(_) => return Ok(git.lines_with_includes(&target.path())?),
+        None if options.local => git.lines_here(QUICK)?,
+        None => git.lines_for(None)?,
+    };
+    lines.retain(|line| match line.scope.as_str() {
+        "system" => true,
+        "global" => !options.system,
+        "local" => options.local,
+        _ => false,
+    });
+    Ok(lines)
 }
 
 /// The path that git prints.
@@ -121,16 +119,16 @@ fn included(setup: &Setup<'_>, line: &Line) -> Option<PathBuf> {
     }
 }
 
-pub(super) fn run(setup: &Setup<'_>, target: &Target) -> Result<()> {
+pub(super) fn run(setup: &Setup<'_>, target: &GitFile) -> Result<()> {
     let link = Link::plan(setup)?;
-    check_includes(setup, &target.file)?;
-    let _turn = target.file.take_turn(setup)?;
-    let wanted = wanted(setup, &target.lines_in_effect(setup)?)?;
+    check_includes(setup, target)?;
+    let _turn = target.take_turn(setup)?;
+    let wanted = wanted(setup, &lines_in_effect(setup, target)?)?;
     let written = match write(setup, target, &wanted) {
         // To migrate, it is enough that git asks this helper for some host, with any settings.
         Err(error)
             if setup.options.migrate.is_some()
-                && target.lines_in_effect(setup)?.iter().any(Line::is_ours) =>
+                && lines_in_effect(setup, target)?.iter().any(Line::is_ours) =>
         {
             let already = "git asks this helper already; its lines stay as they are";
             setup.say(format!("{already}: {error:#}"));
@@ -138,7 +136,7 @@ pub(super) fn run(setup: &Setup<'_>, target: &Target) -> Result<()> {
         }
         written => written?,
     };
-    let in_effect = target.lines_in_effect(setup)?;
+    let in_effect = lines_in_effect(setup, target)?;
     for wanted in &wanted {
         let host = &wanted.host;
         match (wanted.origin_in(&in_effect), written.contains(&wanted)) {
@@ -152,7 +150,7 @@ pub(super) fn run(setup: &Setup<'_>, target: &Target) -> Result<()> {
         }
     }
     if !written.is_empty() {
-        setup.say(format!("wrote `{}`:", target.file.path().display()));
+        setup.say(format!("wrote `{}`:", target.path().display()));
         for HostLine { key, line, .. } in &written {
             setup.say(format!("  {key} = "));
             setup.say(format!("  {key} = {line}"));
@@ -168,15 +166,15 @@ pub(super) fn run(setup: &Setup<'_>, target: &Target) -> Result<()> {
 /// Writes the note, then the missing lines. Returns what was written.
 fn write<'w>(
     setup: &Setup<'_>,
-    target: &Target,
+    target: &GitFile,
     wanted: &'w [HostLine],
 ) -> Result<Vec<&'w HostLine>> {
-    target.file.change(setup, |copy| {
-        let in_effect = target.lines_in_effect(setup)?;
+    target.change(setup, |copy| {
+        let in_effect = lines_in_effect(setup, target)?;
         let is_missing = |wanted: &&HostLine| wanted.origin_in(&in_effect).is_none();
         let missing: Vec<_> = wanted.iter().filter(is_missing).collect();
         if !missing.is_empty() {
-            let mut note = setup.note(&target.file.path(), None)?;
+            let mut note = setup.note(&target.path(), None)?;
             let is_first = !copy.lines()?.iter().any(Line::is_ours);
             missing.iter().try_for_each(|wanted| append(copy, wanted))?;
             note.changes(copy, is_first)?;
@@ -211,7 +209,7 @@ impl Link {
         Ok(Some(Self { directory, path, program, is_there }))
     }
 
-    fn make(&self, setup: &Setup<'_>, target: &Target) -> Result<()> {
+    fn make(&self, setup: &Setup<'_>, target: &GitFile) -> Result<()> {
         let Self { directory, path, program, is_there } = self;
         setup.say(match is_there {
             true => format!("`{}`: already a link to this program", path.display()),
@@ -222,7 +220,7 @@ impl Link {
         }
         // Undo keeps a link that was there before.
         if !is_there {
-            let mut note = setup.note(&target.file.path(), None)?;
+            let mut note = setup.note(&target.path(), None)?;
             note.links.insert(path.clone());
             setup.save(&note);
             directory.remove(UNFINISHED)?;

@@ -13,7 +13,7 @@ use git_credential_gastown::inspection::Fault;
 use rustix::fs::Stat;
 use rustix::process::geteuid;
 
-use super::configure::{Target, check_includes};
+use super::configure::{check_includes, flag};
 use super::fix::{fix, in_effect, mask};
 use super::git_file::GitFile;
 use super::undo::Note;
@@ -29,14 +29,14 @@ const DEEPEST: usize = 200;
 
 struct Walk<'a> {
     setup: &'a Setup<'a>,
-    target: &'a Target,
+    target: &'a GitFile,
     top: &'a Directory,
     seen: Vec<Stat>,
     /// How many files.
     changed: usize,
 }
 
-pub(super) fn run(setup: &Setup<'_>, target: &Target, top: &Directory) -> Result<()> {
+pub(super) fn run(setup: &Setup<'_>, target: &GitFile, top: &Directory) -> Result<()> {
     let global = setup.surroundings.global_git_config.as_ref();
     let global = global.and_then(|path| GitFile::open(&setup.surroundings.absolute(path)).ok());
     if let Some(global) = global.filter(|global| global.bytes().is_ok()) {
@@ -224,7 +224,7 @@ impl Walk<'_> {
         let is_root = geteuid().is_root() && !self.setup.options.any_owner;
         let Some(owner) = stranger.filter(|_| is_root) else { return Ok(()) };
         let what = format!("{:?} belongs to user {owner}", own.path);
-        let (flag, top) = (&self.target.flag, word(&self.top.path));
+        let (flag, top) = (flag(self.setup, self.target), word(&self.top.path));
         let advice = format!(
             "run this as that user, without --any-owner, or as root: git credential-gastown setup \
              {flag} --any-owner --migrate {top}"

@@ -20,7 +20,6 @@ use crate::config::Surroundings;
 use crate::files::Directory;
 use crate::git::{Git, setup_failed};
 use crate::stdio::{Text, answers_a_terminal, write_answer};
-use configure::Target;
 
 mod configure;
 mod fix;
@@ -88,16 +87,16 @@ pub(crate) fn run(context: &Context<'_>, flags: &Flags, options: &Options) -> Re
 fn configure_and_migrate(setup: &Setup<'_>) -> Result<()> {
     // Nothing is written if there is no such directory.
     let top = setup.options.migrate.as_ref().map(|path| setup.open_directory(path)).transpose()?;
-    let target = Target::of(setup)?;
+    let target = configure::target(setup)?;
     configure::run(setup, &target)?;
     if let Some(top) = top {
         migrate::run(setup, &target, &top)?;
     }
     let mut check = "check it with: git credential-gastown doctor".to_owned();
     // What another file has set up is not for this one to take back.
-    if setup.options.dry_run || target.file.lines(&setup.git)?.iter().any(Line::is_ours) {
+    if setup.options.dry_run || target.lines(&setup.git)?.iter().any(Line::is_ours) {
         let undo = "git credential-gastown setup --undo";
-        check += &format!("; take it back with: {undo} {}", target.flag);
+        check += &format!("; take it back with: {undo} {}", configure::flag(setup, &target));
     }
     setup.say(check);
     Ok(())

@@ -18,7 +18,7 @@ use rustix::fs::Stat;
 use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 
-use super::configure::{Target, remove_link};
+use super::configure::{remove_link, target};
 use super::git_file::{GitFile, WorkingCopy};
 use super::{OTHERWISE, Setup, lines, named};
 use crate::files::Directory;
@@ -29,7 +29,7 @@ pub(super) fn run(setup: &Setup<'_>) -> Result<()> {
     let migrated = setup.options.migrate.as_ref().map(|path| setup.surroundings.absolute(path));
     let migrated = migrated.map(|path| path.canonicalize().unwrap_or(path));
     if setup.options.target.is_named() && migrated.is_none() {
-        undo(setup, &Target::of(setup)?.file.path(), None)?;
+        undo(setup, &target(setup)?.path(), None)?;
     } else {
         for (path, migrated) in noted(setup, migrated.as_deref()) {
             if let Err(error) = undo(setup, &path, migrated.as_deref()) {
@@ -70,9 +70,9 @@ fn noted(setup: &Setup<'_>, directory: Option<&Path>) -> BTreeSet<(PathBuf, Opti
         }
     }
     // It need not be one that setup can change, for example a device.
-    let is_file = |target: &Target| directory.is_none() && target.file.bytes().is_ok();
-    let usual = Target::of(setup).ok().filter(is_file);
-    noted.extend(usual.map(|target| (target.file.path(), None)));
+    let is_file = |target: &GitFile| directory.is_none() && target.bytes().is_ok();
+    let usual = target(setup).ok().filter(is_file);
+    noted.extend(usual.map(|target| (target.path(), None)));
     noted
 }
 
