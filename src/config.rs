@@ -92,6 +92,13 @@ pub(crate) struct Certificates {
     pub directories: Vec<PathBuf>,
 }
 
+impl Certificates {
+    /// Whether they take the place of the system's.
+    pub(crate) fn are_set(&self) -> bool {
+        self.file.is_some() || !self.directories.is_empty()
+    }
+}
+
 /// For whom a token can be asked of the worker.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {

@@ -141,7 +141,7 @@ impl<'a> Worker<'a> {
                 ),
                 "check the network to GASTOWN_API_URL, then run the command again",
             ),
-            Error::Rustls(_) | Error::Tls(_) => untrusted(worker, error),
+            Error::Rustls(_) | Error::Tls(_) => self.untrusted(error),
             Error::BodyExceedsLimit(_) => fail(
                 Name::BadAnswer,
                 Retry::Later,
@@ -152,7 +152,7 @@ impl<'a> Worker<'a> {
             // How rustls reports a certificate that it does not trust, and what is no TLS at all.
             Error::Io(cause) if cause.kind() == ErrorKind::InvalidData && worker.is_https() => {
                 match cause.to_string().contains("corrupt message") {
-                    false => untrusted(worker, cause),
+                    false => self.untrusted(cause),
                     true if self.is_proxied => proxy_failed(worker),
                     true => fail(
                         Name::WorkerUnreachable,
@@ -203,6 +203,15 @@ impl<'a> Worker<'a> {
             ),
         }
     }
+
+    fn untrusted(&self, cause: &dyn std::fmt::Display) -> Failure {
+        let what = format!("no trusted connection to the worker at {}: {cause}", self.route.api);
+        let advice = "check its certificate; SSL_CERT_FILE may name the authorities to trust";
+        let failure = Failure::new(Name::WorkerUnreachable, Retry::Later, what, advice);
+        let failure = failure.briefly("not trusted");
+        // Others may trust another authority.
+        if self.route.certificates.are_set() { failure.of_this_process() } else { failure }
+    }
 }
 
 fn proxy_for(route: &Route<'_>) -> Result<Option<Proxy>, Failure> {
@@ -228,7 +237,7 @@ fn proxy_for(route: &Route<'_>) -> Result<Option<Proxy>, Failure> {
 /// The configured certificates, or the system's.
 fn roots(route: &Route<'_>) -> Result<RootCerts, Failure> {
     let Certificates { file, directories } = route.certificates;
-    let is_asked = file.is_some() || !directories.is_empty();
+    let is_asked = route.certificates.are_set();
     let system = (!is_asked).then(openssl_probe::probe);
     let (system_file, system_directory) =
         system.map_or((None, None), |it| (it.cert_file, it.cert_dir.into_iter().next()));
@@ -251,19 +260,14 @@ fn roots(route: &Route<'_>) -> Result<RootCerts, Failure> {
     };
     let advice = "install ca-certificates, or make SSL_CERT_FILE name a file that holds some";
     let failure = Failure::new(Name::WorkerUnreachable, Retry::WhenMended, what, advice);
-    Err(failure.briefly("no certificates"))
-}
-
-fn untrusted(worker: &ApiUrl, cause: &dyn std::fmt::Display) -> Failure {
-    let what = format!("no trusted connection to the worker at {worker}: {cause}");
-    let advice = "check its certificate; SSL_CERT_FILE may name the authorities to trust";
-    Failure::new(Name::WorkerUnreachable, Retry::Later, what, advice).briefly("not trusted")
+    Err(failure.briefly("no certificates").of_this_process())
 }
 
 fn proxy_failed(worker: &ApiUrl) -> Failure {
     let what = format!("the proxy in HTTPS_PROXY does not lead to the worker at {worker}");
     let advice = "check HTTPS_PROXY and NO_PROXY";
-    Failure::new(Name::WorkerUnreachable, Retry::Later, what, advice).briefly("proxy failed")
+    let failure = Failure::new(Name::WorkerUnreachable, Retry::Later, what, advice);
+    failure.briefly("proxy failed").of_this_process()
 }
 
 fn phase_name(phase: Timeout) -> &'static str {

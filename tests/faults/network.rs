@@ -144,7 +144,6 @@ fn a_certificate_that_cannot_be_trusted_costs_one_connection_and_no_secret() {
         let config = fault(&mut scene);
         let visits = behind_tls(&mut scene, config);
         scene.get().quits("worker-unreachable").mentions("certificate");
-        scene.get().quits("worker-unreachable").mentions("will be tried again in");
         assert_eq!((visits.load(Ordering::SeqCst), scene.calls()), (1, 0), "{what}");
     }
 }
@@ -220,6 +219,26 @@ fn a_proxy_that_is_down_or_lies_is_named_without_its_password() {
         .quits("worker-unreachable")
         .mentions("HTTPS_PROXY")
         .never_says("sesame");
+}
+
+#[test]
+fn wrong_certificates_or_a_wrong_proxy_of_one_agent_silence_no_other() {
+    let mut scene = Scene::new();
+    let right = Authority::new(&mut scene);
+    behind_tls(&mut scene, right.vouches("127.0.0.1", 4000));
+    let authority = scene.home.path().join("authority.pem");
+    let (kept, empty) = (authority.with_extension("kept"), authority.with_extension("empty"));
+    fs::copy(&authority, &kept).and_then(|_| fs::write(&empty, "")).expect("ours");
+    Authority::new(&mut scene);
+    scene.get().quits("worker-unreachable").mentions("certificate");
+    scene.home.set("SSL_CERT_FILE", &empty.to_string_lossy());
+    scene.get().quits("worker-unreachable").mentions("no certificates");
+    assert_eq!(scene.record("failure"), None);
+    scene.home.set("SSL_CERT_FILE", &kept.to_string_lossy());
+    scene.get().answers(&scene.current());
+    let beyond = beyond_proxy(1);
+    beyond.get().quits("worker-unreachable").mentions("HTTPS_PROXY");
+    assert_eq!(beyond.record("failure"), None);
 }
 
 #[test]
