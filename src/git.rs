@@ -162,6 +162,16 @@ impl Git {
         Ok(lines)
     }
 
+    /// Every line of the versioned files of a worktree that git and git-lfs take URLs from. No link
+    /// is followed.
+    pub(crate) fn versioned_lines(&self, worktree: &Directory) -> Vec<Line> {
+        let lines_of = |name| {
+            let file = worktree.read(name).ok()??;
+            self.lines_in(&file.bytes, &worktree.path.join(name)).ok()
+        };
+        [".gitmodules", ".lfsconfig"].into_iter().filter_map(lines_of).flatten().collect()
+    }
+
     /// Every line of a configuration file, with what it includes.
     pub(crate) fn lines_with_includes(&self, path: &Path) -> Result<Vec<Line>, Failure> {
         let command = self.config_of(path.as_os_str(), &[&["--includes"], LISTING].concat());

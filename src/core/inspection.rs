@@ -56,13 +56,17 @@ impl Fault {
 
     /// The message for a fault in a versioned file: the next checkout would bring the line back.
     pub fn left_as_versioned(&self) -> String {
-        let command = match &self.fix {
+        self.left(" and is versioned, so commit the file afterwards", &self.correction())
+    }
+
+    /// The command that corrects the line where it is.
+    pub fn correction(&self) -> String {
+        match &self.fix {
             Some(Fix::ClearUrl(cleared, _)) => {
                 self.line.change(&format!("{} {}", word(&self.line.key), word(cleared)))
             }
             _ => self.line.edit(),
-        };
-        self.left(" and is versioned", &format!("{command}, then commit it"))
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! git's configuration, as far as it decides whether this helper is asked: the helpers of each
 //! host, tokens in URLs, headers, rewritten URLs, fixed user names, and the remotes.
 
+use std::path::Path;
+
 use git_credential_gastown::failure::Name;
 use git_credential_gastown::git_config::{Line, Part, helpers_on, rewritten};
 use git_credential_gastown::helper_line::{PROGRAM, command, word};
@@ -11,6 +13,7 @@ use git_credential_gastown::remote_url::{credential_in, host_of};
 
 use super::{Fail, Inputs, Report, Status, Warn};
 use crate::config::{flags_in, variable};
+use crate::files::Directory;
 use crate::program::is_executable;
 
 const SET_UP: &str = "git credential-gastown setup";
@@ -35,6 +38,7 @@ pub(super) fn check(inputs: &Inputs<'_>, report: &mut Report) {
         report.add_for(host, worst, of_host);
     }
     ownership(inputs, report);
+    versioned_tokens(inputs, report);
     protocol(inputs, report);
     for line in inputs.lines() {
         token(inputs, line, report);
@@ -199,6 +203,22 @@ fn token(inputs: &Inputs<'_>, line: &Line, report: &mut Report) {
     let fix = if is_own && fix.is_some() { MIGRATE.to_owned() } else { line.edit() };
     let what = format_args!("{what} ({}), which git uses without asking any helper", line.origin);
     report.add(CHECK, Fail, what, fix);
+}
+
+/// A token in a versioned file: git-lfs uses its own at every push, git copies those of submodules
+/// when it fetches them.
+fn versioned_tokens(inputs: &Inputs<'_>, report: &mut Report) {
+    let Ok(git) = &inputs.git else { return };
+    let hosts = &inputs.context.settings.hosts;
+    let top = git.output(&["rev-parse", "--show-toplevel"]);
+    let Some(top) = top.and_then(|top| Directory::open(Path::new(&top)).ok()) else { return };
+    for line in git.versioned_lines(&top) {
+        let Some(fault) = Fault::of(&line, hosts) else { continue };
+        let status = if line.section() == "submodule" { Warn } else { Fail };
+        let advice = "is versioned: commit the file afterwards";
+        let what = format_args!("{} ({}) and {advice}", fault.what, line.origin);
+        report.add("url-token", status, what, fault.correction());
+    }
 }
 
 /// The value of a setting that goes before what a helper says, if it is about the host in question.

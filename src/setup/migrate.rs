@@ -115,14 +115,11 @@ impl Walk<'_> {
         if let Err(error) = looked {
             self.leave(directory, error);
         }
-        if directory.entry(".gitmodules") == Entry::File {
-            let modules = GitFile { directory: directory.clone(), name: ".gitmodules".into() };
-            let lines = modules.lines(&self.setup.git).unwrap_or_default();
-            mask(self.setup, &lines);
-            let hosts = &self.setup.context.settings.hosts;
-            let faults = lines.iter().filter_map(|line| Fault::of(line, hosts));
-            faults.for_each(|fault| self.setup.fail(fault.left_as_versioned()));
-        }
+        let lines = self.setup.git.versioned_lines(directory);
+        mask(self.setup, &lines);
+        let hosts = &self.setup.context.settings.hosts;
+        let faults = lines.iter().filter_map(|line| Fault::of(line, hosts));
+        faults.for_each(|fault| self.setup.fail(fault.left_as_versioned()));
     }
 
     /// A repository, with what it keeps for its worktrees. If it names a worktree itself, that has

@@ -58,6 +58,20 @@ fn token_in_a_url_that_is_not_text_is_to_be_edited_out() {
 }
 
 #[test]
+fn token_in_a_versioned_file_is_to_be_taken_out_and_committed() {
+    for scene in Scene::each_in_order() {
+        let url = scene.github.url_with(REPOSITORY, "ghs_sentinel");
+        for (file, key, status) in
+            [(".lfsconfig", "lfs.url", "fail"), (".gitmodules", "submodule.a.url", "warn")]
+        {
+            scene.git(&["config", "--file", file, key, &url]);
+            let said = scene.is_fixed_by_its_fix(status, "url-token", &format!("{key} carries"));
+            assert!(said.contains("commit the file") && !said.contains("sentinel"), "{said}");
+        }
+    }
+}
+
+#[test]
 fn without_setup_or_its_program_setup_is_the_fix() {
     for scene in Scene::each_in_order() {
         fs::remove_file(scene.path(".gitconfig")).unwrap();

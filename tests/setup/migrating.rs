@@ -109,13 +109,17 @@ fn advice_about_a_hostile_repository_does_what_it_says_and_nothing_else() {
     scene.home.git(&["init", "--quiet", "hostile"]).assert_ok();
     let url = format!("http://me:ghs_a@{}/a.git;touch pwned", scene.town().github.host());
     let name = "x;touch pwned;$(touch pwned)`touch pwned`";
-    scene.write("hostile/.gitmodules", &format!("[submodule \"{name}\"]\n\turl = \"{url}\"\n"));
-    let ran = scene.setup(&["--migrate", "hostile"]);
-    let (_, advice) = ran.assert_fails().stdout.split_once("run: ").expect("advice");
-    let (advice, _) = advice.split_once(", then commit it").expect("advice");
-    scene.paste(advice).assert_ok();
-    assert!(!scene.path("pwned").exists(), "{advice}");
-    assert!(!scene.read("hostile/.gitmodules").contains("ghs_a"), "{advice}");
+    for (file, section) in
+        [(".gitmodules", format!("submodule \"{name}\"")), (".lfsconfig", "lfs".into())]
+    {
+        let path = format!("hostile/{file}");
+        scene.write(&path, &format!("[{section}]\n\turl = \"{url}\"\n"));
+        let ran = scene.setup(&["--migrate", "hostile"]);
+        let (_, advice) = ran.assert_fails().stdout.split_once("run: ").expect("advice");
+        scene.paste(advice.lines().next().expect("a line")).assert_ok();
+        assert!(!scene.path("pwned").exists(), "{advice}");
+        assert!(!scene.read(&path).contains("ghs_a"), "{advice}");
+    }
 }
 
 /// The repository `rigs/one`, and what is in its configuration.
