@@ -51,9 +51,14 @@ fn variables(
     if words.need_no_token() {
         return Ok(Vec::new());
     }
-    // gh sends an enterprise token to every host but github.com, so its own commands alone get one:
-    // an alias may name any host.
-    let is_certain = |host: &Host| words.name_a_command() || is_githubs_own(&gh_name(host));
+    // gh sends an enterprise token to every host but github.com.
+    let is_certain = |host: &Host| match gh_name(host) {
+        name if words.are_about_codespaces() => {
+            let api = variable("GITHUB_API_URL");
+            name == "github.com" && api.is_none_or(|url| url == "https://api.github.com")
+        }
+        name => words.mean_one_host() || is_githubs_own(&name),
+    };
     let Some(host) = host(&context, words).filter(is_certain) else {
         messages.trace(format_args!("gh may talk to a host that is not ours: no token"));
         // A short-lived token is for a host of ours, and gh would take some for another host too.

@@ -65,9 +65,20 @@ impl<'a> Words<'a> {
         self.commands.starts_with(&["auth", "git-credential"])
     }
 
-    /// Whether the command is one of gh's own. An alias or an extension may name any host.
-    pub fn name_a_command(&self) -> bool {
-        self.commands.first().is_some_and(|command| is_in(COMMANDS, command))
+    /// Whether gh talks to no host but the one that is meant. An alias or an extension may name any,
+    /// an extension's own manifest too, and `auth status` is about every host that gh knows.
+    pub fn mean_one_host(&self) -> bool {
+        match self.commands.as_slice() {
+            ["auth", "status"] => !self.hosts().is_empty(),
+            ["extension" | "extensions", "exec" | "upgrade", ..] => false,
+            [command, ..] => is_in(COMMANDS, command),
+            [] => false,
+        }
+    }
+
+    /// Whether gh talks to github.com, or where `GITHUB_API_URL` leads, whatever host is meant.
+    pub fn are_about_codespaces(&self) -> bool {
+        matches!(self.commands.as_slice(), ["codespace" | "cs", ..])
     }
 
     /// Whether gh will look at the remotes of the repository that it runs in, if none is named.

@@ -276,7 +276,11 @@ fn alias_or_empty_repository_carries_no_token_to_another_host() {
     let (town, mut home) = on_path(&["real"]);
     home.set("GASTOWN_GIT_HOSTS", "ghe.example");
     // An alias may name any host, and so may an extension.
-    assert_given(&home, "my-alias", NONE);
+    for words in ["my-alias", "extension exec x", "extensions upgrade x", "ext exec x"] {
+        assert_given(&home, words, NONE);
+    }
+    // About every host that gh knows.
+    assert_given(&home, "auth status -t", NONE);
     home.set("GH_REPO", "evil.example/o/r");
     for words in [&["pr", "list", "-R", ""][..], &["pr", "list", "--repo", ""], &["issue", "list"]]
     {
@@ -286,6 +290,22 @@ fn alias_or_empty_repository_carries_no_token_to_another_host() {
     // gh takes this one for github.com only.
     home.set("GASTOWN_GIT_HOSTS", "github.com").unset("GH_REPO");
     assert_given(&home, "my-alias", of_github(&town.worker.token_for(RIG)));
+}
+
+#[test]
+fn codespaces_get_no_token_but_that_of_github_com() {
+    let (town, mut home) = on_path(&["real"]);
+    home.set("GITHUB_API_URL", "https://api.github.com");
+    assert_given(&home, "codespace list", of_github(&town.worker.token_for(RIG)));
+    home.set("GITHUB_API_URL", "https://evil.example");
+    assert_given(&home, "codespace list", NONE);
+    home.unset("GITHUB_API_URL");
+    for ours in ["acme.ghe.com", "ghe.example"] {
+        home.set("GASTOWN_GIT_HOSTS", ours);
+        for words in ["codespace list", "cs list", &format!("codespace create -R {ours}/o/r")] {
+            assert_given(&home, words, NONE);
+        }
+    }
 }
 
 /// A repository in the home with these remotes.
