@@ -64,7 +64,7 @@ check_needs() {
     missing=
     if [ -z "$binary" ]; then
         [ -e Cargo.toml ] ||
-            fail "there is no source here to build it from; run: sh install.sh --binary $NAME"
+            fail "there is no source here to build it from; run: sh $(quoted "$0") --binary $(quoted "$PWD/$NAME")"
         oldest=$(sed -n 's/^rust-version = "1\.\([0-9]*\).*/\1/p' Cargo.toml)
         if ! has cargo || ! has rustc; then
             missing="$missing
@@ -238,7 +238,7 @@ remove() {
     fi
 }
 
-# Whether git calls the program, for this user or for all.
+# Whether git calls the program, for this user or for all: sets scope.
 is_configured() {
     for scope in --global --system; do
         # The helper line is quoted by backslashes.
@@ -251,7 +251,9 @@ is_configured() {
 # Only the program itself can take its configuration back, so that goes first.
 uninstall() {
     if is_configured && "$bin/$NAME" --version >/dev/null 2>&1; then
-        fail "git is still configured to call it; first run: $(command_line) setup --undo"
+        as=
+        [ "$scope" = --global ] || [ "$(id -u)" -eq 0 ] || as=', as root'
+        fail "git is still configured to call it; first run$as: $(command_line) setup --undo $scope"
     fi
     remove "$bin/$NAME"
     remove "$man/$NAME.1"

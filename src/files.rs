@@ -13,9 +13,9 @@ use std::rc::Rc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::fs::{
-    AtFlags, CWD, Dir, DirEntry, FileType, FlockOperation, Gid, Mode, OFlags, Stat, Uid, fchmod,
-    fchown, flock, fstat, fsync, linkat, mkdirat, openat, readlinkat, renameat, statat, symlinkat,
-    unlinkat,
+    Access, AtFlags, CWD, Dir, DirEntry, FileType, FlockOperation, Gid, Mode, OFlags, Stat, Uid,
+    accessat, fchmod, fchown, flock, fstat, fsync, linkat, mkdirat, openat, readlinkat, renameat,
+    statat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -90,6 +90,10 @@ impl Directory {
     pub(crate) fn is_private(&self) -> bool {
         let is_own = |stat: Stat| stat.st_uid == geteuid().as_raw() && stat.st_mode & 0o077 == 0;
         self.stat().is_ok_and(is_own)
+    }
+
+    pub(crate) fn is_writable(&self) -> bool {
+        accessat(&self.fd, ".", Access::WRITE_OK, AtFlags::empty()).is_ok()
     }
 
     pub(crate) fn stat(&self) -> Result<Stat> {

@@ -197,8 +197,10 @@ fn an_unpacked_archive_has_a_program_and_nothing_to_build_it_from() {
     fs::copy(HELPER, root.join("git-credential-gastown")).expect("it is built");
     let ran = machine.install_from(root, &[]);
     ran.assert_fails();
-    let advice = "run: sh install.sh --binary git-credential-gastown\n";
-    assert!(ran.stderr.ends_with(advice) && ran.code == 1, "{ran:?}");
+    let script = root.join("install.sh");
+    let program = root.join("git-credential-gastown");
+    let advice = format!("run: sh {} --binary {}\n", script.display(), program.display());
+    assert!(ran.stderr.ends_with(&advice) && ran.code == 1, "{ran:?}");
     machine.install_from(root, &["--binary", "git-credential-gastown"]).assert_ok();
 }
 

@@ -92,7 +92,7 @@ fn what_install_sh_installs_it_removes() {
 
     let refused = install_sh(home, &["--uninstall", "--prefix", "o' prefix"]);
     let told = String::from_utf8(refused.stderr).unwrap();
-    assert!(!refused.status.success() && told.contains("setup --undo"), "{told}");
+    assert!(!refused.status.success() && told.contains("setup --undo --global"), "{told}");
     let undone = Command::new(&program).args(["setup", "--undo"]).env("HOME", home).output();
     assert!(undone.unwrap().status.success());
     let removed = install_sh(home, &["--uninstall", "--prefix", "o' prefix"]);

@@ -47,8 +47,10 @@ pub(super) fn run(setup: &Setup<'_>, target: &GitFile, top: &Directory) -> Resul
     walk.look_above()?;
     walk.visit(top, 0);
     let (looked_at, changed, path) = (walk.seen.len(), walk.changed, &top.path);
-    setup
-        .say(format!("looked at {looked_at} repositories below {path:?}, changed {changed} files"));
+    let count = |number, one, more| format!("{number} {}", if number == 1 { one } else { more });
+    let repositories = count(looked_at, "repository", "repositories");
+    let files = count(changed, "file", "files");
+    setup.say(format!("looked at {repositories} below {path:?}, changed {files}"));
     let is_noted = |note: Result<Note>| note.is_ok_and(|note| note.migrated.as_ref() == Some(path));
     if setup.notes().unwrap_or_default().into_iter().any(is_noted) {
         setup.say(format!(
@@ -208,7 +210,12 @@ impl Walk<'_> {
     }
 
     fn leave(&mut self, directory: &Directory, error: Error) {
-        let advice = format!("left alone; to look at it, run: ls -ld {}", word(&directory.path));
+        let owner = directory.stat().map(|stat| stat.st_uid).ok();
+        let owner = owner.filter(|owner| *owner != geteuid().as_raw() && !geteuid().is_root());
+        let advice = match owner {
+            Some(owner) => format!("left alone; run this as its owner, user {owner}"),
+            None => format!("left alone; to look at it, run: ls -ld {}", word(&directory.path)),
+        };
         self.setup.fail(named(error, &advice));
     }
 
@@ -223,7 +230,7 @@ impl Walk<'_> {
         let what = format!("{:?} belongs to user {owner}", own.path);
         let (flag, top) = (flag(self.setup, self.target), word(&self.top.path));
         let advice = format!(
-            "run this as that user, without --any-owner, or as root: git credential-gastown setup \
+            "run this as that user, or as root with --any-owner: git credential-gastown setup \
              {flag} --any-owner --migrate {top}"
         );
         Err(setup_failed(what, &advice).into())

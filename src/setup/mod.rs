@@ -12,6 +12,7 @@ use git_credential_gastown::failure::Failure;
 use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::word;
 use rustix::fs::Mode;
+use rustix::io::Errno;
 use rustix::process::umask;
 
 use crate::Context;
@@ -76,7 +77,7 @@ pub(crate) fn run(context: &Context<'_>, flags: &Flags, options: &Options) -> Re
     let mut text = Text::new(context.messages);
     setup.report.borrow().iter().for_each(|line| text.line(line));
     text.write()?;
-    outcome.map_err(|error| named(error, OTHERWISE))?;
+    outcome.map_err(|error| setup.failure(error))?;
     if setup.has_failed.get() {
         let advice = "do what the lines that begin with FAILED say";
         return Err(setup_failed("not everything could be done", advice).into());
@@ -94,7 +95,8 @@ fn configure_and_migrate(setup: &Setup<'_>) -> Result<()> {
     }
     let mut check = "check it with: git credential-gastown doctor".to_owned();
     // What another file has set up is not for this one to take back.
-    if setup.options.dry_run || target.lines(&setup.git)?.iter().any(Line::is_ours) {
+    let is_there = || Ok::<_, Error>(target.lines(&setup.git)?.iter().any(Line::is_ours));
+    if setup.options.dry_run || (target.directory.is_writable() && is_there()?) {
         let undo = "git credential-gastown setup --undo";
         check += &format!("; take it back with: {undo} {}", configure::flag(setup, &target));
     }
@@ -125,16 +127,33 @@ impl Setup<'_> {
     fn open_directory(&self, path: &Path) -> Result<Directory> {
         let path = self.surroundings.absolute(path);
         if !path.is_dir() {
-            let advice = format!("name another, or run: mkdir -p {}", word(&path));
+            let advice = match self.options.gh_shim {
+                None => "name another".to_owned(),
+                Some(_) => format!("name another, or run: mkdir -p {}", word(&path)),
+            };
             bail!(setup_failed(format!("{path:?} is not a directory"), &advice));
         }
         Directory::open(&path)
     }
-}
 
-/// What to do about a file's own error.
-const OTHERWISE: &str =
-    "correct that as its owner, free some space if the disk is full, or name a file with --file";
+    /// With what to do about a file's own error.
+    fn failure(&self, error: Error) -> Failure {
+        let cause = error.root_cause();
+        let errno = cause.downcast_ref().and_then(Errno::from_io_error);
+        let advice = match errno.as_ref().or_else(|| cause.downcast_ref()) {
+            Some(&Errno::NOSPC | &Errno::DQUOT) => "free some space, then run it again",
+            Some(&Errno::ACCESS | &Errno::PERM | &Errno::ROFS) if self.options.target.system => {
+                "run it as root, or for this user alone: git credential-gastown setup --global"
+            }
+            Some(&Errno::ACCESS | &Errno::PERM | &Errno::ROFS) => {
+                "run it as the owner, or without a file: eval \"$(git credential-gastown setup \
+                 --print-env)\""
+            }
+            _ => "correct that, or name another file with --file",
+        };
+        named(error, advice)
+    }
+}
 
 /// Gives an error the stable name that an agent looks for, and advice unless it has its own.
 fn named(error: Error, advice: &str) -> Failure {

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::configure::{remove_link, target};
 use super::git_file::{GitFile, WorkingCopy};
-use super::{OTHERWISE, Setup, lines, named};
+use super::{Setup, lines};
 use crate::files::Directory;
 use crate::git::setup_failed;
 
@@ -33,7 +33,7 @@ pub(super) fn run(setup: &Setup<'_>) -> Result<()> {
     } else {
         for (path, migrated) in noted(setup, migrated.as_deref()) {
             if let Err(error) = undo(setup, &path, migrated.as_deref()) {
-                setup.fail(named(error, OTHERWISE));
+                setup.fail(setup.failure(error));
             }
         }
     }
@@ -66,7 +66,7 @@ fn noted(setup: &Setup<'_>, directory: Option<&Path>) -> BTreeSet<(PathBuf, Opti
         match note {
             Ok(note) if !is_meant(&note) => {}
             Ok(note) => _ = noted.insert((note.file, note.migrated)),
-            Err(reason) => setup.fail(named(reason, OTHERWISE)),
+            Err(reason) => setup.fail(setup.failure(reason)),
         }
     }
     // It need not be one that setup can change, for example a device.
@@ -197,10 +197,12 @@ impl Setup<'_> {
         // An undo of another file may remove the directory once.
         let saved = if self.options.dry_run { Ok(()) } else { save().or_else(|_| save()) };
         if let Err(reason) = saved {
-            self.context.messages.warning(format_args!(
-                "nothing was noted for --undo, which will only remove the lines of this helper: \
-                 {reason:#}"
-            ));
+            let lost = match note.helpers.is_empty() {
+                true => "which will only remove the lines of this helper",
+                false => "which cannot put back the helpers that are removed here",
+            };
+            let messages = self.context.messages;
+            messages.warning(format_args!("nothing was noted for --undo, {lost}: {reason:#}"));
         }
     }
 

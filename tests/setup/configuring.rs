@@ -280,8 +280,8 @@ fn who_may_not_write_the_systems_file_migrates_where_it_is_set_up() {
     let mut install = scene.home.command("/usr/bin/install");
     install.args(["-D", "-m", "755", HELPER]).arg(&program);
     Ran::run(install, b"").assert_ok();
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(system.path(), open).unwrap();
+    let open_to_all = || std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(system.path(), open_to_all()).unwrap();
     scene.home.unset("GIT_CONFIG_NOSYSTEM").set("GIT_CONFIG_SYSTEM", file.to_str().unwrap());
     let config = scene.repository("rigs/one", &[("remote.origin.url", TOKEN_URL)]);
     let old = fs::read(&config).unwrap();
@@ -296,11 +296,17 @@ fn who_may_not_write_the_systems_file_migrates_where_it_is_set_up() {
         fs::write(&config, &old).unwrap();
         setup(STRANGER, &[arguments, &["--migrate", "rigs"]].concat())
     };
-    migrate(&[]).assert_fails().never_tells("wrote").mentions("gitconfig");
+    migrate(&[]).assert_fails().never_tells("wrote").mentions("gitconfig").mentions("as root");
     assert!(!is_clear(&config), "git would not ask this helper");
     setup(0, &[]).assert_ok();
     for arguments in [&[][..], &["--rig", "other"]] {
-        migrate(arguments).assert_ok().never_tells("wrote");
+        migrate(arguments).assert_ok().never_tells("wrote").never_tells("take it back");
         assert!(is_clear(&config));
     }
+    fs::write(&config, &old).unwrap();
+    for place in ["", "rigs", "rigs/one", "rigs/one/.git"] {
+        fs::set_permissions(scene.path(place), open_to_all()).unwrap();
+    }
+    let theirs = format!("run this as its owner, user {STRANGER}");
+    setup(STRANGER + 1, &["--migrate", "rigs"]).assert_fails().tells(&theirs);
 }

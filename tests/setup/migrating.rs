@@ -290,7 +290,7 @@ fn one_failure_stops_no_other_and_each_names_a_command_that_works_where_it_is_pa
     scene.write("rigs/.gitmodules", &format!("[submodule \"x\"]\n\turl = {TOKEN_URL}\n"));
     let ran = scene.setup(&["--migrate", "rigs"]);
     assert!(!format!("{:?}", ran.assert_fails()).contains("ghs_sentinel"), "{ran:?}");
-    assert!(ran.stdout.contains("changed 1 files"), "those that can be changed are: {ran:?}");
+    assert!(ran.stdout.contains("changed 1 file"), "those that can be changed are: {ran:?}");
     assert!(scene.read("rigs/locked/.git/config").contains("ghs_sentinel"));
     let failures: Vec<_> = ran.stdout.lines().filter(|line| line.starts_with("FAILED")).collect();
     assert_eq!(failures.len(), 8, "{ran:?}");
