@@ -7,19 +7,20 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Permissions};
 use std::io::{Error, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use git_credential_gastown::helper_line::{COMMAND, PROGRAM};
 use git_credential_gastown::redact::{clean, one_line};
 use git_credential_gastown::token::Secret;
-use rustix::fs::OFlags;
+use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, fchown, fstat, openat};
 use rustix::process::geteuid;
 
 use crate::clock;
 use crate::config::Surroundings;
+use crate::files::SEARCH;
 
 /// Where the trace goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,25 +148,37 @@ fn write_line(mut to: impl Write, line: &str) {
 }
 
 /// Opens a file to add lines to. What others could write to would let them forge lines; what is not
-/// ours they could read, and a pipe could stop us. Checked on the open descriptor.
+/// ours they could read, and a pipe could stop us. Checked on the open descriptor. Root leaves a file
+/// in another user's directory to that user.
 ///
 /// # Errors
 /// If it cannot be opened, or is not ours alone.
 pub(crate) fn open_log(path: &Path) -> std::io::Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let mut options = OpenOptions::new();
-    options.append(true).create(true).mode(0o600);
-    let file = options.custom_flags(flags.bits().cast_signed()).open(path)?;
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(Error::other("not a plain file"));
+    };
+    let flags = SEARCH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = openat(CWD, parent, flags, Mode::empty())?;
+    let above = fstat(&directory)?;
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC;
+    let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = File::from(openat(&directory, name, flags, Mode::RUSR | Mode::WUSR)?);
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(Error::other("not a plain file"));
     }
-    if metadata.uid() != geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
+    let user = geteuid();
+    let is_theirs = user.is_root() && metadata.uid() == above.st_uid;
+    if !(metadata.uid() == user.as_raw() || is_theirs) || metadata.mode() & 0o022 != 0 {
         return Err(Error::other("others own it or can write to it"));
     }
     if metadata.mode() & 0o600 != 0o600 {
         // The umask took away what the next process needs.
         file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    if user.is_root() && metadata.len() == 0 && !is_theirs {
+        let (owner, group) = (Uid::from_raw(above.st_uid), Gid::from_raw(above.st_gid));
+        fchown(&file, Some(owner), Some(group))?;
     }
     Ok(file)
 }

@@ -25,13 +25,13 @@ mod settings;
 /// More than these would leave no time for each (ureq halves it from one to the next).
 const MOST_ADDRESSES: usize = 6;
 
-/// Why a name has no address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a name has no address: what matters more comes later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Unresolved {
-    /// The name does not exist, or has no address.
-    NotFound,
     /// No name server can be reached.
     NoServer,
+    /// The name does not exist, or has no address.
+    NotFound,
     /// Name servers answer, but only with errors.
     ServersFail,
     /// No name server answered in time.

@@ -270,6 +270,26 @@ fn root_leaves_nothing_in_another_users_home() {
 }
 
 #[test]
+fn root_leaves_the_logs_in_another_users_home_to_that_user() {
+    if !geteuid().is_root() {
+        return crate::town::skip("only root can have another user's home");
+    }
+    let mut scene = Scene::new();
+    chown(scene.home.path(), Some(1234), Some(1235)).expect("root may");
+    for (variable, file) in [("GASTOWN_TRACE", "trace"), ("GASTOWN_AUDIT_LOG", "audit.log")] {
+        let log = scene.home.path().join(file);
+        scene.home.set(variable, &log.to_string_lossy());
+        let length = || fs::metadata(&log).map_or(0, |log| log.len());
+        scene.get().answers(&scene.current());
+        let first = length();
+        scene.get().answers(&scene.current());
+        assert!(0 < first && first < length(), "both are in {file}");
+        let owner = fs::metadata(&log).expect("it is there");
+        assert_eq!((owner.uid(), owner.gid(), owner.mode() & 0o777), (1234, 1235, 0o600));
+    }
+}
+
+#[test]
 fn fallback_directory_of_another_user_causes_no_warning_while_it_is_not_needed() {
     if !geteuid().is_root() {
         return crate::town::skip("only root can be another user");

@@ -94,6 +94,13 @@ fn a_personal_token_in_the_config_file_answers_first() {
     scene.home.set("GITHUB_CLI_PAT", "ghp_variable");
     assert_eq!(scene.get().token(), "ghp_variable");
     assert_eq!(scene.worker.calls().len(), 0);
+    // A template that lists all keys has no token.
+    scene.home.unset("GITHUB_CLI_PAT");
+    for none in [json!(null), json!("")] {
+        let template = json!({ "github_cli_pat": none, "on_failure": none });
+        fs::write(&file, template.to_string()).expect("writable");
+        scene.get().answers(&scene.current());
+    }
 }
 
 #[test]

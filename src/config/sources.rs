@@ -96,7 +96,8 @@ impl<'a> Sources<'a> {
             format!("not a JSON object (line {}, column {})", error.line(), error.column())
         };
         let values: Map<String, Value> = serde_json::from_slice(&text).map_err(not_json)?;
-        if metadata.mode() & 0o077 != 0 && values.contains_key(Key::GITHUB_CLI_PAT.file) {
+        let has_token = values.get(Key::GITHUB_CLI_PAT.file).is_some_and(is_set);
+        if metadata.mode() & 0o077 != 0 && has_token {
             let fix = format!("run: chmod 600 {}", word(path));
             self.warnings.push(format!("others can read the token in `{shown}`; {fix}"));
         }
@@ -119,8 +120,8 @@ impl<'a> Sources<'a> {
         }
         for (values, origin) in self.files.iter().filter(|_| !key.file.is_empty()) {
             let origin = origin(key.file);
-            match values.get(key.file) {
-                None | Some(Value::Null) => {}
+            match values.get(key.file).filter(|value| is_set(value)) {
+                None => {}
                 Some(Value::String(value)) => {
                     return Setting::Set { value: value.into(), origin };
                 }
@@ -171,6 +172,11 @@ impl<'a> Sources<'a> {
         }
         Some(value)
     }
+}
+
+/// Empty counts as unset, as in the environment.
+fn is_set(value: &Value) -> bool {
+    !value.is_null() && value != ""
 }
 
 /// Reads a regular file. It may be a link, as mounted files are; a pipe or a device would keep us

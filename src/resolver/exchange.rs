@@ -119,17 +119,8 @@ fn conclude(inquiries: &[Inquiry; 2]) -> Result<Vec<IpAddr>, Unresolved> {
     if !addresses.is_empty() {
         return Ok(addresses);
     }
-    let verdicts: Vec<_> =
-        inquiries.iter().flat_map(|it| &it.peers).map(|peer| peer.verdict).collect();
-    Err(if verdicts.contains(&Some(Verdict::Denied)) {
-        Unresolved::NotFound
-    } else if verdicts.contains(&None) {
-        Unresolved::Silence
-    } else if verdicts.contains(&Some(Verdict::Failed)) {
-        Unresolved::ServersFail
-    } else {
-        Unresolved::NoServer
-    })
+    // That one family has no address says little if nothing is known of the other.
+    Err(inquiries.iter().map(Inquiry::reason).max().unwrap_or(Unresolved::NoServer))
 }
 
 /// What a server has said for good.
@@ -213,6 +204,20 @@ impl Inquiry {
     fn end(&self) -> Option<Instant> {
         let patient = self.denied_at.map(|denied_at| denied_at + PATIENCE);
         self.found_at.or(self.refused_at).or(patient)
+    }
+
+    /// Why it has found nothing.
+    fn reason(&self) -> Unresolved {
+        let verdicts: Vec<_> = self.peers.iter().map(|peer| peer.verdict).collect();
+        if verdicts.contains(&Some(Verdict::Denied)) {
+            Unresolved::NotFound
+        } else if verdicts.contains(&None) {
+            Unresolved::Silence
+        } else if verdicts.contains(&Some(Verdict::Failed)) {
+            Unresolved::ServersFail
+        } else {
+            Unresolved::NoServer
+        }
     }
 
     fn is_silent(&self, server: SocketAddr) -> bool {

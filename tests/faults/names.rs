@@ -252,6 +252,13 @@ fn a_name_that_cannot_be_found_fails_at_once_and_with_the_reason() {
         name_server(OTHER, |_| Code(REFUSED));
         network.set_servers(&[FIRST, OTHER], "");
         network.fails("worker.example", "the name servers answer with errors");
+        // That there is no IPv6 says nothing of IPv4.
+        name_server("127.0.0.57", |asked| match asked.is_v6 {
+            true => Addresses(Vec::new()),
+            false => Code(SERVER_FAILURE),
+        });
+        network.set_servers(&["127.0.0.57"], "");
+        network.fails("worker.example", "the name servers answer with errors");
         name_server(THIRD, |_| Code(NO_SUCH_NAME));
         name_server("127.0.0.56", |_| Addresses(Vec::new()));
         for server in [THIRD, "127.0.0.56"] {
