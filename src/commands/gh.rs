@@ -67,19 +67,25 @@ fn variables(
     };
     let context = context.about(flags, host.clone());
     let variables = Variables::of(&context, surroundings, &host);
-    if let Some(name) = variables.kept {
+    let mut changes = if let Some(name) = variables.kept {
         messages.trace(format_args!("{name} is long-lived and stays"));
-        return Ok(variables.without_token());
-    }
-    context.warn_of_settings();
-    match credential(&context, NAME, &host, None) {
-        Ok(credential) => Ok(variables.with(&credential.token)),
-        Err(lack) if context.settings.on_failure == OnFailure::Next => {
-            messages.warning(format_args!("{lack}; gh runs with what it has"));
-            Ok(Vec::new())
+        variables.without_token()
+    } else {
+        context.warn_of_settings();
+        match credential(&context, NAME, &host, None) {
+            Ok(credential) => variables.with(&credential.token),
+            Err(lack) if context.settings.on_failure == OnFailure::Next => {
+                messages.warning(format_args!("{lack}; gh runs with what it has"));
+                return Ok(Vec::new());
+            }
+            Err(lack) => return Err(NotRun::without_token(lack).into()),
         }
-        Err(lack) => Err(NotRun::without_token(lack).into()),
-    }
+    };
+    // Else gh would take the only host that it has a login for, and before 2.63 in a codespace
+    // GITHUB_TOKEN for any host (CVE-2024-53858).
+    changes.push(("GH_HOST".to_owned(), Some(gh_name(&host).into())));
+    changes.push(("CODESPACES".to_owned(), None));
+    Ok(changes)
 }
 
 /// The host that gh will talk to, if it is ours: the one that is named, else that of the

@@ -308,6 +308,15 @@ fn codespaces_get_no_token_but_that_of_github_com() {
     }
 }
 
+#[test]
+fn gh_is_told_the_host_even_if_it_is_github_com() {
+    let (town, mut home) = on_path(&["real"]);
+    home.set("CODESPACES", "true");
+    let ran = assert_given(&home, "api user", of_github(&town.worker.token_for(RIG)));
+    assert_eq!(variable(&ran.stdout, "GH_HOST"), Some("github.com"));
+    assert_eq!(variable(&ran.stdout, "CODESPACES"), None, "it would send GITHUB_TOKEN anywhere");
+}
+
 /// A repository in the home with these remotes.
 fn repository(home: &mut Home, remotes: &[(&str, &str)]) {
     let git = Git::newest();
