@@ -9,19 +9,12 @@ use std::process::Command;
 use crate::town::{Git, Home, Ran, Town};
 use crate::transcript::{HELPER, REPOSITORY};
 
-/// Many at once, kills, held locks and full disks.
 mod at_once;
-/// What is written where, and that doing it again changes nothing.
 mod configuring;
-/// Links, other owners, and what lies outside.
 mod confining;
-/// For agents with other homes.
 mod environment;
-/// The link `gh`.
 mod link;
-/// Repositories cloned the old way.
 mod migrating;
-/// To the byte.
 mod undoing;
 
 /// A URL with a token, at the host that is ours in a scene without a town.

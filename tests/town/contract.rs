@@ -194,11 +194,6 @@ impl Contract {
         jwt::mint(b"another key", &self.claims(TOWN, Duration::ZERO))
     }
 
-    /// Well signed, but no more than that.
-    pub fn container_token_without_claims(&self) -> String {
-        jwt::mint(&self.signing_key, &json!({}))
-    }
-
     fn claims(&self, town: &str, ago: Duration) -> Claims {
         let issued = self.told(self.clock.now()) - millis(ago);
         Claims {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rustix::fs::Mode;
 use rustix::process::umask;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::clock::millis;
@@ -215,35 +216,22 @@ fn below(directory: &Path) -> Vec<PathBuf> {
     paths.into_iter().flat_map(expand).collect()
 }
 
-/// Subtracts from each integer of a JSON text that is large enough to be a moment in milliseconds,
-/// and leaves every other byte alone, above all those inside strings.
-pub fn aged(json: &str, age: i64) -> String {
-    const SMALLEST_MOMENT: i64 = 1_000_000_000_000;
-    let mut aged = String::new();
-    let mut rest = json;
-    while let Some(first) = rest.chars().next() {
-        let length = match first {
-            '"' => string_length(rest),
-            '0'..='9' => rest.find(|it: char| !it.is_ascii_digit()).unwrap_or(rest.len()),
-            _ => first.len_utf8(),
-        };
-        let (piece, remainder) = rest.split_at(length);
-        match piece.parse::<i64>() {
-            Ok(moment) if moment > SMALLEST_MOMENT => aged += &(moment - age).to_string(),
-            _ => aged += piece,
-        }
-        rest = remainder;
-    }
-    aged
+/// A record with every moment in it, in milliseconds, that much earlier; damage stays as it is.
+pub fn aged(record: &str, age: i64) -> String {
+    let Ok(mut value) = serde_json::from_str(record) else { return record.to_owned() };
+    move_back(&mut value, age);
+    value.to_string()
 }
 
-/// The length of the JSON string that the text begins with, quotes included.
-fn string_length(text: &str) -> usize {
-    let mut escaped = false;
-    let end = text.char_indices().skip(1).find(|(_, it)| {
-        let closes = *it == '"' && !escaped;
-        escaped = *it == '\\' && !escaped;
-        closes
-    });
-    end.map_or(text.len(), |(position, _)| position + 1)
+fn move_back(value: &mut Value, age: i64) {
+    const SMALLEST_MOMENT: i64 = 1_000_000_000_000;
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(|it| move_back(it, age)),
+        Value::Array(items) => items.iter_mut().for_each(|it| move_back(it, age)),
+        _ => {
+            if let Some(moment) = value.as_i64().filter(|it| *it > SMALLEST_MOMENT) {
+                *value = (moment - age).into();
+            }
+        }
+    }
 }
