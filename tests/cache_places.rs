@@ -1,14 +1,15 @@
 //! Where the cache is, what becomes of the answer when it cannot be there, and what is swept out of
 //! it. A cache that cannot be used costs calls and a warning, never an answer.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustix::process::geteuid;
 
 use crate::scene::*;
+use crate::town::home::make_older;
 use crate::town::{Expiry, Home, Rig};
 
 fn make(directory: &Path, mode: u32) {
@@ -108,26 +109,6 @@ fn no_advice_closes_a_shared_directory_to_others() {
 }
 
 #[test]
-fn without_any_place_each_ask_costs_a_call_and_gets_its_answer() {
-    // The temporary directory is everybody's: somebody may have been there before.
-    for (what, spoil) in &UNUSABLE[1..] {
-        let mut scene = Scene::new();
-        let place = scene.home.path().join("file/cache");
-        fs::write(scene.home.path().join("file"), "").expect("the home is writable");
-        spoil(&scene.home.last_place());
-        let before = scene.home.everything();
-        scene.home.set("GASTOWN_CACHE_DIR", &place.to_string_lossy());
-        for round in 1..=2 {
-            let ran = scene.get();
-            ran.token();
-            ran.mentions("[cache-unusable]");
-            assert_eq!(scene.both_calls(), (round, 0), "{what}");
-        }
-        assert_eq!(scene.home.everything(), before, "{what}: nothing is left anywhere");
-    }
-}
-
-#[test]
 fn a_token_is_still_read_from_a_cache_that_may_no_longer_be_written() {
     let scene = Scene::new();
     let old = scene.get().token();
@@ -142,10 +123,7 @@ fn a_token_is_still_read_from_a_cache_that_may_no_longer_be_written() {
 /// Makes files as old as a cache in which nobody wrote for that long.
 fn age_files(home: &Home, age: Duration) {
     home.age_cache(age);
-    for path in home.cache_files() {
-        let file = File::options().write(true).open(path).expect("the cache is ours");
-        file.set_modified(SystemTime::now() - age).expect("the cache is ours");
-    }
+    home.cache_files().iter().for_each(|path| make_older(path, age));
 }
 
 /// An agent that has been through everything that leaves a record, for three rigs.
@@ -201,8 +179,7 @@ fn a_strangers_files_are_not_swept() {
     make(&shared, 0o700);
     for name in ["notes.json", "README", "x.lock.d", "token.json.bak"] {
         fs::write(shared.join(name), "{}").expect("the home is writable");
-        let file = File::options().write(true).open(shared.join(name)).expect("ours");
-        file.set_modified(SystemTime::now() - 1000 * HOUR).expect("ours");
+        make_older(&shared.join(name), 1000 * HOUR);
     }
     scene.home.set("GASTOWN_CACHE_DIR", &shared.to_string_lossy());
     scene.get().assert_ok();
@@ -284,14 +261,11 @@ fn fallback_directory_of_another_user_causes_no_warning_while_it_is_not_needed()
 #[test]
 fn get_answers_when_the_sweep_cannot_list_the_directory() {
     let scene = Scene::new();
-    let mut strace = scene.home.command("strace");
-    let faults = "inject=getdents64:error=EIO";
-    strace.args(["-qq", "-f", "-o", "/dev/null", "-e", faults, HELPER, "get"]);
-    if scene.home.command("strace").arg("-V").output().is_err() {
-        return crate::town::skip("no strace to make the kernel fail");
+    if can_inject() {
+        let get = scene.home.with_fault("getdents64", "error=EIO", &["get"]);
+        let ran = crate::town::Ran::run(get, scene.request().as_bytes());
+        ran.answers(&scene.current());
+        scene.get().prints(&ran.stdout);
+        assert_eq!(scene.both_calls(), (1, 0));
     }
-    let ran = crate::town::Ran::run(strace, scene.request().as_bytes());
-    ran.answers(&scene.current());
-    scene.get().prints(&ran.stdout);
-    assert_eq!(scene.both_calls(), (1, 0));
 }

@@ -183,21 +183,6 @@ fn live_token_asked_for_again_and_again_costs_at_most_one_call_a_minute() {
     assert_eq!(scene.town.github.refused_tokens(), 0);
 }
 
-/// Many runs at once look like one that asks again.
-#[test]
-fn parallel_clients_with_a_live_token_cost_at_most_one_call() {
-    let Some(client) = git2_client() else { return };
-    let scene = Scene::new();
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                scene.list(&client, 1).assert_ok();
-            });
-        }
-    });
-    assert!(scene.worker_calls() <= 1, "{:?}", scene.town.worker.calls());
-}
-
 #[test]
 fn git_beside_such_clients_costs_no_call() {
     let Some(client) = git2_client() else { return };

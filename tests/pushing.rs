@@ -42,18 +42,6 @@ fn a_push_after_an_idle_hour_costs_one_call_and_no_refusal() {
 }
 
 #[test]
-fn an_agent_whose_snapshot_is_nine_hours_old_still_pushes() {
-    for git in Git::all() {
-        let mut scene = Scene::configured(&git);
-        let expired = scene.worker.container_token_issued(9 * HOUR);
-        scene.home.set("GASTOWN_CONTAINER_TOKEN", &expired);
-        scene.clone_into("app");
-        scene.push("file").prints("");
-        assert_eq!((scene.both_calls(), scene.github.refused_tokens()), ((1, 1), 0));
-    }
-}
-
-#[test]
 fn a_token_of_ten_seconds_is_never_refused_in_real_time() {
     let _machine = have_the_machine();
     at_once(&Git::all(), |git| {

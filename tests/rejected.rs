@@ -1,7 +1,7 @@
 //! A 401 is evidence about one token at one host at one moment: it has the worker asked, and takes
 //! a live token from nobody but the command that was refused.
 
-use crate::client::{Client, End, refused, state};
+use crate::client::{Client, End, state};
 use crate::scene::*;
 use crate::town::{Git, RIG};
 
@@ -211,47 +211,6 @@ fn without_a_cache_a_refused_token_is_not_handed_out_to_the_same_command() {
     let nowhere = "/dev/null/cache";
     scene.home.set("GASTOWN_CACHE_DIR", nowhere).set("TMPDIR", nowhere);
     assert_eq!(Client::new(&scene).refusing().command(), End::Quit);
-}
-
-/// The parent of such an ask is this test: a program that is not git.
-#[test]
-fn client_that_keeps_no_state_gets_another_token_at_the_second_try_within_a_minute() {
-    let scene = settled();
-    let get = || scene.ask("get", "protocol=http\nhost=HOST\n\n").token();
-    let old = get();
-    scene.github.revoke_all();
-    scene.let_pass(SECOND);
-    assert_ne!(get(), old);
-    for _ in 0..20 {
-        get();
-    }
-    assert_eq!(scene.both_calls(), (1, 0), "once a minute at the most");
-}
-
-#[test]
-fn asks_of_git_are_no_hints() {
-    let scene = settled();
-    for _ in 0..5 {
-        scene.home.helper_of_transport(&["get"], &request(&scene)).token();
-    }
-    assert_eq!(scene.both_calls(), (0, 0));
-}
-
-#[test]
-fn tokens_that_are_revoked_one_after_the_other_heal_each_time() {
-    let scene = settled();
-    for round in 0..6 {
-        let bad = Client::new(&scene).refusing();
-        scene.let_pass(70 * SECOND);
-        // Refused until there is another token, as after a revocation.
-        let old = scene.current();
-        scene.worker.forget(RIG);
-        let new = bad.get(&refused(&bad.get(""))).token();
-        assert_ne!(new, old, "round {round}");
-        let stored = format!("username=x-access-token\npassword={new}\n");
-        bad.helper("store", &stored).assert_ok();
-    }
-    assert_eq!(scene.calls(), 6);
 }
 
 #[test]

@@ -259,6 +259,16 @@ impl Scene {
     }
 }
 
+/// Whether this machine can have the kernel fail where a test wants it to.
+pub(crate) fn can_inject() -> bool {
+    let works = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).output();
+    let works = works.is_ok_and(|output| output.status.success());
+    if !works {
+        crate::town::skip("no strace to make the kernel fail");
+    }
+    works
+}
+
 /// Runs all of them at once, because each of them mostly waits.
 pub(crate) fn at_once<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
     thread::scope(|scope| {

@@ -9,23 +9,10 @@ use serde_json::json;
 
 use crate::client::{Client, refused};
 use crate::scene::*;
-use crate::town::{Git, Ran};
+use crate::town::Ran;
 
 fn ask(scene: &Scene, host: &str) -> Ran {
     scene.ask("get", &format!("protocol=https\nhost={host}\n\n"))
-}
-
-#[test]
-fn a_personal_token_pushes_without_a_worker() {
-    for git in Git::all() {
-        let mut scene = Scene::configured(&git);
-        scene.github.register_pat("ghp_mine");
-        scene.home.set("GITHUB_CLI_PAT", "ghp_mine");
-        scene.clone_into("app");
-        scene.push("file").prints("");
-        assert_eq!((scene.worker.calls().len(), scene.github.refused_tokens()), (0, 0));
-        assert!(scene.home.cache_files().is_empty());
-    }
 }
 
 #[test]

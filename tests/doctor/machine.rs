@@ -1,10 +1,11 @@
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 
 use super::*;
+use crate::town::home::make_older;
 
 #[test]
 fn another_copy_that_comes_first_is_reported() {
@@ -36,9 +37,9 @@ fn a_cache_that_others_can_enter_and_locks_that_were_left_are_reported() {
     scene.diagnose(&[]).has_error("cache-unusable");
     scene.is_fixed_by_its_fix("warn", "cache", "others can enter");
     for lock in [".gitconfig.lock", "app/.git/config.lock"] {
-        let file = fs::File::create(scene.path(lock)).unwrap();
+        fs::write(scene.path(lock), "").unwrap();
         assert!(scene.diagnose(&[]).problems().is_empty(), "somebody may be writing");
-        file.set_modified(SystemTime::now() - Duration::from_secs(300)).unwrap();
+        make_older(&scene.path(lock), Duration::from_secs(300));
         scene.is_fixed_by_its_fix("warn", "git-lock", "for 5 min");
     }
     assert!(scene.diagnose(&[]).problems().is_empty());

@@ -150,17 +150,6 @@ fn a_herd_on_a_full_disk_costs_one_call_as_long_as_there_is_another_place() {
 }
 
 #[test]
-fn a_herd_without_any_place_has_its_answers_and_costs_a_call_each() {
-    each_disk(DEAD, |what, disk, scene, _| {
-        let answers = herd_in_shell(scene, &format!("{disk}{NOWHERE_ELSE}"), 30)?;
-        let answer = credential(&scene.current());
-        assert!(answers.iter().all(|it| *it == answer), "{what}: {answers:?}");
-        assert!(scene.calls() <= 30, "{what}");
-        Some(())
-    });
-}
-
-#[test]
 fn a_herd_without_any_place_ends_in_time_on_a_silent_worker() {
     let (scene, _) = Scene::with_token(DEAD);
     scene.worker.answer_with(crate::town::Script::Silence);

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::scene::*;
 use crate::town::clock::{http_date, real_now};
-use crate::town::{CallKind, Script, Worker};
+use crate::town::{CallKind, Script};
 
 /// How many seconds a failure keeps others from asking, with and without a usable token.
 fn stands(record: &Value) -> (i64, i64) {
@@ -78,32 +78,6 @@ fn the_worker_may_ask_for_patience_and_gets_five_minutes_at_most() {
         scene.worker.answer_honestly();
         scene.let_pass(SECOND * (most + 1));
         scene.get().answers(&scene.current());
-    }
-}
-
-#[test]
-fn changed_settings_are_tried_at_once_and_one_agents_failure_is_not_anothers() {
-    type Wrong = fn(&Worker) -> String;
-    let settings: [(&str, Wrong, &str); 3] = [
-        (
-            "GASTOWN_CONTAINER_TOKEN",
-            |it| it.container_token_badly_signed(),
-            "container-token-rejected",
-        ),
-        ("GASTOWN_CONTAINER_TOKEN", |it| it.container_token_of_town("other"), "cross-town"),
-        ("GASTOWN_RIG_ID", |_| "rig-9".to_owned(), "rig-not-found"),
-    ];
-    for (variable, wrong, name) in settings {
-        let mut scene = Scene::new();
-        let wrong = wrong(&scene.worker);
-        scene.home.set(variable, &wrong);
-        for _ in 0..3 {
-            scene.get().quits(name);
-        }
-        assert_eq!(scene.calls(), 1, "the refusal stands for these settings");
-        scene.home.as_agent(&scene.town);
-        scene.get().answers(&scene.current());
-        assert_eq!(scene.calls(), 2);
     }
 }
 

@@ -75,11 +75,6 @@ impl GitHub {
         format!("http://x-access-token:{token}@{}/{repository}.git", self.host())
     }
 
-    /// Makes a user's own token known, which does not expire.
-    pub fn register_pat(&self, token: &str) {
-        self.shared.registry.register(token, Duration::from_secs(86_400), None);
-    }
-
     pub fn revoke(&self, token: &str) {
         self.shared.registry.revoke(token);
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::Mode;
 use rustix::process::umask;
@@ -133,6 +133,16 @@ impl Home {
         Ran::run(command, stdin.as_bytes())
     }
 
+    /// The same with these arguments, and with this fault at those of its system calls that are
+    /// named: `error=EIO`, `signal=KILL:when=2`. It is for strace to make it happen; no child has it.
+    pub fn with_fault(&self, calls: &str, fault: &str, arguments: &[&str]) -> Command {
+        let mut strace = self.command("strace");
+        let (trace, inject) = (format!("trace={calls}"), format!("inject={calls}:{fault}"));
+        strace.args(["-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject]);
+        strace.arg(&self.helper).args(arguments);
+        strace
+    }
+
     /// Commits a file to a repository below the home.
     pub fn commit(&self, repository: &str, file: &str, content: &[u8]) {
         fs::write(self.path().join(repository).join(file), content).expect("the clone is writable");
@@ -201,6 +211,12 @@ pub fn age_cache(cache: &Path, age: Duration) {
         file.set_modified(modified - age).expect("the cache is ours");
         fs::rename(&new, &path).expect("the cache is ours");
     }
+}
+
+/// Has a file look as if it was last changed so long ago.
+pub fn make_older(path: &Path, age: Duration) {
+    let file = fs::File::options().write(true).open(path).expect("it is ours");
+    file.set_modified(SystemTime::now() - age).expect("it is ours");
 }
 
 /// Files and directories, sorted; links are not followed.
