@@ -47,7 +47,8 @@ struct Machine {
 }
 
 impl Machine {
-    fn new(triple: &'static str, version: &'static str) -> Self {
+    /// With `rustup`, the `musl` library, both or none beside this Rust.
+    fn new(triple: &'static str, version: &'static str, has: &str) -> Self {
         let machine =
             Self { directory: tempfile::tempdir().expect("a directory"), triple, version };
         // Named by `rustc` whether anything is in it or not.
@@ -59,6 +60,12 @@ impl Machine {
             if let Some(place) = places.iter().find(|place| place.exists()) {
                 symlink(place, machine.path("bin").join(tool)).expect("it is ours");
             }
+        }
+        if has.contains("rustup") {
+            machine.command("rustup", RUSTUP);
+        }
+        if has.contains("musl") {
+            fs::write(machine.library(MUSL).join("libstd-0123.rlib"), "").expect("it is ours");
         }
         machine
     }
@@ -78,11 +85,6 @@ impl Machine {
         self
     }
 
-    fn has_musl(&self) -> &Self {
-        fs::write(self.library(MUSL).join("libstd-0123.rlib"), "").expect("it is ours");
-        self
-    }
-
     fn install(&self, arguments: &[&str]) -> Ran {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut command = Command::new("sh");
@@ -97,104 +99,64 @@ impl Machine {
     fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
+}
 
-    /// Asserts that this target was built, and what else is said about it.
-    #[track_caller]
-    fn builds(&self, arguments: &[&str], target: &str, words: &str) {
-        let ran = self.install(arguments);
-        ran.assert_ok();
-        let log = self.log();
+#[test]
+fn musl_is_built_for_where_rust_can_and_else_glibc_with_a_word_on_the_quicker_one() {
+    const ALPINE: &str = "x86_64-alpine-linux-musl";
+    for (triple, version, has, asked, target, words) in [
+        (GLIBC, "1.93.0", "musl", "", MUSL, ""),
+        (GLIBC, "1.95.0", "rustup", "", GLIBC, "sh install.sh --musl --prefix "),
+        (GLIBC, "1.95.0", "rustup", "--musl", MUSL, ""),
+        (GLIBC, "1.95.0", "rustup, musl", "--musl", MUSL, ""),
+        (GLIBC, "1.95.0", "", "", GLIBC, "a Rust from https://rustup.rs"),
+        (GLIBC, "1.95.0", "musl", "--glibc", GLIBC, ""),
+        (GLIBC, "1.92.1", "musl", "", GLIBC, "rustc 1.93 or newer"),
+        (ALPINE, "1.91.0", "", "", ALPINE, ""),
+        (ALPINE, "1.91.0", "", "--musl", ALPINE, ""),
+        (MUSL, "1.91.0", "", "", MUSL, ""),
+        (MUSL, "1.91.0", "", "--musl", MUSL, ""),
+    ] {
+        let machine = Machine::new(triple, version, has);
+        let ran = machine.install(&asked.split_whitespace().collect::<Vec<_>>());
+        let log = machine.log();
+        assert!(ran.assert_ok().stdout.contains(words), "{ran:?}");
+        let said = format!("building git-credential-gastown for {target} ...\n");
+        ran.tells(&said).tells(&format!(", {target})\n"));
         assert!(log.contains(&format!("--target {target} ")), "{log}\n{ran:?}");
         assert!(log.contains("flags  -C target-feature=+crt-static -C relocation-model=static"));
-        let said = format!("building git-credential-gastown for {target} ...\n");
-        assert!(ran.stdout.contains(&said) && ran.stdout.contains(words), "{ran:?}");
-        assert!(ran.stdout.contains(&format!(", {target})\n")), "{ran:?}");
-        assert!(self.path("installed/bin/git-credential-gastown").exists());
-    }
-
-    /// Asserts that nothing was built, and why.
-    #[track_caller]
-    fn refuses(&self, arguments: &[&str], words: &[&str]) {
-        let ran = self.install(arguments);
-        ran.assert_fails();
-        for words in words {
-            assert!(ran.stderr.contains(words), "`{words}` is missing\n{ran:?}");
+        assert!(machine.path("installed/bin/git-credential-gastown").exists());
+        // Without the library's own compiler, that of the machine does.
+        if (triple, target) == (GLIBC, MUSL) {
+            assert!(log.contains("compiler cc  -U_FORTIFY_SOURCE\n"), "{log}");
         }
-        assert_eq!(self.log(), "", "{ran:?}");
-        assert!(!self.path("installed").exists());
+        // The toolchain is changed when asked to, and if that is not done already.
+        let adds = (has, asked) == ("rustup", "--musl");
+        assert_eq!(log.contains(&format!("rustup target add {MUSL}\n")), adds, "{log}");
+        assert_eq!(log.contains("rustup"), adds, "{log}");
     }
 }
 
 #[test]
-fn rust_with_the_musl_library_builds_for_musl_with_the_compiler_of_the_machine() {
-    let machine = Machine::new(GLIBC, "1.93.0");
-    machine.has_musl().builds(&[], MUSL, "");
-    assert!(machine.log().contains("compiler cc  -U_FORTIFY_SOURCE\n"), "{}", machine.log());
-}
-
-#[test]
-fn rust_without_the_musl_library_builds_for_glibc_and_says_how_to_have_the_quicker_one() {
-    let machine = Machine::new(GLIBC, "1.95.0");
-    machine.command("rustup", RUSTUP).builds(&[], GLIBC, "sh install.sh --musl --prefix ");
-    assert!(!machine.log().contains("rustup"), "the toolchain is not changed unasked");
-}
-
-#[test]
-fn the_musl_library_is_added_when_asked_for() {
-    let machine = Machine::new(GLIBC, "1.95.0");
-    machine.command("rustup", RUSTUP).builds(&["--musl"], MUSL, "");
-    assert!(machine.log().starts_with(&format!("rustup target add {MUSL}\n")), "{}", machine.log());
-}
-
-#[test]
-fn the_musl_library_that_is_there_is_not_added_again() {
-    let machine = Machine::new(GLIBC, "1.95.0");
-    machine.command("rustup", RUSTUP).has_musl().builds(&["--musl"], MUSL, "");
-    assert!(!machine.log().contains("rustup"));
-}
-
-#[test]
-fn glibc_is_built_for_when_asked_for() {
-    Machine::new(GLIBC, "1.95.0").has_musl().builds(&["--glibc"], GLIBC, "");
-}
-
-#[test]
-fn a_rust_whose_musl_is_old_builds_for_glibc() {
-    let machine = Machine::new(GLIBC, "1.92.1");
-    machine.has_musl().builds(&[], GLIBC, "rustc 1.93 or newer");
-    let machine = Machine::new(GLIBC, "1.92.1");
-    machine.has_musl().refuses(&["--musl"], &["1.93", "rustup update"]);
-}
-
-#[test]
-fn a_machine_with_musl_builds_for_itself() {
-    for triple in ["x86_64-alpine-linux-musl", MUSL] {
-        Machine::new(triple, "1.91.0").builds(&[], triple, "");
-        Machine::new(triple, "1.91.0").builds(&["--musl"], triple, "");
-        Machine::new(triple, "1.91.0").refuses(&["--glibc"], &["glibc", triple]);
-    }
-}
-
-#[test]
-fn a_rust_that_is_too_old_is_named_before_anything_is_built() {
-    let machine = Machine::new(GLIBC, "1.85.0");
-    let advice = ["rustc 1.91 or newer", "rustc 1.85.0", "rustup update", "rustc-web cargo-web"];
-    machine.has_musl().refuses(&[], &advice);
-}
-
-#[test]
-fn without_rustup_the_musl_library_cannot_be_added() {
-    Machine::new(GLIBC, "1.95.0").builds(&[], GLIBC, "a Rust from https://rustup.rs");
-    let machine = Machine::new(GLIBC, "1.95.0");
-    machine.refuses(&["--musl"], &["there is no rustup", "https://rustup.rs", MUSL]);
-}
-
-#[test]
-fn options_that_exclude_each_other_are_a_usage_error() {
-    for arguments in [&["--musl", "--glibc"][..], &["--musl", "--binary", HELPER]] {
-        let ran = Machine::new(GLIBC, "1.95.0").install(arguments);
-        assert_eq!(ran.code, 2, "{ran:?}");
-        assert!(ran.stderr.contains("exclude each other"), "{ran:?}");
+fn what_cannot_be_built_is_refused_before_anything_is_built_with_what_to_do() {
+    let too_old = ["rustc 1.91 or newer", "rustc 1.85.0", "rustup update", "rustc-web cargo-web"];
+    for (triple, version, has, asked, words) in [
+        (GLIBC, "1.85.0", "musl", &[][..], &too_old[..]),
+        (GLIBC, "1.92.1", "musl", &["--musl"], &["1.93", "rustup update"]),
+        (GLIBC, "1.95.0", "", &["--musl"], &["there is no rustup", "https://rustup.rs", MUSL]),
+        (MUSL, "1.91.0", "", &["--glibc"], &["glibc", MUSL]),
+        (GLIBC, "1.95.0", "", &["--musl", "--glibc"], &["exclude each other"]),
+        (GLIBC, "1.95.0", "", &["--musl", "--binary", HELPER], &["exclude each other"]),
+    ] {
+        let machine = Machine::new(triple, version, has);
+        let ran = machine.install(asked);
+        for words in words {
+            ran.mentions(words);
+        }
+        // The last are errors of usage.
+        assert_eq!(ran.code, if asked.len() > 1 { 2 } else { 1 }, "{ran:?}");
+        assert_eq!(machine.log(), "", "{ran:?}");
+        assert!(!machine.path("installed").exists());
     }
 }
 
