@@ -2,7 +2,7 @@
 //! settings works at once; what mends itself, once the time on record is over. `embedded-token` is
 //! in `setup`, where its command is.
 
-use std::fs::{self, Permissions, set_permissions};
+use std::fs::{Permissions, set_permissions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -116,7 +116,7 @@ fn nothing_configured_names_all_that_is_unset_and_a_command_to_type() {
 #[test]
 fn container_token_file_that_cannot_be_read_is_reported_with_the_reason() {
     let mut scene = Scene::new();
-    let file = scene.home.path().join("absent");
+    let file = scene.path("absent");
     scene.home.unset("GASTOWN_CONTAINER_TOKEN");
     scene.home.set("GASTOWN_CONTAINER_TOKEN_FILE", &file.to_string_lossy());
     let ran = scene.get();
@@ -124,12 +124,9 @@ fn container_token_file_that_cannot_be_read_is_reported_with_the_reason() {
 }
 
 /// The program where no `PATH` leads, in a directory whose name the shell would split.
-fn off_path(home: &mut Home) -> String {
-    let own = home.path().join("a $(touch trap) place/git-credential-gastown");
-    let mut install = home.command("/usr/bin/install");
-    install.args(["-D", HELPER]).arg(&own);
-    Ran::run(install, b"").assert_ok();
-    home.set("PATH", "/usr/bin:/bin");
+fn off_path(scene: &mut Scene) -> String {
+    let own = scene.install(HELPER, "a $(touch trap) place/git-credential-gastown");
+    scene.home.set("PATH", "/usr/bin:/bin");
     own.to_string_lossy().into_owned()
 }
 
@@ -153,7 +150,7 @@ fn paste(home: &Home, message: &str) -> Ran {
 #[test]
 fn advice_names_the_program_by_its_path_where_its_name_leads_elsewhere() {
     let mut scene = Scene::new();
-    let own = off_path(&mut scene.home);
+    let own = off_path(&mut scene);
     let request = scene.request();
     let ask = |scene: &Scene, words: &[&str], stdin: &str| {
         let mut helper = scene.home.command(&own);
@@ -189,12 +186,8 @@ fn advice_names_the_program_by_its_path_where_its_name_leads_elsewhere() {
     scene.worker.go_down();
     ask(&scene, &["get"], &request).assert_fails();
     ask(&scene, &["get"], &request).mentions("at once: git credential-gastown refresh [");
-    let other = scene.home.path().join("other");
-    fs::create_dir(&other).expect("the home is writable");
-    let copy = other.join("git-credential-gastown");
-    fs::write(&copy, "#!/bin/sh\n").expect("the home is writable");
-    set_permissions(&copy, Permissions::from_mode(0o755)).expect("ours");
-    scene.home.put_on_path(&other);
+    scene.script("other/git-credential-gastown", "");
+    scene.home.put_on_path(&scene.path("other"));
     let by_path = ask(&scene, &["get"], &request);
     scene.worker.come_up();
     paste(&scene.home, &by_path.stderr).assert_ok();

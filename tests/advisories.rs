@@ -129,7 +129,7 @@ fn cve_2025_23040_a_line_end_of_unicode() {
 fn cve_2024_50349_control_characters_in_what_is_shown() {
     let (mut scene, _) = Scene::with_token(SECOND);
     let forged = "\n2026-01-01T00:00:00Z forged \u{1b}[31m\u{9b}2J\u{2028}\u{202e}\r\u{7}";
-    let trace = scene.home.path().join("trace");
+    let trace = scene.path("trace");
     let error = Script::error(500, forged);
     let moved = Script::status(302, &[("Location", "http://evil.example/\u{9b}2J\u{2028}")], "");
     for script in [error, moved] {

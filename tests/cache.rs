@@ -19,7 +19,7 @@ fn files_are_private_whatever_the_umask() {
     for umask in ["000", "022", "077", "111", "133", "177", "277", "777"] {
         let mut scene = Scene::new();
         scene.home.set("GASTOWN_CONTAINER_TOKEN", &scene.worker.container_token_issued(9 * HOUR));
-        let trace = scene.home.path().join("trace");
+        let trace = scene.path("trace");
         let traced = format!("GASTOWN_TRACE={} exec \"$HELPER\" get", trace.display());
         let token = scene.current();
         scene.shell(&format!("umask {umask}; {traced}")).answers(&token);

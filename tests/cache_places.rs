@@ -20,7 +20,7 @@ fn make(directory: &Path, mode: u32) {
 #[test]
 fn the_cache_is_where_flag_environment_or_desktop_say() {
     let mut scene = Scene::new();
-    let place = |name: &str| scene.home.path().join(name);
+    let place = |name: &str| scene.path(name);
     let (cache, runtime, asked, flag) =
         (place("xdg-cache"), place("runtime"), place("asked/deep"), place("flag"));
     scene.get().assert_ok();
@@ -79,8 +79,8 @@ const UNUSABLE: [(&str, Spoil); 6] = [
 fn an_unusable_place_is_replaced_by_a_private_one_with_a_warning() {
     for (what, spoil) in UNUSABLE {
         let mut scene = Scene::new();
-        let cache = scene.home.path().join("some/where/cache");
-        fs::create_dir_all(scene.home.path().join("some")).expect("the home is writable");
+        let cache = scene.path("some/where/cache");
+        fs::create_dir_all(scene.path("some")).expect("the home is writable");
         spoil(&cache);
         scene.home.set("GASTOWN_CACHE_DIR", &cache.to_string_lossy());
         let before = scene.home.everything();
@@ -98,7 +98,7 @@ fn an_unusable_place_is_replaced_by_a_private_one_with_a_warning() {
 #[test]
 fn no_advice_closes_a_shared_directory_to_others() {
     let mut scene = Scene::new();
-    let shared = scene.home.path().join("shared");
+    let shared = scene.path("shared");
     make(&shared, 0o755);
     scene.home.set("GASTOWN_CACHE_DIR", &shared.to_string_lossy());
     let ran = scene.get();
@@ -175,7 +175,7 @@ fn what_died_less_than_a_day_ago_is_left() {
 #[test]
 fn a_strangers_files_are_not_swept() {
     let mut scene = Scene::new();
-    let shared = scene.home.path().join("shared");
+    let shared = scene.path("shared");
     make(&shared, 0o700);
     for name in ["notes.json", "README", "x.lock.d", "token.json.bak"] {
         fs::write(shared.join(name), "{}").expect("the home is writable");
@@ -197,8 +197,8 @@ fn entry_dated_days_ahead_is_replaced_with_one_call() {
         for days in [3, 40] {
             if days == 40 {
                 // In the last place, too.
-                fs::remove_dir_all(scene.home.path().join(".cache")).expect("it is ours");
-                fs::write(scene.home.path().join(".cache"), "").expect("the home is writable");
+                fs::remove_dir_all(scene.path(".cache")).expect("it is ours");
+                fs::write(scene.path(".cache"), "").expect("the home is writable");
             }
             scene.get().token();
             scene.set_clock_back(days * 24 * HOUR);
@@ -219,7 +219,7 @@ fn relative_directory_is_ignored_and_named() {
         let ran = scene.get();
         assert_eq!(ran.token(), scene.current());
         ran.warned(&["warning: ", "GASTOWN_CACHE_DIR", "absolute"]);
-        assert!(!scene.home.path().join(relative).exists(), "not in the working directory");
+        assert!(!scene.path(relative).exists(), "not in the working directory");
     }
     assert_eq!(scene.both_calls(), (1, 0), "the usual place is used");
 }
@@ -237,9 +237,9 @@ fn root_leaves_nothing_in_another_users_home() {
     assert_eq!(scene.both_calls(), (1, 0), "it is cached where root's own files are");
     assert_eq!(names(&scene.home.path()), Vec::<String>::new());
     // Nor does what the user has there matter.
-    make(&scene.home.path().join(".cache"), 0o700);
+    make(&scene.path(".cache"), 0o700);
     make(&scene.home.cache(), 0o700);
-    for path in [scene.home.path().join(".cache"), scene.home.cache()] {
+    for path in [scene.path(".cache"), scene.home.cache()] {
         chown(path, Some(1234), Some(1234)).expect("root may");
     }
     scene.get().answers(&scene.current());

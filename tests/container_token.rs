@@ -19,7 +19,7 @@ fn old_scene() -> Scene {
 /// With an agent whose container token lies in a file.
 fn scene_with_file(content: &str) -> (Scene, PathBuf) {
     let mut scene = Scene::new();
-    let file = scene.home.path().join("container-token");
+    let file = scene.path("container-token");
     fs::write(&file, content).expect("the home is writable");
     scene.home.unset("GASTOWN_CONTAINER_TOKEN");
     scene.home.set("GASTOWN_CONTAINER_TOKEN_FILE", &file.to_string_lossy());

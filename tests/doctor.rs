@@ -3,7 +3,7 @@
 //! said holds a secret.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -37,14 +37,6 @@ impl Scene {
     /// A scene with each git in turn.
     fn each_in_order() -> impl Iterator<Item = Self> {
         Git::all().into_iter().map(|git| Self::cloned(&git))
-    }
-
-    fn host(&self) -> String {
-        format!("http://{}", self.github.host())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
     }
 
     fn git(&self, arguments: &[&str]) {

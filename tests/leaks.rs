@@ -113,7 +113,7 @@ fn no_secret_leaks_when_settings_are_wrong() {
         all.assert_tight(settings[0].0);
     });
     let mut all = Sentinels::new();
-    let config = all.scene.home.path().join("config.json");
+    let config = all.scene.path("config.json");
     all.set("GASTOWN_CONFIG", &config.to_string_lossy());
     all.own_files.push(config.clone());
     all.secrets.push(secret.to_owned());

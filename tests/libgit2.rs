@@ -40,12 +40,12 @@ fn let_a_while_pass(scene: &Scene) {
 fn with_cargo() -> Option<Scene> {
     let mut scene = settled();
     let manifest = "[package]\nname = \"library\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
-    fs::create_dir(scene.home.path().join("app/src")).expect("ours");
+    fs::create_dir(scene.path("app/src")).expect("ours");
     scene.home.commit("app", "src/lib.rs", b"");
     scene.home.commit("app", "Cargo.toml", manifest.as_bytes());
     scene.home.git_in("app", &["push", "--quiet", "origin", "HEAD"]).assert_ok();
 
-    let project = scene.home.path().join("project");
+    let project = scene.path("project");
     fs::create_dir_all(project.join("src")).expect("ours");
     fs::write(project.join("src/lib.rs"), "").expect("ours");
     let depend_on = |url: &str| {
@@ -54,7 +54,7 @@ fn with_cargo() -> Option<Scene> {
         fs::write(project.join("Cargo.toml"), manifest).expect("ours");
     };
     let toolchain = Path::new(env!("CARGO")).parent().expect("cargo lies in a directory");
-    let cargo_home = scene.home.path().join(".cargo");
+    let cargo_home = scene.path(".cargo");
     let cargo_home = cargo_home.to_str().expect("a path in UTF-8").to_owned();
     scene
         .home
@@ -62,7 +62,7 @@ fn with_cargo() -> Option<Scene> {
         .set("CARGO_HOME", &cargo_home)
         // What is under test: not the git command, which heals by itself.
         .set("CARGO_NET_GIT_FETCH_WITH_CLI", "false");
-    depend_on(&format!("file://{}", scene.home.path().join("app").display()));
+    depend_on(&format!("file://{}", scene.path("app").display()));
     let ran = cargo_fetch(&scene);
     if ran.code != 0 {
         let reason = ran.stderr.lines().last().unwrap_or_default().trim();
@@ -76,10 +76,10 @@ fn with_cargo() -> Option<Scene> {
 
 /// From nothing, so that cargo cannot do without the network.
 fn cargo_fetch(scene: &Scene) -> Ran {
-    let _ = fs::remove_dir_all(scene.home.path().join(".cargo/git"));
-    let _ = fs::remove_file(scene.home.path().join("project/Cargo.lock"));
+    let _ = fs::remove_dir_all(scene.path(".cargo/git"));
+    let _ = fs::remove_file(scene.path("project/Cargo.lock"));
     let mut cargo = scene.home.command(env!("CARGO"));
-    cargo.arg("fetch").current_dir(scene.home.path().join("project"));
+    cargo.arg("fetch").current_dir(scene.path("project"));
     Ran::run(cargo, b"")
 }
 

@@ -24,7 +24,7 @@ impl Waiting {
     fn start() -> Option<Self> {
         let scene = Scene::new();
         scene.worker.hold();
-        fs::write(scene.home.path().join("request"), scene.request()).expect("the home is ours");
+        fs::write(scene.path("request"), scene.request()).expect("the home is ours");
         // Where it may, the kernel shall dump.
         let script =
             r#"ulimit -c "$(ulimit -H -c)"; exec ./helper get <../request >/dev/null 2>&1"#;
@@ -68,10 +68,10 @@ fn a_process_that_is_killed_dumps_no_core() {
 fn a_program_that_it_becomes_inherits_no_open_file() {
     let mut scene = Scene::new();
     for name in ["GASTOWN_TRACE", "GASTOWN_AUDIT_LOG"] {
-        let file = scene.home.path().join(name);
+        let file = scene.path(name);
         scene.home.set(name, &file.to_string_lossy());
     }
-    let ran = scene.home.helper(&["exec", "--", "ls", "/proc/self/fd"], "");
+    let ran = scene.helper(&["exec", "--", "ls", "/proc/self/fd"]);
     let mut list = scene.home.command("ls");
     list.arg("/proc/self/fd");
     // What the tests themselves were started with, both have.

@@ -185,7 +185,7 @@ fn a_proxy_or_a_certificate_file_that_cannot_be_used_is_an_error_with_its_name()
         scene.get().quits("config-missing");
     }
     scene.home.unset("ALL_PROXY");
-    let pipe = scene.home.path().join("pipe");
+    let pipe = scene.path("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
     assert!(made.success());
     for file in [pipe.to_str().expect("text"), "/dev/zero"] {

@@ -63,7 +63,7 @@ fn the_whole_answer_is_one_write() {
         // A datagram socket keeps each write apart.
         let (ours, theirs) = UnixDatagram::pair().expect("a pair of sockets");
         let mut helper = scene.home.command(HELPER);
-        let stdin = scene.home.path().join("request");
+        let stdin = scene.path("request");
         std::fs::write(&stdin, request).expect("the home is writable");
         helper.arg("get").stdin(std::fs::File::open(&stdin).expect("just written"));
         let status = helper.stdout(OwnedFd::from(theirs)).status();
@@ -120,7 +120,7 @@ fn store_does_nothing_at_all() {
 #[test]
 fn capability_tells_in_gits_own_form() {
     let scene = Scene::new();
-    scene.home.helper(&["capability"], "").prints("version 0\ncapability state\n");
+    scene.helper(&["capability"]).prints("version 0\ncapability state\n");
     assert_eq!(scene.worker.calls().len(), 0);
 }
 

@@ -5,12 +5,13 @@ mod records;
 use std::fs::{self, Permissions};
 use std::ops::Deref;
 use std::os::unix::fs::{PermissionsExt as _, chown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 pub(crate) use self::records::names;
+use crate::town::home::age_cache;
 use crate::town::{Git, Home, Options, RIG, Ran, Town};
 pub(crate) use crate::transcript::*;
 
@@ -104,7 +105,41 @@ impl Scene {
 
     /// For the town and for the agent's cache alike, wherever that is.
     pub(crate) fn let_pass(&self, time: Duration) {
-        let_pass(&self.town, &self.home, time);
+        self.town.let_pass(time);
+        self.home.age_cache(time);
+        age_cache(&self.home.last_place(), time);
+    }
+
+    /// The stand-in GitHub, as messages name it.
+    pub(crate) fn host(&self) -> String {
+        format!("http://{}", self.github.host())
+    }
+
+    /// Below the home.
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// The program with nothing on stdin, as a person runs it.
+    pub(crate) fn helper(&self, arguments: &[&str]) -> Ran {
+        self.home.helper(arguments, "")
+    }
+
+    /// A program below the home that can be run at once: written by another process, because a child
+    /// that some other test forks meanwhile would hold it open for writing, and then it is busy.
+    pub(crate) fn install(&self, from: impl AsRef<Path>, path: &str) -> PathBuf {
+        let path = self.path(path);
+        let mut install = self.home.command("/usr/bin/install");
+        install.args(["-D", "-m", "755"]).arg(from.as_ref()).arg(&path);
+        Ran::run(install, b"").assert_ok();
+        path
+    }
+
+    /// The same with a script of the shell.
+    pub(crate) fn script(&self, path: &str, body: &str) -> PathBuf {
+        let text = self.path("script.txt");
+        fs::write(&text, format!("#!/bin/sh\n{body}\n")).expect("the home is writable");
+        self.install(text, path)
     }
 
     pub(crate) fn request(&self) -> String {
@@ -170,12 +205,10 @@ impl Scene {
             crate::town::skip("there is no `prlimit`, or no `setpriv` to be somebody else");
             return None;
         }
-        let place = self.home.path().join("place");
+        let place = self.path("place");
         if !place.exists() {
             fs::create_dir(&place).expect("the home is writable");
-            // By another process: what this one has open for writing, a child of another test may
-            // hold, and then the file cannot be run.
-            self.run("cp", &[HELPER, "place/helper"]).assert_ok();
+            self.install(HELPER, "place/helper");
         }
         let script = format!("cd place; export GASTOWN_CACHE_DIR=\"$PWD/cache\"; {script}");
         if !rustix::process::geteuid().is_root() {
@@ -201,14 +234,14 @@ impl Scene {
 
     /// From here on processes trace to a file, which `await_asks` reads.
     pub(crate) fn trace_to_file(&mut self) {
-        let file = self.home.path().join("trace");
+        let file = self.path("trace");
         self.home.set("GASTOWN_TRACE", &file.to_string_lossy());
     }
 
     /// Waits until that many processes have looked into the cache, and sleep: they wait for the
     /// worker's answer, or for another process that does.
     pub(crate) fn await_asks(&self, count: usize) {
-        let file = self.home.path().join("trace");
+        let file = self.path("trace");
         let deadline = Instant::now() + MINUTE;
         loop {
             let trace = fs::read_to_string(&file).unwrap_or_default();
@@ -239,7 +272,7 @@ impl Scene {
 
     /// For a git token and for a container token.
     pub(crate) fn both_calls(&self) -> (usize, usize) {
-        calls(&self.town)
+        (self.calls(), self.worker.container_token_calls())
     }
 
     /// Runs the program with these flags and no other input than a request for a token.

@@ -69,7 +69,7 @@ fn an_empty_variable_counts_as_unset_and_the_trace_says_so() {
 #[test]
 fn a_personal_token_in_the_config_file_answers_first() {
     let mut scene = Scene::new();
-    let file = scene.home.path().join("config.json");
+    let file = scene.path("config.json");
     fs::write(&file, json!({ "github_cli_pat": "ghp_file" }).to_string()).expect("writable");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("ours");
     scene.home.set("GASTOWN_CONFIG", &file.to_string_lossy());
@@ -205,7 +205,7 @@ fn githubs_tokens_go_to_no_gitlab_host() {
         let ran = scene.home.helper(&["get", "--host", host], &request);
         assert_eq!((ran.code, &*ran.stdout), (1, "quit=1\n"), "{ran:?}");
         ran.mentions("GITLAB_TOKEN");
-        let ran = scene.home.helper(&["token", "--host", host], "");
+        let ran = scene.helper(&["token", "--host", host]);
         assert_eq!(ran.assert_fails().stdout, "");
         // A token of another instance does not help.
         scene.home.set("GITLAB_TOKEN", "glpat-mine");

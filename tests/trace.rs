@@ -22,7 +22,7 @@ fn assert_tells(trace: &str, words: &[&str]) {
 #[test]
 fn the_verbose_flag_prints_to_stderr_even_if_a_trace_file_is_set() {
     let mut scene = Scene::new();
-    let file = scene.home.path().join("trace").display().to_string();
+    let file = scene.path("trace").display().to_string();
     scene.home.set("GASTOWN_TRACE", &file);
     assert_tells(&scene.get_with(&["-v"]).stderr, &["cache: ", "granted"]);
 }
@@ -73,7 +73,7 @@ fn it_is_off_unless_asked_for() {
 #[test]
 fn a_file_holds_the_lines_of_all_processes_and_is_private() {
     let mut scene = Scene::new();
-    let file = scene.home.path().join("trace");
+    let file = scene.path("trace");
     scene.home.set("GASTOWN_TRACE", &file.to_string_lossy());
     for ran in scene.herd(8) {
         ran.answers(&scene.current());
@@ -92,7 +92,7 @@ fn a_file_holds_the_lines_of_all_processes_and_is_private() {
 #[test]
 fn a_file_that_cannot_be_written_costs_no_answer() {
     let mut scene = Scene::new();
-    let [link, victim] = ["link", "victim"].map(|name| scene.home.path().join(name));
+    let [link, victim] = ["link", "victim"].map(|name| scene.path(name));
     std::os::unix::fs::symlink(&victim, &link).expect("writable");
     for path in [PathBuf::from("/nonexistent/trace"), scene.home.path(), link] {
         scene.home.set("GASTOWN_TRACE", &path.to_string_lossy());
@@ -104,7 +104,7 @@ fn a_file_that_cannot_be_written_costs_no_answer() {
 #[test]
 fn no_part_of_a_secret_is_shown_where_the_workers_words_are_cut() {
     let mut scene = Scene::new();
-    let file = scene.home.path().join("trace");
+    let file = scene.path("trace");
     scene.home.set("GASTOWN_CONTAINER_TOKEN", "sentinel-that-has-no-shape");
     for length in [80, 100, 110, 112, 115, 118] {
         let said = format!("{}sentinel-that-has-no-shape", "x".repeat(length - 1) + " ");

@@ -42,7 +42,7 @@ fn clone2leak_a_submodule_on_another_host() {
         let ran = scene.home.git(&["clone", "--quiet", "--recursive", &url, "again"]);
         ran.assert_fails();
         assert!(!ran.stderr.contains(&scene.current()), "{ran:?}");
-        assert!(scene.home.path().join("again/.gitmodules").exists(), "the rest came\n{ran:?}");
+        assert!(scene.path("again/.gitmodules").exists(), "the rest came\n{ran:?}");
         assert_saw_no_token(&attacker);
     }
 }
@@ -120,7 +120,7 @@ fn cve_2024_53263_a_hostile_lfsconfig_and_a_real_git_lfs() {
         format!("http://{evil}%0d%0ahost={ours}/"),
     ] {
         let config = format!("[lfs]\n\turl = {url}\n");
-        fs::write(scene.home.path().join("app/.lfsconfig"), config).expect("the clone is ours");
+        fs::write(scene.path("app/.lfsconfig"), config).expect("the clone is ours");
         let ran = scene.home.git_in("app", &["lfs", "locks"]);
         ran.assert_fails();
         assert!(!format!("{ran:?}").contains(&scene.current()), "{ran:?}");

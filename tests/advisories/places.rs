@@ -17,13 +17,10 @@ type Spoil = fn(&Path);
 #[test]
 fn cve_2022_24826_and_2021_21237_a_program_in_the_working_directory() {
     let (mut scene, _) = Scene::with_token(SECOND);
-    let here = scene.home.path();
-    let marker = here.join("was-run");
+    let marker = scene.path("was-run");
     for name in ["git", "gh", "git-lfs", "sh", "ssh", "getent", "hostname", "git-credential-store"]
     {
-        fs::write(here.join(name), format!("#!/bin/sh\ntouch {}\n", marker.display()))
-            .expect("the home is ours");
-        fs::set_permissions(here.join(name), Permissions::from_mode(0o755)).expect("ours");
+        scene.script(name, &format!("touch {}", marker.display()));
     }
     for path in ["", ".", ":", "./:/usr/bin"] {
         scene.home.set("PATH", path);
@@ -35,8 +32,8 @@ fn cve_2022_24826_and_2021_21237_a_program_in_the_working_directory() {
         for command in ["doctor", "setup", "status", "gh"] {
             scene.ask(command, "");
         }
-        scene.home.helper(&["doctor", "--offline"], "");
-        scene.home.helper(&["setup", "--local", "--dry-run"], "");
+        scene.helper(&["doctor", "--offline"]);
+        scene.helper(&["setup", "--local", "--dry-run"]);
     }
     assert!(!marker.exists());
 }
@@ -49,7 +46,7 @@ fn set_mode(path: &Path, mode: u32) {
 #[test]
 fn a_trace_file_that_is_not_ours_alone_to_write_gets_nothing() {
     let (mut scene, _) = Scene::with_token(SECOND);
-    let trace = scene.home.path().join("trace");
+    let trace = scene.path("trace");
     scene.home.set("GASTOWN_TRACE", &trace.to_string_lossy());
     let told = || fs::read_to_string(&trace).expect("there").len();
     for (mode, owner, is_used) in [
@@ -75,7 +72,7 @@ fn a_trace_file_that_is_not_ours_alone_to_write_gets_nothing() {
 fn a_config_file_that_others_could_have_written_is_not_believed() {
     let ((mut scene, _), attacker) = (Scene::with_token(SECOND), Town::start());
     scene.home.unset("GASTOWN_API_URL").set("GITHUB_CLI_PAT", "ghp_user");
-    let config = scene.home.path().join("config.json");
+    let config = scene.path("config.json");
     scene.home.set("GASTOWN_CONFIG", &config.to_string_lossy());
     let text = format!("{{\"api_url\":\"{}\"}}", attacker.worker.url());
     let spoils: [(&str, Spoil); 4] = [
@@ -111,7 +108,7 @@ fn a_private_place_that_somebody_else_made_first_is_not_used() {
         return crate::town::skip("only root can be somebody else");
     }
     let scene = Scene::new();
-    let shared = scene.home.path().join("shared");
+    let shared = scene.path("shared");
     let theirs = shared.join(format!("gastown-{NOBODY}"));
     fs::create_dir_all(&theirs).expect("ours");
     set_mode(&shared, 0o1777);

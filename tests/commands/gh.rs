@@ -12,18 +12,18 @@ const TOKENS: [&str; 4] =
     ["GH_TOKEN", "GITHUB_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"];
 
 /// An agent for github.com with these directories in its PATH, where the real `gh` is in the last.
-fn on_path(directories: &[&str]) -> (Town, Home) {
-    let (town, mut home) = settled();
-    let paths: Vec<_> = directories.iter().map(|it| home.path().join(it)).collect();
+fn on_path(directories: &[&str]) -> Scene {
+    let mut scene = Scene::new();
+    let paths: Vec<_> = directories.iter().map(|it| scene.path(it)).collect();
     paths.iter().for_each(|path| fs::create_dir(path).expect("the home is writable"));
     let path = std::env::join_paths(&paths).expect("plain paths");
-    home.set("PATH", &path.to_string_lossy()).set("GASTOWN_GIT_HOSTS", "github.com");
-    script(&home, &format!("{}/gh", directories[directories.len() - 1]), REAL);
-    (town, home)
+    scene.home.set("PATH", &path.to_string_lossy()).set("GASTOWN_GIT_HOSTS", "github.com");
+    scene.script(&format!("{}/gh", directories[directories.len() - 1]), REAL);
+    scene
 }
 
-fn run(home: &Home, program: impl AsRef<Path>, arguments: &[&str]) -> Ran {
-    let mut command = home.command(program);
+fn run(scene: &Scene, program: impl AsRef<Path>, arguments: &[&str]) -> Ran {
+    let mut command = scene.home.command(program);
     command.args(arguments);
     Ran::run(command, b"")
 }
@@ -44,25 +44,25 @@ fn assert_reached(ran: &Ran, tokens: Tokens<'_>) {
 
 /// What gh is given for these words, each without a space.
 #[track_caller]
-fn assert_given(home: &Home, words: &str, tokens: Tokens<'_>) -> Ran {
+fn assert_given(scene: &Scene, words: &str, tokens: Tokens<'_>) -> Ran {
     let words: Vec<_> = std::iter::once("gh").chain(words.split_whitespace()).collect();
-    let ran = home.helper(&words, "");
+    let ran = scene.helper(&words);
     assert_reached(&ran, tokens);
     ran
 }
 
 #[test]
 fn the_real_gh_gets_a_live_token_and_its_words_untouched() {
-    let (town, home) = on_path(&["shim", "real"]);
-    let link = home.path().join("shim/gh");
+    let scene = on_path(&["shim", "real"]);
+    let link = scene.path("shim/gh");
     symlink(HELPER, &link).unwrap();
     for words in [&["pr", "--host", "x"][..], &["-v", "--host", "x"], &["get"], &["a b", "--"]] {
-        let mut runs = vec![run(&home, &link, words)];
+        let mut runs = vec![run(&scene, &link, words)];
         if words[0] != "-v" {
-            runs.push(home.helper(&[&["gh"], words].concat(), ""));
+            runs.push(scene.helper(&[&["gh"], words].concat()));
         }
         for ran in runs {
-            assert_reached(&ran, of_github(&town.worker.token_for(RIG)));
+            assert_reached(&ran, of_github(&scene.current()));
             let told = format!("real gh: {}", words.join(" "));
             assert_eq!(ran.stdout.lines().next(), Some(&*told));
         }
@@ -71,112 +71,114 @@ fn the_real_gh_gets_a_live_token_and_its_words_untouched() {
 
 #[test]
 fn we_are_skipped_however_we_are_linked() {
-    let (town, home) = on_path(&["one", "two", "three", "real"]);
-    let at = |path: &str| home.path().join(path);
+    let scene = on_path(&["one", "two", "three", "real"]);
+    let at = |path: &str| scene.path(path);
     symlink(HELPER, at("one/gh")).unwrap();
     symlink(at("one/gh"), at("two/gh")).unwrap();
     symlink("../two/gh", at("three/gh")).unwrap();
     for link in ["one/gh", "two/gh", "three/gh"] {
-        let ran = run(&home, at(link), &["status"]);
-        assert_reached(&ran, of_github(&town.worker.token_for(RIG)));
+        let ran = run(&scene, at(link), &["status"]);
+        assert_reached(&ran, of_github(&scene.current()));
     }
 }
 
 #[test]
 fn hard_links_copies_and_scripts_that_call_us_do_not_take_turns() {
-    let (town, home) = on_path(&["copy", "script", "second-copy", "hard", "real"]);
-    let at = |path: &str| home.path().join(path);
-    installed(&home, Path::new(HELPER), "copy/gh");
-    script(&home, "script/gh", &format!("exec {HELPER} gh \"$@\""));
-    installed(&home, Path::new(HELPER), "second-copy/gh");
+    let scene = on_path(&["copy", "script", "second-copy", "hard", "real"]);
+    let at = |path: &str| scene.path(path);
+    scene.install(HELPER, "copy/gh");
+    scene.script("script/gh", &format!("exec {HELPER} gh \"$@\""));
+    scene.install(HELPER, "second-copy/gh");
     fs::hard_link(at("copy/gh"), at("hard/gh")).unwrap();
-    let token = town.worker.token_for(RIG);
+    let token = scene.current();
     for path in ["copy/gh", "script/gh", "second-copy/gh", "hard/gh"] {
-        assert_reached(&run(&home, at(path), &["status"]), of_github(&token));
+        assert_reached(&run(&scene, at(path), &["status"]), of_github(&token));
     }
-    assert_given(&home, "status", of_github(&token));
+    assert_given(&scene, "status", of_github(&token));
     fs::remove_file(at("real/gh")).unwrap();
-    let ran = run(&home, at("copy/gh"), &[]);
+    let ran = run(&scene, at("copy/gh"), &[]);
     assert_eq!((ran.code, &*ran.stdout), (127, ""), "{ran:?}");
 }
 
 #[test]
 fn without_a_token_it_is_125_and_without_a_program_126_or_127() {
-    let (town, home) = on_path(&["real"]);
-    town.worker.go_down();
-    assert_fails(&home.helper(&["gh", "auth", "status"], ""), 125, &["[worker-unreachable]"]);
-    let real = home.path().join("real/gh");
+    let scene = on_path(&["real"]);
+    scene.worker.go_down();
+    assert_fails(&scene.helper(&["gh", "auth", "status"]), 125, &["[worker-unreachable]"]);
+    let real = scene.path("real/gh");
     fs::set_permissions(&real, fs::Permissions::from_mode(0o644)).unwrap();
-    assert_fails(&home.helper(&["gh"], ""), 126, &["check its mode"]);
+    assert_fails(&scene.helper(&["gh"]), 126, &["check its mode"]);
     fs::remove_file(&real).unwrap();
-    assert_fails(&home.helper(&["gh"], ""), 127, &["no \"gh\" on PATH"]);
+    assert_fails(&scene.helper(&["gh"]), 127, &["no \"gh\" on PATH"]);
 }
 
 #[test]
 fn what_needs_no_token_runs_without() {
-    let (town, home) = on_path(&["real"]);
-    town.worker.go_down();
+    let scene = on_path(&["real"]);
+    scene.worker.go_down();
     for words in ["", "--version", "help pr", "pr list --help", "auth login", "config list"] {
-        assert_eq!(assert_given(&home, words, NONE).stderr, "");
+        assert_eq!(assert_given(&scene, words, NONE).stderr, "");
     }
 }
 
 #[test]
 fn without_a_token_gh_runs_with_what_it_has_if_that_is_wanted() {
-    let (town, mut home) = on_path(&["real"]);
-    town.worker.go_down();
-    home.set("GASTOWN_ON_FAILURE", "next").set("GH_TOKEN", "gho_mine");
-    let ran = assert_given(&home, "pr list", [Some("gho_mine"), None, None, None]);
+    let mut scene = on_path(&["real"]);
+    scene.worker.go_down();
+    scene.home.set("GASTOWN_ON_FAILURE", "next").set("GH_TOKEN", "gho_mine");
+    let ran = assert_given(&scene, "pr list", [Some("gho_mine"), None, None, None]);
     ran.mentions("[worker-unreachable]");
 }
 
 #[test]
 fn configured_long_lived_token_goes_before_the_worker_and_a_set_one_before_both() {
-    let (town, mut home) = on_path(&["real"]);
-    home.set("GITHUB_CLI_PAT", "ghp_mine").set("GH_TOKEN", "ghs_stale");
-    assert_given(&home, "pr list", of_github("ghp_mine"));
+    let mut scene = on_path(&["real"]);
+    scene.home.set("GITHUB_CLI_PAT", "ghp_mine").set("GH_TOKEN", "ghs_stale");
+    assert_given(&scene, "pr list", of_github("ghp_mine"));
     for own in ["ghp_other", "github_pat_other"] {
-        home.set("GH_TOKEN", own);
-        assert_given(&home, "pr list", [Some(own), None, None, None]);
+        scene.home.set("GH_TOKEN", own);
+        assert_given(&scene, "pr list", [Some(own), None, None, None]);
     }
-    assert_eq!(town.worker.git_token_calls(), 0);
+    assert_eq!(scene.calls(), 0);
 }
 
 #[test]
 fn enterprise_host_gets_its_own_variables_and_githubs_stay_as_they_were() {
-    let (town, mut home) = on_path(&["real"]);
-    let token = town.worker.token_for(RIG);
-    home.set("GH_TOKEN", "ghs_stale").set("GASTOWN_GIT_HOSTS", "ghe.example,github.com");
-    let enterprise = |home: &Home, words: &str| {
-        let ran = assert_given(home, words, [Some("ghs_stale"), None, Some(&token), Some(&token)]);
+    let mut scene = on_path(&["real"]);
+    let token = scene.current();
+    scene.home.set("GH_TOKEN", "ghs_stale").set("GASTOWN_GIT_HOSTS", "ghe.example,github.com");
+    let enterprise = |scene: &Scene, words: &str| {
+        let ran = assert_given(scene, words, [Some("ghs_stale"), None, Some(&token), Some(&token)]);
         assert_eq!(variable(&ran.stdout, "GH_HOST"), Some("ghe.example"));
     };
-    enterprise(&home, "pr list");
-    home.set("GASTOWN_GIT_HOSTS", "github.com,ghe.example");
-    enterprise(&home, "pr list -RGHE.example/o/r");
-    enterprise(&home, "api user --hostname ghe.example");
-    enterprise(&home, "pr view https://ghe.example/o/r/pull/1");
-    enterprise(&home, "repo clone git@ghe.example:o/r");
-    home.set("GH_REPO", "ghe.example/o/r");
-    enterprise(&home, "pr list");
-    home.unset("GH_REPO").set("GH_HOST", "ghe.example");
-    enterprise(&home, "pr list");
-    home.set("GH_HOST", "github.com");
-    assert_given(&home, "pr list", of_github(&token));
+    enterprise(&scene, "pr list");
+    scene.home.set("GASTOWN_GIT_HOSTS", "github.com,ghe.example");
+    enterprise(&scene, "pr list -RGHE.example/o/r");
+    enterprise(&scene, "api user --hostname ghe.example");
+    enterprise(&scene, "pr view https://ghe.example/o/r/pull/1");
+    enterprise(&scene, "repo clone git@ghe.example:o/r");
+    scene.home.set("GH_REPO", "ghe.example/o/r");
+    enterprise(&scene, "pr list");
+    scene.home.unset("GH_REPO").set("GH_HOST", "ghe.example");
+    enterprise(&scene, "pr list");
+    scene.home.set("GH_HOST", "github.com");
+    assert_given(&scene, "pr list", of_github(&token));
     // gh needs to know the host even if the user's own token is kept.
-    home.unset("GH_HOST")
+    scene
+        .home
+        .unset("GH_HOST")
         .set("GASTOWN_GIT_HOSTS", "ghe.example")
         .set("GH_ENTERPRISE_TOKEN", "ghp_a");
     let own = [Some("ghs_stale"), None, Some("ghp_a"), None];
-    let ran = assert_given(&home, "pr list", own);
+    let ran = assert_given(&scene, "pr list", own);
     assert_eq!(variable(&ran.stdout, "GH_HOST"), Some("ghe.example"));
 }
 
 #[test]
 fn host_that_is_not_ours_gets_nothing_however_it_is_named() {
-    let (town, mut home) = on_path(&["real"]);
-    for ours in ["github.com", "ghe.example", "town.ghe.com"] {
-        home.set("GASTOWN_GIT_HOSTS", ours);
+    let mut scene = on_path(&["real"]);
+    for ours in ["github.com", "ghe.example", "scene.ghe.com"] {
+        scene.home.set("GASTOWN_GIT_HOSTS", ours);
         for other in ["evil.example", "evil.ghe.com", "github.com.evil.example"] {
             for words in [
                 "pr list -R OTHER/o/r",
@@ -196,102 +198,102 @@ fn host_that_is_not_ours_gets_nothing_however_it_is_named() {
                 "pr view -R OURS/o/r https://OTHER/o/r",
             ] {
                 let words = words.replace("OTHER", other).replace("OURS", ours);
-                assert_given(&home, &words, NONE);
+                assert_given(&scene, &words, NONE);
             }
             for (name, value) in [("GH_REPO", &*format!("{other}/o/r")), ("GH_HOST", other)] {
-                home.set(name, value);
-                assert_given(&home, "pr list", NONE);
-                home.unset(name);
+                scene.home.set(name, value);
+                assert_given(&scene, "pr list", NONE);
+                scene.home.unset(name);
             }
         }
     }
     // Its host comes on stdin.
-    assert_given(&home, "auth git-credential get", NONE);
-    assert_eq!(town.worker.git_token_calls(), 0);
+    assert_given(&scene, "auth git-credential get", NONE);
+    assert_eq!(scene.calls(), 0);
 }
 
 #[test]
 fn snapshot_for_our_host_does_not_go_to_another_and_a_users_own_token_does() {
-    let (_town, mut home) = on_path(&["real"]);
-    home.set("GH_ENTERPRISE_TOKEN", "ghs_stale").set("GITHUB_ENTERPRISE_TOKEN", "ghp_mine");
+    let mut scene = on_path(&["real"]);
+    scene.home.set("GH_ENTERPRISE_TOKEN", "ghs_stale").set("GITHUB_ENTERPRISE_TOKEN", "ghp_mine");
     // An installation token is of no use to anybody else.
     for ours in ["ghe.example", "github.com"] {
-        home.set("GASTOWN_GIT_HOSTS", ours);
+        scene.home.set("GASTOWN_GIT_HOSTS", ours);
         let own = [None, None, None, Some("ghp_mine")];
-        assert_given(&home, "pr list -R evil.example/o/r", own);
+        assert_given(&scene, "pr list -R evil.example/o/r", own);
     }
 }
 
 #[test]
 fn alias_or_empty_repository_carries_no_token_to_another_host() {
-    let (town, mut home) = on_path(&["real"]);
-    home.set("GASTOWN_GIT_HOSTS", "ghe.example");
+    let mut scene = on_path(&["real"]);
+    scene.home.set("GASTOWN_GIT_HOSTS", "ghe.example");
     // An alias may name any host, and so may an extension.
-    assert_given(&home, "my-alias", NONE);
-    home.set("GH_REPO", "evil.example/o/r");
+    assert_given(&scene, "my-alias", NONE);
+    scene.home.set("GH_REPO", "evil.example/o/r");
     for words in [&["pr", "list", "-R", ""][..], &["pr", "list", "--repo", ""], &["issue", "list"]]
     {
-        assert_reached(&home.helper(&[&["gh"], words].concat(), ""), NONE);
+        assert_reached(&scene.helper(&[&["gh"], words].concat()), NONE);
     }
-    assert_eq!(town.worker.git_token_calls(), 0);
+    assert_eq!(scene.calls(), 0);
     // gh takes this one for github.com only.
-    home.set("GASTOWN_GIT_HOSTS", "github.com").unset("GH_REPO");
-    assert_given(&home, "my-alias", of_github(&town.worker.token_for(RIG)));
+    scene.home.set("GASTOWN_GIT_HOSTS", "github.com").unset("GH_REPO");
+    assert_given(&scene, "my-alias", of_github(&scene.current()));
 }
 
 /// A repository in the home with these remotes.
-fn repository(home: &mut Home, remotes: &[(&str, &str)]) {
+fn repository(scene: &mut Scene, remotes: &[(&str, &str)]) {
     let git = Git::newest();
     let directory = git.path.parent().expect("git lies in a directory").to_owned();
     // After the real gh.
-    let path = format!("{}:{}", home.path().join("real").display(), directory.display());
-    home.set("PATH", &path);
-    home.git(&["init", "--quiet", "."]).assert_ok();
+    let path = format!("{}:{}", scene.path("real").display(), directory.display());
+    scene.home.set("PATH", &path);
+    scene.home.git(&["init", "--quiet", "."]).assert_ok();
     for (name, url) in remotes {
-        home.git(&["remote", "add", name, url]).assert_ok();
+        scene.home.git(&["remote", "add", name, url]).assert_ok();
     }
 }
 
 #[test]
 fn repository_tells_the_host_as_gh_reads_it() {
-    let (town, mut home) = on_path(&["real"]);
-    let token = town.worker.token_for(RIG);
-    home.set("GASTOWN_GIT_HOSTS", "github.com,ghe.example");
+    let mut scene = on_path(&["real"]);
+    let token = scene.current();
+    scene.home.set("GASTOWN_GIT_HOSTS", "github.com,ghe.example");
     let remotes = [("origin", "https://github.com/o/r"), ("upstream", "corp:o/r")];
-    repository(&mut home, &remotes);
-    home.git(&["config", "url.https://ghe.example/.insteadOf", "corp:"]).assert_ok();
-    assert_given(&home, "pr list", [None, None, Some(&token), Some(&token)]);
-    assert_given(&home, "pr list -R o/r", of_github(&token));
+    repository(&mut scene, &remotes);
+    scene.home.git(&["config", "url.https://ghe.example/.insteadOf", "corp:"]).assert_ok();
+    assert_given(&scene, "pr list", [None, None, Some(&token), Some(&token)]);
+    assert_given(&scene, "pr list -R o/r", of_github(&token));
 }
 
 #[test]
 fn repository_at_another_host_gets_nothing_and_other_commands_go_to_ours() {
-    let (town, mut home) = on_path(&["real"]);
-    let token = town.worker.token_for(RIG);
-    repository(&mut home, &[("origin", "https://evil.example/o/r")]);
+    let mut scene = on_path(&["real"]);
+    let token = scene.current();
+    repository(&mut scene, &[("origin", "https://evil.example/o/r")]);
     for words in ["pr list", "repo view"] {
-        assert_given(&home, words, NONE);
+        assert_given(&scene, words, NONE);
     }
     for words in ["api user", "repo clone o/r", "pr list -R o/r"] {
-        assert_given(&home, words, of_github(&token));
+        assert_given(&scene, words, of_github(&token));
     }
 }
 
 #[test]
 fn command_that_takes_our_place_in_gits_configuration_warns_how_to_put_it_back() {
-    let (town, mut home) = on_path(&["real"]);
-    let said = |home: &Home, words: &[&str]| home.helper(words, "").assert_ok().stderr.clone();
-    repository(&mut home, &[]);
-    assert_eq!(said(&home, &["gh", "auth", "setup-git"]), "");
-    home.configure_helper(&town);
+    let mut scene = on_path(&["real"]);
+    let said = |scene: &Scene, words: &[&str]| scene.helper(words).assert_ok().stderr.clone();
+    repository(&mut scene, &[]);
+    assert_eq!(said(&scene, &["gh", "auth", "setup-git"]), "");
+    scene.home.configure_helper(&scene);
     for command in ["setup-git", "login"] {
-        let said = said(&home, &["gh", "auth", command]);
+        let said = said(&scene, &["gh", "auth", command]);
         assert!(said.contains("credential-gastown setup"), "{said}");
         assert_eq!(said.lines().count(), 1, "{said}");
     }
-    assert_eq!(said(&home, &["gh", "auth", "login", "--help"]), "");
-    home.helper(&["setup", "--rig", RIG], "").assert_ok();
-    let said = said(&home, &["gh", "auth", "setup-git"]);
+    assert_eq!(said(&scene, &["gh", "auth", "login", "--help"]), "");
+    scene.helper(&["setup", "--rig", RIG]).assert_ok();
+    let said = said(&scene, &["gh", "auth", "setup-git"]);
     assert!(said.contains(&format!("setup --rig {RIG} --host")), "{said}");
 }
 
@@ -300,19 +302,19 @@ fn the_packaged_gh_takes_the_token() {
     if !Path::new("/usr/bin/gh").exists() {
         return crate::town::skip("no gh in /usr/bin");
     }
-    let (town, mut home) = settled();
-    let (shim, link) = (home.path().join("shim"), home.path().join("shim/gh"));
+    let mut scene = Scene::new();
+    let (shim, link) = (scene.path("shim"), scene.path("shim/gh"));
     fs::create_dir(&shim).unwrap();
     symlink(HELPER, &link).unwrap();
-    home.set("PATH", &format!("{}:/usr/bin:/bin", shim.display()));
-    assert!(run(&home, &link, &["--version"]).assert_ok().stdout.starts_with("gh version"));
-    let expected = town.worker.token_for(RIG) + "\n";
+    scene.home.set("PATH", &format!("{}:/usr/bin:/bin", shim.display()));
+    assert!(run(&scene, &link, &["--version"]).assert_ok().stdout.starts_with("gh version"));
+    let expected = scene.current() + "\n";
     for (ours, elsewhere) in [("github.com", "evil.ghe.com"), ("ghe.example", "evil.example")] {
-        home.set("GASTOWN_GIT_HOSTS", ours);
-        let told = |host: &str| run(&home, &link, &["auth", "token", "--hostname", host]);
+        scene.home.set("GASTOWN_GIT_HOSTS", ours);
+        let told = |host: &str| run(&scene, &link, &["auth", "token", "--hostname", host]);
         assert_eq!(told(ours).assert_ok().stdout, expected);
         assert_eq!(told(elsewhere).assert_fails().stdout, "");
     }
-    home.set("GASTOWN_GIT_HOSTS", "github.com");
-    assert_eq!(run(&home, &link, &["auth", "token"]).assert_ok().stdout, expected);
+    scene.home.set("GASTOWN_GIT_HOSTS", "github.com");
+    assert_eq!(run(&scene, &link, &["auth", "token"]).assert_ok().stdout, expected);
 }

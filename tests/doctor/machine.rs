@@ -10,10 +10,7 @@ use crate::town::home::make_older;
 #[test]
 fn another_copy_that_comes_first_is_reported() {
     let mut scene = Scene::in_order();
-    fs::create_dir(scene.path("bin")).unwrap();
-    let copy = scene.path("bin/git-credential-gastown");
-    fs::write(&copy, "#!/bin/sh\n").unwrap();
-    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = scene.script("bin/git-credential-gastown", "");
     scene.home.put_on_path(&scene.path("bin"));
     scene.diagnose(&[]).finds_only("warn", "program", "another copy", "export PATH=/");
     fs::remove_file(&copy).unwrap();

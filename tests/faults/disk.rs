@@ -67,7 +67,7 @@ fn a_disk_that_takes_nothing_costs_a_warning_and_the_next_place_is_used() {
         let ran = scene.mounting_shell(&format!("{disk}{GET}"))?;
         let token = scene.current();
         ran.warns(&token, "cache-unusable").mentions(".cache/gastown");
-        let (after, place) = (scene.home.path().join("after"), scene.home.last_place());
+        let (after, place) = (scene.path("after"), scene.home.last_place());
         assert!(!names(&after).iter().any(|name| name.starts_with(".new-")), "{what}");
         // What was there is there, and what is new is in the other place.
         assert_eq!((token_in(&after), token_in(&place)), (Some(old), Some(token)), "{what}");
@@ -83,7 +83,7 @@ fn without_any_place_for_it_a_token_is_still_answered() {
         assert_eq!(ran.token(), scene.current(), "{what}");
         ran.mentions("[cache-unusable]").mentions(".cache/gastown");
         assert!(ran.stderr.lines().count() <= 2, "one line for each place\n{ran:?}");
-        assert_eq!(token_in(&scene.home.path().join("after")), Some(old), "{what}");
+        assert_eq!(token_in(&scene.path("after")), Some(old), "{what}");
         Some(())
     });
 }
@@ -116,7 +116,7 @@ fn a_client_that_asks_again_is_noticed_on_a_disk_that_takes_nothing() {
         // As libgit2 asks, which tells of no refusal.
         let get = format!("printf %s '{}' | \"$HELPER\" get", request(scene));
         let ran = scene.mounting_shell(&format!("{disk}{get} >first; {get}"))?;
-        let first = fs::read_to_string(scene.home.path().join("first")).expect("it is there");
+        let first = fs::read_to_string(scene.path("first")).expect("it is there");
         assert_eq!(first, credential(&old), "{what}");
         assert_ne!(ran.token(), old, "{what}");
         assert_eq!(scene.calls(), 1, "{what}");
@@ -173,7 +173,7 @@ fn herd_in_shell(scene: &Scene, disk: &str, size: usize) -> Option<Vec<String>> 
         wait"
     );
     scene.mounting_shell(&script)?;
-    let answers = scene.home.path().join("answers");
+    let answers = scene.path("answers");
     let read = |index: usize| fs::read_to_string(answers.join(index.to_string()));
     Some((1..=size).map(|index| read(index).expect("it was redirected there")).collect())
 }
@@ -189,7 +189,7 @@ fn token_in(directory: &Path) -> Option<String> {
 fn a_cache_that_is_gone_is_made_again() {
     for gone in [".cache/gastown", ".cache"] {
         let (scene, _) = Scene::with_token(FRESH);
-        fs::remove_dir_all(scene.home.path().join(gone)).expect("the home is ours");
+        fs::remove_dir_all(scene.path(gone)).expect("the home is ours");
         scene.get().answers(&scene.current());
         assert_eq!(fs::metadata(scene.cache()).expect("it is there").mode() & 0o777, 0o700);
         assert_eq!(scene.calls(), 1);

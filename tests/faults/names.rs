@@ -94,7 +94,7 @@ impl Network {
     }
 
     fn path(&self, file: &str) -> PathBuf {
-        self.scene.home.path().join(file)
+        self.scene.path(file)
     }
 
     /// The content of `/etc/resolv.conf` or `/etc/hosts`.

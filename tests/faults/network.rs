@@ -47,7 +47,7 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         let root = params.self_signed(&key).expect("a certificate");
-        let file = scene.home.path().join("authority.pem");
+        let file = scene.path("authority.pem");
         fs::write(&file, root.pem()).expect("the home is writable");
         scene.home.set("SSL_CERT_FILE", &file.to_string_lossy());
         Self(Issuer::new(params, key))
@@ -155,7 +155,7 @@ fn without_any_authority_to_trust_nobody_is_asked() {
         let mut scene = Scene::new();
         let (listener, port) = listener();
         let visits = serve(listener, |_| Ok(()));
-        let authorities = scene.home.path().join(name);
+        let authorities = scene.path(name);
         if is_there {
             fs::write(&authorities, "").expect("the home is writable");
         }

@@ -119,7 +119,7 @@ fn a_name_server_that_says_nothing_is_not_waited_for_without_end() {
     scene.home.set("GASTOWN_API_URL", "https://worker.example.test");
     let script = "mount --bind resolv.conf \"$(readlink -f /etc/resolv.conf)\"
         exec \"$HELPER\" get";
-    let resolver = scene.home.path().join("resolv.conf");
+    let resolver = scene.path("resolv.conf");
     fs::write(resolver, "nameserver 127.0.0.153\n").expect("the home is writable");
     let Some(ran) = scene.mounting_shell(script) else { return };
     silent.set_read_timeout(Some(SECOND)).expect("a socket can be told");

@@ -96,7 +96,7 @@ fn the_first_failure_says_when_it_will_be_tried_again_and_how_at_once() {
         scene.get().quits("worker-unreachable").mentions("will be tried again in");
         assert_eq!(scene.calls(), 0, "its time has not come");
         if refreshes {
-            scene.home.helper(&["refresh"], "").assert_ok();
+            scene.helper(&["refresh"]).assert_ok();
         } else {
             scene.let_pass(4 * SECOND);
         }

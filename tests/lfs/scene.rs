@@ -69,7 +69,7 @@ impl LfsScene {
             url = url.replace("http://", "http://x-access-token@");
         }
         scene.home.git(&["clone", "--quiet", &url, "app"]).assert_ok();
-        let app = scene.home.path().join("app");
+        let app = scene.path("app");
         for number in 0..OBJECTS {
             fs::write(app.join(format!("{number}.bin")), number.to_string()).expect("ours");
         }
