@@ -60,13 +60,12 @@ fn at_the_worst_moments_of_100_minutes_without_an_expiry() {
     }
 }
 
-/// The forms in which the worker tells it are proved by `expiry`.
 #[test]
 fn whenever_it_is_asked_for_100_minutes_with_an_expiry() {
     for age in AGES {
         ask_through(age, &Expiry::ExpiresAt, every(150));
-        ask_through(age, &Expiry::ExpiresAtMillis, NOW_AND_THEN);
-        ask_through(age, &Expiry::ExpiresIn, AT_THE_WORST);
+        ask_through(age, &Expiry::ExpiresAt, NOW_AND_THEN);
+        ask_through(age, &Expiry::ExpiresAt, AT_THE_WORST);
     }
 }
 

@@ -21,14 +21,6 @@ pub enum Expiry {
     None,
     /// `data.expires_at`, RFC 3339.
     ExpiresAt,
-    /// `data.expiresAt`, milliseconds.
-    ExpiresAtMillis,
-    /// `data.expiresAt`, RFC 3339.
-    ExpiresAtText,
-    /// `data.expires_in`, seconds.
-    ExpiresIn,
-    /// `expires_at` beside `data`, RFC 3339.
-    TopLevelExpiresAt,
     /// These fields in `data`, whatever they say.
     Literal(Value),
 }
@@ -155,23 +147,16 @@ impl Contract {
 
     fn granted(&self, grant: &Grant) -> Value {
         let mut body = json!({ "success": true, "data": { "token": grant.token } });
-        let expiry = lock(&self.expiry).clone();
-        if let Expiry::Literal(fields) = &expiry {
-            for (name, value) in fields.as_object().into_iter().flatten() {
-                body["data"][name] = value.clone();
-            }
-        } else if let Some(expires) = grant.expires {
-            let told = self.told(expires);
-            match expiry {
-                Expiry::None | Expiry::Literal(_) => {}
-                Expiry::ExpiresAt => body["data"]["expires_at"] = rfc3339(told).into(),
-                Expiry::ExpiresAtMillis => body["data"]["expiresAt"] = told.into(),
-                Expiry::ExpiresAtText => body["data"]["expiresAt"] = rfc3339(told).into(),
-                Expiry::ExpiresIn => {
-                    body["data"]["expires_in"] = ((expires - self.clock.now()) / 1000).into();
+        match (&*lock(&self.expiry), grant.expires) {
+            (Expiry::Literal(fields), _) => {
+                for (name, value) in fields.as_object().into_iter().flatten() {
+                    body["data"][name] = value.clone();
                 }
-                Expiry::TopLevelExpiresAt => body["expires_at"] = rfc3339(told).into(),
             }
+            (Expiry::ExpiresAt, Some(at)) => {
+                body["data"]["expires_at"] = rfc3339(self.told(at)).into();
+            }
+            _ => {}
         }
         body
     }
