@@ -27,7 +27,7 @@ impl Bystander {
     fn start() -> Self {
         let heard = Arc::<Mutex<Vec<String>>>::default();
         let notes = Arc::clone(&heard);
-        let server = Server::start(0, move |stream| {
+        let server = Server::start(move |stream| {
             let text = beginning(&stream);
             notes.lock().expect("nobody panics here").push(text);
         });

@@ -69,7 +69,7 @@ fn a_git_host_that_redirects_to_another() {
     for git in Git::all() {
         let (mut scene, attacker) = (Scene::careless(&git), Town::start());
         let url = format!("http://{}", attacker.github.host());
-        let redirector = Server::start(0, move |stream| {
+        let redirector = Server::start(move |stream| {
             let Ok(exchange) = Exchange::read_head(stream) else { return };
             let location = format!("{url}{}", exchange.target);
             let _ = exchange.answer(&Answer::new(302, "").header("Location", &location));

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use super::clock::{Clock, http_date, millis, rfc3339};
 use super::http::Answer;
-use super::jwt::{self, Claims, Fault};
+use super::jwt::{self, Claims};
+use super::script::CallKind;
 use super::token_service::{Grant, Refusal, TokenService};
 use super::{TOWN, lock};
 
@@ -26,31 +27,28 @@ pub enum Expiry {
 }
 
 /// One of the two calls, or something that the worker has never heard of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Route {
-    GitToken { town: String, rig: String },
-    ContainerToken { town: String },
-    Other,
+pub struct Route {
+    pub kind: CallKind,
+    town: String,
+    rig: String,
 }
 
 impl Route {
-    /// Reads a request line.
-    pub fn of(request_line: &str) -> Self {
-        let mut words = request_line.split(' ');
-        let (method, target) = (words.next(), words.next().unwrap_or_default());
+    pub fn of(method: &str, target: &str) -> Self {
         let decode = |segment| percent_decode_str(segment).decode_utf8_lossy().into_owned();
         let segments: Vec<String> = target.split('/').map(decode).collect();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        match segments[..] {
-            _ if method != Some("POST") => Self::Other,
+        let (kind, town, rig) = match segments[..] {
+            _ if method != "POST" => (CallKind::Other, "", ""),
             ["", "api", "towns", town, "rigs", rig, "refresh-git-token"] => {
-                Self::GitToken { town: town.to_owned(), rig: rig.to_owned() }
+                (CallKind::GitToken, town, rig)
             }
             ["", "api", "towns", town, "refresh-container-token"] => {
-                Self::ContainerToken { town: town.to_owned() }
+                (CallKind::ContainerToken, town, "")
             }
-            _ => Self::Other,
-        }
+            _ => (CallKind::Other, "", ""),
+        };
+        Self { kind, town: town.to_owned(), rig: rig.to_owned() }
     }
 }
 
@@ -93,10 +91,11 @@ impl Contract {
     }
 
     pub fn answer(&self, route: &Route, bearer: Option<&str>) -> Answer {
-        let answer = match route {
-            Route::GitToken { town, rig } => self.answer_git_token(town, rig, bearer),
-            Route::ContainerToken { town } => self.answer_container_token(town, bearer),
-            Route::Other => Err((404, "Not found")),
+        let Route { kind, town, rig } = route;
+        let answer = match kind {
+            CallKind::GitToken => self.answer_git_token(town, rig, bearer),
+            CallKind::ContainerToken => self.answer_container_token(town, bearer),
+            CallKind::Other => Err((404, "Not found")),
         };
         match answer {
             Ok(body) => Answer::json(200, &body),
@@ -138,11 +137,7 @@ impl Contract {
     /// Checks the signature; whether the token has expired is for the call to judge.
     fn authenticated(&self, bearer: Option<&str>) -> Result<Claims, Error> {
         let token = bearer.ok_or((401, "Authentication required"))?;
-        jwt::verify(&self.signing_key, token).map_err(|fault| match fault {
-            Fault::NotAToken => (401, "Token validation failed"),
-            Fault::Signature => (401, "Invalid token signature"),
-            Fault::Payload => (401, "Invalid token payload"),
-        })
+        jwt::verify(&self.signing_key, token).map_err(|fault| (401, fault))
     }
 
     fn granted(&self, grant: &Grant) -> Value {

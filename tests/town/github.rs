@@ -57,7 +57,7 @@ impl GitHub {
         });
         let serving = Arc::clone(&shared);
         // A client that hangs up early is the client's business.
-        let server = Server::start(0, move |stream| drop(serving.serve(stream)));
+        let server = Server::start(move |stream| drop(serving.serve(stream)));
         Self { shared, server }
     }
 
