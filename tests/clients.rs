@@ -4,7 +4,6 @@
 
 pub(crate) mod git2_client;
 pub(crate) mod git_lfs;
-pub(crate) mod pygit2;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -1,17 +1,18 @@
-//! What `install.sh` builds on which machine: for musl where Rust can, and for glibc with a word on
+//! What `install.sh` installs and removes, and what it builds on which machine: for musl where Rust can, and for glibc with a word on
 //! how to have the quicker one. The machine is a directory of stand-ins for `cargo`, `rustc` and
 //! `rustup`, which note how they are called; the program that is "built" is the one under test.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
 use crate::town::Ran;
 use crate::transcript::HELPER;
 
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const GLIBC: &str = "x86_64-unknown-linux-gnu";
 const MUSL: &str = "x86_64-unknown-linux-musl";
 
@@ -86,9 +87,11 @@ impl Machine {
     }
 
     fn install(&self, arguments: &[&str]) -> Ran {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut command = Command::new("sh");
-        command.arg(root.join("install.sh")).args(["--prefix", "installed"]).args(arguments);
+        command
+            .arg(Path::new(ROOT).join("install.sh"))
+            .args(["--prefix", "installed"])
+            .args(arguments);
         command.current_dir(self.directory.path()).env_clear().env("PATH", self.path("bin"));
         command.env("HOME", self.directory.path()).env("GIT_CONFIG_NOSYSTEM", "1");
         command.env("TRIPLE", self.triple).env("VERSION", self.version).env("BUILT", HELPER);
@@ -162,8 +165,8 @@ fn what_cannot_be_built_is_refused_before_anything_is_built_with_what_to_do() {
 
 #[test]
 fn release_archive_is_named_as_cargo_binstall_expects() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let read = |name| fs::read_to_string(root.join(name)).expect("it is part of the project");
+    let read =
+        |name| fs::read_to_string(Path::new(ROOT).join(name)).expect("it is part of the project");
     let (script, manifest) = (read(".ci/dist"), read("Cargo.toml"));
     let archive = script.lines().find_map(|line| line.strip_prefix("archive=")).expect("a name");
     let archive = archive.replace("$NAME", "{ name }").replace("$tag", "v{ version }");
@@ -171,4 +174,50 @@ fn release_archive_is_named_as_cargo_binstall_expects() {
     let url = format!("pkg-url = \"{{ repo }}/releases/download/v{{ version }}/{archive}.tar.gz\"");
     let program = format!("bin-dir = \"{archive}/{{ bin }}\"");
     assert!(manifest.contains(&url) && manifest.contains(&program), "{url}\n{program}");
+}
+
+/// In a home of its own, where git is not configured.
+fn install_sh(home: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new("sh");
+    command.arg(Path::new(ROOT).join("install.sh")).args(arguments).current_dir(home);
+    command.env("HOME", home).env("GIT_CONFIG_NOSYSTEM", "1").env_remove("XDG_CONFIG_HOME");
+    command.output().expect("there is a shell")
+}
+
+#[test]
+fn what_install_sh_installs_it_removes() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let home = home.path();
+    let prefix = home.join("o' prefix");
+    let installed = install_sh(home, &["--prefix", "o' prefix", "--binary", HELPER, "--setup"]);
+    assert!(installed.status.success(), "{installed:?}");
+    let program = prefix.join("bin/git-credential-gastown");
+    let page = prefix.join("share/man/man1/git-credential-gastown.1");
+    assert_eq!(fs::read(&program).unwrap(), fs::read(HELPER).unwrap());
+    assert_eq!(
+        fs::read(page).unwrap(),
+        fs::read(Path::new(ROOT).join("man/git-credential-gastown.1")).unwrap()
+    );
+    assert!(home.join(".gitconfig").exists());
+
+    let refused = install_sh(home, &["--uninstall", "--prefix", "o' prefix"]);
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && told.contains("setup --undo"), "{told}");
+    let undone = Command::new(&program).args(["setup", "--undo"]).env("HOME", home).output();
+    assert!(undone.unwrap().status.success());
+    let removed = install_sh(home, &["--uninstall", "--prefix", "o' prefix"]);
+    assert!(removed.status.success(), "{removed:?}");
+    assert!(!prefix.exists() && !home.join(".gitconfig").exists());
+}
+
+#[test]
+fn install_sh_takes_nothing_but_this_program() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let home = home.path();
+    fs::write(home.join("text"), "touch run\n").unwrap();
+    for stranger in ["text", "/bin/ls", "absent"] {
+        let refused = install_sh(home, &["--prefix", "p", "--binary", stranger]);
+        assert!(!refused.status.success(), "{stranger}: {refused:?}");
+        assert!(!home.join("run").exists() && !home.join("p/bin/git-credential-gastown").exists());
+    }
 }

@@ -24,7 +24,6 @@ mod libgit2;
 mod long_lived;
 mod memory;
 mod network;
-mod paper;
 mod promises;
 mod properties;
 mod protocol;

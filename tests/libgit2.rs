@@ -9,7 +9,6 @@ use std::fs;
 use std::path::Path;
 
 use crate::clients::git2_client::git2_client;
-use crate::clients::pygit2::Pygit2;
 use crate::scene::{A_WHILE, MINUTE, REPOSITORY, SECOND, Scene};
 use crate::town::{Git, Ran};
 
@@ -132,25 +131,6 @@ fn client_that_asks_again_in_one_command_heals_within_it() {
     let ran = list(&scene, &client, 3);
     assert_eq!((ran.code, &*ran.stdout), (0, "asked=2\nreferences=2\n"), "{ran:?}");
     assert_eq!(scene.calls(), 1, "{ran:?}");
-}
-
-/// As in docs/clients.md, since pygit2 has no helpers of its own.
-#[test]
-fn pygit2_with_the_callback_of_the_documents_heals_within_one_command() {
-    let Some(pygit2) = Pygit2::get() else { return };
-    let page = include_str!("../docs/clients.md").split("```");
-    let callback =
-        page.filter_map(|it| it.strip_prefix("python\n")).find(|it| it.contains("pygit2"));
-    let clone = "pygit2.clone_repository(sys.argv[1], 'clone', callbacks=Callbacks())";
-    let script = format!("import sys\n{}{clone}", callback.expect("the page has it"));
-
-    let scene = settled();
-    scene.github.revoke_all();
-    let mut python = scene.home.command(&pygit2.python);
-    python.env("PYTHONPATH", &pygit2.package).args(["-c", &script, &url(&scene)]);
-    let ran = Ran::run(python, b"");
-    assert_eq!((ran.code, scene.calls()), (0, 1), "{ran:?}");
-    assert_eq!(scene.github.refused_tokens(), 1, "{ran:?}");
 }
 
 #[test]

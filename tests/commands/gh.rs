@@ -70,33 +70,24 @@ fn the_real_gh_gets_a_live_token_and_its_words_untouched() {
 }
 
 #[test]
-fn we_are_skipped_however_we_are_linked() {
-    let scene = on_path(&["one", "two", "three", "real"]);
-    let at = |path: &str| scene.path(path);
-    symlink(HELPER, at("one/gh")).unwrap();
-    symlink(at("one/gh"), at("two/gh")).unwrap();
-    symlink("../two/gh", at("three/gh")).unwrap();
-    for link in ["one/gh", "two/gh", "three/gh"] {
-        let ran = run(&scene, at(link), &["status"]);
-        assert_reached(&ran, of_github(&scene.current()));
-    }
-}
-
-#[test]
-fn hard_links_copies_and_scripts_that_call_us_do_not_take_turns() {
-    let scene = on_path(&["copy", "script", "second-copy", "hard", "real"]);
-    let at = |path: &str| scene.path(path);
+fn we_are_skipped_however_we_are_linked_copied_or_called() {
+    let shims = ["link", "link-to-link", "relative-link", "copy", "script", "second-copy", "hard"];
+    let scene = on_path(&[&shims[..], &["real"]].concat());
+    let at = |path: &str| scene.path(path).join("gh");
+    symlink(HELPER, at("link")).unwrap();
+    symlink(at("link"), at("link-to-link")).unwrap();
+    symlink("../link-to-link/gh", at("relative-link")).unwrap();
     scene.install(HELPER, "copy/gh");
     scene.script("script/gh", &format!("exec {HELPER} gh \"$@\""));
     scene.install(HELPER, "second-copy/gh");
-    fs::hard_link(at("copy/gh"), at("hard/gh")).unwrap();
+    fs::hard_link(at("copy"), at("hard")).unwrap();
     let token = scene.current();
-    for path in ["copy/gh", "script/gh", "second-copy/gh", "hard/gh"] {
-        assert_reached(&run(&scene, at(path), &["status"]), of_github(&token));
+    for shim in shims {
+        assert_reached(&run(&scene, at(shim), &["status"]), of_github(&token));
     }
     assert_given(&scene, "status", of_github(&token));
-    fs::remove_file(at("real/gh")).unwrap();
-    let ran = run(&scene, at("copy/gh"), &[]);
+    fs::remove_file(at("real")).unwrap();
+    let ran = run(&scene, at("copy"), &[]);
     assert_eq!((ran.code, &*ran.stdout), (127, ""), "{ran:?}");
 }
 

@@ -287,15 +287,3 @@ fn an_answer_that_does_not_fit_is_asked_for_again_over_tcp() {
         network.finds("worker.example");
     });
 }
-
-#[test]
-fn localhost_is_never_asked_of_a_name_server() {
-    in_own_network(|network| {
-        let questions = name_server(FIRST, |_| Addresses(vec![[127, 0, 0, 98].into()]));
-        network.set_servers(&[FIRST], "search town.example");
-        let url = network.scene.worker.url().replace("127.0.0.1", "localhost");
-        network.scene.home.set("GASTOWN_API_URL", &url);
-        network.scene.get().answers(&network.scene.current());
-        assert_eq!(*lock(&questions), [""; 0], "it was not asked");
-    });
-}
