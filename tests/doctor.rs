@@ -43,13 +43,8 @@ impl Scene {
         self.home.git_in("app", arguments).assert_ok();
     }
 
-    /// In the clone, as somebody who pastes it there.
-    fn paste(&self, command: &str) {
-        let mut shell = self.home.command("/bin/sh");
-        let directory = Path::new(HELPER).parent().expect("a directory").display();
-        shell.args(["-c", &format!("PATH={directory}:$PATH; {command}")]);
-        shell.current_dir(self.path("app"));
-        Ran::run(shell, b"").assert_ok();
+    fn paste_fix(&self, command: &str) {
+        self.paste_in("app", command).assert_ok();
     }
 
     fn forget_cache(&self) {
@@ -78,7 +73,7 @@ impl Scene {
             it["check"] == check && it["what"].as_str().is_some_and(|text| text.contains(what))
         };
         let found = before.problems().into_iter().find(|it| is_it(it)).expect("just found");
-        self.paste(found["fix"].as_str().expect("every problem has a fix"));
+        self.paste_fix(found["fix"].as_str().expect("every problem has a fix"));
         let after = self.diagnose(&[]);
         assert!(!after.problems().into_iter().any(is_it), "{before:?}\n{after:?}");
         before.ran.stdout

@@ -27,6 +27,7 @@ pub(crate) const NOBODY: u32 = 54_321;
 pub(crate) struct Scene {
     pub(crate) town: Town,
     pub(crate) home: Home,
+    pub(crate) host: String,
 }
 
 /// A scene is a town, with an agent in it.
@@ -47,12 +48,17 @@ impl Scene {
         Self::start(options, &Git::newest())
     }
 
+    pub(crate) fn of_git(git: &Git) -> Self {
+        Self::start(Options::default(), git)
+    }
+
     fn start(options: Options, git: &Git) -> Self {
         let town = Town::start_with(options);
         let mut home = Home::new(Path::new(HELPER), git);
         // Whatever goes wrong must not spill a secret, and this makes a panic spill all it can.
         home.as_agent(&town).set("RUST_BACKTRACE", "full").set("HELPER", HELPER);
-        Self { town, home }
+        let host = format!("http://{}", town.github.host());
+        Self { town, home, host }
     }
 
     /// Whose git asks the program under test, with a repository to clone.
@@ -110,9 +116,9 @@ impl Scene {
         age_cache(&self.home.last_place(), time);
     }
 
-    /// The stand-in GitHub, as messages name it.
+    /// The one that is ours, as messages name it.
     pub(crate) fn host(&self) -> String {
-        format!("http://{}", self.github.host())
+        self.host.clone()
     }
 
     /// Below the home.
@@ -230,6 +236,15 @@ impl Scene {
         let mut command = self.home.command(program);
         command.args(arguments);
         Ran::run(command, self.request().as_bytes())
+    }
+
+    /// Runs what a message says, as somebody would who has this program on `PATH`.
+    pub(crate) fn paste_in(&self, directory: &str, command: &str) -> Ran {
+        let mut shell = self.home.command("/bin/sh");
+        let program = Path::new(HELPER).parent().expect("it lies in a directory").display();
+        shell.args(["-c", &format!("PATH={program}:$PATH; {command}")]);
+        shell.current_dir(self.path(directory));
+        Ran::run(shell, b"")
     }
 
     /// From here on processes trace to a file, which `await_asks` reads.

@@ -6,8 +6,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::town::{Git, Home, Ran, Town};
-use crate::transcript::{HELPER, REPOSITORY};
+use crate::scene::{HELPER, REPOSITORY, Scene};
+use crate::town::{Git, Ran};
 
 mod at_once;
 mod configuring;
@@ -44,29 +44,17 @@ fn give_away(path: &Path) {
     assert!(status.expect("chown runs").success());
 }
 
-struct Scene {
-    town: Option<Town>,
-    home: Home,
-    host: String,
-}
-
 impl Scene {
-    fn new(git: &Git) -> Self {
-        let town = Town::start();
-        town.github.create_repository(REPOSITORY);
-        let mut home = Home::new(Path::new(HELPER), git);
-        home.as_agent(&town);
-        let host = format!("http://{}", town.github.host());
-        Self { town: Some(town), home, host }
+    /// Whose git has not been set up yet.
+    fn to_set_up(git: &Git) -> Self {
+        let mut scene = Self::of_git(git);
+        scene.github.create_repository(REPOSITORY);
+        scene.home.set("GIT_EDITOR", "true");
+        scene
     }
 
-    fn newest() -> Self {
-        Self::new(&Git::newest())
-    }
-
-    /// A scene with each git in turn.
     fn each_git() -> impl Iterator<Item = Self> {
-        Git::all().into_iter().map(|git| Self::new(&git))
+        Git::all().into_iter().map(|git| Self::to_set_up(&git))
     }
 
     /// Where neither worker nor server is asked.
@@ -75,22 +63,14 @@ impl Scene {
     }
 
     fn alone_with(git: &Git) -> Self {
-        let mut home = Home::new(Path::new(HELPER), git);
-        let host = "https://git.example".to_owned();
-        home.set("GASTOWN_GIT_HOSTS", &host);
-        Self { town: None, home, host }
+        let mut scene = Self::to_set_up(git);
+        scene.host = "https://git.example".to_owned();
+        scene.home.set("GASTOWN_GIT_HOSTS", &scene.host);
+        scene
     }
 
     fn each_git_alone() -> impl Iterator<Item = Self> {
         Git::all().into_iter().map(|git| Self::alone_with(&git))
-    }
-
-    fn town(&self) -> &Town {
-        self.town.as_ref().expect("this scene has a town")
-    }
-
-    fn host(&self) -> String {
-        self.host.clone()
     }
 
     fn key(&self) -> String {
@@ -98,7 +78,7 @@ impl Scene {
     }
 
     fn setup(&self, arguments: &[&str]) -> Ran {
-        self.home.helper(&[&["setup"], arguments].concat(), "")
+        self.helper(&[&["setup"], arguments].concat())
     }
 
     fn setup_in(&self, directory: &str, arguments: &[&str]) -> Ran {
@@ -124,18 +104,9 @@ impl Scene {
         )
     }
 
-    /// Runs what a message says, as somebody would who has this program on `PATH`.
+    /// In the home.
     fn paste(&self, advice: &str) -> Ran {
-        let mut shell = self.home.command("sh");
-        let program = Path::new(HELPER).parent().expect("a directory").display();
-        let advice = advice.trim_end_matches(" [setup-failed]");
-        let script = format!("PATH={program}:$PATH; GIT_EDITOR=true; export GIT_EDITOR; {advice}");
-        shell.args(["-c", &script]);
-        Ran::run(shell, b"")
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
+        self.paste_in("", advice.trim_end_matches(" [setup-failed]"))
     }
 
     fn read(&self, name: &str) -> String {
@@ -165,7 +136,7 @@ impl Scene {
     }
 
     fn clone_and_push(&self) {
-        let url = self.town().github.url(REPOSITORY);
+        let url = self.github.url(REPOSITORY);
         self.home.git(&["clone", "--quiet", &url, "clone"]).assert_ok();
         self.home.commit("clone", "file", b"content");
         self.home.git_in("clone", &["push", "--quiet", "origin", "HEAD"]).assert_ok();

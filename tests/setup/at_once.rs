@@ -238,7 +238,7 @@ fn full_disk_changes_nothing() {
     }
     scene.write("small/config", MINE);
     let mut filler = 0..;
-    while fs::write(scene.path(&format!("small/{}", filler.start)), [0; 4096]).is_ok() {
+    while fs::write(scene.path(format!("small/{}", filler.start)), [0; 4096]).is_ok() {
         filler.next();
     }
     let refused = scene.setup(&["--file", "small/config"]);

@@ -104,7 +104,7 @@ fn flags_of_an_earlier_setup_stay_until_others_are_given() {
 fn other_flags_replace_the_line_and_are_handed_to_the_helper() {
     for mut scene in Scene::each_git() {
         scene.setup(&[]).assert_ok();
-        let url = scene.town().worker.url();
+        let url = scene.worker.url();
         for name in ["API_URL", "TOWN_ID", "RIG_ID", "GIT_HOSTS"] {
             scene.home.unset(&format!("GASTOWN_{name}"));
         }
@@ -124,7 +124,7 @@ fn other_flags_replace_the_line_and_are_handed_to_the_helper() {
 #[test]
 fn a_program_in_a_directory_with_spaces_is_called() {
     for git in Git::all() {
-        let mut scene = Scene::new(&git);
+        let mut scene = Scene::to_set_up(&git);
         let directory = git.path.parent().unwrap().display();
         scene.home.set("PATH", &format!("{directory}:/usr/bin:/bin"));
         fs::create_dir(scene.path("a b'c")).unwrap();
@@ -176,7 +176,7 @@ fn store_helper_behind_ours_is_put_before_it() {
 
 #[test]
 fn what_cannot_work_is_refused_and_nothing_is_written() {
-    let scene = Scene::newest();
+    let scene = Scene::to_set_up(&Git::newest());
     let before = scene.snapshot();
     for (arguments, words) in [
         (&["--api-url", "http://worker.example"][..], "--api-url is http"),

@@ -28,7 +28,7 @@ fn a_push_works_with_the_printed_environment_alone() {
 
 #[test]
 fn what_the_environment_sets_already_stays_and_is_not_repeated() {
-    let mut scene = Scene::newest();
+    let mut scene = Scene::to_set_up(&Git::newest());
     scene.home.set("GIT_CONFIG_COUNT", "1");
     scene.home.set("GIT_CONFIG_KEY_0", "user.name");
     scene.home.set("GIT_CONFIG_VALUE_0", "somebody");
