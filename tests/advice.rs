@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::scene::*;
+use crate::town::server::Server;
 use crate::town::{Home, Ran, Rig, Script};
 
 /// Asserts that the ask fails with this name and says this to do.
@@ -84,16 +85,11 @@ fn wrong_settings_are_named_with_what_to_set_and_changed_ones_are_tried_at_once(
 #[test]
 fn worker_that_speaks_no_https_is_not_said_to_have_a_wrong_certificate() {
     let mut scene = Scene::new();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
-    let port = listener.local_addr().expect("it is bound").port();
-    scene.home.set("GASTOWN_API_URL", &format!("https://127.0.0.1:{port}"));
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let (mut stream, mut hello) = (stream, [0; 1024]);
-            let _ = stream.read(&mut hello);
-            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
-        }
+    let server = Server::start(|mut stream| {
+        let _ = stream.read(&mut [0; 1024]);
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
     });
+    scene.home.set("GASTOWN_API_URL", &format!("https://127.0.0.1:{}", server.port()));
     let advice = "check the scheme and the port in GASTOWN_API_URL";
     assert_advises(&scene, "worker-unreachable", advice);
 }

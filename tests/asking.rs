@@ -79,15 +79,3 @@ fn a_personal_token_is_asked_for_again_every_half_hour_only() {
     }
     assert_eq!(scene.both_calls(), (4, 0), "at 0, 30, 60 and 90 minutes");
 }
-
-#[test]
-fn a_personal_token_outlives_days_without_a_worker() {
-    let scene = Scene::new();
-    scene.worker.add_rig(RIG, Rig::Pat("ghp_mine".to_owned()));
-    scene.get().answers("ghp_mine");
-    scene.worker.go_down();
-    for _ in 0..3 {
-        scene.let_pass(50 * HOUR);
-        scene.get().answers("ghp_mine");
-    }
-}

@@ -74,15 +74,3 @@ fn no_id_steers_the_name_of_a_file() {
         assert!(name.len() < 64 && !name.starts_with(['-', '.', 'r']), "{name}");
     }
 }
-
-#[test]
-fn many_answers_leave_no_more_behind_than_one() {
-    let scene = Scene::new();
-    scene.get().assert_ok();
-    let before = scene.home.everything();
-    for _ in 0..20 {
-        scene.let_pass(20 * MINUTE);
-        scene.get().assert_ok();
-    }
-    assert_eq!(scene.home.everything(), before, "no temporary file, no second entry");
-}

@@ -16,7 +16,7 @@ mod exec;
 mod gh;
 mod refresh;
 mod status;
-pub(crate) mod terminal;
+mod terminal;
 mod token;
 
 fn json(text: &str) -> Value {

@@ -208,14 +208,3 @@ fn offline_asks_nobody_and_says_so() {
     let told = scene.doctor(&["--offline"]);
     assert!(told.stdout.ends_with("offline: no worker and no server was asked\n"), "{told:?}");
 }
-
-#[test]
-fn statuses_are_in_colour_on_a_terminal() {
-    let mut scene = Scene::in_order();
-    scene.home.set("TERM", "xterm");
-    let mut doctor = scene.home.command(HELPER);
-    doctor.args(["doctor", "--offline"]);
-    let (_, screen, _) = crate::commands::terminal::shown(doctor);
-    assert!(screen.contains("\x1b[32mok  \x1b[0m  "), "{screen:?}");
-    assert!(!scene.doctor(&["--offline"]).stdout.contains('\x1b'));
-}

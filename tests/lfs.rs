@@ -111,7 +111,7 @@ fn token_expired_in_the_middle_of_a_batch_heals_with_every_git_lfs() {
 /// versions; and all is well a while after the worker is.
 fn assert_ends(first_way: usize, kill: impl Fn(&LfsScene) + Sync) {
     each_git_lfs(first_way, &Git::all(), |scene, case| {
-        scene.worker_is_stuck();
+        scene.worker.stuck_on(&scene.current());
         kill(scene);
         let (failed, cost) = scene.measured(LfsScene::push);
         assert_ne!(failed.code, 0, "{case}, {cost:?}\n{failed:?}");

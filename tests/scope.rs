@@ -79,7 +79,7 @@ fn git_is_left_alone_with_a_foreign_host() {
 }
 
 #[test]
-fn a_list_replaces_the_default() {
+fn a_list_replaces_the_default_and_flags_the_list() {
     let mut scene = on_github();
     scene
         .home
@@ -101,18 +101,13 @@ fn a_list_replaces_the_default() {
     ] {
         ask(&scene, &[], protocol, host).prints("");
     }
-    assert_eq!(scene.both_calls(), (1, 0));
-}
-
-#[test]
-fn a_flag_replaces_the_list() {
-    let mut scene = on_github();
-    scene.home.set("GASTOWN_GIT_HOSTS", "git.example");
     let flags = ["--host", "one.example", "--host", "two.example:8443"];
-    ask(&scene, &flags, "https", "one.example").token();
-    ask(&scene, &flags, "https", "two.example:8443").token();
-    ask(&scene, &flags, "https", "git.example").prints("");
-    ask(&scene, &flags, "https", "github.com").prints("");
+    for (host, is_served) in
+        [("one.example", true), ("two.example:8443", true), ("code.example", false)]
+    {
+        assert_eq!(ask(&scene, &flags, "https", host).value("password").is_some(), is_served);
+    }
+    assert_eq!(scene.both_calls(), (1, 0));
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn terminal() -> (File, File) {
 }
 
 /// Runs with stdout at a terminal: the exit code, what the terminal shows, stderr.
-pub(crate) fn shown(mut command: Command) -> (i32, String, String) {
+fn shown(mut command: Command) -> (i32, String, String) {
     let (mut person, program) = terminal();
     command.stdin(Stdio::null()).stdout(program).stderr(Stdio::piped());
     let child = command.spawn().expect("the program under test can be started");
@@ -114,13 +114,17 @@ fn help_fits_a_narrow_terminal_and_begins_with_what_is_for_people() {
 }
 
 #[test]
-fn the_state_is_in_colour_unless_that_is_not_wanted() {
+fn statuses_are_in_colour_unless_that_is_not_wanted() {
     let mut scene = Scene::new();
     scene.get().assert_ok();
     scene.home.set("TERM", "xterm");
     let (_, screen, _) = shown(helper(&scene, &["status"]));
     assert!(screen.contains("\x1b[32mFRESH\x1b[0m"), "{screen:?}");
-    assert!(!scene.helper(&["status"]).stdout.contains('\x1b'));
+    let (_, screen, _) = shown(helper(&scene, &["doctor", "--offline"]));
+    assert!(screen.contains("\x1b[32mok  \x1b[0m  "), "{screen:?}");
+    for command in [&["status"][..], &["doctor", "--offline"]] {
+        assert!(!scene.helper(command).stdout.contains('\x1b'));
+    }
     scene.home.set("NO_COLOR", "1");
     let (_, screen, _) = shown(helper(&scene, &["status"]));
     assert!(screen.contains("FRESH") && !screen.contains('\x1b'), "{screen:?}");

@@ -110,11 +110,6 @@ impl LfsScene {
         (ran, cost)
     }
 
-    /// The worker goes on handing out the token that it has now.
-    pub(super) fn worker_is_stuck(&self) {
-        self.worker.stuck_on(&self.current());
-    }
-
     /// At that moment an hour has gone by, for the town and for the agent's cache.
     pub(super) fn expire_at(&self, moment: Moment) {
         let (clock, cache) = (self.clock.clone(), self.cache());

@@ -110,10 +110,6 @@ impl Home {
         Ran::run(git, b"")
     }
 
-    pub fn helper_path(&self) -> &Path {
-        &self.helper
-    }
-
     pub fn helper(&self, arguments: &[&str], stdin: &str) -> Ran {
         let mut helper = self.command(&self.helper);
         helper.args(arguments);
