@@ -11,10 +11,11 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use super::network::{Authority, tls_before_worker};
+use super::network::{Authority, behind_tls};
 use crate::scene::*;
 use crate::town::name_server::Reply::{Addresses, Code, Silence, Truncated};
 use crate::town::name_server::{Asked, here, name_server};
+use crate::town::server::Server;
 use crate::town::{Ran, lock, skip};
 
 /// Set in the new namespaces.
@@ -73,7 +74,7 @@ fn run(program: &str, arguments: &[&str]) {
 /// A network with nothing in it but a worker behind TLS, which has many names.
 struct Network {
     scene: Scene,
-    port: u16,
+    server: Server,
 }
 
 impl Network {
@@ -82,8 +83,8 @@ impl Network {
         let mut scene = Scene::new();
         let authority = Authority::new(&mut scene);
         let names = ["worker.example", "worker.inner", "worker"];
-        let (port, _) = tls_before_worker(&scene, authority.vouches_for(&names, 4000));
-        let network = Self { scene, port };
+        let (server, _) = behind_tls(&mut scene, authority.vouches_for(&names, 4000));
+        let network = Self { scene, server };
         for file in ["hosts", "resolv.conf"] {
             let own = network.path(file);
             fs::write(&own, "").expect("the home is writable");
@@ -110,8 +111,8 @@ impl Network {
 
     /// A cold `get` from the worker by this name, by every program in turn.
     fn get(&mut self, name: &str) -> Vec<Ran> {
-        let Self { scene, port } = self;
-        scene.home.set("GASTOWN_API_URL", &format!("https://{name}:{port}"));
+        let Self { scene, server } = self;
+        scene.home.set("GASTOWN_API_URL", &format!("https://{name}:{}", server.port()));
         let installed = env::var_os("INSTALLED_HELPERS").unwrap_or_default();
         let installed = env::split_paths(&installed).filter(|path| path.is_absolute());
         let programs = [PathBuf::from(HELPER)].into_iter().chain(installed);
