@@ -135,9 +135,7 @@ fn paste(home: &Home, message: &str) -> Ran {
     let command = rest.split(" [").next().unwrap_or_default().split(';').next();
     let command = command.unwrap_or_default().trim();
     assert!(command.contains("git-credential-gastown "), "not by its path: {message}");
-    let mut shell = home.command("/bin/sh");
-    shell.args(["-c", command]);
-    let ran = Ran::run(shell, b"");
+    let ran = home.run("/bin/sh", &["-c", command], "");
     assert!(![126, 127].contains(&ran.code), "{ran:?}");
     assert!(!home.path().join("trap").exists(), "{ran:?}");
     ran
@@ -148,11 +146,7 @@ fn advice_names_the_program_by_its_path_where_its_name_leads_elsewhere() {
     let mut scene = Scene::new();
     let own = off_path(&mut scene);
     let request = scene.request();
-    let ask = |scene: &Scene, words: &[&str], stdin: &str| {
-        let mut helper = scene.home.command(&own);
-        helper.args(words);
-        Ran::run(helper, stdin.as_bytes())
-    };
+    let ask = |scene: &Scene, words: &[&str], stdin: &str| scene.home.run(&own, words, stdin);
     // config-missing
     scene.home.set("GASTOWN_TOWN_ID", "");
     let failed = ask(&scene, &["get"], &request);

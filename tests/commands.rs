@@ -26,9 +26,7 @@ fn json(text: &str) -> Value {
 /// Changes something below the home, where the script runs.
 #[track_caller]
 fn change(scene: &Scene, script: &str) {
-    let mut shell = scene.home.command("/bin/sh");
-    shell.args(["-euc", script]);
-    Ran::run(shell, b"").assert_ok();
+    scene.home.run("/bin/sh", &["-euc", script], "").assert_ok();
 }
 
 /// The value of a variable in the output of `env`.

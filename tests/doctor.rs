@@ -58,9 +58,7 @@ impl Scene {
     }
 
     fn doctor_in(&self, directory: &str, arguments: &[&str]) -> Ran {
-        let mut doctor = self.home.command(HELPER);
-        doctor.arg("doctor").args(arguments).current_dir(self.path(directory));
-        Ran::run(doctor, b"")
+        self.home.run_in(directory, HELPER, &[&["doctor"], arguments].concat(), "")
     }
 
     /// Asserts that a problem is told, and that what is named as its fix, pasted in the clone,

@@ -77,16 +77,12 @@ fn with_cargo() -> Option<Scene> {
 fn cargo_fetch(scene: &Scene) -> Ran {
     let _ = fs::remove_dir_all(scene.path(".cargo/git"));
     let _ = fs::remove_file(scene.path("project/Cargo.lock"));
-    let mut cargo = scene.home.command(env!("CARGO"));
-    cargo.arg("fetch").current_dir(scene.path("project"));
-    Ran::run(cargo, b"")
+    scene.home.run_in("project", env!("CARGO"), &["fetch"], "")
 }
 
 /// A program that takes what the helper says as often as that.
 fn list(scene: &Scene, client: &Path, tries: u32) -> Ran {
-    let mut command = scene.home.command(client);
-    command.args([&url(scene), &tries.to_string()]);
-    Ran::run(command, b"")
+    scene.home.run(client, &[&url(scene), &tries.to_string()], "")
 }
 
 /// The programs, each with what it takes to run it once.

@@ -2,15 +2,8 @@
 //! live at that moment, also an hour later and after a revocation.
 
 use crate::scene::{HOUR, Scene};
-use crate::town::Ran;
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/long-lived");
-
-fn run(scene: &Scene, program: &str, arguments: &[&str]) -> Ran {
-    let mut command = scene.home.command(program);
-    command.args(arguments);
-    Ran::run(command, b"")
-}
 
 fn has(program: &str) -> bool {
     let is_there = std::process::Command::new(program).arg("--version").output().is_ok();
@@ -25,7 +18,7 @@ fn shell_loop_asks_before_each_call_and_goes_on_after_one_that_fails() {
     let mut scene = Scene::new();
     scene.script("bin/curl", "cat; echo; test -n \"$FAILS\" || exit 22");
     scene.home.put_on_path(&scene.path("bin"));
-    let ran = run(&scene, &format!("{EXAMPLES}/poll.sh"), &["0", "2"]);
+    let ran = scene.home.run(format!("{EXAMPLES}/poll.sh"), &["0", "2"], "");
     // Each refused call has the worker asked, which hands the same token out for half an hour.
     let token = scene.current();
     assert_eq!(ran.assert_ok().stdout.matches(&token).count(), 2, "{ran:?}");
@@ -34,7 +27,7 @@ fn shell_loop_asks_before_each_call_and_goes_on_after_one_that_fails() {
     scene.let_pass(HOUR);
     scene.home.age_cache(HOUR);
     scene.home.set("GASTOWN_CONTAINER_TOKEN", &scene.worker.container_token());
-    let later = run(&scene, &format!("{EXAMPLES}/poll.sh"), &["0", "1"]);
+    let later = scene.home.run(format!("{EXAMPLES}/poll.sh"), &["0", "1"], "");
     let header = format!("Authorization: Bearer {}\"", scene.current());
     assert!(later.assert_ok().stdout.contains(&header), "{later:?}");
     assert_ne!(token, scene.current());
@@ -60,7 +53,7 @@ fn octokits_requests_have_a_live_token_and_one_that_is_refused_is_made_again() {
          await auth.hook(request, 'GET /', {{}});
          console.log((await auth()).token);"
     );
-    let ran = run(&scene, "node", &["--input-type=module", "--eval", &program]);
+    let ran = scene.home.run("node", &["--input-type=module", "--eval", &program], "");
     let token = scene.current();
     assert_eq!(ran.assert_ok().stdout.matches(&format!("token {token}")).count(), 3, "{ran:?}");
     assert!(ran.stdout.ends_with(&format!("\n{token}\n")), "{ran:?}");
@@ -75,6 +68,6 @@ fn pygithubs_requests_have_a_live_token() {
     let mut scene = Scene::new();
     scene.home.set("PYTHONPATH", EXAMPLES).set("PYTHONDONTWRITEBYTECODE", "1");
     let program = "from pygithub import GastownAuth; auth = GastownAuth(); print(auth.token)";
-    let ran = run(&scene, "python3", &["-c", program]);
+    let ran = scene.home.run("python3", &["-c", program], "");
     assert_eq!(ran.assert_ok().stdout, format!("{}\n", scene.current()));
 }

@@ -11,7 +11,6 @@ use std::process::Child;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::scene::*;
-use crate::town::Ran;
 
 /// A `get` that waits for its answer with the container token in hand. Root may look at everything:
 /// only somebody else can be refused.
@@ -72,9 +71,8 @@ fn a_program_that_it_becomes_inherits_no_open_file() {
         scene.home.set(name, &file.to_string_lossy());
     }
     let ran = scene.helper(&["exec", "--", "ls", "/proc/self/fd"]);
-    let mut list = scene.home.command("ls");
-    list.arg("/proc/self/fd");
+    let listed = scene.home.run("ls", &["/proc/self/fd"], "");
     // What the tests themselves were started with, both have.
-    assert_eq!(ran.assert_ok().stdout, Ran::run(list, b"").stdout, "{ran:?}");
+    assert_eq!(ran.assert_ok().stdout, listed.stdout, "{ran:?}");
     assert_eq!(scene.calls(), 1, "there was a connection and a lock");
 }

@@ -23,9 +23,7 @@ fn mayor(git: &Git) -> Scene {
 }
 
 fn get_in(scene: &Scene, directory: &str, flags: &[&str]) -> Ran {
-    let mut helper = scene.home.command(HELPER);
-    helper.arg("get").args(flags).current_dir(scene.path(directory));
-    Ran::run(helper, scene.request().as_bytes())
+    scene.home.run_in(directory, HELPER, &[&["get"], flags].concat(), &scene.request())
 }
 
 /// The rig whose token an agent gets in that directory, with these flags.

@@ -133,7 +133,7 @@ impl Scene {
 
     /// A program below the home that can be run at once: written by another process, because a child
     /// that some other test forks meanwhile would hold it open for writing, and then it is busy.
-    pub(crate) fn install(&self, from: impl AsRef<Path>, path: &str) -> PathBuf {
+    pub(crate) fn install(&self, from: impl AsRef<Path>, path: impl AsRef<Path>) -> PathBuf {
         let path = self.path(path);
         let mut install = self.home.command("/usr/bin/install");
         install.args(["-D", "-m", "755"]).arg(from.as_ref()).arg(&path);
@@ -233,18 +233,14 @@ impl Scene {
     }
 
     pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Ran {
-        let mut command = self.home.command(program);
-        command.args(arguments);
-        Ran::run(command, self.request().as_bytes())
+        self.home.run(program, arguments, &self.request())
     }
 
     /// Runs what a message says, as somebody would who has this program on `PATH`.
     pub(crate) fn paste_in(&self, directory: &str, command: &str) -> Ran {
-        let mut shell = self.home.command("/bin/sh");
         let program = Path::new(HELPER).parent().expect("it lies in a directory").display();
-        shell.args(["-c", &format!("PATH={program}:$PATH; {command}")]);
-        shell.current_dir(self.path(directory));
-        Ran::run(shell, b"")
+        let script = format!("PATH={program}:$PATH; {command}");
+        self.home.run_in(directory, "/bin/sh", &["-c", &script], "")
     }
 
     /// From here on processes trace to a file, which `await_asks` reads.

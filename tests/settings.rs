@@ -231,9 +231,8 @@ fn host_in_question_is_the_one_given_else_the_repositorys_else_the_first() {
     let [first, second] = [RIG, "rig-2"].map(|rig| line_for(&scene, rig));
     scene.home.git(&["init", "--quiet", "clone"]).assert_ok();
     let asked = |directory: &str, arguments: &[&str]| {
-        let mut helper = scene.home.command(HELPER);
-        helper.arg("token").args(arguments).current_dir(scene.path(directory));
-        Ran::run(helper, b"").assert_ok().stdout.clone()
+        let words = [&["token"], arguments].concat();
+        scene.home.run_in(directory, HELPER, &words, "").assert_ok().stdout.clone()
     };
     assert_eq!(asked(".", &[]), first);
     assert_eq!(asked(".", &["two.example"]), second);

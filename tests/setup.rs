@@ -82,9 +82,7 @@ impl Scene {
     }
 
     fn setup_in(&self, directory: &str, arguments: &[&str]) -> Ran {
-        let mut setup = self.home.command(HELPER);
-        setup.arg("setup").args(arguments).current_dir(self.path(directory));
-        Ran::run(setup, b"")
+        self.home.run_in(directory, HELPER, &[&["setup"], arguments].concat(), "")
     }
 
     /// A repository with these lines in its configuration, and that file.

@@ -6,7 +6,7 @@ use std::fs;
 use crate::scene::*;
 use crate::town::http::{Answer, Exchange};
 use crate::town::server::Server;
-use crate::town::{Git, Ran, Town};
+use crate::town::{Git, Town};
 
 /// With a clone in `app`, and an attacker's town.
 fn attacked(git: &Git) -> (Scene, Town) {
@@ -88,17 +88,14 @@ fn cve_2024_52006_a_git_that_lets_carriage_returns_through() {
         let scene = Scene::careless(&git);
         for url in ["http://HOST%0d.evil.example/", "http://evil.example%0dhost=HOST/"] {
             let url = url.replace("HOST", &scene.github.host());
-            let mut command = scene.home.command("git");
-            command.args(["-c", "credential.protectProtocol=false", "credential", "fill"]);
-            let ran = Ran::run(command, format!("url={url}\n\n").as_bytes());
+            let fill = ["-c", "credential.protectProtocol=false", "credential", "fill"];
+            let ran = scene.home.run("git", &fill, &format!("url={url}\n\n"));
             ran.assert_fails();
             assert!(!ran.stdout.contains("password"), "{ran:?}");
         }
         // The same way in works for who asks honestly.
-        let mut command = scene.home.command("git");
-        command.args(["credential", "fill"]);
         let honest = format!("url=http://{}/\n\n", scene.github.host());
-        let ran = Ran::run(command, honest.as_bytes());
+        let ran = scene.home.run("git", &["credential", "fill"], &honest);
         assert!(ran.assert_ok().stdout.contains(&scene.current()), "{ran:?}");
     }
 }

@@ -25,11 +25,9 @@ fn completions(scene: &Scene, shell: &str) -> PathBuf {
 /// What a shell offers, line by line, for each of the lines that are completed.
 #[track_caller]
 fn assert_offers(scene: &Scene, shell: &str, script: &str, lines: &[(&str, &str)]) {
-    let mut command = scene.home.command(format!("/usr/bin/{shell}"));
     let script_file = scene.path("script");
     fs::write(&script_file, script).expect("the home is writable");
-    command.arg(&script_file);
-    let ran = Ran::run(command, b"");
+    let ran = scene.home.run(format!("/usr/bin/{shell}"), &[&script_file.to_string_lossy()], "");
     let offered: Vec<_> = ran.assert_ok().stdout.lines().collect();
     let expected: Vec<_> = lines.iter().map(|(_, expected)| *expected).collect();
     assert_eq!(offered, expected, "{ran:?}");

@@ -15,7 +15,7 @@ fn exec(scene: &Scene, words: &[&str]) -> Ran {
 fn assert_given(scene: &Scene, host: &str, token: &str, names: &[&str], more: &[(&str, &str)]) {
     let arguments = ["exec", "--host", host, "--env", "A_TOKEN", "--env", "B_TOKEN", "--", "env"];
     let ran = scene.helper(&arguments);
-    let before = Ran::run(scene.home.command("env"), b"");
+    let before = scene.home.run("env", &[], "");
     let mut expected = environment(&before);
     expected.extend(names.iter().chain(&["A_TOKEN", "B_TOKEN"]).map(|name| (*name, token)));
     expected.extend(more.iter().copied());

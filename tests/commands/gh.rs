@@ -22,12 +22,6 @@ fn on_path(directories: &[&str]) -> Scene {
     scene
 }
 
-fn run(scene: &Scene, program: impl AsRef<Path>, arguments: &[&str]) -> Ran {
-    let mut command = scene.home.command(program);
-    command.args(arguments);
-    Ran::run(command, b"")
-}
-
 /// What the real gh got: in GH_TOKEN and GITHUB_TOKEN, and in those for an enterprise host.
 type Tokens<'a> = [Option<&'a str>; 4];
 const NONE: Tokens<'_> = [None; 4];
@@ -57,7 +51,7 @@ fn the_real_gh_gets_a_live_token_and_its_words_untouched() {
     let link = scene.path("shim/gh");
     symlink(HELPER, &link).unwrap();
     for words in [&["pr", "--host", "x"][..], &["-v", "--host", "x"], &["get"], &["a b", "--"]] {
-        let mut runs = vec![run(&scene, &link, words)];
+        let mut runs = vec![scene.home.run(&link, words, "")];
         if words[0] != "-v" {
             runs.push(scene.helper(&[&["gh"], words].concat()));
         }
@@ -83,11 +77,11 @@ fn we_are_skipped_however_we_are_linked_copied_or_called() {
     fs::hard_link(at("copy"), at("hard")).unwrap();
     let token = scene.current();
     for shim in shims {
-        assert_reached(&run(&scene, at(shim), &["status"]), of_github(&token));
+        assert_reached(&scene.home.run(at(shim), &["status"], ""), of_github(&token));
     }
     assert_given(&scene, "status", of_github(&token));
     fs::remove_file(at("real")).unwrap();
-    let ran = run(&scene, at("copy"), &[]);
+    let ran = scene.home.run(at("copy"), &[], "");
     assert_eq!((ran.code, &*ran.stdout), (127, ""), "{ran:?}");
 }
 
@@ -293,14 +287,14 @@ fn the_packaged_gh_takes_the_token() {
     fs::create_dir(&shim).unwrap();
     symlink(HELPER, &link).unwrap();
     scene.home.set("PATH", &format!("{}:/usr/bin:/bin", shim.display()));
-    assert!(run(&scene, &link, &["--version"]).assert_ok().stdout.starts_with("gh version"));
+    assert!(scene.home.run(&link, &["--version"], "").assert_ok().stdout.starts_with("gh version"));
     let expected = scene.current() + "\n";
     for (ours, elsewhere) in [("github.com", "evil.ghe.com"), ("ghe.example", "evil.example")] {
         scene.home.set("GASTOWN_GIT_HOSTS", ours);
-        let told = |host: &str| run(&scene, &link, &["auth", "token", "--hostname", host]);
+        let told = |host: &str| scene.home.run(&link, &["auth", "token", "--hostname", host], "");
         assert_eq!(told(ours).assert_ok().stdout, expected);
         assert_eq!(told(elsewhere).assert_fails().stdout, "");
     }
     scene.home.set("GASTOWN_GIT_HOSTS", "github.com");
-    assert_eq!(run(&scene, &link, &["auth", "token"]).assert_ok().stdout, expected);
+    assert_eq!(scene.home.run(&link, &["auth", "token"], "").assert_ok().stdout, expected);
 }

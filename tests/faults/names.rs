@@ -118,9 +118,7 @@ impl Network {
         let programs = [PathBuf::from(HELPER)].into_iter().chain(installed);
         let seen = programs.map(|program| {
             let _ = fs::remove_dir_all(scene.cache());
-            let mut command = scene.home.command(program);
-            command.arg("get");
-            Ran::run(command, scene.request().as_bytes())
+            scene.home.run(program, &["get"], &scene.request())
         });
         seen.collect()
     }

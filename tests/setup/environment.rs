@@ -4,10 +4,8 @@ use super::*;
 
 /// The variables that a shell holds after evaluating what was printed.
 fn evaluate(scene: &Scene, printed: &str) -> Vec<(String, String)> {
-    let mut shell = scene.home.command("/bin/sh");
-    let list = "env | grep ^GIT_CONFIG_";
-    shell.args(["-c", &format!("eval \"$0\"; {list}"), printed]);
-    let listed = Ran::run(shell, b"");
+    let script = "eval \"$0\"; env | grep ^GIT_CONFIG_";
+    let listed = scene.home.run("/bin/sh", &["-c", script, printed], "");
     let pairs = listed.stdout.lines().filter_map(|line| line.split_once('='));
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }

@@ -105,15 +105,27 @@ impl Home {
 
     /// In a directory below the home.
     pub fn git_in(&self, directory: impl AsRef<Path>, arguments: &[&str]) -> Ran {
-        let mut git = self.command("git");
-        git.args(arguments).current_dir(self.path().join(directory));
-        Ran::run(git, b"")
+        self.run_in(directory, "git", arguments, "")
+    }
+
+    pub fn run(&self, program: impl AsRef<Path>, arguments: &[&str], stdin: &str) -> Ran {
+        self.run_in("", program, arguments, stdin)
+    }
+
+    pub fn run_in(
+        &self,
+        directory: impl AsRef<Path>,
+        program: impl AsRef<Path>,
+        arguments: &[&str],
+        stdin: &str,
+    ) -> Ran {
+        let mut command = self.command(program);
+        command.args(arguments).current_dir(self.path().join(directory));
+        Ran::run(command, stdin.as_bytes())
     }
 
     pub fn helper(&self, arguments: &[&str], stdin: &str) -> Ran {
-        let mut helper = self.command(&self.helper);
-        helper.args(arguments);
-        Ran::run(helper, stdin.as_bytes())
+        self.run(&self.helper, arguments, stdin)
     }
 
     /// The same, called by what looks like git's own transport. Elsewhere the caller is this test,
