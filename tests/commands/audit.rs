@@ -29,18 +29,13 @@ fn hashed(token: &str) -> String {
 #[test]
 fn each_call_is_one_line_that_names_the_token_as_github_does() {
     let (scene, log) = logged();
-    let refuse = |password: &str| {
-        let host = scene.github.host();
-        let request = format!("protocol=http\nhost={host}\npassword={password}\n\n");
-        scene.home.helper(&["erase"], &request).assert_ok();
-    };
     scene.get().assert_ok();
     let token = scene.current();
     scene.helper(&["token"]).assert_ok();
     scene.helper(&["exec", "--", "true"]).assert_ok();
     scene.helper(&["refresh"]).assert_ok();
-    refuse(&token);
-    refuse("ghp_unknown");
+    scene.erase(&token).assert_ok();
+    scene.erase("ghp_unknown").assert_ok();
     let known = hashed(&token);
     let told: Vec<_> = lines(&log)
         .iter()

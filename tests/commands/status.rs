@@ -106,8 +106,7 @@ fn failures_and_refusals_on_record_are_told() {
     scene.get().assert_ok();
     scene.home.age_cache(Duration::from_secs(600));
     let token = scene.current();
-    let refusal = format!("protocol=http\nhost={}\npassword={token}\n\n", scene.github.host());
-    scene.home.helper(&["erase"], &refusal).assert_ok();
+    scene.erase(&token).assert_ok();
     scene.worker.go_down();
     scene.get().assert_ok();
     scene.home.age_cache(Duration::from_secs(1));

@@ -49,9 +49,8 @@ fn the_holder_of_the_lock_is_reported_and_looking_makes_no_cache() {
     scene.diagnose(&["--offline"]).finds("ok", "cache", "made when needed", "");
     assert!(!scene.home.cache().exists());
     scene.worker.hold();
-    let request = format!("protocol=http\nhost={}\n\n", scene.github.host());
     thread::scope(|scope| {
-        scope.spawn(|| scene.home.helper(&["get"], &request).assert_ok().code);
+        scope.spawn(|| scene.get().assert_ok().code);
         scene.worker.await_git_token_calls(1);
         let found = scene.diagnose(&["--offline"]);
         scene.worker.release();

@@ -36,8 +36,7 @@ fn a_failure_on_record_does_not_keep_it_from_asking() {
     let scene = Scene::in_order();
     scene.forget_cache();
     scene.worker.go_down();
-    let request = format!("protocol=http\nhost={}\n\n", scene.github.host());
-    scene.home.helper(&["get"], &request).assert_fails();
+    scene.get().assert_fails();
     scene.worker.come_up();
     scene.diagnose(&[]).says_of_a_push(Some(true));
 }

@@ -21,7 +21,6 @@ fn short_lives() -> Options {
         token_life: Duration::from_secs(30),
         cached_for: Duration::from_secs(3),
         expiry: Expiry::ExpiresAt,
-        ..Options::default()
     }
 }
 

@@ -52,10 +52,11 @@ impl Route {
     }
 }
 
+const CONTAINER_TOKEN_LIFE: i64 = 8 * 60 * 60 * 1000;
+
 pub struct Contract {
     clock: Clock,
     tokens: TokenService,
-    container_token_life: Duration,
     signing_key: [u8; 32],
     expiry: Mutex<Expiry>,
     /// How far the worker's clock is ahead of the caller's, in milliseconds.
@@ -65,15 +66,10 @@ pub struct Contract {
 type Error = (u16, &'static str);
 
 impl Contract {
-    pub fn new(
-        clock: Clock,
-        tokens: TokenService,
-        container_token_life: Duration,
-        expiry: Expiry,
-    ) -> Self {
+    pub fn new(clock: Clock, tokens: TokenService, expiry: Expiry) -> Self {
         let signing_key = std::array::from_fn(|_| fastrand::u8(..));
         let (expiry, clock_skew) = (Mutex::new(expiry), AtomicI64::new(0));
-        Self { clock, tokens, container_token_life, signing_key, expiry, clock_skew }
+        Self { clock, tokens, signing_key, expiry, clock_skew }
     }
 
     pub fn set_expiry(&self, expiry: Expiry) {
@@ -181,7 +177,7 @@ impl Contract {
             user_id: "user-1".to_owned(),
             scope: "container".to_owned(),
             iat: issued / 1000,
-            exp: (issued + millis(self.container_token_life)) / 1000,
+            exp: (issued + CONTAINER_TOKEN_LIFE) / 1000,
             town_clock_ahead: self.clock.ahead(),
         }
     }

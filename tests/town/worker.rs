@@ -44,8 +44,7 @@ struct Shared {
 impl Worker {
     pub(super) fn start(clock: &Clock, registry: &Arc<Registry>, options: Options) -> Self {
         let tokens = TokenService::new(clock.clone(), Arc::clone(registry), &options);
-        let container_token_life = options.container_token_life;
-        let contract = Contract::new(clock.clone(), tokens, container_token_life, options.expiry);
+        let contract = Contract::new(clock.clone(), tokens, options.expiry);
         let shared = Arc::new(Shared {
             contract,
             plan: Plan::default(),
