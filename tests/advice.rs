@@ -1,6 +1,4 @@
-//! Each error name, provoked, and its advice followed: the next ask succeeds. What is mended in the
-//! settings works at once; what mends itself, once the time on record is over. `embedded-token` is
-//! in `setup`, where its command is.
+//! Each error name, provoked, and its advice followed: the next ask succeeds.
 
 use std::fs::{Permissions, set_permissions};
 use std::io::{Read as _, Write as _};

@@ -1,6 +1,5 @@
-//! Attacks that others fell for, each under its id: what a hostile client sends, and that nothing
-//! comes out. Real processes throughout; `gits.rs` has the attacks that go through a real git,
-//! `places.rs` those on files, programs and the way to the worker.
+//! Attacks that others fell for, each under its id: nothing comes out. `gits.rs` has those that go
+//! through a real git, `places.rs` those on files, programs and the way to the worker.
 
 use std::fs;
 

@@ -1,6 +1,5 @@
-//! No ask ever gets a dead token, however old the worker's cached token is when it is first handed
-//! out, whatever the worker tells of its expiry, and however the asks are spread; and few asks
-//! reach the worker.
+//! No ask gets a dead token, however old the worker's token is when it is first handed out and
+//! however the asks are spread; and few asks reach the worker.
 
 use std::time::Duration;
 

@@ -1,6 +1,5 @@
-//! What the cache keeps, and for whom: each API URL, town, rig and host apart, private from the
-//! first byte on, one small file each and nothing else beside it. What is not certainly ours is a
-//! miss, and is replaced: see `faults/disk.rs` and `faults/strangers.rs`.
+//! What the cache keeps, and for whom: each API URL, town and rig apart, private from the first
+//! byte.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;

@@ -1,5 +1,4 @@
-//! Where the cache is, what becomes of the answer when it cannot be there, and what is swept out of
-//! it. A cache that cannot be used costs calls and a warning, never an answer.
+//! Where the cache is, what becomes of the answer when it cannot be there, and what is swept.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};

@@ -1,5 +1,4 @@
-//! The commands around git's own: each says in its exit code and in one line how it went, and none
-//! tells a secret that was not asked for.
+//! The commands around git's own: each says in its exit code and in one line how it went.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

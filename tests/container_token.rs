@@ -1,6 +1,5 @@
-//! The container token: an agent's snapshot may have run out hours ago, and it still pushes. The
-//! one that lives longest is presented, an expired one is renewed once, and one agent's renewal
-//! serves all agents of the town.
+//! The container token: the one that lives longest is presented, an expired one is renewed once,
+//! and one agent's renewal serves all agents of the town.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,6 +1,5 @@
-//! Diagnosing: each cause is told once, with what fixes it, and weighed by whether a push would
-//! fail over it; that a push would succeed is said only if the server said so; and nothing that is
-//! said holds a secret.
+//! Each cause is told once, with what fixes it and whether a push would fail over it; that a push
+//! would succeed is said only if the server said so; and nothing that is said holds a secret.
 
 use std::fs;
 use std::path::Path;

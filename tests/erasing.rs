@@ -1,5 +1,5 @@
-//! `erase` compares before it forgets, counts what happens at one moment once, waits for nobody, and
-//! says what a person must know.
+//! `erase` compares before it forgets, counts what happens at one moment once, and waits for
+//! nobody.
 
 use std::thread;
 

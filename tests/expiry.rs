@@ -1,6 +1,5 @@
 //! What git is told of a token's end: the moment in terms of the local clock if the worker told it,
-//! whatever the worker's clock says; and nothing otherwise, because git throws away a token whose
-//! moment has passed. The forms in which it may be told are with their reader, in `src/core/contract`.
+//! and nothing otherwise, because git throws away a token whose moment has passed.
 
 use std::time::Duration;
 

@@ -1,6 +1,5 @@
-//! What `install.sh` installs and removes, and what it builds on which machine: for musl where Rust can, and for glibc with a word on
-//! how to have the quicker one. The machine is a directory of stand-ins for `cargo`, `rustc` and
-//! `rustup`, which note how they are called; the program that is "built" is the one under test.
+//! What `install.sh` installs and removes, and what it builds on which machine: a directory of
+//! stand-ins for `cargo`, `rustc` and `rustup`. The program that is "built" is the one under test.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};

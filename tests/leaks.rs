@@ -1,10 +1,7 @@
-//! No secret is ever out of its place: sentinels of every kind through every command and every
-//! failure, searched for on stdout, stderr, in the trace, the audit log and all files. A token may
-//! be in the answer and in the cache's entry, a renewed container token in the cache; nothing else
-//! may be anywhere, and all of it is 0600.
-//!
-//! Nothing from outside makes the program panic, as far as the fuzzers know, and no switch for
-//! tests is in it: what a panic may say is tested in `messages.rs`.
+//! Sentinels of every kind through every command and every failure, searched for on stdout, stderr,
+//! in the trace, the audit log and all files. A token may be in the answer and in the cache's
+//! entry, a renewed container token in the cache; nothing else may be anywhere, and all of it is
+//! 0600.
 
 mod sentinels;
 

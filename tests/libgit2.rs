@@ -1,6 +1,6 @@
-//! Clients that use libgit2 instead of git: cargo as it is by default, and programs on git2-rs.
-//! They run the helper themselves, keep no state and never erase, so nothing tells the helper that
-//! a token was refused, other than the next ask. After a revocation the second try must succeed.
+//! Clients that use libgit2: cargo as it is by default, and programs on git2-rs. They run the
+//! helper themselves, keep no state and never erase. After a revocation the second try must
+//! succeed.
 //!
 //! git2-rs finds no helper for a host that is an IP address, nor in a section for a host with a
 //! port: here the helper is configured for every host, and the server is called `localhost`.

@@ -1,5 +1,5 @@
-//! The examples for programs that live longer than a token: each of their calls has the one that is
-//! live at that moment, also an hour later and after a revocation.
+//! The examples for programs that live longer than a token: each call has the one that is live
+//! then.
 
 use crate::scene::{HOUR, Scene};
 

@@ -1,5 +1,4 @@
-//! The process keeps its memory to itself: no core dump holds a token, and no other process of the
-//! same user reads it out of `/proc`. Linux only, as the rest of the suite's kernel matters are.
+//! No core dump holds a token, and no other process of the same user reads it out of `/proc`.
 
 #![cfg(target_os = "linux")]
 

@@ -1,6 +1,5 @@
-//! Where a container token may travel, and what may come back: to the worker at its own address and
-//! nowhere else, in the clear only within this machine, through a proxy only on the way out; and an
-//! answer that ends.
+//! Where a container token may travel: to the worker at its own address and nowhere else, in the
+//! clear only within this machine, through a proxy only on the way out.
 
 use std::io::Read as _;
 use std::net::TcpStream;

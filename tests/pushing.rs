@@ -1,6 +1,5 @@
-//! The promise itself: whenever an agent's own git asks, it gets a token that works. Real git,
-//! every version on `PATH`, pushes through a day of a town: an idle hour, a worker that is down, a
-//! town whose hour takes ten seconds.
+//! The promise itself, with every real git on `PATH`: whenever an agent's own git asks, it gets a
+//! token that works.
 
 use std::time::Duration;
 

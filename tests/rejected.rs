@@ -53,13 +53,19 @@ fn refusals_cost_at_most_20_calls_an_hour_and_break_no_other_ask() {
 
 #[test]
 fn only_the_command_that_was_refused_itself_ends() {
-    let scene = settled();
-    let (good, bad) = (Client::new(&scene), Client::new(&scene).refusing());
-    for _ in 0..4 {
-        assert_eq!(bad.command(), End::Quit);
-        assert_eq!(good.command(), End::Accepted);
+    for is_down in [false, true] {
+        let scene = settled();
+        if is_down {
+            scene.worker.go_down();
+        }
+        let (good, bad) = (Client::new(&scene), Client::new(&scene).refusing());
+        for _ in 0..4 {
+            assert_eq!(bad.command(), End::Quit);
+            assert_eq!(good.command(), End::Accepted);
+            scene.let_pass(10 * SECOND);
+        }
+        assert_eq!(scene.both_calls(), (usize::from(!is_down), 0));
     }
-    assert_eq!(scene.both_calls(), (1, 0));
 }
 
 #[test]
@@ -73,18 +79,6 @@ fn refusal_at_one_host_changes_nothing_at_another() {
         assert_eq!(Client::new(&scene).at(OTHER).command(), End::Accepted);
     }
     assert_eq!(scene.both_calls(), (0, 0), "nobody refused it there");
-}
-
-#[test]
-fn refused_token_is_served_to_other_commands_while_the_worker_is_down() {
-    let scene = settled();
-    scene.worker.go_down();
-    let (good, bad) = (Client::new(&scene), Client::new(&scene).refusing());
-    for _ in 0..3 {
-        assert_eq!(bad.command(), End::Quit);
-        assert_eq!(good.command(), End::Accepted);
-        scene.let_pass(40 * SECOND);
-    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! A token reaches the hosts that are listed, and no other: whoever is not exactly on the list gets
-//! silence, and causes no call and no file. Plain http is for this machine only.
+//! A token reaches the hosts that are listed; any other gets silence, and causes no call and no
+//! file.
 
 use crate::scene::*;
 use crate::town::{Git, Ran, Town};

@@ -1,5 +1,5 @@
-//! Flags before environment before config file before defaults, for every setting that `get` uses;
-//! and a config file that is damaged costs no more than its own values.
+//! Flags before environment before config file before defaults; a config file that is damaged costs
+//! no more than its own values.
 
 use std::fs;
 use std::path::PathBuf;

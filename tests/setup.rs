@@ -1,5 +1,4 @@
-//! Setting up and taking it back: git asks the helper afterwards, everything else in its
-//! configuration is as it was, and what the old way left behind is put right.
+//! Setting up and taking it back: git asks the helper afterwards, and the rest is as it was.
 
 use std::fs;
 use std::os::unix::fs::symlink;

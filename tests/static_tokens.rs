@@ -1,6 +1,5 @@
-//! Tokens that a person has set: a long-lived one answers first and bothers nobody; GitLab's answers
-//! for its instance only; the snapshot that an agent was dispatched with is the last resort, with a
-//! warning, and never when it is known to be dead.
+//! Tokens that a person has set: a long-lived one answers first, GitLab's answers for its instance
+//! only, and the snapshot that an agent was dispatched with is the last resort.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

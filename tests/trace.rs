@@ -1,5 +1,4 @@
-//! The trace tells each decision with its reason, to stderr or to a file; and neither the trace nor
-//! any message ever shows a secret, however an ask ends.
+//! The trace tells each decision with its reason; neither it nor any message shows a secret.
 
 use std::collections::HashSet;
 use std::fs;

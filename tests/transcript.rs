@@ -1,6 +1,5 @@
-//! What the program under test has to say: the forms that an answer may have, as methods of the
-//! command that ran. Knows the program by its path only; refuses to know how its messages are
-//! worded, other than by the stable names in brackets.
+//! The forms that an answer may have, as methods of the command that ran. Knows no wording of
+//! messages other than the stable names in brackets.
 
 use std::fmt::Debug;
 use std::ops::RangeBounds;

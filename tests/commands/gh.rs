@@ -1,5 +1,4 @@
-//! `gh`, and the link of that name: the real `gh` runs in our place, with a token for the host that
-//! it talks to.
+//! `gh`, and the link of that name: the real `gh` runs in our place, with a token for its host.
 
 use std::os::unix::fs::symlink;
 

@@ -1,5 +1,4 @@
-//! At a terminal: no token is shown by accident, nobody waits without being told for what, and
-//! colour is for terminals only.
+//! At a terminal: no token is shown by accident, and colour is for terminals only.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};

@@ -1,6 +1,5 @@
 //! A worker that is down, refuses, fails or talks nonsense: an old token is served for as long as
-//! it lives, silently while it has life to spare and with one warning near its end. Without one
-//! there is one clear message, and nobody asks again before it can help.
+//! it lives; without one there is one clear message, and nobody asks again before it can help.
 
 use std::net::TcpListener;
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! Everything at once, until enough has happened: hundreds of processes, killed at random; a cache whose
-//! files vanish at random; a worker that fails one call in three. Whatever any of them ever
-//! answers is a token that the worker minted and that is alive.
+//! Everything at once: processes that are killed and files that vanish at random, and a worker that
+//! fails one call in three. Whatever is answered is a token that the worker minted and that is
+//! alive.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

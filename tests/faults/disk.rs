@@ -1,5 +1,5 @@
-//! A disk that is full, read-only, gone or somebody else's: a cache that cannot be used costs
-//! calls and a warning, never an answer, and what was there before stays whole.
+//! A disk that is full, read-only or gone costs calls and a warning, never an answer, and what was
+//! there before stays whole.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;

@@ -1,7 +1,6 @@
-//! Name servers that are wrong in one way each, and what a name leads to all the same. Each row has
-//! a network, an `/etc/resolv.conf` and an `/etc/hosts` of its own: the test starts itself again in
-//! new namespaces. The program built with the tests is run, and those of `INSTALLED_HELPERS`, a
-//! list like `PATH`.
+//! Name servers that are wrong in one way each. Each row has a network, an `/etc/resolv.conf` and
+//! an `/etc/hosts` of its own: the test starts itself again in new namespaces. The program built
+//! with the tests is run, and those of `INSTALLED_HELPERS`, a list like `PATH`.
 
 use std::env;
 use std::fs;

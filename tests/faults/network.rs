@@ -1,6 +1,5 @@
-//! What may be wrong between the program and the worker: names that are not found, certificates
-//! that nobody can trust, proxies that are down or lie. One attempt is enough where another would
-//! meet the same, and no message gives away what a proxy's address holds.
+//! Certificates that nobody can trust, and proxies that are down or lie: one attempt is enough, and
+//! no message gives away what a proxy's address holds.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};

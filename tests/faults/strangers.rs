@@ -1,5 +1,4 @@
-//! Files in the place of the cache's own that nobody's program would have left there: none of them
-//! is read, none can hold a process up, and each costs one call and is told.
+//! Files in the place of the cache's own: none is read or holds a process up, and each is told.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
