@@ -93,18 +93,10 @@ fn cve_2024_50349_control_characters_in_what_is_shown() {
     assert_only_lines_of_ours(&fs::read_to_string(trace).expect("it was written"));
 }
 
-/// A new key of git's (`ntlm`) broke helpers; and values must never hold a line end on the way out.
+/// A new key of git's (`ntlm`) broke helpers.
 #[test]
-fn gcm_ntlm_unknown_keys_in_and_line_ends_out() {
+fn gcm_ntlm_unknown_keys_change_nothing() {
     let (scene, token) = Scene::with_token(SECOND);
     let future = "ntlm=suppress\nntlm=allow\nnew[]=1\nnew[]=2\n=\n";
     scene.ask("get", &format!("protocol=http\nhost=HOST\n{future}\n")).answers(&token);
-    for token in
-        ["ghs_a\\nhost=evil.example", "ghs_a\\r", "ghs_a\\u0000", "ghs a", "", "ghs_\\u2028"]
-    {
-        let (scene, _) = Scene::with_token(DEAD);
-        let body = format!("{{\"success\":true,\"data\":{{\"token\":\"{token}\"}}}}");
-        scene.worker.answer_with(Script::status(200, &[], &body));
-        scene.get().quits("bad-answer");
-    }
 }

@@ -19,28 +19,24 @@ fn make(directory: &Path, mode: u32) {
 #[test]
 fn the_cache_is_where_flag_environment_or_desktop_say() {
     let mut scene = Scene::new();
-    let place = |name: &str| scene.path(name);
-    let (cache, runtime, asked, flag) =
-        (place("xdg-cache"), place("runtime"), place("asked/deep"), place("flag"));
+    make(&scene.path("runtime"), 0o700);
     scene.get().assert_ok();
     assert!(!names(&scene.home.cache()).is_empty());
-    scene.home.set("XDG_CACHE_HOME", &cache.to_string_lossy());
-    scene.get().assert_ok();
-    assert!(!names(&cache.join("gastown")).is_empty());
-    scene.home.set("XDG_RUNTIME_DIR", &runtime.to_string_lossy());
-    scene.get().assert_ok();
-    assert!(!runtime.exists(), "a runtime directory is the system's to make");
-    make(&runtime, 0o700);
-    scene.get().assert_ok();
-    assert!(!names(&runtime.join("gastown")).is_empty());
-    scene.home.set("GASTOWN_CACHE_DIR", &asked.to_string_lossy());
-    scene.get().assert_ok();
-    assert!(!names(&asked).is_empty());
-    scene
-        .home
-        .helper(&["get", "--cache-dir", &flag.to_string_lossy()], &scene.request())
-        .assert_ok();
-    assert!(!names(&flag).is_empty());
+    for (variable, value, place) in [
+        ("XDG_CACHE_HOME", "xdg-cache", "xdg-cache/gastown"),
+        // A runtime directory is the system's to make.
+        ("XDG_RUNTIME_DIR", "missing", "xdg-cache/gastown"),
+        ("XDG_RUNTIME_DIR", "runtime", "runtime/gastown"),
+        ("GASTOWN_CACHE_DIR", "asked/deep", "asked/deep"),
+    ] {
+        let value = scene.path(value);
+        scene.home.set(variable, &value.to_string_lossy());
+        scene.get().assert_ok();
+        assert!(!names(&scene.path(place)).is_empty(), "{place}");
+    }
+    let flag = scene.path("flag");
+    scene.get_with(&["--cache-dir", &flag.to_string_lossy()]).assert_ok();
+    assert!(!names(&flag).is_empty() && !scene.path("missing").exists());
     assert_eq!(scene.both_calls(), (5, 0), "each place is a cache of its own");
     assert!(names(&scene.home.last_place()).is_empty());
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::client::{Client, refused, state};
+use crate::client::{Client, refused};
 use crate::scene::*;
 use crate::town::{Git, Ran, Verdict};
 
@@ -168,22 +168,6 @@ fn with_a_git_that_cannot_heal_one_push_fails_and_says_so_and_the_next_succeeds(
 }
 
 #[test]
-fn git_lfs_may_send_our_state_on_every_ask_and_costs_one_call_a_minute() {
-    let scene = settled(&Git::newest());
-    let client = Client::new(&scene);
-    let first = client.get("");
-    assert_eq!(first.value("continue"), None, "it is not git's own transport that asks");
-    for _ in 0..5 {
-        let next = client.get(&state(&first));
-        assert_eq!((next.token(), next.value("continue")), (first.token(), None));
-    }
-    assert_eq!(scene.calls(), 1);
-    scene.home.age_cache(A_WHILE);
-    client.get(&state(&first)).token();
-    assert_eq!(scene.calls(), 2);
-}
-
-#[test]
 fn a_token_that_another_process_has_renewed_is_handed_out_without_a_call() {
     let scene = settled(&Git::newest());
     let client = Client::new(&scene);
@@ -193,18 +177,6 @@ fn a_token_that_another_process_has_renewed_is_handed_out_without_a_call() {
     assert_ne!(new, old.token());
     assert_eq!(client.get(&refused(&old)).token(), new);
     assert_eq!(scene.calls(), 1);
-}
-
-#[test]
-fn other_helpers_states_are_ignored() {
-    let scene = settled(&Git::newest());
-    let text = format!(
-        "capability[]=state\nprotocol=http\nhost={}\nstate[]=other:1\nusername=x-access-token\n\n",
-        scene.github.host()
-    );
-    let answer = scene.home.helper_of_transport(&["get"], &text);
-    assert_eq!(answer.value("continue"), Some("1"), "{answer:?}");
-    assert_eq!(scene.calls(), 0);
 }
 
 #[test]

@@ -1,16 +1,13 @@
 //! Attacks on the files and the programs; those on the cache's entries are in `faults/strangers.rs`.
 
-use std::fs::{self, DirBuilder, Permissions};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown, symlink};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::Path;
 
 use rustix::process::geteuid;
 
 use crate::scene::*;
 use crate::town::Town;
-
-/// Makes a file one that cannot be trusted.
-type Spoil = fn(&Path);
 
 /// A program of that name lies in the working directory, and `PATH` looks there first. What git
 /// calls runs nothing at all; what a person calls looks for programs in absolute places only.
@@ -75,29 +72,11 @@ fn a_config_file_that_others_could_have_written_is_not_believed() {
     let config = scene.path("config.json");
     scene.home.set("GASTOWN_CONFIG", &config.to_string_lossy());
     let text = format!("{{\"api_url\":\"{}\"}}", attacker.worker.url());
-    let spoils: [(&str, Spoil); 4] = [
-        ("others can write it; run: chmod go-w /", |path| set_mode(path, 0o646)),
-        ("others can write it; run: chmod go-w /", |path| set_mode(path, 0o664)),
-        ("not a regular file", |path| {
-            fs::remove_file(path).expect("ours");
-            symlink("/dev/zero", path).expect("ours");
-        }),
-        ("belongs to another user", |path| {
-            if chown(path, Some(NOBODY), None).is_err() {
-                crate::town::skip("another user's file, because only root can give one away");
-                fs::remove_file(path).expect("ours");
-                DirBuilder::new().mode(0o700).create(path).expect("ours");
-            }
-        }),
-    ];
-    for (why, spoil) in spoils {
-        fs::write(&config, &text).expect("the home is ours");
-        spoil(&config);
-        let ran = scene.get();
-        let is_told = ran.stderr.contains(why) || geteuid().as_raw() != 0;
-        assert!(ran.stderr.contains("is ignored") && is_told, "{why}\n{ran:?}");
-        let _ = fs::remove_file(&config);
-    }
+    fs::write(&config, text).expect("the home is ours");
+    set_mode(&config, 0o646);
+    scene.get().mentions("is ignored").mentions("others can write it; run: chmod go-w /");
+    fs::remove_file(&config).and_then(|()| symlink("/dev/zero", &config)).expect("ours");
+    scene.get().mentions("is ignored").mentions("not a regular file");
     assert_eq!(attacker.worker.calls().len(), 0);
 }
 
