@@ -28,11 +28,6 @@ fn change(scene: &Scene, script: &str) {
     scene.home.run("/bin/sh", &["-euc", script], "").assert_ok();
 }
 
-/// The value of a variable in the output of `env`.
-fn variable<'a>(output: &'a str, name: &str) -> Option<&'a str> {
-    output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
-}
-
 #[track_caller]
 fn assert_fails(ran: &Ran, code: i32, words: &[&str]) {
     assert_eq!((ran.code, &*ran.stdout), (code, ""), "{ran:?}");

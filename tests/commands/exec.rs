@@ -53,7 +53,7 @@ fn repository_at_another_host_is_taken_out_of_the_environment() {
     {
         scene.home.set("GH_REPO", repository);
         let ran = scene.helper(&["exec", "--host", "ghe.example", "--", "env"]);
-        let left = variable(&ran.assert_ok().stdout, "GH_REPO");
+        let left = ran.assert_ok().value("GH_REPO");
         assert_eq!(left, stays.then_some(repository), "{ran:?}");
     }
 }
@@ -76,7 +76,7 @@ fn long_lived_gh_token_of_the_user_stays() {
     scene.home.set("GH_TOKEN", "ghp_mine");
     let ran = scene.helper(&["exec", "--host", "github.com", "--", "env"]);
     let token = scene.current();
-    let given = ["GH_TOKEN", "GITHUB_TOKEN"].map(|name| variable(&ran.stdout, name));
+    let given = ["GH_TOKEN", "GITHUB_TOKEN"].map(|name| ran.value(name));
     assert_eq!(given, [Some("ghp_mine"), Some(&*token)], "{ran:?}");
 }
 

@@ -32,7 +32,7 @@ fn of_github(token: &str) -> Tokens<'_> {
 #[track_caller]
 fn assert_reached(ran: &Ran, tokens: Tokens<'_>) {
     assert!(ran.assert_ok().stdout.starts_with("real gh:"), "{ran:?}");
-    assert_eq!(TOKENS.map(|name| variable(&ran.stdout, name)), tokens, "{ran:?}");
+    assert_eq!(TOKENS.map(|name| ran.value(name)), tokens, "{ran:?}");
 }
 
 /// What gh is given for these words, each without a space.
@@ -133,7 +133,7 @@ fn enterprise_host_gets_its_own_variables_and_githubs_stay_as_they_were() {
     scene.home.set("GH_TOKEN", "ghs_stale").set("GASTOWN_GIT_HOSTS", "ghe.example,github.com");
     let enterprise = |scene: &Scene, words: &str| {
         let ran = assert_given(scene, words, [Some("ghs_stale"), None, Some(&token), Some(&token)]);
-        assert_eq!(variable(&ran.stdout, "GH_HOST"), Some("ghe.example"));
+        assert_eq!(ran.value("GH_HOST"), Some("ghe.example"));
     };
     enterprise(&scene, "pr list");
     scene.home.set("GASTOWN_GIT_HOSTS", "github.com,ghe.example");
@@ -155,7 +155,7 @@ fn enterprise_host_gets_its_own_variables_and_githubs_stay_as_they_were() {
         .set("GH_ENTERPRISE_TOKEN", "ghp_a");
     let own = [Some("ghs_stale"), None, Some("ghp_a"), None];
     let ran = assert_given(&scene, "pr list", own);
-    assert_eq!(variable(&ran.stdout, "GH_HOST"), Some("ghe.example"));
+    assert_eq!(ran.value("GH_HOST"), Some("ghe.example"));
 }
 
 /// All ways to name a host are with their reader, `src/core/gh.rs`.
