@@ -1,17 +1,9 @@
 //! The examples for programs that live longer than a token: each call has the one that is live
 //! then.
 
-use crate::scene::{HOUR, Scene};
+use crate::scene::{HOUR, Scene, works};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/long-lived");
-
-fn has(program: &str) -> bool {
-    let is_there = std::process::Command::new(program).arg("--version").output().is_ok();
-    if !is_there {
-        crate::town::skip(format_args!("there is no {program} here"));
-    }
-    is_there
-}
 
 #[test]
 fn shell_loop_asks_before_each_call_and_goes_on_after_one_that_fails() {
@@ -35,7 +27,7 @@ fn shell_loop_asks_before_each_call_and_goes_on_after_one_that_fails() {
 
 #[test]
 fn octokits_requests_have_a_live_token_and_one_that_is_refused_is_made_again() {
-    if !has("node") {
+    if !works("node", &["--version"], "no node") {
         return;
     }
     let scene = Scene::new();
@@ -62,7 +54,7 @@ fn octokits_requests_have_a_live_token_and_one_that_is_refused_is_made_again() {
 
 #[test]
 fn pygithubs_requests_have_a_live_token() {
-    if !has("python3") {
+    if !works("python3", &["--version"], "no python3") {
         return;
     }
     let mut scene = Scene::new();

@@ -42,7 +42,8 @@ fn a_push_after_an_idle_hour_costs_one_call_and_no_refusal() {
 fn a_token_of_ten_seconds_is_never_refused_in_real_time() {
     let _machine = have_the_machine();
     at_once(&Git::all(), |git| {
-        let scene = Scene::cloned_in(Options::fast(), git);
+        let scene = Scene::start(Options::fast(), git).configure();
+        scene.clone_into("app");
         let (first, mut pushes) = (scene.current(), 0);
         while scene.github.judge(&first) == Verdict::Live {
             pushes += 1;

@@ -41,18 +41,10 @@ impl Deref for Scene {
 
 impl Scene {
     pub(crate) fn new() -> Self {
-        Self::with(Options::default())
+        Self::start(Options::default(), &Git::newest())
     }
 
-    pub(crate) fn with(options: Options) -> Self {
-        Self::start(options, &Git::newest())
-    }
-
-    pub(crate) fn of_git(git: &Git) -> Self {
-        Self::start(Options::default(), git)
-    }
-
-    fn start(options: Options, git: &Git) -> Self {
+    pub(crate) fn start(options: Options, git: &Git) -> Self {
         let town = Town::start_with(options);
         let mut home = Home::new(Path::new(HELPER), git);
         // Whatever goes wrong must not spill a secret, and this makes a panic spill all it can.
@@ -63,23 +55,18 @@ impl Scene {
 
     /// Whose git asks the program under test, with a repository to clone.
     pub(crate) fn configured(git: &Git) -> Self {
-        Self::configured_in(Options::default(), git)
+        Self::start(Options::default(), git).configure()
     }
 
-    fn configured_in(options: Options, git: &Git) -> Self {
-        let scene = Self::start(options, git);
-        scene.github.create_repository(REPOSITORY);
-        scene.home.configure_helper(&scene);
-        scene
+    pub(crate) fn configure(self) -> Self {
+        self.github.create_repository(REPOSITORY);
+        self.home.configure_helper(&self);
+        self
     }
 
     /// The same with a clone in `app`.
     pub(crate) fn cloned(git: &Git) -> Self {
-        Self::cloned_in(Options::default(), git)
-    }
-
-    pub(crate) fn cloned_in(options: Options, git: &Git) -> Self {
-        let scene = Self::configured_in(options, git);
+        let scene = Self::configured(git);
         scene.clone_into("app");
         scene
     }
@@ -187,15 +174,9 @@ impl Scene {
         self.run("sh", &["-c", script])
     }
 
-    /// The same where mounts are the script's own. `None`, and a word about it, where this user
-    /// may not mount anything.
-    pub(crate) fn mounting_shell(&self, script: &str) -> Option<Ran> {
-        let may = Command::new("unshare").args(["-m", "true"]).output();
-        if may.is_ok_and(|output| output.status.success()) {
-            return Some(self.run("unshare", &["-m", "sh", "-ec", script]));
-        }
-        crate::town::skip("only root may mount a file system, and has `unshare` to do it");
-        None
+    /// The same where mounts are the script's own, if it `can_mount`.
+    pub(crate) fn mounting_shell(&self, script: &str) -> Ran {
+        self.run("unshare", &["-m", "sh", "-ec", script])
     }
 
     /// The same as a user who is not root and has no home: this one if that is so, else `NOBODY`.
@@ -303,14 +284,23 @@ impl Scene {
     }
 }
 
-/// Whether this machine can have the kernel fail where a test wants it to.
-pub(crate) fn can_inject() -> bool {
-    let works = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).output();
-    let works = works.is_ok_and(|output| output.status.success());
+/// Whether this works here. If not, a part of a test is skipped.
+pub(crate) fn works(program: &str, arguments: &[&str], lacking: &str) -> bool {
+    let ran = Command::new(program).args(arguments).output();
+    let works = ran.is_ok_and(|output| output.status.success());
     if !works {
-        crate::town::skip("no strace to make the kernel fail");
+        crate::town::skip(lacking);
     }
     works
+}
+
+/// Whether the kernel can be made to fail where a test wants it to.
+pub(crate) fn can_inject() -> bool {
+    works("strace", &["-qq", "-o", "/dev/null", "true"], "no strace to make the kernel fail")
+}
+
+pub(crate) fn can_mount() -> bool {
+    works("unshare", &["-m", "true"], "only root may mount, and has `unshare` to do it")
 }
 
 /// Runs all of them at once, because each of them mostly waits.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::scene::{HELPER, REPOSITORY, Scene};
-use crate::town::{Git, Ran};
+use crate::town::{Git, Options, Ran};
 
 mod at_once;
 mod configuring;
@@ -46,7 +46,7 @@ fn give_away(path: &Path) {
 impl Scene {
     /// Whose git has not been set up yet.
     fn to_set_up(git: &Git) -> Self {
-        let mut scene = Self::of_git(git);
+        let mut scene = Self::start(Options::default(), git);
         scene.github.create_repository(REPOSITORY);
         scene.home.set("GIT_EDITOR", "true");
         scene

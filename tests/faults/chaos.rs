@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::scene::*;
-use crate::town::{Expiry, Options, RIG, Ran, Script, Verdict};
+use crate::town::{Expiry, Git, Options, RIG, Ran, Script, Verdict};
 
 const LONGEST: Duration = MINUTE;
 const HERDS: usize = 12;
@@ -34,7 +34,7 @@ struct Tally {
 
 #[test]
 fn every_answer_is_a_live_token_though_processes_are_killed_and_files_vanish() {
-    let scene = Scene::with(short_lives());
+    let scene = Scene::start(short_lives(), &Git::newest());
     let (tally, is_over) = (Tally::default(), AtomicBool::new(false));
     let started = Instant::now();
     thread::scope(|scope| {
