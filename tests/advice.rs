@@ -15,20 +15,6 @@ fn assert_advises(scene: &Scene, name: &str, advice: &str) {
     scene.get().quits(name).mentions(advice);
 }
 
-/// A setting that is wrong, and right again as the advice has it.
-#[track_caller]
-fn assert_mended_by_setting(variable: &str, wrong: &str, name: &str, advice: &str) {
-    let mut scene = Scene::new();
-    scene.worker.add_rig("rig-without", Rig::NoToken);
-    scene.home.set(variable, wrong);
-    for _ in 0..3 {
-        assert_advises(&scene, name, advice);
-    }
-    assert!(scene.calls() <= 1, "{name}: a refusal stands for these settings");
-    scene.home.as_agent(&scene.town);
-    scene.get().answers(&scene.current());
-}
-
 /// A worker that goes wrong, and is right again when the command is run again.
 #[track_caller]
 fn assert_mended_by_time(script: Script, name: &str, advice: &str) {
@@ -42,41 +28,25 @@ fn assert_mended_by_time(script: Script, name: &str, advice: &str) {
 
 #[test]
 fn wrong_settings_are_named_with_what_to_set_and_changed_ones_are_tried_at_once() {
+    let forged = "eyJhbGciOiJIUzI1NiJ9.e30.c2ln";
     for (variable, wrong, name, advice) in [
-        ("GASTOWN_TOWN_ID", "", "config-missing", "GASTOWN_TOWN_ID is unset"),
-        (
-            "GASTOWN_CONTAINER_TOKEN",
-            "",
-            "config-missing",
-            "GASTOWN_CONTAINER_TOKEN is unset; set it",
-        ),
-        (
-            "GASTOWN_CONTAINER_TOKEN",
-            "a b",
-            "config-missing",
-            "GASTOWN_CONTAINER_TOKEN is not a token; set it",
-        ),
-        (
-            "GASTOWN_CONTAINER_TOKEN",
-            "eyJhbGciOiJIUzI1NiJ9.e30.c2ln",
-            "container-token-rejected",
-            "set GASTOWN_CONTAINER_TOKEN to one that this worker issued",
-        ),
-        (
-            "GASTOWN_TOWN_ID",
-            "town-2",
-            "cross-town",
-            "make GASTOWN_TOWN_ID and GASTOWN_CONTAINER_TOKEN of the same town",
-        ),
-        (
-            "GASTOWN_RIG_ID",
-            "rig-404",
-            "rig-not-found",
-            "set GASTOWN_RIG_ID, or run git inside the rig's worktree",
-        ),
-        ("GASTOWN_RIG_ID", "rig-without", "no-git-token", "or set GITHUB_CLI_PAT"),
+        ("TOWN_ID", "", "config-missing", "GASTOWN_TOWN_ID is unset"),
+        ("CONTAINER_TOKEN", "", "config-missing", "GASTOWN_CONTAINER_TOKEN is unset; set it"),
+        ("CONTAINER_TOKEN", "a b", "config-missing", "is not a token; set it"),
+        ("CONTAINER_TOKEN", forged, "container-token-rejected", "one that this worker issued"),
+        ("TOWN_ID", "town-2", "cross-town", "and GASTOWN_CONTAINER_TOKEN of the same town"),
+        ("RIG_ID", "rig-404", "rig-not-found", "set GASTOWN_RIG_ID, or run git inside the rig's"),
+        ("RIG_ID", "rig-without", "no-git-token", "or set GITHUB_CLI_PAT"),
     ] {
-        assert_mended_by_setting(variable, wrong, name, advice);
+        let mut scene = Scene::new();
+        scene.worker.add_rig("rig-without", Rig::NoToken);
+        scene.home.set(&format!("GASTOWN_{variable}"), wrong);
+        for _ in 0..3 {
+            assert_advises(&scene, name, advice);
+        }
+        assert!(scene.calls() <= 1, "{name}: a refusal stands for these settings");
+        scene.home.as_agent(&scene.town);
+        scene.get().answers(&scene.current());
     }
 }
 

@@ -15,13 +15,7 @@ fn each_line_that_gets_in_the_way_is_reported_and_the_fix_removes_it() {
         for (key, value, status, check, what) in [
             ("credential.helper", "store --file=/x", "warn", "helpers", "writes every token"),
             ("credential.http://HOST/acme.helper", "store", "warn", "helpers", "writes every"),
-            (
-                "http.extraHeader",
-                "AUTHORIZATION: basic sentinel",
-                "fail",
-                "extra-header",
-                "sends a",
-            ),
+            ("http.extraHeader", "AUTHORIZATION: sentinel", "fail", "extra-header", "sends a"),
             ("http.http://HOST/acme/.extraHeader", "Authorization: x", "fail", "extra-header", ""),
             ("url.ssh://sentinel@HOST/.insteadOf", "http://HOST/", "warn", "rewriting", "redacted"),
             ("credential.username", "alice", "warn", "username", "asks for one user only"),
