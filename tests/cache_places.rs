@@ -1,7 +1,7 @@
 //! Where the cache is, what becomes of the answer when it cannot be there, and what is swept.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 use std::time::Duration;
 
@@ -41,42 +41,23 @@ fn the_cache_is_where_flag_environment_or_desktop_say() {
     assert!(names(&scene.home.last_place()).is_empty());
 }
 
-/// Makes a directory one that cannot be used.
-type Spoil = fn(&Path);
-
-const UNUSABLE: [(&str, Spoil); 6] = [
-    ("below a file", |cache| {
-        let above = cache.parent().expect("a directory lies in another");
-        fs::create_dir_all(above.parent().expect("as above")).expect("ours");
-        fs::write(above, "").expect("ours");
-    }),
-    ("a file", |cache| {
-        fs::create_dir_all(cache.parent().expect("as above")).expect("ours");
-        fs::write(cache, "").expect("ours");
-    }),
-    ("open to others", |cache| make(cache, 0o755)),
-    ("writable for others", |cache| make(cache, 0o1777)),
-    ("a link", |cache| {
-        let elsewhere = cache.with_file_name("elsewhere");
-        make(&elsewhere, 0o700);
-        symlink(&elsewhere, cache).expect("ours");
-    }),
-    ("another user's", |cache| {
-        make(cache, 0o700);
-        if chown(cache, Some(1234), None).is_err() {
-            crate::town::skip("only root can make a directory that is somebody else's");
-            make(cache, 0o755);
-        }
-    }),
-];
-
 #[test]
 fn an_unusable_place_is_replaced_by_a_private_one_with_a_warning() {
-    for (what, spoil) in UNUSABLE {
+    for (what, spoil) in [
+        ("below a file", "rmdir some; touch some"),
+        ("a file", "touch some/cache"),
+        ("open to others", "mkdir -m 755 some/cache"),
+        ("writable for others", "mkdir -m 1777 some/cache"),
+        ("a link", "mkdir -m 700 some/elsewhere; ln -s elsewhere some/cache"),
+        ("another user's", "mkdir -m 700 some/cache; chown 1234 some/cache"),
+    ] {
+        if spoil.contains("chown") && !geteuid().is_root() {
+            crate::town::skip("only root can make a directory that is somebody else's");
+            continue;
+        }
         let mut scene = Scene::new();
-        let cache = scene.path("some/where/cache");
-        fs::create_dir_all(scene.path("some")).expect("the home is writable");
-        spoil(&cache);
+        let cache = scene.path("some/cache");
+        scene.change(&format!("mkdir some; {spoil}"));
         scene.home.set("GASTOWN_CACHE_DIR", &cache.to_string_lossy());
         let before = scene.home.everything();
         let token = scene.current();

@@ -22,12 +22,6 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// Changes something below the home, where the script runs.
-#[track_caller]
-fn change(scene: &Scene, script: &str) {
-    scene.home.run("/bin/sh", &["-euc", script], "").assert_ok();
-}
-
 #[track_caller]
 fn assert_fails(ran: &Ran, code: i32, words: &[&str]) {
     assert_eq!((ran.code, &*ran.stdout), (code, ""), "{ran:?}");

@@ -217,6 +217,12 @@ impl Scene {
         self.home.run(program, arguments, &self.request())
     }
 
+    /// Changes something below the home, where the script runs.
+    #[track_caller]
+    pub(crate) fn change(&self, script: &str) {
+        self.home.run("/bin/sh", &["-euc", script], "").assert_ok();
+    }
+
     /// Runs what a message says, as somebody would who has this program on `PATH`.
     pub(crate) fn paste_in(&self, directory: &str, command: &str) -> Ran {
         let program = Path::new(HELPER).parent().expect("it lies in a directory").display();

@@ -110,7 +110,7 @@ fn log_that_cannot_be_written_is_told_to_people_and_to_git_with_each_new_token()
     for spoil in
         ["chmod 622 LOG", "ln -sf victim LOG", "rm LOG; mkdir LOG", "rmdir LOG; mkfifo LOG"]
     {
-        change(&scene, &spoil.replace("LOG", "audit.log"));
+        scene.change(&spoil.replace("LOG", "audit.log"));
         let ran = scene.get();
         assert!(ran.assert_ok().stdout.contains("password="), "{ran:?}");
         assert_eq!(ran.stderr, "", "{ran:?}");

@@ -153,7 +153,7 @@ fn what_is_in_the_way_is_reported_and_never_read_for_a_token() {
     scene.get().assert_ok();
     let is_entry = |path: &PathBuf| path.to_string_lossy().ends_with("token.json");
     let entry = scene.home.cache_files().into_iter().find(is_entry).unwrap().display().to_string();
-    change(&scene, &format!("cp -p {entry} kept"));
+    scene.change(&format!("cp -p {entry} kept"));
     for (reason, spoil) in [
         ("it is damaged", "echo '{' >ENTRY"),
         ("others can read", "chmod 644 ENTRY"),
@@ -161,7 +161,7 @@ fn what_is_in_the_way_is_reported_and_never_read_for_a_token() {
         ("symbolic link", "ln -sf /dev/null ENTRY"),
     ] {
         let restore = "rm .cache/gastown/*.token.json; cp -p kept ENTRY";
-        change(&scene, &format!("{restore}; {spoil}").replace("ENTRY", &entry));
+        scene.change(&format!("{restore}; {spoil}").replace("ENTRY", &entry));
         let told = status(&scene);
         assert!(told.starts_with("nothing is cached") && told.contains(reason), "{reason}: {told}");
         assert_eq!(status_json(&scene)["unusable"].as_array().map(Vec::len), Some(1), "{reason}");
