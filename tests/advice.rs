@@ -156,7 +156,7 @@ fn what_passes_by_itself_asks_to_run_the_command_again() {
     let later = "will be tried again in";
     assert_mended_by_time(Script::error(500, "Internal server error"), "worker-error", later);
     let wait = Script::status(429, &[("Retry-After", "30")], "{}");
-    assert_mended_by_time(wait, "rate-limited", later);
+    assert_mended_by_time(wait, "rate-limited", "asked to wait");
     assert_mended_by_time(Script::Silence, "timeout", "run the command again");
     let foreign = Script::status(200, &[], "<html>");
     assert_mended_by_time(foreign, "bad-answer", "check that GASTOWN_API_URL");
