@@ -1,14 +1,14 @@
-//! Where the cache is, what becomes of the answer when it cannot be there, and what is swept out of
-//! it. A cache that cannot be used costs calls and a warning, never an answer.
+//! Where the cache is, what becomes of the answer when it cannot be there, and what is swept.
 
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustix::process::geteuid;
 
 use crate::scene::*;
+use crate::town::home::make_older;
 use crate::town::{Expiry, Home, Rig};
 
 fn make(directory: &Path, mode: u32) {
@@ -19,68 +19,45 @@ fn make(directory: &Path, mode: u32) {
 #[test]
 fn the_cache_is_where_flag_environment_or_desktop_say() {
     let mut scene = Scene::new();
-    let place = |name: &str| scene.home.path().join(name);
-    let (cache, runtime, asked, flag) =
-        (place("xdg-cache"), place("runtime"), place("asked/deep"), place("flag"));
+    make(&scene.path("runtime"), 0o700);
     scene.get().assert_ok();
     assert!(!names(&scene.home.cache()).is_empty());
-    scene.home.set("XDG_CACHE_HOME", &cache.to_string_lossy());
-    scene.get().assert_ok();
-    assert!(!names(&cache.join("gastown")).is_empty());
-    scene.home.set("XDG_RUNTIME_DIR", &runtime.to_string_lossy());
-    scene.get().assert_ok();
-    assert!(!runtime.exists(), "a runtime directory is the system's to make");
-    make(&runtime, 0o700);
-    scene.get().assert_ok();
-    assert!(!names(&runtime.join("gastown")).is_empty());
-    scene.home.set("GASTOWN_CACHE_DIR", &asked.to_string_lossy());
-    scene.get().assert_ok();
-    assert!(!names(&asked).is_empty());
-    scene
-        .home
-        .helper(&["get", "--cache-dir", &flag.to_string_lossy()], &scene.request())
-        .assert_ok();
-    assert!(!names(&flag).is_empty());
+    for (variable, value, place) in [
+        ("XDG_CACHE_HOME", "xdg-cache", "xdg-cache/gastown"),
+        // A runtime directory is the system's to make.
+        ("XDG_RUNTIME_DIR", "missing", "xdg-cache/gastown"),
+        ("XDG_RUNTIME_DIR", "runtime", "runtime/gastown"),
+        ("GASTOWN_CACHE_DIR", "asked/deep", "asked/deep"),
+    ] {
+        let value = scene.path(value);
+        scene.home.set(variable, &value.to_string_lossy());
+        scene.get().assert_ok();
+        assert!(!names(&scene.path(place)).is_empty(), "{place}");
+    }
+    let flag = scene.path("flag");
+    scene.get_with(&["--cache-dir", &flag.to_string_lossy()]).assert_ok();
+    assert!(!names(&flag).is_empty() && !scene.path("missing").exists());
     assert_eq!(scene.both_calls(), (5, 0), "each place is a cache of its own");
     assert!(names(&scene.home.last_place()).is_empty());
 }
 
-/// Makes a directory one that cannot be used.
-type Spoil = fn(&Path);
-
-const UNUSABLE: [(&str, Spoil); 6] = [
-    ("below a file", |cache| {
-        let above = cache.parent().expect("a directory lies in another");
-        fs::create_dir_all(above.parent().expect("as above")).expect("ours");
-        fs::write(above, "").expect("ours");
-    }),
-    ("a file", |cache| {
-        fs::create_dir_all(cache.parent().expect("as above")).expect("ours");
-        fs::write(cache, "").expect("ours");
-    }),
-    ("open to others", |cache| make(cache, 0o755)),
-    ("writable for others", |cache| make(cache, 0o1777)),
-    ("a link", |cache| {
-        let elsewhere = cache.with_file_name("elsewhere");
-        make(&elsewhere, 0o700);
-        symlink(&elsewhere, cache).expect("ours");
-    }),
-    ("another user's", |cache| {
-        make(cache, 0o700);
-        if chown(cache, Some(1234), None).is_err() {
-            crate::town::skip("only root can make a directory that is somebody else's");
-            make(cache, 0o755);
-        }
-    }),
-];
-
 #[test]
 fn an_unusable_place_is_replaced_by_a_private_one_with_a_warning() {
-    for (what, spoil) in UNUSABLE {
+    for (what, spoil) in [
+        ("below a file", "rmdir some; touch some"),
+        ("a file", "touch some/cache"),
+        ("open to others", "mkdir -m 755 some/cache"),
+        ("writable for others", "mkdir -m 1777 some/cache"),
+        ("a link", "mkdir -m 700 some/elsewhere; ln -s elsewhere some/cache"),
+        ("another user's", "mkdir -m 700 some/cache; chown 1234 some/cache"),
+    ] {
+        if spoil.contains("chown") && !geteuid().is_root() {
+            crate::town::skip("only root can make a directory that is somebody else's");
+            continue;
+        }
         let mut scene = Scene::new();
-        let cache = scene.home.path().join("some/where/cache");
-        fs::create_dir_all(scene.home.path().join("some")).expect("the home is writable");
-        spoil(&cache);
+        let cache = scene.path("some/cache");
+        scene.change(&format!("mkdir some; {spoil}"));
         scene.home.set("GASTOWN_CACHE_DIR", &cache.to_string_lossy());
         let before = scene.home.everything();
         let token = scene.current();
@@ -97,7 +74,7 @@ fn an_unusable_place_is_replaced_by_a_private_one_with_a_warning() {
 #[test]
 fn no_advice_closes_a_shared_directory_to_others() {
     let mut scene = Scene::new();
-    let shared = scene.home.path().join("shared");
+    let shared = scene.path("shared");
     make(&shared, 0o755);
     scene.home.set("GASTOWN_CACHE_DIR", &shared.to_string_lossy());
     let ran = scene.get();
@@ -105,26 +82,6 @@ fn no_advice_closes_a_shared_directory_to_others() {
     assert!(!ran.stderr.contains("chmod"), "{ran:?}");
     scene.home.set("GASTOWN_CACHE_DIR", &shared.join("gastown").to_string_lossy());
     assert_eq!(scene.get().stderr, "");
-}
-
-#[test]
-fn without_any_place_each_ask_costs_a_call_and_gets_its_answer() {
-    // The temporary directory is everybody's: somebody may have been there before.
-    for (what, spoil) in &UNUSABLE[1..] {
-        let mut scene = Scene::new();
-        let place = scene.home.path().join("file/cache");
-        fs::write(scene.home.path().join("file"), "").expect("the home is writable");
-        spoil(&scene.home.last_place());
-        let before = scene.home.everything();
-        scene.home.set("GASTOWN_CACHE_DIR", &place.to_string_lossy());
-        for round in 1..=2 {
-            let ran = scene.get();
-            ran.token();
-            ran.mentions("[cache-unusable]");
-            assert_eq!(scene.both_calls(), (round, 0), "{what}");
-        }
-        assert_eq!(scene.home.everything(), before, "{what}: nothing is left anywhere");
-    }
 }
 
 #[test]
@@ -142,10 +99,7 @@ fn a_token_is_still_read_from_a_cache_that_may_no_longer_be_written() {
 /// Makes files as old as a cache in which nobody wrote for that long.
 fn age_files(home: &Home, age: Duration) {
     home.age_cache(age);
-    for path in home.cache_files() {
-        let file = File::options().write(true).open(path).expect("the cache is ours");
-        file.set_modified(SystemTime::now() - age).expect("the cache is ours");
-    }
+    home.cache_files().iter().for_each(|path| make_older(path, age));
 }
 
 /// An agent that has been through everything that leaves a record, for three rigs.
@@ -197,12 +151,11 @@ fn what_died_less_than_a_day_ago_is_left() {
 #[test]
 fn a_strangers_files_are_not_swept() {
     let mut scene = Scene::new();
-    let shared = scene.home.path().join("shared");
+    let shared = scene.path("shared");
     make(&shared, 0o700);
     for name in ["notes.json", "README", "x.lock.d", "token.json.bak"] {
         fs::write(shared.join(name), "{}").expect("the home is writable");
-        let file = File::options().write(true).open(shared.join(name)).expect("ours");
-        file.set_modified(SystemTime::now() - 1000 * HOUR).expect("ours");
+        make_older(&shared.join(name), 1000 * HOUR);
     }
     scene.home.set("GASTOWN_CACHE_DIR", &shared.to_string_lossy());
     scene.get().assert_ok();
@@ -220,8 +173,8 @@ fn entry_dated_days_ahead_is_replaced_with_one_call() {
         for days in [3, 40] {
             if days == 40 {
                 // In the last place, too.
-                fs::remove_dir_all(scene.home.path().join(".cache")).expect("it is ours");
-                fs::write(scene.home.path().join(".cache"), "").expect("the home is writable");
+                fs::remove_dir_all(scene.path(".cache")).expect("it is ours");
+                fs::write(scene.path(".cache"), "").expect("the home is writable");
             }
             scene.get().token();
             scene.set_clock_back(days * 24 * HOUR);
@@ -242,7 +195,7 @@ fn relative_directory_is_ignored_and_named() {
         let ran = scene.get();
         assert_eq!(ran.token(), scene.current());
         ran.warned(&["warning: ", "GASTOWN_CACHE_DIR", "absolute"]);
-        assert!(!scene.home.path().join(relative).exists(), "not in the working directory");
+        assert!(!scene.path(relative).exists(), "not in the working directory");
     }
     assert_eq!(scene.both_calls(), (1, 0), "the usual place is used");
 }
@@ -260,9 +213,9 @@ fn root_leaves_nothing_in_another_users_home() {
     assert_eq!(scene.both_calls(), (1, 0), "it is cached where root's own files are");
     assert_eq!(names(&scene.home.path()), Vec::<String>::new());
     // Nor does what the user has there matter.
-    make(&scene.home.path().join(".cache"), 0o700);
+    make(&scene.path(".cache"), 0o700);
     make(&scene.home.cache(), 0o700);
-    for path in [scene.home.path().join(".cache"), scene.home.cache()] {
+    for path in [scene.path(".cache"), scene.home.cache()] {
         chown(path, Some(1234), Some(1234)).expect("root may");
     }
     scene.get().answers(&scene.current());
@@ -304,14 +257,11 @@ fn fallback_directory_of_another_user_causes_no_warning_while_it_is_not_needed()
 #[test]
 fn get_answers_when_the_sweep_cannot_list_the_directory() {
     let scene = Scene::new();
-    let mut strace = scene.home.command("strace");
-    let faults = "inject=getdents64:error=EIO";
-    strace.args(["-qq", "-f", "-o", "/dev/null", "-e", faults, HELPER, "get"]);
-    if scene.home.command("strace").arg("-V").output().is_err() {
-        return crate::town::skip("no strace to make the kernel fail");
+    if can_inject() {
+        let get = scene.home.with_fault("getdents64", "error=EIO", &["get"]);
+        let ran = crate::town::Ran::run(get, scene.request().as_bytes());
+        ran.answers(&scene.current());
+        scene.get().prints(&ran.stdout);
+        assert_eq!(scene.both_calls(), (1, 0));
     }
-    let ran = crate::town::Ran::run(strace, scene.request().as_bytes());
-    ran.answers(&scene.current());
-    scene.get().prints(&ran.stdout);
-    assert_eq!(scene.both_calls(), (1, 0));
 }

@@ -69,7 +69,7 @@ impl<'a> Client<'a> {
 }
 
 /// What such a client says at its next ask, whatever became of the answer.
-pub(crate) fn state(answer: &Ran) -> String {
+fn state(answer: &Ran) -> String {
     format!("state[]={}\n", answer.value("state[]").expect("a state"))
 }
 

@@ -1,10 +1,8 @@
 //! Clients other than git, which the machine need not have: each is fetched or built once, into
-//! cargo's target directory, by the tests that need it. Owns the lock that lets parallel tests and
-//! test runs share that directory; refuses to name a registry: the ordinary clients know theirs.
+//! cargo's target directory. No registry is named: the ordinary clients know theirs.
 
 pub(crate) mod git2_client;
 pub(crate) mod git_lfs;
-pub(crate) mod pygit2;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -1,9 +1,8 @@
-//! Diagnosing: each cause is told once, with what fixes it, and weighed by whether a push would
-//! fail over it; that a push would succeed is said only if the server said so; and nothing that is
-//! said holds a secret.
+//! Each cause is told once, with what fixes it and whether a push would fail over it; that a push
+//! would succeed is said only if the server said so; and nothing that is said holds a secret.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -39,25 +38,12 @@ impl Scene {
         Git::all().into_iter().map(|git| Self::cloned(&git))
     }
 
-    fn host(&self) -> String {
-        format!("http://{}", self.github.host())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
-    }
-
     fn git(&self, arguments: &[&str]) {
         self.home.git_in("app", arguments).assert_ok();
     }
 
-    /// In the clone, as somebody who pastes it there.
-    fn paste(&self, command: &str) {
-        let mut shell = self.home.command("/bin/sh");
-        let directory = Path::new(HELPER).parent().expect("a directory").display();
-        shell.args(["-c", &format!("PATH={directory}:$PATH; {command}")]);
-        shell.current_dir(self.path("app"));
-        Ran::run(shell, b"").assert_ok();
+    fn paste_fix(&self, command: &str) {
+        self.paste_in("app", command).assert_ok();
     }
 
     fn forget_cache(&self) {
@@ -71,9 +57,7 @@ impl Scene {
     }
 
     fn doctor_in(&self, directory: &str, arguments: &[&str]) -> Ran {
-        let mut doctor = self.home.command(HELPER);
-        doctor.arg("doctor").args(arguments).current_dir(self.path(directory));
-        Ran::run(doctor, b"")
+        self.home.run_in(directory, HELPER, &[&["doctor"], arguments].concat(), "")
     }
 
     /// Asserts that a problem is told, and that what is named as its fix, pasted in the clone,
@@ -86,7 +70,7 @@ impl Scene {
             it["check"] == check && it["what"].as_str().is_some_and(|text| text.contains(what))
         };
         let found = before.problems().into_iter().find(|it| is_it(it)).expect("just found");
-        self.paste(found["fix"].as_str().expect("every problem has a fix"));
+        self.paste_fix(found["fix"].as_str().expect("every problem has a fix"));
         let after = self.diagnose(&[]);
         assert!(!after.problems().into_iter().any(is_it), "{before:?}\n{after:?}");
         before.ran.stdout
@@ -220,15 +204,4 @@ fn offline_asks_nobody_and_says_so() {
     assert!(scene.github.requests().is_empty());
     let told = scene.doctor(&["--offline"]);
     assert!(told.stdout.ends_with("offline: no worker and no server was asked\n"), "{told:?}");
-}
-
-#[test]
-fn statuses_are_in_colour_on_a_terminal() {
-    let mut scene = Scene::in_order();
-    scene.home.set("TERM", "xterm");
-    let mut doctor = scene.home.command(HELPER);
-    doctor.args(["doctor", "--offline"]);
-    let (_, screen, _) = crate::commands::terminal::shown(doctor);
-    assert!(screen.contains("\x1b[32mok  \x1b[0m  "), "{screen:?}");
-    assert!(!scene.doctor(&["--offline"]).stdout.contains('\x1b'));
 }

@@ -1,5 +1,5 @@
-//! `erase` compares before it forgets, counts what happens at one moment once, waits for nobody, and
-//! says what a person must know.
+//! `erase` compares before it forgets, counts what happens at one moment once, and waits for
+//! nobody.
 
 use std::thread;
 
@@ -139,11 +139,8 @@ fn a_hundred_processes_that_erase_the_old_token_while_one_renews_lose_nothing() 
 /// What git-lfs does through `git credential`, as one process: this test.
 fn fill_and_reject(scene: &Scene, times: usize) -> Ran {
     let url = format!("url=http://{}/acme/app.git\n\n", scene.github.host());
-    let credential = |operation: &str, input: &str| {
-        let mut git = scene.home.command("git");
-        git.args(["credential", operation]);
-        Ran::run(git, input.as_bytes())
-    };
+    let credential =
+        |operation: &str, input: &str| scene.home.run("git", &["credential", operation], input);
     let mut last = None;
     for _ in 0..times {
         let filled = credential("fill", &url);

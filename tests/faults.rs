@@ -1,6 +1,4 @@
-//! Every fault that may befall the program, and what must be seen all the same: an answer while a
-//! token is left, one clear message and no hang when none is. `docs/reliability.md` is the table
-//! of promises that leads here.
+//! Every fault that may befall the program; `docs/reliability.md` is the table that leads here.
 
 mod answers;
 mod chaos;

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use crate::client::{Client, refused, state};
+use crate::client::{Client, refused};
 use crate::scene::*;
-use crate::town::{Git, RIG, Ran, Rig, Verdict};
+use crate::town::{Git, Ran, Verdict};
 
 fn healing_gits() -> Vec<Git> {
     let gits: Vec<_> = Git::all().into_iter().filter(Git::heals).collect();
@@ -49,7 +49,7 @@ fn a_push_with_a_token_revoked_before_it_heals_with_one_call_and_the_trace_says_
             let mut scene = settled(&git);
             scene.home.commit("app", "file", &content);
             scene.github.revoke_all();
-            let trace = scene.home.path().join("trace");
+            let trace = scene.path("trace");
             scene.home.set("GASTOWN_TRACE", &trace.to_string_lossy());
             push(&scene).assert_ok();
             assert_eq!((scene.calls(), scene.github.refused_tokens()), (1, 1));
@@ -168,59 +168,6 @@ fn with_a_git_that_cannot_heal_one_push_fails_and_says_so_and_the_next_succeeds(
 }
 
 #[test]
-fn large_files_are_pushed_with_a_valid_and_with_a_revoked_token() {
-    for git in Git::all() {
-        let scene = settled(&git);
-        if scene.home.git_in("app", &["lfs", "install", "--local"]).code != 0 {
-            crate::town::skip(format_args!("no git-lfs beside git {}", git.version));
-            continue;
-        }
-        scene.home.git_in("app", &["lfs", "track", "*.bin"]).assert_ok();
-        scene.home.git_in("app", &["add", ".gitattributes"]).assert_ok();
-        scene.home.commit("app", "first.bin", &large_file());
-        push(&scene).assert_ok();
-        assert!(scene.calls() <= 2);
-
-        scene.worker.forget_calls();
-        scene.let_pass(A_WHILE);
-        scene.home.commit("app", "second.bin", b"second");
-        scene.github.revoke_all();
-        let second = push(&scene);
-        if !git.heals() {
-            second.assert_fails();
-            push(&scene).assert_ok();
-        } else {
-            second.assert_ok();
-        }
-        assert!(scene.calls() <= 2);
-
-        // git-lfs alone heals whatever its version.
-        scene.worker.forget_calls();
-        scene.let_pass(A_WHILE);
-        scene.home.commit("app", "third.bin", b"third");
-        scene.github.revoke_all();
-        scene.home.git_in("app", &["lfs", "push", "origin", "HEAD"]).assert_ok();
-        assert!(scene.calls() <= 2);
-    }
-}
-
-#[test]
-fn git_lfs_may_send_our_state_on_every_ask_and_costs_one_call_a_minute() {
-    let scene = settled(&Git::newest());
-    let client = Client::new(&scene);
-    let first = client.get("");
-    assert_eq!(first.value("continue"), None, "it is not git's own transport that asks");
-    for _ in 0..5 {
-        let next = client.get(&state(&first));
-        assert_eq!((next.token(), next.value("continue")), (first.token(), None));
-    }
-    assert_eq!(scene.calls(), 1);
-    scene.home.age_cache(A_WHILE);
-    client.get(&state(&first)).token();
-    assert_eq!(scene.calls(), 2);
-}
-
-#[test]
 fn a_token_that_another_process_has_renewed_is_handed_out_without_a_call() {
     let scene = settled(&Git::newest());
     let client = Client::new(&scene);
@@ -233,18 +180,6 @@ fn a_token_that_another_process_has_renewed_is_handed_out_without_a_call() {
 }
 
 #[test]
-fn other_helpers_states_are_ignored() {
-    let scene = settled(&Git::newest());
-    let text = format!(
-        "capability[]=state\nprotocol=http\nhost={}\nstate[]=other:1\nusername=x-access-token\n\n",
-        scene.github.host()
-    );
-    let answer = scene.home.helper_of_transport(&["get"], &text);
-    assert_eq!(answer.value("continue"), Some("1"), "{answer:?}");
-    assert_eq!(scene.calls(), 0);
-}
-
-#[test]
 fn one_line_tells_of_a_refused_long_lived_token_and_of_the_snapshot_in_its_place() {
     let mut scene = Scene::new();
     scene.home.set("GITHUB_CLI_PAT", "ghp_revoked").set("GIT_TOKEN", "ghs_snapshot");
@@ -254,17 +189,4 @@ fn one_line_tells_of_a_refused_long_lived_token_and_of_the_snapshot_in_its_place
     assert_eq!(second.token(), "ghs_snapshot");
     let parts = ["rejected GITHUB_CLI_PAT; replace", "[worker-unreachable]", "using GIT_TOKEN"];
     second.warned(&parts);
-}
-
-#[test]
-fn a_rig_with_another_token_is_not_touched_by_a_refusal() {
-    let mut scene = settled(&Git::newest());
-    scene.worker.add_rig("rig-2", Rig::Installation);
-    scene.home.set("GASTOWN_RIG_ID", "rig-2");
-    let other = scene.get().token();
-    scene.home.set("GASTOWN_RIG_ID", RIG);
-    scene.erase(&other);
-    scene.worker.forget_calls();
-    scene.get().token();
-    assert_eq!(scene.calls(), 0);
 }

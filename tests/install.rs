@@ -1,17 +1,17 @@
-//! What `install.sh` builds on which machine: for musl where Rust can, and for glibc with a word on
-//! how to have the quicker one. The machine is a directory of stand-ins for `cargo`, `rustc` and
-//! `rustup`, which note how they are called; the program that is "built" is the one under test.
+//! What `install.sh` installs and removes, and what it builds on which machine: a directory of
+//! stand-ins for `cargo`, `rustc` and `rustup`. The program that is "built" is the one under test.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
 use crate::town::Ran;
 use crate::transcript::HELPER;
 
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const GLIBC: &str = "x86_64-unknown-linux-gnu";
 const MUSL: &str = "x86_64-unknown-linux-musl";
 
@@ -47,7 +47,8 @@ struct Machine {
 }
 
 impl Machine {
-    fn new(triple: &'static str, version: &'static str) -> Self {
+    /// With `rustup`, the `musl` library, both or none beside this Rust.
+    fn new(triple: &'static str, version: &'static str, has: &str) -> Self {
         let machine =
             Self { directory: tempfile::tempdir().expect("a directory"), triple, version };
         // Named by `rustc` whether anything is in it or not.
@@ -59,6 +60,12 @@ impl Machine {
             if let Some(place) = places.iter().find(|place| place.exists()) {
                 symlink(place, machine.path("bin").join(tool)).expect("it is ours");
             }
+        }
+        if has.contains("rustup") {
+            machine.command("rustup", RUSTUP);
+        }
+        if has.contains("musl") {
+            fs::write(machine.library(MUSL).join("libstd-0123.rlib"), "").expect("it is ours");
         }
         machine
     }
@@ -78,13 +85,8 @@ impl Machine {
         self
     }
 
-    fn has_musl(&self) -> &Self {
-        fs::write(self.library(MUSL).join("libstd-0123.rlib"), "").expect("it is ours");
-        self
-    }
-
     fn install(&self, arguments: &[&str]) -> Ran {
-        self.install_from(Path::new(env!("CARGO_MANIFEST_DIR")), arguments)
+        self.install_from(Path::new(ROOT), arguments)
     }
 
     fn install_from(&self, root: &Path, arguments: &[&str]) -> Ran {
@@ -100,130 +102,87 @@ impl Machine {
     fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
+}
 
-    /// Asserts that this target was built, and what else is said about it.
-    #[track_caller]
-    fn builds(&self, arguments: &[&str], target: &str, words: &str) {
-        let ran = self.install(arguments);
-        ran.assert_ok();
-        let log = self.log();
+#[test]
+fn musl_is_built_for_where_rust_can_and_else_glibc_with_a_word_on_the_quicker_one() {
+    const ALPINE: &str = "x86_64-alpine-linux-musl";
+    for (triple, version, has, asked, target, words) in [
+        (GLIBC, "1.93.0", "musl", "", MUSL, ""),
+        (GLIBC, "1.95.0", "rustup", "", GLIBC, "sh install.sh --musl --prefix "),
+        (GLIBC, "1.95.0", "rustup", "--musl", MUSL, ""),
+        (GLIBC, "1.95.0", "rustup, musl", "--musl", MUSL, ""),
+        (GLIBC, "1.95.0", "", "", GLIBC, "a Rust from https://rustup.rs"),
+        (GLIBC, "1.95.0", "musl", "--glibc", GLIBC, ""),
+        (GLIBC, "1.92.1", "musl", "", GLIBC, "rustc 1.93 or newer"),
+        (ALPINE, "1.91.0", "", "", ALPINE, ""),
+        (ALPINE, "1.91.0", "", "--musl", ALPINE, ""),
+        (MUSL, "1.91.0", "", "", MUSL, ""),
+        (MUSL, "1.91.0", "", "--musl", MUSL, ""),
+    ] {
+        let machine = Machine::new(triple, version, has);
+        let ran = machine.install(&asked.split_whitespace().collect::<Vec<_>>());
+        let log = machine.log();
+        assert!(ran.assert_ok().stdout.contains(words), "{ran:?}");
+        let said = format!("building git-credential-gastown for {target} ...\n");
+        ran.tells(&said).tells(&format!(", {target})\n"));
         assert!(log.contains(&format!("--target {target} ")), "{log}\n{ran:?}");
         assert!(log.contains("flags  -C target-feature=+crt-static -C relocation-model=static"));
-        let said = format!("building git-credential-gastown for {target} ...\n");
-        assert!(ran.stdout.contains(&said) && ran.stdout.contains(words), "{ran:?}");
-        assert!(ran.stdout.contains(&format!(", {target})\n")), "{ran:?}");
-        assert!(self.path("installed/bin/git-credential-gastown").exists());
-    }
-
-    /// Asserts that nothing was built, and why.
-    #[track_caller]
-    fn refuses(&self, arguments: &[&str], words: &[&str]) {
-        let ran = self.install(arguments);
-        ran.assert_fails();
-        for words in words {
-            assert!(ran.stderr.contains(words), "`{words}` is missing\n{ran:?}");
+        assert!(machine.path("installed/bin/git-credential-gastown").exists());
+        // Without the library's own compiler, that of the machine does.
+        if (triple, target) == (GLIBC, MUSL) {
+            assert!(log.contains("compiler cc  -U_FORTIFY_SOURCE\n"), "{log}");
         }
-        assert_eq!(self.log(), "", "{ran:?}");
-        assert!(!self.path("installed").exists());
+        // The toolchain is changed when asked to, and if that is not done already.
+        let adds = (has, asked) == ("rustup", "--musl");
+        assert_eq!(log.contains(&format!("rustup target add {MUSL}\n")), adds, "{log}");
+        assert_eq!(log.contains("rustup"), adds, "{log}");
     }
 }
 
 #[test]
-fn rust_with_the_musl_library_builds_for_musl_with_the_compiler_of_the_machine() {
-    let machine = Machine::new(GLIBC, "1.93.0");
-    machine.has_musl().builds(&[], MUSL, "");
-    assert!(machine.log().contains("compiler cc  -U_FORTIFY_SOURCE\n"), "{}", machine.log());
-}
-
-#[test]
-fn rust_without_the_musl_library_builds_for_glibc_and_says_how_to_have_the_quicker_one() {
-    let machine = Machine::new(GLIBC, "1.95.0");
-    machine.command("rustup", RUSTUP).builds(&[], GLIBC, "sh install.sh --musl --prefix ");
-    assert!(!machine.log().contains("rustup"), "the toolchain is not changed unasked");
-}
-
-#[test]
-fn the_musl_library_is_added_when_asked_for() {
-    let machine = Machine::new(GLIBC, "1.95.0");
-    machine.command("rustup", RUSTUP).builds(&["--musl"], MUSL, "");
-    assert!(machine.log().starts_with(&format!("rustup target add {MUSL}\n")), "{}", machine.log());
-}
-
-#[test]
-fn the_musl_library_that_is_there_is_not_added_again() {
-    let machine = Machine::new(GLIBC, "1.95.0");
-    machine.command("rustup", RUSTUP).has_musl().builds(&["--musl"], MUSL, "");
-    assert!(!machine.log().contains("rustup"));
-}
-
-#[test]
-fn glibc_is_built_for_when_asked_for() {
-    Machine::new(GLIBC, "1.95.0").has_musl().builds(&["--glibc"], GLIBC, "");
-}
-
-#[test]
-fn a_rust_whose_musl_is_old_builds_for_glibc() {
-    let machine = Machine::new(GLIBC, "1.92.1");
-    machine.has_musl().builds(&[], GLIBC, "rustc 1.93 or newer");
-    let machine = Machine::new(GLIBC, "1.92.1");
-    machine.has_musl().refuses(&["--musl"], &["1.93", "rustup update"]);
-}
-
-#[test]
-fn a_machine_with_musl_builds_for_itself() {
-    for triple in ["x86_64-alpine-linux-musl", MUSL] {
-        Machine::new(triple, "1.91.0").builds(&[], triple, "");
-        Machine::new(triple, "1.91.0").builds(&["--musl"], triple, "");
-        Machine::new(triple, "1.91.0").refuses(&["--glibc"], &["glibc", triple]);
+fn what_cannot_be_built_is_refused_before_anything_is_built_with_what_to_do() {
+    let too_old = ["rustc 1.91 or newer", "rustc 1.85.0", "rustup update", "rustc-web cargo-web"];
+    for (triple, version, has, asked, words) in [
+        (GLIBC, "1.85.0", "musl", &[][..], &too_old[..]),
+        (GLIBC, "1.92.1", "musl", &["--musl"], &["1.93", "rustup update"]),
+        (GLIBC, "1.95.0", "", &["--musl"], &["there is no rustup", "https://rustup.rs", MUSL]),
+        (MUSL, "1.91.0", "", &["--glibc"], &["glibc", MUSL]),
+        (GLIBC, "1.95.0", "", &["--musl", "--glibc"], &["exclude each other"]),
+        (GLIBC, "1.95.0", "", &["--musl", "--binary", HELPER], &["exclude each other"]),
+    ] {
+        let machine = Machine::new(triple, version, has);
+        let ran = machine.install(asked);
+        for words in words {
+            ran.mentions(words);
+        }
+        // The last are errors of usage.
+        assert_eq!(ran.code, if asked.len() > 1 { 2 } else { 1 }, "{ran:?}");
+        assert_eq!(machine.log(), "", "{ran:?}");
+        assert!(!machine.path("installed").exists());
     }
-}
-
-#[test]
-fn a_rust_that_is_too_old_is_named_before_anything_is_built() {
-    let machine = Machine::new(GLIBC, "1.85.0");
-    let advice = ["rustc 1.91 or newer", "rustc 1.85.0", "rustup update", "rustc-web cargo-web"];
-    machine.has_musl().refuses(&[], &advice);
 }
 
 #[test]
 fn an_unpacked_archive_has_a_program_and_nothing_to_build_it_from() {
-    let machine = Machine::new(GLIBC, "1.95.0");
+    let machine = Machine::new(GLIBC, "1.95.0", "");
     let root = machine.directory.path();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+    fs::create_dir(root.join("man")).expect("it is ours");
     for file in ["install.sh", "man/git-credential-gastown.1"] {
-        fs::create_dir_all(root.join("man")).expect("it is ours");
-        fs::copy(source.join(file), root.join(file)).expect("it is there");
+        fs::copy(Path::new(ROOT).join(file), root.join(file)).expect("it is there");
     }
-    fs::copy(HELPER, root.join("git-credential-gastown")).expect("it is built");
+    let (script, program) = (root.join("install.sh"), root.join("git-credential-gastown"));
+    fs::copy(HELPER, &program).expect("it is built");
     let ran = machine.install_from(root, &[]);
-    ran.assert_fails();
-    let script = root.join("install.sh");
-    let program = root.join("git-credential-gastown");
     let advice = format!("run: sh {} --binary {}\n", script.display(), program.display());
     assert!(ran.stderr.ends_with(&advice) && ran.code == 1, "{ran:?}");
     machine.install_from(root, &["--binary", "git-credential-gastown"]).assert_ok();
 }
 
 #[test]
-fn without_rustup_the_musl_library_cannot_be_added() {
-    Machine::new(GLIBC, "1.95.0").builds(&[], GLIBC, "a Rust from https://rustup.rs");
-    let machine = Machine::new(GLIBC, "1.95.0");
-    machine.refuses(&["--musl"], &["there is no rustup", "https://rustup.rs", MUSL]);
-}
-
-#[test]
-fn options_that_exclude_each_other_are_a_usage_error() {
-    for arguments in [&["--musl", "--glibc"][..], &["--musl", "--binary", HELPER]] {
-        let ran = Machine::new(GLIBC, "1.95.0").install(arguments);
-        assert_eq!(ran.code, 2, "{ran:?}");
-        assert!(ran.stderr.contains("exclude each other"), "{ran:?}");
-    }
-}
-
-#[test]
 fn release_archive_is_named_as_cargo_binstall_expects() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let read = |name| fs::read_to_string(root.join(name)).expect("it is part of the project");
+    let read =
+        |name| fs::read_to_string(Path::new(ROOT).join(name)).expect("it is part of the project");
     let (script, manifest) = (read(".ci/dist"), read("Cargo.toml"));
     let archive = script.lines().find_map(|line| line.strip_prefix("archive=")).expect("a name");
     let archive = archive.replace("$NAME", "{ name }").replace("$tag", "v{ version }");
@@ -231,4 +190,50 @@ fn release_archive_is_named_as_cargo_binstall_expects() {
     let url = format!("pkg-url = \"{{ repo }}/releases/download/v{{ version }}/{archive}.tar.gz\"");
     let program = format!("bin-dir = \"{archive}/{{ bin }}\"");
     assert!(manifest.contains(&url) && manifest.contains(&program), "{url}\n{program}");
+}
+
+/// In a home of its own, where git is not configured.
+fn install_sh(home: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new("sh");
+    command.arg(Path::new(ROOT).join("install.sh")).args(arguments).current_dir(home);
+    command.env("HOME", home).env("GIT_CONFIG_NOSYSTEM", "1").env_remove("XDG_CONFIG_HOME");
+    command.output().expect("there is a shell")
+}
+
+#[test]
+fn what_install_sh_installs_it_removes() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let home = home.path();
+    let prefix = home.join("o' prefix");
+    let installed = install_sh(home, &["--prefix", "o' prefix", "--binary", HELPER, "--setup"]);
+    assert!(installed.status.success(), "{installed:?}");
+    let program = prefix.join("bin/git-credential-gastown");
+    let page = prefix.join("share/man/man1/git-credential-gastown.1");
+    assert_eq!(fs::read(&program).unwrap(), fs::read(HELPER).unwrap());
+    assert_eq!(
+        fs::read(page).unwrap(),
+        fs::read(Path::new(ROOT).join("man/git-credential-gastown.1")).unwrap()
+    );
+    assert!(home.join(".gitconfig").exists());
+
+    let refused = install_sh(home, &["--uninstall", "--prefix", "o' prefix"]);
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && told.contains("setup --undo --global"), "{told}");
+    let undone = Command::new(&program).args(["setup", "--undo"]).env("HOME", home).output();
+    assert!(undone.unwrap().status.success());
+    let removed = install_sh(home, &["--uninstall", "--prefix", "o' prefix"]);
+    assert!(removed.status.success(), "{removed:?}");
+    assert!(!prefix.exists() && !home.join(".gitconfig").exists());
+}
+
+#[test]
+fn install_sh_takes_nothing_but_this_program() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let home = home.path();
+    fs::write(home.join("text"), "touch run\n").unwrap();
+    for stranger in ["text", "/bin/ls", "absent"] {
+        let refused = install_sh(home, &["--prefix", "p", "--binary", stranger]);
+        assert!(!refused.status.success(), "{stranger}: {refused:?}");
+        assert!(!home.join("run").exists() && !home.join("p/bin/git-credential-gastown").exists());
+    }
 }

@@ -1,10 +1,7 @@
-//! No secret is ever out of its place: sentinels of every kind through every command and every
-//! failure, searched for on stdout, stderr, in the trace, the audit log and all files. A token may
-//! be in the answer and in the cache's entry, a renewed container token in the cache; nothing else
-//! may be anywhere, and all of it is 0600.
-//!
-//! Nothing from outside makes the program panic, as far as the fuzzers know, and no switch for
-//! tests is in it: what a panic may say is tested in `messages.rs`.
+//! Sentinels of every kind through every command and every failure, searched for on stdout, stderr,
+//! in the trace, the audit log and all files. A token may be in the answer and in the cache's
+//! entry, a renewed container token in the cache; nothing else may be anywhere, and all of it is
+//! 0600.
 
 mod sentinels;
 
@@ -20,23 +17,18 @@ const OF_WORKER: &str = "ghs_Qe47.of-the-worker-30tYn";
 
 #[test]
 fn no_secret_leaks_while_all_goes_well() {
-    at_once(&[false, true], |short_tokens| {
-        let mut all = Sentinels::new();
-        if *short_tokens {
-            all.scene.worker.set_short_tokens();
-        }
-        all.assert_tight("with an empty cache");
-        all.assert_git_is_told_nothing("with a cached token");
-        all.scene.home.age_cache(HOUR);
-        all.assert_tight("with a dead token");
-        let old = all.scene.worker.container_token_issued(9 * HOUR);
-        all.secrets.push(signature(&old));
-        all.scene.home.unset("GASTOWN_CONTAINER_TOKEN_FILE");
-        all.set("GASTOWN_CONTAINER_TOKEN", &old);
-        all.scene.home.age_cache(HOUR);
-        all.assert_git_is_told_nothing("with a container token to renew");
-        assert_eq!(all.renewals().len(), 1, "it was renewed");
-    });
+    let mut all = Sentinels::new();
+    all.assert_tight("with an empty cache");
+    all.assert_git_is_told_nothing("with a cached token");
+    all.scene.home.age_cache(HOUR);
+    all.assert_tight("with a dead token");
+    let old = all.scene.worker.container_token_issued(9 * HOUR);
+    all.secrets.push(signature(&old));
+    all.scene.home.unset("GASTOWN_CONTAINER_TOKEN_FILE");
+    all.set("GASTOWN_CONTAINER_TOKEN", &old);
+    all.scene.home.age_cache(HOUR);
+    all.assert_git_is_told_nothing("with a container token to renew");
+    assert_eq!(all.renewals().len(), 1, "it was renewed");
 }
 
 #[test]
@@ -118,7 +110,7 @@ fn no_secret_leaks_when_settings_are_wrong() {
         all.assert_tight(settings[0].0);
     });
     let mut all = Sentinels::new();
-    let config = all.scene.home.path().join("config.json");
+    let config = all.scene.path("config.json");
     all.set("GASTOWN_CONFIG", &config.to_string_lossy());
     all.own_files.push(config.clone());
     all.secrets.push(secret.to_owned());

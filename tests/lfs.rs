@@ -1,10 +1,9 @@
-//! git-lfs asks on its own account, through `git credential fill`, many times in one command and
-//! in parallel. A token that dies meanwhile must cost it little and never the command; a token
-//! that stays dead must end the command.
+//! git-lfs asks through `git credential fill`, many times in one command and in parallel. A token
+//! that dies meanwhile must never cost it the command; a token that stays dead must end the
+//! command.
 //!
-//! Not every combination is run. Each test is one way for a token to die. It runs every version of
-//! git-lfs, each in another of the `WAYS` to set git-lfs up, and the next test begins with the next
-//! way. So every version meets every death, and every death meets both values of each setting.
+//! Not every combination is run: each version of git-lfs meets every death, in the next of the
+//! `WAYS` to set git-lfs up each time, and every death meets both values of each setting.
 
 mod scene;
 
@@ -111,7 +110,7 @@ fn token_expired_in_the_middle_of_a_batch_heals_with_every_git_lfs() {
 /// versions; and all is well a while after the worker is.
 fn assert_ends(first_way: usize, kill: impl Fn(&LfsScene) + Sync) {
     each_git_lfs(first_way, &Git::all(), |scene, case| {
-        scene.worker_is_stuck();
+        scene.worker.stuck_on(&scene.current());
         kill(scene);
         let (failed, cost) = scene.measured(LfsScene::push);
         assert_ne!(failed.code, 0, "{case}, {cost:?}\n{failed:?}");

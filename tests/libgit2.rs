@@ -1,127 +1,106 @@
-//! Clients that use libgit2 instead of git: cargo as it is by default, and programs on git2-rs.
-//! They run the helper themselves, keep no state and never erase, so nothing tells the helper that
-//! a token was refused, other than the next ask. After a revocation the second try must succeed.
+//! Clients that use libgit2: cargo as it is by default, and programs on git2-rs. They run the
+//! helper themselves, keep no state and never erase. After a revocation the second try must
+//! succeed.
 //!
 //! git2-rs finds no helper for a host that is an IP address, nor in a section for a host with a
 //! port: here the helper is configured for every host, and the server is called `localhost`.
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::clients::git2_client::git2_client;
-use crate::clients::pygit2::Pygit2;
-use crate::town::{Git, Home, RIG, Ran, Town};
-use crate::transcript::{HELPER, MINUTE, REPOSITORY, let_pass};
+use crate::scene::{A_WHILE, MINUTE, REPOSITORY, SECOND, Scene};
+use crate::town::{Git, Ran};
 
-/// Older than any replication lag, and than any hint.
-const A_WHILE: Duration = MINUTE.saturating_mul(2);
-
-struct Scene {
-    town: Town,
-    home: Home,
-    url: String,
+/// Of the repository, as these clients have to be told it.
+fn url(scene: &Scene) -> String {
+    scene.github.url(REPOSITORY).replace("127.0.0.1", "localhost")
 }
 
-impl Scene {
-    /// An agent with a cached token that is a while old.
-    fn new() -> Self {
-        let town = Town::start();
-        town.github.create_repository(REPOSITORY);
-        let mut home = Home::new(Path::new(HELPER), &Git::newest());
-        let host = town.github.host().replace("127.0.0.1", "localhost");
-        let url = format!("http://{host}/{REPOSITORY}.git");
-        let hosts = format!("http://{host},http://{}", town.github.host());
-        home.as_agent(&town).set("GASTOWN_GIT_HOSTS", &hosts);
-        home.git(&["config", "--global", "credential.helper", HELPER]).assert_ok();
-        home.git(&["clone", "--quiet", &url, "app"]).assert_ok();
-        let scene = Self { town, home, url };
-        scene.let_a_while_pass();
-        scene
-    }
+/// With a cached token that is a while old.
+fn settled() -> Scene {
+    let mut scene = Scene::careless(&Git::newest());
+    let host = scene.github.host();
+    let hosts = format!("http://{host},http://{}", host.replace("127.0.0.1", "localhost"));
+    scene.home.set("GASTOWN_GIT_HOSTS", &hosts);
+    scene.home.git(&["clone", "--quiet", &url(&scene), "app"]).assert_ok();
+    let_a_while_pass(&scene);
+    scene
+}
 
-    fn let_a_while_pass(&self) {
-        let_pass(&self.town, &self.home, A_WHILE);
-        self.town.worker.forget_calls();
-        self.town.github.forget_requests();
-    }
+fn let_a_while_pass(scene: &Scene) {
+    scene.let_pass(A_WHILE);
+    scene.worker.forget_calls();
+    scene.github.forget_requests();
+}
 
-    /// Makes the repository a library, and a package in `project` that depends on it. `None`, and a
-    /// word about it, if cargo cannot fetch from a directory either: that of Debian 12 cannot.
-    fn with_cargo() -> Option<Self> {
-        let mut scene = Self::new();
-        let manifest = "[package]\nname = \"library\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
-        fs::create_dir(scene.home.path().join("app/src")).expect("ours");
-        scene.home.commit("app", "src/lib.rs", b"");
-        scene.home.commit("app", "Cargo.toml", manifest.as_bytes());
-        scene.home.git_in("app", &["push", "--quiet", "origin", "HEAD"]).assert_ok();
+/// Makes the repository a library, and a package in `project` that depends on it. `None`, and a
+/// word about it, if cargo cannot fetch from a directory either: that of Debian 12 cannot.
+fn with_cargo() -> Option<Scene> {
+    let mut scene = settled();
+    let manifest = "[package]\nname = \"library\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
+    fs::create_dir(scene.path("app/src")).expect("ours");
+    scene.home.commit("app", "src/lib.rs", b"");
+    scene.home.commit("app", "Cargo.toml", manifest.as_bytes());
+    scene.home.git_in("app", &["push", "--quiet", "origin", "HEAD"]).assert_ok();
 
-        let project = scene.home.path().join("project");
-        fs::create_dir_all(project.join("src")).expect("ours");
-        fs::write(project.join("src/lib.rs"), "").expect("ours");
-        let depend_on = |url: &str| {
-            let dependency = format!("[dependencies]\nlibrary = {{ git = \"{url}\" }}\n");
-            let manifest = manifest.replace("library", "project") + &dependency;
-            fs::write(project.join("Cargo.toml"), manifest).expect("ours");
-        };
-        let toolchain = Path::new(env!("CARGO")).parent().expect("cargo lies in a directory");
-        let cargo_home = scene.home.path().join(".cargo");
-        let cargo_home = cargo_home.to_str().expect("a path in UTF-8").to_owned();
-        scene
-            .home
-            .put_on_path(toolchain)
-            .set("CARGO_HOME", &cargo_home)
-            // What is under test: not the git command, which heals by itself.
-            .set("CARGO_NET_GIT_FETCH_WITH_CLI", "false");
-        depend_on(&format!("file://{}", scene.home.path().join("app").display()));
-        let ran = scene.cargo_fetch();
-        if ran.code != 0 {
-            let reason = ran.stderr.lines().last().unwrap_or_default().trim();
-            crate::town::skip(format_args!("cargo cannot fetch from any repository: {reason}"));
-            return None;
-        }
-        depend_on(&scene.url);
-        scene.let_a_while_pass();
-        Some(scene)
+    let project = scene.path("project");
+    fs::create_dir_all(project.join("src")).expect("ours");
+    fs::write(project.join("src/lib.rs"), "").expect("ours");
+    let depend_on = |url: &str| {
+        let dependency = format!("[dependencies]\nlibrary = {{ git = \"{url}\" }}\n");
+        let manifest = manifest.replace("library", "project") + &dependency;
+        fs::write(project.join("Cargo.toml"), manifest).expect("ours");
+    };
+    let toolchain = Path::new(env!("CARGO")).parent().expect("cargo lies in a directory");
+    let cargo_home = scene.path(".cargo");
+    let cargo_home = cargo_home.to_str().expect("a path in UTF-8").to_owned();
+    scene
+        .home
+        .put_on_path(toolchain)
+        .set("CARGO_HOME", &cargo_home)
+        // What is under test: not the git command, which heals by itself.
+        .set("CARGO_NET_GIT_FETCH_WITH_CLI", "false");
+    depend_on(&format!("file://{}", scene.path("app").display()));
+    let ran = cargo_fetch(&scene);
+    if ran.code != 0 {
+        let reason = ran.stderr.lines().last().unwrap_or_default().trim();
+        crate::town::skip(format_args!("cargo cannot fetch from any repository: {reason}"));
+        return None;
     }
+    depend_on(&url(&scene));
+    let_a_while_pass(&scene);
+    Some(scene)
+}
 
-    /// From nothing, so that cargo cannot do without the network.
-    fn cargo_fetch(&self) -> Ran {
-        let _ = fs::remove_dir_all(self.home.path().join(".cargo/git"));
-        let _ = fs::remove_file(self.home.path().join("project/Cargo.lock"));
-        let mut cargo = self.home.command(env!("CARGO"));
-        cargo.arg("fetch").current_dir(self.home.path().join("project"));
-        Ran::run(cargo, b"")
-    }
+/// From nothing, so that cargo cannot do without the network.
+fn cargo_fetch(scene: &Scene) -> Ran {
+    let _ = fs::remove_dir_all(scene.path(".cargo/git"));
+    let _ = fs::remove_file(scene.path("project/Cargo.lock"));
+    scene.home.run_in("project", env!("CARGO"), &["fetch"], "")
+}
 
-    /// A program that takes what the helper says as often as that.
-    fn list(&self, client: &Path, tries: u32) -> Ran {
-        let mut command = self.home.command(client);
-        command.args([&self.url, &tries.to_string()]);
-        Ran::run(command, b"")
-    }
-
-    fn worker_calls(&self) -> usize {
-        self.town.worker.git_token_calls()
-    }
+/// A program that takes what the helper says as often as that.
+fn list(scene: &Scene, client: &Path, tries: u32) -> Ran {
+    scene.home.run(client, &[&url(scene), &tries.to_string()], "")
 }
 
 /// The programs, each with what it takes to run it once.
 fn each_client(mut check: impl FnMut(&str, &Scene, &dyn Fn(&Scene) -> Ran)) {
-    if let Some(scene) = Scene::with_cargo() {
-        check("cargo", &scene, &Scene::cargo_fetch);
+    if let Some(scene) = with_cargo() {
+        check("cargo", &scene, &cargo_fetch);
     }
     let Some(client) = git2_client() else { return };
-    check("git2", &Scene::new(), &|scene: &Scene| scene.list(&client, 1));
-    check("git2 that asks again", &Scene::new(), &|scene: &Scene| scene.list(&client, 3));
+    check("git2", &settled(), &|scene: &Scene| list(scene, &client, 1));
+    check("git2 that asks again", &settled(), &|scene: &Scene| list(scene, &client, 3));
 }
 
 #[test]
 fn cached_token_is_taken_without_a_call() {
     each_client(|name, scene, run| {
         let ran = run(scene);
-        assert_eq!((ran.code, scene.worker_calls()), (0, 0), "{name}\n{ran:?}");
-        assert_eq!(scene.town.github.refused_tokens(), 0, "{name}\n{ran:?}");
+        assert_eq!((ran.code, scene.calls()), (0, 0), "{name}\n{ran:?}");
+        assert_eq!(scene.github.refused_tokens(), 0, "{name}\n{ran:?}");
     });
 }
 
@@ -130,12 +109,12 @@ fn cached_token_is_taken_without_a_call() {
 fn revoked_token_heals_at_the_second_try_with_one_call() {
     each_client(|name, scene, run| {
         for round in 0..2 {
-            scene.town.github.revoke_all();
+            scene.github.revoke_all();
             let first = run(scene);
             let second = run(scene);
             assert_eq!(second.code, 0, "{name}, {round}\n{first:?}\n{second:?}");
-            assert_eq!(scene.worker_calls(), 1, "{name}, {round}\n{first:?}\n{second:?}");
-            scene.let_a_while_pass();
+            assert_eq!(scene.calls(), 1, "{name}, {round}\n{first:?}\n{second:?}");
+            let_a_while_pass(scene);
         }
     });
 }
@@ -143,92 +122,57 @@ fn revoked_token_heals_at_the_second_try_with_one_call() {
 #[test]
 fn client_that_asks_again_in_one_command_heals_within_it() {
     let Some(client) = git2_client() else { return };
-    let scene = Scene::new();
-    scene.town.github.revoke_all();
-    let ran = scene.list(&client, 3);
+    let scene = settled();
+    scene.github.revoke_all();
+    let ran = list(&scene, &client, 3);
     assert_eq!((ran.code, &*ran.stdout), (0, "asked=2\nreferences=2\n"), "{ran:?}");
-    assert_eq!(scene.worker_calls(), 1, "{ran:?}");
-}
-
-/// As in docs/clients.md, since pygit2 has no helpers of its own.
-#[test]
-fn pygit2_with_the_callback_of_the_documents_heals_within_one_command() {
-    let Some(pygit2) = Pygit2::get() else { return };
-    let page = include_str!("../docs/clients.md").split("```");
-    let callback =
-        page.filter_map(|it| it.strip_prefix("python\n")).find(|it| it.contains("pygit2"));
-    let clone = "pygit2.clone_repository(sys.argv[1], 'clone', callbacks=Callbacks())";
-    let script = format!("import sys\n{}{clone}", callback.expect("the page has it"));
-
-    let scene = Scene::new();
-    scene.town.github.revoke_all();
-    let mut python = scene.home.command(&pygit2.python);
-    python.env("PYTHONPATH", &pygit2.package).args(["-c", &script, &scene.url]);
-    let ran = Ran::run(python, b"");
-    assert_eq!((ran.code, scene.worker_calls()), (0, 1), "{ran:?}");
-    assert_eq!(scene.town.github.refused_tokens(), 1, "{ran:?}");
+    assert_eq!(scene.calls(), 1, "{ran:?}");
 }
 
 #[test]
 fn live_token_asked_for_again_and_again_costs_at_most_one_call_a_minute() {
     let Some(client) = git2_client() else { return };
-    let scene = Scene::new();
+    let scene = settled();
     for minutes in 1..=3 {
         for _ in 0..20 {
-            scene.list(&client, 1).assert_ok();
+            list(&scene, &client, 1).assert_ok();
         }
-        assert!(scene.worker_calls() <= minutes, "{:?}", scene.town.worker.calls());
-        let_pass(&scene.town, &scene.home, MINUTE + Duration::from_secs(1));
+        assert!(scene.calls() <= minutes, "{:?}", scene.worker.calls());
+        scene.let_pass(MINUTE + SECOND);
     }
-    assert_eq!(scene.town.github.refused_tokens(), 0);
-}
-
-/// Many runs at once look like one that asks again.
-#[test]
-fn parallel_clients_with_a_live_token_cost_at_most_one_call() {
-    let Some(client) = git2_client() else { return };
-    let scene = Scene::new();
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                scene.list(&client, 1).assert_ok();
-            });
-        }
-    });
-    assert!(scene.worker_calls() <= 1, "{:?}", scene.town.worker.calls());
+    assert_eq!(scene.github.refused_tokens(), 0);
 }
 
 #[test]
 fn git_beside_such_clients_costs_no_call() {
     let Some(client) = git2_client() else { return };
-    let scene = Scene::new();
-    scene.list(&client, 1).assert_ok();
+    let scene = settled();
+    list(&scene, &client, 1).assert_ok();
     for _ in 0..5 {
-        scene.home.git(&["ls-remote", "--quiet", &scene.url]).assert_ok();
+        scene.home.git(&["ls-remote", "--quiet", &url(&scene)]).assert_ok();
     }
-    assert_eq!(scene.worker_calls(), 0);
+    assert_eq!(scene.calls(), 0);
 }
 
 #[test]
 fn token_that_stays_dead_costs_at_most_one_call_and_other_asks_are_answered() {
     let Some(client) = git2_client() else { return };
-    let scene = Scene::new();
-    let stuck = scene.town.worker.token_for(RIG);
-    scene.town.worker.stuck_on(&stuck);
-    scene.town.worker.ignores_revocations(true);
-    scene.town.github.revoke_all();
+    let scene = settled();
+    let stuck = scene.current();
+    scene.worker.stuck_on(&stuck);
+    scene.worker.ignores_revocations(true);
+    scene.github.revoke_all();
     for _ in 0..5 {
-        scene.list(&client, 3).assert_fails();
+        list(&scene, &client, 3).assert_fails();
     }
-    assert!(scene.worker_calls() <= 1, "{:?}", scene.town.worker.calls());
+    assert!(scene.calls() <= 1, "{:?}", scene.worker.calls());
     // No server's refusal was reported: every other ask is answered.
-    let host = scene.town.github.host();
-    let answer = scene.home.helper(&["get"], &format!("protocol=http\nhost={host}\n\n"));
+    let answer = scene.ask("get", "protocol=http\nhost=HOST\n\n");
     assert!(answer.assert_ok().stdout.contains(&stuck), "{answer:?}");
 
-    scene.town.worker.unstuck();
-    scene.town.worker.ignores_revocations(false);
-    scene.let_a_while_pass();
-    scene.list(&client, 1);
-    scene.list(&client, 1).assert_ok();
+    scene.worker.unstuck();
+    scene.worker.ignores_revocations(false);
+    let_a_while_pass(&scene);
+    list(&scene, &client, 1);
+    list(&scene, &client, 1).assert_ok();
 }

@@ -1,58 +1,36 @@
-//! The examples for programs that live longer than a token: each of their calls has the one that is
-//! live at that moment, also an hour later and after a revocation.
+//! The examples for programs that live longer than a token: each call has the one that is live
+//! then.
 
-use crate::commands::script;
-use crate::town::{Home, RIG, Ran, Town};
-use crate::transcript::{HOUR, agent};
+use crate::scene::{HOUR, Scene, works};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/long-lived");
 
-fn settled() -> (Town, Home) {
-    let town = Town::start();
-    let home = agent(&town);
-    (town, home)
-}
-
-fn run(home: &Home, program: &str, arguments: &[&str]) -> Ran {
-    let mut command = home.command(program);
-    command.args(arguments);
-    Ran::run(command, b"")
-}
-
-fn has(program: &str) -> bool {
-    let is_there = std::process::Command::new(program).arg("--version").output().is_ok();
-    if !is_there {
-        crate::town::skip(format_args!("there is no {program} here"));
-    }
-    is_there
-}
-
 #[test]
 fn shell_loop_asks_before_each_call_and_goes_on_after_one_that_fails() {
-    let (town, mut home) = settled();
-    script(&home, "bin/curl", "cat; echo; test -n \"$FAILS\" || exit 22");
-    home.put_on_path(&home.path().join("bin"));
-    let ran = run(&home, &format!("{EXAMPLES}/poll.sh"), &["0", "2"]);
+    let mut scene = Scene::new();
+    scene.script("bin/curl", "cat; echo; test -n \"$FAILS\" || exit 22");
+    scene.home.put_on_path(&scene.path("bin"));
+    let ran = scene.home.run(format!("{EXAMPLES}/poll.sh"), &["0", "2"], "");
     // Each refused call has the worker asked, which hands the same token out for half an hour.
-    let token = town.worker.token_for(RIG);
+    let token = scene.current();
     assert_eq!(ran.assert_ok().stdout.matches(&token).count(), 2, "{ran:?}");
-    assert!(town.worker.git_token_calls() > 1, "{ran:?}");
-    home.set("FAILS", "no");
-    town.let_pass(HOUR);
-    home.age_cache(HOUR);
-    home.set("GASTOWN_CONTAINER_TOKEN", &town.worker.container_token());
-    let later = run(&home, &format!("{EXAMPLES}/poll.sh"), &["0", "1"]);
-    let header = format!("Authorization: Bearer {}\"", town.worker.token_for(RIG));
+    assert!(scene.calls() > 1, "{ran:?}");
+    scene.home.set("FAILS", "no");
+    scene.let_pass(HOUR);
+    scene.home.age_cache(HOUR);
+    scene.home.set("GASTOWN_CONTAINER_TOKEN", &scene.worker.container_token());
+    let later = scene.home.run(format!("{EXAMPLES}/poll.sh"), &["0", "1"], "");
+    let header = format!("Authorization: Bearer {}\"", scene.current());
     assert!(later.assert_ok().stdout.contains(&header), "{later:?}");
-    assert_ne!(token, town.worker.token_for(RIG));
+    assert_ne!(token, scene.current());
 }
 
 #[test]
 fn octokits_requests_have_a_live_token_and_one_that_is_refused_is_made_again() {
-    if !has("node") {
+    if !works("node", &["--version"], "no node") {
         return;
     }
-    let (town, home) = settled();
+    let scene = Scene::new();
     // As Octokit calls an authentication strategy's hook; the first call is refused.
     let program = format!(
         "import {{ gastownAuth }} from '{EXAMPLES}/octokit.mjs';
@@ -67,21 +45,21 @@ fn octokits_requests_have_a_live_token_and_one_that_is_refused_is_made_again() {
          await auth.hook(request, 'GET /', {{}});
          console.log((await auth()).token);"
     );
-    let ran = run(&home, "node", &["--input-type=module", "--eval", &program]);
-    let token = town.worker.token_for(RIG);
+    let ran = scene.home.run("node", &["--input-type=module", "--eval", &program], "");
+    let token = scene.current();
     assert_eq!(ran.assert_ok().stdout.matches(&format!("token {token}")).count(), 3, "{ran:?}");
     assert!(ran.stdout.ends_with(&format!("\n{token}\n")), "{ran:?}");
-    assert_eq!(town.worker.git_token_calls(), 2, "once, and again after the refusal");
+    assert_eq!(scene.calls(), 2, "once, and again after the refusal");
 }
 
 #[test]
 fn pygithubs_requests_have_a_live_token() {
-    if !has("python3") {
+    if !works("python3", &["--version"], "no python3") {
         return;
     }
-    let (town, mut home) = settled();
-    home.set("PYTHONPATH", EXAMPLES).set("PYTHONDONTWRITEBYTECODE", "1");
+    let mut scene = Scene::new();
+    scene.home.set("PYTHONPATH", EXAMPLES).set("PYTHONDONTWRITEBYTECODE", "1");
     let program = "from pygithub import GastownAuth; auth = GastownAuth(); print(auth.token)";
-    let ran = run(&home, "python3", &["-c", program]);
-    assert_eq!(ran.assert_ok().stdout, format!("{}\n", town.worker.token_for(RIG)));
+    let ran = scene.home.run("python3", &["-c", program], "");
+    assert_eq!(ran.assert_ok().stdout, format!("{}\n", scene.current()));
 }

@@ -1,5 +1,4 @@
-//! The process keeps its memory to itself: no core dump holds a token, and no other process of the
-//! same user reads it out of `/proc`. Linux only, as the rest of the suite's kernel matters are.
+//! No core dump holds a token, and no other process of the same user reads it out of `/proc`.
 
 #![cfg(target_os = "linux")]
 
@@ -11,7 +10,6 @@ use std::process::Child;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::scene::*;
-use crate::town::Ran;
 
 /// A `get` that waits for its answer with the container token in hand. Root may look at everything:
 /// only somebody else can be refused.
@@ -24,7 +22,7 @@ impl Waiting {
     fn start() -> Option<Self> {
         let scene = Scene::new();
         scene.worker.hold();
-        fs::write(scene.home.path().join("request"), scene.request()).expect("the home is ours");
+        fs::write(scene.path("request"), scene.request()).expect("the home is ours");
         // Where it may, the kernel shall dump.
         let script =
             r#"ulimit -c "$(ulimit -H -c)"; exec ./helper get <../request >/dev/null 2>&1"#;
@@ -68,13 +66,12 @@ fn a_process_that_is_killed_dumps_no_core() {
 fn a_program_that_it_becomes_inherits_no_open_file() {
     let mut scene = Scene::new();
     for name in ["GASTOWN_TRACE", "GASTOWN_AUDIT_LOG"] {
-        let file = scene.home.path().join(name);
+        let file = scene.path(name);
         scene.home.set(name, &file.to_string_lossy());
     }
-    let ran = scene.home.helper(&["exec", "--", "ls", "/proc/self/fd"], "");
-    let mut list = scene.home.command("ls");
-    list.arg("/proc/self/fd");
+    let ran = scene.helper(&["exec", "--", "ls", "/proc/self/fd"]);
+    let listed = scene.home.run("ls", &["/proc/self/fd"], "");
     // What the tests themselves were started with, both have.
-    assert_eq!(ran.assert_ok().stdout, Ran::run(list, b"").stdout, "{ran:?}");
+    assert_eq!(ran.assert_ok().stdout, listed.stdout, "{ran:?}");
     assert_eq!(scene.calls(), 1, "there was a connection and a lock");
 }

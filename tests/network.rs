@@ -1,6 +1,5 @@
-//! Where a container token may travel, and what may come back: to the worker at its own address and
-//! nowhere else, in the clear only within this machine, through a proxy only on the way out; and an
-//! answer that ends.
+//! Where a container token may travel: to the worker at its own address and nowhere else, in the
+//! clear only within this machine, through a proxy only on the way out.
 
 use std::io::Read as _;
 use std::net::TcpStream;
@@ -27,7 +26,7 @@ impl Bystander {
     fn start() -> Self {
         let heard = Arc::<Mutex<Vec<String>>>::default();
         let notes = Arc::clone(&heard);
-        let server = Server::start(0, move |stream| {
+        let server = Server::start(move |stream| {
             let text = beginning(&stream);
             notes.lock().expect("nobody panics here").push(text);
         });
@@ -185,7 +184,7 @@ fn a_proxy_or_a_certificate_file_that_cannot_be_used_is_an_error_with_its_name()
         scene.get().quits("config-missing");
     }
     scene.home.unset("ALL_PROXY");
-    let pipe = scene.home.path().join("pipe");
+    let pipe = scene.path("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
     assert!(made.success());
     for file in [pipe.to_str().expect("text"), "/dev/zero"] {

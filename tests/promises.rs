@@ -1,5 +1,5 @@
-//! The documents name the test that proves each promise: so each must exist, and a test that was
-//! renamed or removed takes its promise with it. The table of faults also has every test of a fault.
+//! The documents name what exists: the test that proves each promise, so that one that was renamed or
+//! removed takes its promise with it, and files. The table of faults has every test of a fault.
 
 use std::fs;
 use std::path::Path;
@@ -7,32 +7,40 @@ use std::path::Path;
 const FAULTS: &str = include_str!("../docs/reliability.md");
 const SECURITY: [&str; 2] = [include_str!("../docs/security.md"), include_str!("../SECURITY.md")];
 
-/// The tests of all files below a directory, as `module::test`. A file of tests that belongs to
-/// another, `x/tests.rs`, goes by that one's name.
-fn tests_below(directory: &str, module: &str, found: &mut Vec<String>) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for entry in fs::read_dir(root.join(directory)).expect("a directory").flatten() {
-        let name = entry.file_name().into_string().expect("text");
-        let path = format!("{directory}/{name}");
-        if entry.path().is_dir() {
-            tests_below(&path, &format!("{module}{name}::"), found);
-        } else if let Some(stem) = name.strip_suffix(".rs") {
-            let text = fs::read_to_string(entry.path()).expect("text");
-            // One behind `#[ignore]` proves nothing.
-            let tests = text.split("#[test]\n").skip(1);
-            let tests =
-                tests.filter_map(|it| it.trim_start().strip_prefix("fn ")?.split('(').next());
-            let own = if stem == "tests" { String::new() } else { format!("{stem}::") };
-            found.extend(tests.map(|test| format!("::{module}{own}{test}")));
-        }
-    }
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+fn with_text(path: String) -> (String, String) {
+    let text = fs::read_to_string(root().join(&path)).expect("a file of the repository");
+    (path, text)
+}
+
+/// The files with this ending below a directory of the repository, with their text.
+fn files_below(directory: &str, ending: &str) -> Vec<(String, String)> {
+    let entries = fs::read_dir(root().join(directory)).expect("a directory of the repository");
+    let paths = entries.flatten().map(|it| (it.path().is_dir(), it.file_name()));
+    let paths = paths.map(|(is_dir, name)| (is_dir, format!("{directory}/{}", name.display())));
+    let files = paths.flat_map(|(is_dir, path)| match is_dir {
+        true => files_below(&path, ending),
+        false => Some(path).filter(|it| it.ends_with(ending)).map(with_text).into_iter().collect(),
+    });
+    files.collect()
+}
+
+/// The tests of all files, as `::module::test`. A file of tests that belongs to another,
+/// `x/tests.rs`, goes by that one's name.
 fn tests() -> Vec<String> {
-    let mut found = Vec::new();
-    tests_below("tests", "", &mut found);
-    tests_below("src", "", &mut found);
-    found
+    let files = ["tests", "src"].into_iter().flat_map(|it| files_below(it, ".rs"));
+    let tests = files.flat_map(|(path, text)| {
+        let module = path.trim_end_matches(".rs").trim_end_matches("/tests");
+        let module = module.split_once('/').expect("below a directory").1.replace('/', "::");
+        // One behind `#[ignore]` proves nothing.
+        let tests = text.split("#[test]\n").skip(1);
+        let tests = tests.filter_map(|it| it.trim_start().strip_prefix("fn ")?.split('(').next());
+        tests.map(|test| format!("::{module}::{test}")).collect::<Vec<_>>()
+    });
+    tests.collect()
 }
 
 fn named_in(document: &str) -> impl Iterator<Item = &str> {
@@ -61,5 +69,18 @@ fn every_fault_has_a_proof_and_every_test_of_one_its_place_in_the_table() {
     }
     for test in tests().iter().filter_map(|test| test.strip_prefix("::faults::")) {
         assert!(FAULTS.contains(&format!("`faults::{test}`")), "not in the table: {test}");
+    }
+}
+
+#[test]
+fn every_link_leads_to_a_file() {
+    let in_root = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"];
+    let in_root = in_root.map(|name| with_text(name.to_owned()));
+    for (page, text) in in_root.into_iter().chain(files_below("docs", ".md")) {
+        let directory = root().join(&page).with_file_name("");
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        let local = links.filter(|link| !link.is_empty() && !link.contains("://"));
+        let broken: Vec<_> = local.filter(|link| !directory.join(link).exists()).collect();
+        assert!(broken.is_empty(), "{page}: {broken:?}");
     }
 }

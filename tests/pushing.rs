@@ -1,9 +1,6 @@
-//! The promise itself: whenever an agent's own git asks, it gets a token that works. Real git,
-//! every version on `PATH`, pushes through a day of a town: an idle hour, a worker that is down, a
-//! town whose hour takes ten seconds.
+//! The promise itself, with every real git on `PATH`: whenever an agent's own git asks, it gets a
+//! token that works.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use crate::scene::*;
@@ -42,22 +39,11 @@ fn a_push_after_an_idle_hour_costs_one_call_and_no_refusal() {
 }
 
 #[test]
-fn an_agent_whose_snapshot_is_nine_hours_old_still_pushes() {
-    for git in Git::all() {
-        let mut scene = Scene::configured(&git);
-        let expired = scene.worker.container_token_issued(9 * HOUR);
-        scene.home.set("GASTOWN_CONTAINER_TOKEN", &expired);
-        scene.clone_into("app");
-        scene.push("file").prints("");
-        assert_eq!((scene.both_calls(), scene.github.refused_tokens()), ((1, 1), 0));
-    }
-}
-
-#[test]
 fn a_token_of_ten_seconds_is_never_refused_in_real_time() {
     let _machine = have_the_machine();
     at_once(&Git::all(), |git| {
-        let scene = Scene::cloned_in(Options::fast(), git);
+        let scene = Scene::start(Options::fast(), git).configure();
+        scene.clone_into("app");
         let (first, mut pushes) = (scene.current(), 0);
         while scene.github.judge(&first) == Verdict::Live {
             pushes += 1;
@@ -132,21 +118,19 @@ fn a_worker_that_is_down_costs_one_warning_near_the_end_of_the_token_and_none_be
 }
 
 /// Notes that git asked a person.
-fn watch_for_prompts(home: &mut Home) {
-    let script = home.path().join("askpass");
-    fs::write(&script, "#!/bin/sh\n: > \"$HOME/asked\"\nexit 1\n").expect("the home is writable");
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).expect("the script is ours");
+fn watch_for_prompts(scene: &mut Scene) {
+    let script = scene.script("askpass", ": > \"$HOME/asked\"\nexit 1");
     // git asks this program first. The terminal stays forbidden: the tests may run at one.
-    home.set("GIT_ASKPASS", &script.to_string_lossy());
+    scene.home.set("GIT_ASKPASS", &script.to_string_lossy());
 }
 
 #[test]
 fn without_a_token_a_push_fails_at_once_with_one_message_and_no_prompt() {
     for git in Git::all() {
         let mut scene = scene_after(&git, HOUR);
-        watch_for_prompts(&mut scene.home);
+        watch_for_prompts(&mut scene);
         scene.worker.go_down();
-        let asked = scene.home.path().join("asked");
+        let asked = scene.path("asked");
         let ran = scene.push("down");
         ran.assert_fails();
         ran.warned(&["error: ", "[worker-unreachable]", "; tried: ", "told us to quit"]);

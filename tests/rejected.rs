@@ -1,9 +1,9 @@
 //! A 401 is evidence about one token at one host at one moment: it has the worker asked, and takes
 //! a live token from nobody but the command that was refused.
 
-use crate::client::{Client, End, refused, state};
+use crate::client::{Client, End};
 use crate::scene::*;
-use crate::town::{Git, RIG};
+use crate::town::Git;
 
 /// Another host that is served. Nothing is there.
 const OTHER: &str = "localhost:1";
@@ -39,22 +39,8 @@ fn after_five_seconds_of_refusals_every_ask_succeeds() {
     }
 }
 
-/// An hour of each, side by side, the first with 1,000 asks of each kind; half of one where the
-/// program pauses for real, as it does whenever a token seconds old is refused.
 #[test]
 fn refusals_cost_at_most_20_calls_an_hour_and_break_no_other_ask() {
-    let hours: [(fn() -> Scene, usize); 3] = [
-        (repository_that_always_refuses, 20),
-        (worker_that_mints_at_every_call, 10),
-        (hints_and_refusals_together, 20),
-    ];
-    at_once(&hours, |(hour, most)| {
-        let scene = hour();
-        assert!(scene.calls() <= *most, "{} calls", scene.calls());
-    });
-}
-
-fn repository_that_always_refuses() -> Scene {
     let scene = settled();
     let (good, bad) = (Client::new(&scene), Client::new(&scene).refusing());
     for step in 0..1000 {
@@ -62,44 +48,24 @@ fn repository_that_always_refuses() -> Scene {
         assert_eq!(good.command(), End::Accepted, "step {step}");
         scene.let_pass(HOUR / 1000);
     }
-    scene
-}
-
-fn worker_that_mints_at_every_call() -> Scene {
-    let scene = settled();
-    let bad = Client::new(&scene).refusing();
-    for _ in 0..25 {
-        scene.worker.forget(RIG);
-        assert_ne!(bad.command(), End::Nothing);
-        scene.let_pass(72 * SECOND);
-    }
-    scene
-}
-
-fn hints_and_refusals_together() -> Scene {
-    let scene = settled();
-    let client = Client::new(&scene);
-    for _ in 0..60 {
-        // As git-lfs: state with every further ask, refused or not, and then a rejection.
-        let hint = state(&client.get(""));
-        let erased =
-            format!("{hint}username=x-access-token\npassword={}\n", client.get(&hint).token());
-        client.helper("erase", &erased).assert_ok();
-        assert_eq!(client.command(), End::Accepted);
-        scene.let_pass(MINUTE);
-    }
-    scene
+    assert!(scene.calls() <= 20, "{} calls", scene.calls());
 }
 
 #[test]
 fn only_the_command_that_was_refused_itself_ends() {
-    let scene = settled();
-    let (good, bad) = (Client::new(&scene), Client::new(&scene).refusing());
-    for _ in 0..4 {
-        assert_eq!(bad.command(), End::Quit);
-        assert_eq!(good.command(), End::Accepted);
+    for is_down in [false, true] {
+        let scene = settled();
+        if is_down {
+            scene.worker.go_down();
+        }
+        let (good, bad) = (Client::new(&scene), Client::new(&scene).refusing());
+        for _ in 0..4 {
+            assert_eq!(bad.command(), End::Quit);
+            assert_eq!(good.command(), End::Accepted);
+            scene.let_pass(10 * SECOND);
+        }
+        assert_eq!(scene.both_calls(), (usize::from(!is_down), 0));
     }
-    assert_eq!(scene.both_calls(), (1, 0));
 }
 
 #[test]
@@ -113,18 +79,6 @@ fn refusal_at_one_host_changes_nothing_at_another() {
         assert_eq!(Client::new(&scene).at(OTHER).command(), End::Accepted);
     }
     assert_eq!(scene.both_calls(), (0, 0), "nobody refused it there");
-}
-
-#[test]
-fn refused_token_is_served_to_other_commands_while_the_worker_is_down() {
-    let scene = settled();
-    scene.worker.go_down();
-    let (good, bad) = (Client::new(&scene), Client::new(&scene).refusing());
-    for _ in 0..3 {
-        assert_eq!(bad.command(), End::Quit);
-        assert_eq!(good.command(), End::Accepted);
-        scene.let_pass(40 * SECOND);
-    }
 }
 
 #[test]
@@ -211,47 +165,6 @@ fn without_a_cache_a_refused_token_is_not_handed_out_to_the_same_command() {
     let nowhere = "/dev/null/cache";
     scene.home.set("GASTOWN_CACHE_DIR", nowhere).set("TMPDIR", nowhere);
     assert_eq!(Client::new(&scene).refusing().command(), End::Quit);
-}
-
-/// The parent of such an ask is this test: a program that is not git.
-#[test]
-fn client_that_keeps_no_state_gets_another_token_at_the_second_try_within_a_minute() {
-    let scene = settled();
-    let get = || scene.ask("get", "protocol=http\nhost=HOST\n\n").token();
-    let old = get();
-    scene.github.revoke_all();
-    scene.let_pass(SECOND);
-    assert_ne!(get(), old);
-    for _ in 0..20 {
-        get();
-    }
-    assert_eq!(scene.both_calls(), (1, 0), "once a minute at the most");
-}
-
-#[test]
-fn asks_of_git_are_no_hints() {
-    let scene = settled();
-    for _ in 0..5 {
-        scene.home.helper_of_transport(&["get"], &request(&scene)).token();
-    }
-    assert_eq!(scene.both_calls(), (0, 0));
-}
-
-#[test]
-fn tokens_that_are_revoked_one_after_the_other_heal_each_time() {
-    let scene = settled();
-    for round in 0..6 {
-        let bad = Client::new(&scene).refusing();
-        scene.let_pass(70 * SECOND);
-        // Refused until there is another token, as after a revocation.
-        let old = scene.current();
-        scene.worker.forget(RIG);
-        let new = bad.get(&refused(&bad.get(""))).token();
-        assert_ne!(new, old, "round {round}");
-        let stored = format!("username=x-access-token\npassword={new}\n");
-        bad.helper("store", &stored).assert_ok();
-    }
-    assert_eq!(scene.calls(), 6);
 }
 
 #[test]

@@ -13,7 +13,7 @@ const OTHER: &str = "rig-2";
 fn mayor(git: &Git) -> Scene {
     let mut scene = Scene::configured(git);
     scene.worker.add_rig(OTHER, Rig::Installation);
-    let workspace = scene.home.path().join("rigs");
+    let workspace = scene.path("rigs");
     for rig in [RIG, OTHER, "mayor-town-1"] {
         fs::create_dir_all(workspace.join(rig).join("deep")).expect("the home is writable");
     }
@@ -23,9 +23,7 @@ fn mayor(git: &Git) -> Scene {
 }
 
 fn get_in(scene: &Scene, directory: &str, flags: &[&str]) -> Ran {
-    let mut helper = scene.home.command(HELPER);
-    helper.arg("get").args(flags).current_dir(scene.home.path().join(directory));
-    Ran::run(helper, scene.request().as_bytes())
+    scene.home.run_in(directory, HELPER, &[&["get"], flags].concat(), &scene.request())
 }
 
 /// The rig whose token an agent gets in that directory, with these flags.
@@ -39,7 +37,7 @@ fn rig_of(scene: &Scene, directory: &str, flags: &[&str]) -> &'static str {
 fn a_push_from_a_rigs_worktree_uses_that_rigs_token() {
     for git in Git::all() {
         let scene = mayor(&git);
-        let home = scene.home.path().join("rigs").join(OTHER);
+        let home = scene.path("rigs").join(OTHER);
         let (bare, worktree) = (home.join("repo.git"), home.join("polecats/amber"));
         let (bare_path, path) = (bare.to_string_lossy(), worktree.to_string_lossy());
         let clone = ["clone", "--bare", &scene.github.url(REPOSITORY), &bare_path];
@@ -72,10 +70,10 @@ fn a_flag_wins_over_the_directory_which_wins_over_the_environment() {
 fn the_config_file_names_the_rig_when_nothing_else_does() {
     let mut scene = mayor(&Git::newest());
     scene.worker.add_rig("rig-3", Rig::Installation);
-    let workspace = scene.home.path().join("rigs");
+    let workspace = scene.path("rigs");
     scene.home.unset("GASTOWN_WORKSPACE_ROOT").unset("GASTOWN_RIG_ID");
     let config = serde_json::json!({ "rig_id": "rig-3", "workspace_root": workspace });
-    let file = scene.home.path().join("config.json");
+    let file = scene.path("config.json");
     fs::write(&file, config.to_string()).expect("the home is writable");
     scene.home.set("GASTOWN_CONFIG", &file.to_string_lossy());
     assert_eq!(rig_of(&scene, ".", &[]), "rig-3");
@@ -87,8 +85,8 @@ fn the_config_file_names_the_rig_when_nothing_else_does() {
 #[test]
 fn a_workspace_behind_a_link_is_recognised() {
     let mut scene = mayor(&Git::newest());
-    let link = scene.home.path().join("link");
-    symlink(scene.home.path().join("rigs"), &link).expect("the home is writable");
+    let link = scene.path("link");
+    symlink(scene.path("rigs"), &link).expect("the home is writable");
     assert_eq!(rig_of(&scene, "link/rig-2", &[]), OTHER);
     scene.home.set("GASTOWN_WORKSPACE_ROOT", &link.to_string_lossy());
     assert_eq!(rig_of(&scene, "rigs/rig-2", &[]), OTHER);
@@ -106,27 +104,9 @@ fn one_rigs_token_never_answers_for_another() {
 }
 
 #[test]
-fn an_id_that_could_steer_a_url_or_a_file_name_is_refused() {
-    let mut scene = mayor(&Git::newest());
-    let long = "r".repeat(129);
-    for id in ["../rig-1", "rig-1/..", ".", "..", "rig 1", "rig-1?x", "rig%2D1", "ríg", &long] {
-        for (variable, other) in
-            [("GASTOWN_RIG_ID", "GASTOWN_TOWN_ID"), ("GASTOWN_TOWN_ID", "GASTOWN_RIG_ID")]
-        {
-            scene.home.set(variable, id).set(other, "fine");
-            let ran = scene.get();
-            ran.quits("config-missing");
-            assert!(ran.stderr.contains(variable) && !ran.stderr.contains(other), "{ran:?}");
-        }
-    }
-    assert_eq!(scene.worker.calls().len(), 0);
-    assert!(scene.home.cache_files().is_empty());
-}
-
-#[test]
 fn unknown_rig_is_told_with_where_its_id_comes_from() {
     let scene = mayor(&Git::newest());
-    fs::create_dir_all(scene.home.path().join("rigs/rig-9")).expect("the home is writable");
+    fs::create_dir_all(scene.path("rigs/rig-9")).expect("the home is writable");
     let quits = |directory: &str, flags: &[&str]| {
         let ran = get_in(&scene, directory, flags);
         ran.quits("rig-not-found");

@@ -5,12 +5,13 @@ mod records;
 use std::fs::{self, Permissions};
 use std::ops::Deref;
 use std::os::unix::fs::{PermissionsExt as _, chown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 pub(crate) use self::records::names;
+use crate::town::home::age_cache;
 use crate::town::{Git, Home, Options, RIG, Ran, Town};
 pub(crate) use crate::transcript::*;
 
@@ -26,6 +27,7 @@ pub(crate) const NOBODY: u32 = 54_321;
 pub(crate) struct Scene {
     pub(crate) town: Town,
     pub(crate) home: Home,
+    pub(crate) host: String,
 }
 
 /// A scene is a town, with an agent in it.
@@ -39,40 +41,32 @@ impl Deref for Scene {
 
 impl Scene {
     pub(crate) fn new() -> Self {
-        Self::with(Options::default())
+        Self::start(Options::default(), &Git::newest())
     }
 
-    pub(crate) fn with(options: Options) -> Self {
-        Self::start(options, &Git::newest())
-    }
-
-    fn start(options: Options, git: &Git) -> Self {
+    pub(crate) fn start(options: Options, git: &Git) -> Self {
         let town = Town::start_with(options);
         let mut home = Home::new(Path::new(HELPER), git);
         // Whatever goes wrong must not spill a secret, and this makes a panic spill all it can.
         home.as_agent(&town).set("RUST_BACKTRACE", "full").set("HELPER", HELPER);
-        Self { town, home }
+        let host = format!("http://{}", town.github.host());
+        Self { town, home, host }
     }
 
     /// Whose git asks the program under test, with a repository to clone.
     pub(crate) fn configured(git: &Git) -> Self {
-        Self::configured_in(Options::default(), git)
+        Self::start(Options::default(), git).configure()
     }
 
-    fn configured_in(options: Options, git: &Git) -> Self {
-        let scene = Self::start(options, git);
-        scene.github.create_repository(REPOSITORY);
-        scene.home.configure_helper(&scene);
-        scene
+    pub(crate) fn configure(self) -> Self {
+        self.github.create_repository(REPOSITORY);
+        self.home.configure_helper(&self);
+        self
     }
 
     /// The same with a clone in `app`.
     pub(crate) fn cloned(git: &Git) -> Self {
-        Self::cloned_in(Options::default(), git)
-    }
-
-    pub(crate) fn cloned_in(options: Options, git: &Git) -> Self {
-        let scene = Self::configured_in(options, git);
+        let scene = Self::configured(git);
         scene.clone_into("app");
         scene
     }
@@ -104,7 +98,41 @@ impl Scene {
 
     /// For the town and for the agent's cache alike, wherever that is.
     pub(crate) fn let_pass(&self, time: Duration) {
-        let_pass(&self.town, &self.home, time);
+        self.town.let_pass(time);
+        self.home.age_cache(time);
+        age_cache(&self.home.last_place(), time);
+    }
+
+    /// The one that is ours, as messages name it.
+    pub(crate) fn host(&self) -> String {
+        self.host.clone()
+    }
+
+    /// Below the home.
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// The program with nothing on stdin, as a person runs it.
+    pub(crate) fn helper(&self, arguments: &[&str]) -> Ran {
+        self.home.helper(arguments, "")
+    }
+
+    /// A program below the home that can be run at once: written by another process, because a child
+    /// that some other test forks meanwhile would hold it open for writing, and then it is busy.
+    pub(crate) fn install(&self, from: impl AsRef<Path>, path: impl AsRef<Path>) -> PathBuf {
+        let path = self.path(path);
+        let mut install = self.home.command("/usr/bin/install");
+        install.args(["-D", "-m", "755"]).arg(from.as_ref()).arg(&path);
+        Ran::run(install, b"").assert_ok();
+        path
+    }
+
+    /// The same with a script of the shell.
+    pub(crate) fn script(&self, path: &str, body: &str) -> PathBuf {
+        let text = self.path("script.txt");
+        fs::write(&text, format!("#!/bin/sh\n{body}\n")).expect("the home is writable");
+        self.install(text, path)
     }
 
     pub(crate) fn request(&self) -> String {
@@ -146,15 +174,9 @@ impl Scene {
         self.run("sh", &["-c", script])
     }
 
-    /// The same where mounts are the script's own. `None`, and a word about it, where this user
-    /// may not mount anything.
-    pub(crate) fn mounting_shell(&self, script: &str) -> Option<Ran> {
-        let may = Command::new("unshare").args(["-m", "true"]).output();
-        if may.is_ok_and(|output| output.status.success()) {
-            return Some(self.run("unshare", &["-m", "sh", "-ec", script]));
-        }
-        crate::town::skip("only root may mount a file system, and has `unshare` to do it");
-        None
+    /// The same where mounts are the script's own, if it `can_mount`.
+    pub(crate) fn mounting_shell(&self, script: &str) -> Ran {
+        self.run("unshare", &["-m", "sh", "-ec", script])
     }
 
     /// The same as a user who is not root and has no home: this one if that is so, else `NOBODY`.
@@ -170,12 +192,10 @@ impl Scene {
             crate::town::skip("there is no `prlimit`, or no `setpriv` to be somebody else");
             return None;
         }
-        let place = self.home.path().join("place");
+        let place = self.path("place");
         if !place.exists() {
             fs::create_dir(&place).expect("the home is writable");
-            // By another process: what this one has open for writing, a child of another test may
-            // hold, and then the file cannot be run.
-            self.run("cp", &[HELPER, "place/helper"]).assert_ok();
+            self.install(HELPER, "place/helper");
         }
         let script = format!("cd place; export GASTOWN_CACHE_DIR=\"$PWD/cache\"; {script}");
         if !rustix::process::geteuid().is_root() {
@@ -194,21 +214,32 @@ impl Scene {
     }
 
     pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Ran {
-        let mut command = self.home.command(program);
-        command.args(arguments);
-        Ran::run(command, self.request().as_bytes())
+        self.home.run(program, arguments, &self.request())
+    }
+
+    /// Changes something below the home, where the script runs.
+    #[track_caller]
+    pub(crate) fn change(&self, script: &str) {
+        self.home.run("/bin/sh", &["-euc", script], "").assert_ok();
+    }
+
+    /// Runs what a message says, as somebody would who has this program on `PATH`.
+    pub(crate) fn paste_in(&self, directory: &str, command: &str) -> Ran {
+        let program = Path::new(HELPER).parent().expect("it lies in a directory").display();
+        let script = format!("PATH={program}:$PATH; {command}");
+        self.home.run_in(directory, "/bin/sh", &["-c", &script], "")
     }
 
     /// From here on processes trace to a file, which `await_asks` reads.
     pub(crate) fn trace_to_file(&mut self) {
-        let file = self.home.path().join("trace");
+        let file = self.path("trace");
         self.home.set("GASTOWN_TRACE", &file.to_string_lossy());
     }
 
     /// Waits until that many processes have looked into the cache, and sleep: they wait for the
     /// worker's answer, or for another process that does.
     pub(crate) fn await_asks(&self, count: usize) {
-        let file = self.home.path().join("trace");
+        let file = self.path("trace");
         let deadline = Instant::now() + MINUTE;
         loop {
             let trace = fs::read_to_string(&file).unwrap_or_default();
@@ -239,7 +270,7 @@ impl Scene {
 
     /// For a git token and for a container token.
     pub(crate) fn both_calls(&self) -> (usize, usize) {
-        calls(&self.town)
+        (self.calls(), self.worker.container_token_calls())
     }
 
     /// Runs the program with these flags and no other input than a request for a token.
@@ -257,6 +288,25 @@ impl Scene {
     pub(crate) fn current(&self) -> String {
         self.worker.token_for(RIG)
     }
+}
+
+/// Whether this works here. If not, a part of a test is skipped.
+pub(crate) fn works(program: &str, arguments: &[&str], lacking: &str) -> bool {
+    let ran = Command::new(program).args(arguments).output();
+    let works = ran.is_ok_and(|output| output.status.success());
+    if !works {
+        crate::town::skip(lacking);
+    }
+    works
+}
+
+/// Whether the kernel can be made to fail where a test wants it to.
+pub(crate) fn can_inject() -> bool {
+    works("strace", &["-qq", "-o", "/dev/null", "true"], "no strace to make the kernel fail")
+}
+
+pub(crate) fn can_mount() -> bool {
+    works("unshare", &["-m", "true"], "only root may mount, and has `unshare` to do it")
 }
 
 /// Runs all of them at once, because each of them mostly waits.

@@ -1,18 +1,17 @@
-//! Flags before environment before config file before defaults, for every setting that `get` uses;
-//! and a config file that is damaged costs no more than its own values.
+//! Flags before environment before config file before defaults; a config file that is damaged costs
+//! no more than its own values.
 
 use std::fs;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::commands::script;
 use crate::scene::*;
 use crate::town::{RIG, Ran, Rig, TOWN};
 
 /// Writes the config file to where the user's configuration is.
 fn write_config(scene: &Scene, config: impl ToString) -> PathBuf {
-    let directory = scene.home.path().join(".config/gastown");
+    let directory = scene.path(".config/gastown");
     fs::create_dir_all(&directory).expect("the home is writable");
     let file = directory.join("config.json");
     fs::write(&file, config.to_string()).expect("the home is writable");
@@ -44,7 +43,7 @@ fn get_for(scene: &Scene, host: &str) -> Ran {
 #[test]
 fn the_config_file_is_enough() {
     let mut scene = bare();
-    let [file, cache] = ["container-token", "tokens"].map(|name| scene.home.path().join(name));
+    let [file, cache] = ["container-token", "tokens"].map(|name| scene.path(name));
     let mut config = config(&scene);
     config["container_token_file"] = json!(file);
     config["cache_dir"] = json!(cache);
@@ -93,7 +92,7 @@ fn the_environment_wins_over_the_config_file_and_a_flag_over_both() {
 #[test]
 fn another_config_file_can_be_named() {
     let mut scene = bare();
-    let other = scene.home.path().join("other.json");
+    let other = scene.path("other.json");
     fs::rename(write_config(&scene, config(&scene)), &other).expect("writable");
     scene.get().prints("");
     let path = other.to_string_lossy();
@@ -115,7 +114,7 @@ fn a_relative_path_of_a_config_file_or_token_file_is_ignored() {
     fs::write(set.home.path().join("jwt"), set.worker.container_token()).unwrap();
     set.home.unset("GASTOWN_CONTAINER_TOKEN").set("GASTOWN_CONTAINER_TOKEN_FILE", "jwt");
     for scene in [unset, set] {
-        let ran = scene.home.helper(&["token"], "");
+        let ran = scene.helper(&["token"]);
         assert!(ran.assert_fails().stderr.contains("not an absolute path"), "{ran:?}");
         assert_eq!(scene.both_calls(), (0, 0));
     }
@@ -173,7 +172,7 @@ fn set_up_host(scene: &Scene, rig: &str, host: &str) {
     scene.worker.add_rig(rig, Rig::Installation);
     let url = scene.worker.url();
     let flags = ["setup", "--api-url", &url, "--town", TOWN, "--rig", rig, "--host", host];
-    scene.home.helper(&flags, "").assert_ok();
+    scene.helper(&flags).assert_ok();
 }
 
 /// What `token` prints for this rig.
@@ -186,11 +185,11 @@ fn flags_that_setup_wrote_count_for_every_command() {
     let mut scene = bare();
     let host = format!("http://{}", scene.github.host());
     set_up_host(&scene, RIG, &host);
-    script(&scene.home, "bin/gh", "env");
-    let bin = scene.home.path().join("bin");
+    scene.script("bin/gh", "env");
+    let bin = scene.path("bin");
     scene.home.put_on_path(&bin);
     let expected = line_for(&scene, RIG);
-    let printed = |words: &[&str]| scene.home.helper(words, "").assert_ok().stdout.clone();
+    let printed = |words: &[&str]| scene.helper(words).assert_ok().stdout.clone();
     assert_eq!(printed(&["token"]), expected);
     assert_eq!(printed(&["get", &host]), credential(expected.trim_end()));
     assert!(printed(&["exec", "--", "env"]).contains(&format!("GIT_TOKEN={expected}")));
@@ -203,14 +202,14 @@ fn flags_that_setup_wrote_count_for_every_command() {
 #[test]
 fn hosts_that_are_set_up_replace_the_default_ones() {
     let scene = set_up(&[(RIG, "ghe.example")]);
-    scene.home.helper(&["token"], "").assert_ok();
-    assert_eq!(scene.home.helper(&["token", "github.com"], "").code, 1);
-    let got = scene.home.helper(&["get", "https://github.com"], "");
+    scene.helper(&["token"]).assert_ok();
+    assert_eq!(scene.helper(&["token", "github.com"]).code, 1);
+    let got = scene.helper(&["get", "https://github.com"]);
     assert_eq!(got.assert_ok().stdout, "", "{got:?}");
-    let told = scene.home.helper(&["doctor", "--offline"], "");
+    let told = scene.helper(&["doctor", "--offline"]);
     assert!(!told.stdout.contains("https://github.com"), "{told:?}");
     // Nor does a later setup add them.
-    scene.home.helper(&["setup"], "").assert_ok();
+    scene.helper(&["setup"]).assert_ok();
     let lines = scene.home.git(&["config", "--global", "--get-regexp", "credential"]).stdout;
     assert!(!lines.contains("github.com"), "{lines}");
 }
@@ -219,7 +218,7 @@ fn hosts_that_are_set_up_replace_the_default_ones() {
 fn flag_wins_over_the_helper_line_which_wins_over_the_environment() {
     let mut scene = set_up(&[("rig-2", "git.example")]);
     scene.home.set("GASTOWN_RIG_ID", "rig-3");
-    let asked = |arguments: &[&str]| scene.home.helper(arguments, "");
+    let asked = |arguments: &[&str]| scene.helper(arguments);
     assert_eq!(asked(&["token"]).stdout, line_for(&scene, "rig-2"));
     assert_eq!(asked(&["token", "--rig", RIG]).stdout, line_for(&scene, RIG));
     // A flag replaces the list, so this host has no helper line.
@@ -232,9 +231,8 @@ fn host_in_question_is_the_one_given_else_the_repositorys_else_the_first() {
     let [first, second] = [RIG, "rig-2"].map(|rig| line_for(&scene, rig));
     scene.home.git(&["init", "--quiet", "clone"]).assert_ok();
     let asked = |directory: &str, arguments: &[&str]| {
-        let mut helper = scene.home.command(HELPER);
-        helper.arg("token").args(arguments).current_dir(scene.home.path().join(directory));
-        Ran::run(helper, b"").assert_ok().stdout.clone()
+        let words = [&["token"], arguments].concat();
+        scene.home.run_in(directory, HELPER, &words, "").assert_ok().stdout.clone()
     };
     assert_eq!(asked(".", &[]), first);
     assert_eq!(asked(".", &["two.example"]), second);
@@ -252,11 +250,11 @@ fn host_in_question_is_the_one_given_else_the_repositorys_else_the_first() {
 fn flags_are_those_of_the_host_that_gh_is_told() {
     let hosts = [(RIG, "one.example"), ("rig-2", "two.example")];
     let mut scene = set_up(&hosts);
-    script(&scene.home, "bin/gh", "printenv GH_HOST GH_ENTERPRISE_TOKEN");
-    let bin = scene.home.path().join("bin");
+    scene.script("bin/gh", "printenv GH_HOST GH_ENTERPRISE_TOKEN");
+    let bin = scene.path("bin");
     scene.home.put_on_path(&bin);
     for (rig, host) in hosts {
-        let ran = scene.home.helper(&["gh", "pr", "list", "-R", &format!("{host}/o/r")], "");
+        let ran = scene.helper(&["gh", "pr", "list", "-R", &format!("{host}/o/r")]);
         let expected = format!("{host}\n{}", line_for(&scene, rig));
         assert_eq!(ran.assert_ok().stdout, expected, "{ran:?}");
     }
@@ -269,7 +267,7 @@ fn wrong_flag_in_the_helper_line_is_named_as_such() {
     let line = format!("{HELPER} --town ../x --rig rig-404");
     scene.home.git(&["config", "--global", &key, &line]).assert_ok();
     let failed = |arguments: &[&str], words: &str| {
-        scene.home.helper(arguments, "").assert_fails().mentions(words);
+        scene.helper(arguments).assert_fails().mentions(words);
     };
     failed(&["token"], "--town in git's helper line is not an id");
     failed(&["token", "--town", TOWN], "(from git's helper line)");
@@ -278,17 +276,17 @@ fn wrong_flag_in_the_helper_line_is_named_as_such() {
 #[test]
 fn git_starts_no_git_and_people_need_none() {
     let mut scene = Scene::new();
-    let started = scene.home.path().join("started");
-    script(&scene.home, "bin/git", &format!(">{}\nexit 1", started.display()));
-    scene.home.set("PATH", &scene.home.path().join("bin").to_string_lossy());
+    let started = scene.path("started");
+    scene.script("bin/git", &format!(">{}\nexit 1", started.display()));
+    scene.home.set("PATH", &scene.path("bin").to_string_lossy());
     let password = scene.get().token();
     for operation in ["store", "erase"] {
         let request = format!("protocol=http\nhost=HOST\npassword={password}\n\n");
         scene.ask(operation, &request).assert_ok();
     }
     assert!(!started.exists(), "git runs a helper for every request");
-    scene.home.helper(&["token"], "").assert_ok();
+    scene.helper(&["token"]).assert_ok();
     assert!(started.exists());
     scene.home.set("PATH", "/nonexistent");
-    scene.home.helper(&["token"], "").assert_ok();
+    scene.helper(&["token"]).assert_ok();
 }

@@ -1,27 +1,19 @@
-//! Setting up and taking it back: git asks the helper afterwards, everything else in its
-//! configuration is as it was, and what the old way left behind is put right.
+//! Setting up and taking it back: git asks the helper afterwards, and the rest is as it was.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::town::{Git, Home, Ran, Town};
-use crate::transcript::{HELPER, REPOSITORY};
+use crate::scene::{HELPER, REPOSITORY, Scene};
+use crate::town::{Git, Options, Ran};
 
-/// Many at once, kills, held locks and full disks.
 mod at_once;
-/// What is written where, and that doing it again changes nothing.
 mod configuring;
-/// Links, other owners, and what lies outside.
 mod confining;
-/// For agents with other homes.
 mod environment;
-/// The link `gh`.
 mod link;
-/// Repositories cloned the old way.
 mod migrating;
-/// To the byte.
 mod undoing;
 
 /// A URL with a token, at the host that is ours in a scene without a town.
@@ -51,29 +43,17 @@ fn give_away(path: &Path) {
     assert!(status.expect("chown runs").success());
 }
 
-struct Scene {
-    town: Option<Town>,
-    home: Home,
-    host: String,
-}
-
 impl Scene {
-    fn new(git: &Git) -> Self {
-        let town = Town::start();
-        town.github.create_repository(REPOSITORY);
-        let mut home = Home::new(Path::new(HELPER), git);
-        home.as_agent(&town);
-        let host = format!("http://{}", town.github.host());
-        Self { town: Some(town), home, host }
+    /// Whose git has not been set up yet.
+    fn to_set_up(git: &Git) -> Self {
+        let mut scene = Self::start(Options::default(), git);
+        scene.github.create_repository(REPOSITORY);
+        scene.home.set("GIT_EDITOR", "true");
+        scene
     }
 
-    fn newest() -> Self {
-        Self::new(&Git::newest())
-    }
-
-    /// A scene with each git in turn.
     fn each_git() -> impl Iterator<Item = Self> {
-        Git::all().into_iter().map(|git| Self::new(&git))
+        Git::all().into_iter().map(|git| Self::to_set_up(&git))
     }
 
     /// Where neither worker nor server is asked.
@@ -82,22 +62,14 @@ impl Scene {
     }
 
     fn alone_with(git: &Git) -> Self {
-        let mut home = Home::new(Path::new(HELPER), git);
-        let host = "https://git.example".to_owned();
-        home.set("GASTOWN_GIT_HOSTS", &host);
-        Self { town: None, home, host }
+        let mut scene = Self::to_set_up(git);
+        scene.host = "https://git.example".to_owned();
+        scene.home.set("GASTOWN_GIT_HOSTS", &scene.host);
+        scene
     }
 
     fn each_git_alone() -> impl Iterator<Item = Self> {
         Git::all().into_iter().map(|git| Self::alone_with(&git))
-    }
-
-    fn town(&self) -> &Town {
-        self.town.as_ref().expect("this scene has a town")
-    }
-
-    fn host(&self) -> String {
-        self.host.clone()
     }
 
     fn key(&self) -> String {
@@ -105,13 +77,11 @@ impl Scene {
     }
 
     fn setup(&self, arguments: &[&str]) -> Ran {
-        self.home.helper(&[&["setup"], arguments].concat(), "")
+        self.helper(&[&["setup"], arguments].concat())
     }
 
     fn setup_in(&self, directory: &str, arguments: &[&str]) -> Ran {
-        let mut setup = self.home.command(HELPER);
-        setup.arg("setup").args(arguments).current_dir(self.path(directory));
-        Ran::run(setup, b"")
+        self.home.run_in(directory, HELPER, &[&["setup"], arguments].concat(), "")
     }
 
     /// A repository with these lines in its configuration, and that file.
@@ -131,18 +101,9 @@ impl Scene {
         )
     }
 
-    /// Runs what a message says, as somebody would who has this program on `PATH`.
+    /// In the home.
     fn paste(&self, advice: &str) -> Ran {
-        let mut shell = self.home.command("sh");
-        let program = Path::new(HELPER).parent().expect("a directory").display();
-        let advice = advice.trim_end_matches(" [setup-failed]");
-        let script = format!("PATH={program}:$PATH; GIT_EDITOR=true; export GIT_EDITOR; {advice}");
-        shell.args(["-c", &script]);
-        Ran::run(shell, b"")
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
+        self.paste_in("", advice.trim_end_matches(" [setup-failed]"))
     }
 
     fn read(&self, name: &str) -> String {
@@ -172,7 +133,7 @@ impl Scene {
     }
 
     fn clone_and_push(&self) {
-        let url = self.town().github.url(REPOSITORY);
+        let url = self.github.url(REPOSITORY);
         self.home.git(&["clone", "--quiet", &url, "clone"]).assert_ok();
         self.home.commit("clone", "file", b"content");
         self.home.git_in("clone", &["push", "--quiet", "origin", "HEAD"]).assert_ok();

@@ -1,6 +1,5 @@
-//! Tokens that a person has set: a long-lived one answers first and bothers nobody; GitLab's answers
-//! for its instance only; the snapshot that an agent was dispatched with is the last resort, with a
-//! warning, and never when it is known to be dead.
+//! Tokens that a person has set: a long-lived one answers first, GitLab's answers for its instance
+//! only, and the snapshot that an agent was dispatched with is the last resort.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,23 +8,10 @@ use serde_json::json;
 
 use crate::client::{Client, refused};
 use crate::scene::*;
-use crate::town::{Git, Ran};
+use crate::town::Ran;
 
 fn ask(scene: &Scene, host: &str) -> Ran {
     scene.ask("get", &format!("protocol=https\nhost={host}\n\n"))
-}
-
-#[test]
-fn a_personal_token_pushes_without_a_worker() {
-    for git in Git::all() {
-        let mut scene = Scene::configured(&git);
-        scene.github.register_pat("ghp_mine");
-        scene.home.set("GITHUB_CLI_PAT", "ghp_mine");
-        scene.clone_into("app");
-        scene.push("file").prints("");
-        assert_eq!((scene.worker.calls().len(), scene.github.refused_tokens()), (0, 0));
-        assert!(scene.home.cache_files().is_empty());
-    }
 }
 
 #[test]
@@ -82,7 +68,7 @@ fn an_empty_variable_counts_as_unset_and_the_trace_says_so() {
 #[test]
 fn a_personal_token_in_the_config_file_answers_first() {
     let mut scene = Scene::new();
-    let file = scene.home.path().join("config.json");
+    let file = scene.path("config.json");
     fs::write(&file, json!({ "github_cli_pat": "ghp_file" }).to_string()).expect("writable");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("ours");
     scene.home.set("GASTOWN_CONFIG", &file.to_string_lossy());
@@ -225,7 +211,7 @@ fn githubs_tokens_go_to_no_gitlab_host() {
         let ran = scene.home.helper(&["get", "--host", host], &request);
         assert_eq!((ran.code, &*ran.stdout), (1, "quit=1\n"), "{ran:?}");
         ran.mentions("GITLAB_TOKEN");
-        let ran = scene.home.helper(&["token", "--host", host], "");
+        let ran = scene.helper(&["token", "--host", host]);
         assert_eq!(ran.assert_fails().stdout, "");
         // A token of another instance does not help.
         scene.home.set("GITLAB_TOKEN", "glpat-mine");

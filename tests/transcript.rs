@@ -1,15 +1,12 @@
-//! What the program under test has to say: the forms that an answer may have, as methods of the
-//! command that ran. Knows the program by its path only; refuses to know how its messages are
-//! worded, other than by the stable names in brackets.
+//! The forms that an answer may have, as methods of the command that ran. Knows no wording of
+//! messages other than the stable names in brackets.
 
 use std::fmt::Debug;
 use std::ops::RangeBounds;
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::town::home::age_cache;
-use crate::town::{Git, Home, Ran, Town};
+use crate::town::{Ran, Town};
 
 pub(crate) const HELPER: &str = env!("CARGO_BIN_EXE_git-credential-gastown");
 pub(crate) const REPOSITORY: &str = "acme/app";
@@ -153,32 +150,9 @@ impl Ran {
     }
 }
 
-/// An agent as the container makes it, whose commands find the program under test.
-pub(crate) fn agent(town: &Town) -> Home {
-    let mut home = Home::new(Path::new(HELPER), &Git::newest());
-    home.as_agent(town);
-    home
-}
-
 /// A request for the stand-in GitHub, as git 2.39 words it.
 pub(crate) fn request(town: &Town) -> String {
     format!("protocol=http\nhost={}\n\n", town.github.host())
-}
-
-pub(crate) fn get(home: &Home, town: &Town) -> Ran {
-    home.helper(&["get"], &request(town))
-}
-
-/// The time that goes by for the town and for the agent's cache alike, wherever that is.
-pub(crate) fn let_pass(town: &Town, home: &Home, duration: Duration) {
-    town.let_pass(duration);
-    home.age_cache(duration);
-    age_cache(&home.last_place(), duration);
-}
-
-/// How many calls the worker has seen, for a git token and for a container token.
-pub(crate) fn calls(town: &Town) -> (usize, usize) {
-    (town.worker.git_token_calls(), town.worker.container_token_calls())
 }
 
 /// Held by tests that load the machine, and by those that a loaded machine would fail.

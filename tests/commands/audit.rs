@@ -9,14 +9,13 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
-use crate::town::RIG;
 
 /// An agent whose calls are logged, and the log.
-fn logged() -> (Town, Home, PathBuf) {
-    let (town, mut home) = settled();
-    let log = home.path().join("audit.log");
-    home.set("GASTOWN_AUDIT_LOG", &log.to_string_lossy());
-    (town, home, log)
+fn logged() -> (Scene, PathBuf) {
+    let mut scene = Scene::new();
+    let log = scene.path("audit.log");
+    scene.home.set("GASTOWN_AUDIT_LOG", &log.to_string_lossy());
+    (scene, log)
 }
 
 fn lines(log: &Path) -> Vec<Value> {
@@ -29,19 +28,14 @@ fn hashed(token: &str) -> String {
 
 #[test]
 fn each_call_is_one_line_that_names_the_token_as_github_does() {
-    let (town, home, log) = logged();
-    let refuse = |password: &str| {
-        let host = town.github.host();
-        let request = format!("protocol=http\nhost={host}\npassword={password}\n\n");
-        home.helper(&["erase"], &request).assert_ok();
-    };
-    get(&home, &town).assert_ok();
-    let token = town.worker.token_for(RIG);
-    home.helper(&["token"], "").assert_ok();
-    home.helper(&["exec", "--", "true"], "").assert_ok();
-    home.helper(&["refresh"], "").assert_ok();
-    refuse(&token);
-    refuse("ghp_unknown");
+    let (scene, log) = logged();
+    scene.get().assert_ok();
+    let token = scene.current();
+    scene.helper(&["token"]).assert_ok();
+    scene.helper(&["exec", "--", "true"]).assert_ok();
+    scene.helper(&["refresh"]).assert_ok();
+    scene.erase(&token).assert_ok();
+    scene.erase("ghp_unknown").assert_ok();
     let known = hashed(&token);
     let told: Vec<_> = lines(&log)
         .iter()
@@ -66,23 +60,23 @@ fn each_call_is_one_line_that_names_the_token_as_github_does() {
     for (field, value) in [("agent", "agent-1"), ("town", "town-1"), ("rig", "rig-1")] {
         assert_eq!(first[field], value, "{first}");
     }
-    assert_eq!(first["host"], host(&town));
+    assert_eq!(first["host"], scene.host());
     assert!(first["pid"].is_u64() && first["ms"].is_u64() && first["age"].is_u64(), "{first}");
     assert!(first["time"].as_str().is_some_and(|time| time.ends_with('Z')), "{first}");
     assert_eq!(fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_tells_no_secret(&town, &home, &fs::read_to_string(&log).unwrap());
+    assert_tells_no_secret(&scene, &fs::read_to_string(&log).unwrap());
 }
 
 #[test]
 fn a_failure_is_logged_by_its_name_and_other_hosts_not_at_all() {
-    let (town, mut home, log) = logged();
-    home.set("GASTOWN_AGENT_ID", &format!("a {}", town.worker.token_for(RIG)));
-    town.worker.go_down();
-    get(&home, &town).assert_fails();
-    home.helper(&["gh", "status"], "").assert_fails();
-    home.helper(&["get"], "protocol=https\nhost=elsewhere.example\n\n").assert_ok();
-    home.helper(&["store"], "").assert_ok();
-    home.helper(&["status"], "").assert_ok();
+    let (mut scene, log) = logged();
+    scene.home.set("GASTOWN_AGENT_ID", &format!("a {}", scene.current()));
+    scene.worker.go_down();
+    scene.get().assert_fails();
+    scene.helper(&["gh", "status"]).assert_fails();
+    scene.home.helper(&["get"], "protocol=https\nhost=elsewhere.example\n\n").assert_ok();
+    scene.helper(&["store"]).assert_ok();
+    scene.helper(&["status"]).assert_ok();
     let told: Vec<_> = lines(&log)
         .iter()
         .map(|line| json!([line["operation"], line["outcome"], line["error"], line["agent"]]))
@@ -95,10 +89,10 @@ fn a_failure_is_logged_by_its_name_and_other_hosts_not_at_all() {
 #[test]
 fn fifty_at_once_leave_fifty_whole_lines() {
     const MANY: usize = 50;
-    let (town, home, log) = logged();
+    let (scene, log) = logged();
     thread::scope(|scope| {
         for _ in 0..MANY {
-            scope.spawn(|| get(&home, &town).assert_ok().code);
+            scope.spawn(|| scene.get().assert_ok().code);
         }
     });
     let lines = lines(&log);
@@ -109,38 +103,38 @@ fn fifty_at_once_leave_fifty_whole_lines() {
 
 #[test]
 fn log_that_cannot_be_written_is_told_to_people_and_to_git_with_each_new_token() {
-    let (town, mut home, _) = logged();
-    let trace = home.path().join("trace");
-    home.set("GASTOWN_TRACE", trace.to_str().unwrap());
-    get(&home, &town).assert_ok();
+    let (mut scene, _) = logged();
+    let trace = scene.path("trace");
+    scene.home.set("GASTOWN_TRACE", trace.to_str().unwrap());
+    scene.get().assert_ok();
     for spoil in
         ["chmod 622 LOG", "ln -sf victim LOG", "rm LOG; mkdir LOG", "rmdir LOG; mkfifo LOG"]
     {
-        change(&home, &spoil.replace("LOG", "audit.log"));
-        let ran = get(&home, &town);
+        scene.change(&spoil.replace("LOG", "audit.log"));
+        let ran = scene.get();
         assert!(ran.assert_ok().stdout.contains("password="), "{ran:?}");
         assert_eq!(ran.stderr, "", "{ran:?}");
     }
-    assert!(!home.path().join("victim").exists());
+    assert!(!scene.path("victim").exists());
     let trace = fs::read_to_string(trace).unwrap();
     assert_eq!(trace.matches("audit log ").count(), 4, "{trace}");
     let lacks = |ran: &Ran| ran.stderr.matches("lacks a line").count();
-    assert_eq!(lacks(&home.helper(&["token"], "")), 1);
-    crate::transcript::let_pass(&town, &home, crate::transcript::HOUR);
-    assert_eq!(lacks(&get(&home, &town)), 1, "with the answer of the worker");
-    assert_eq!(lacks(&get(&home, &town)), 0);
+    assert_eq!(lacks(&scene.helper(&["token"])), 1);
+    scene.let_pass(HOUR);
+    assert_eq!(lacks(&scene.get()), 1, "with the answer of the worker");
+    assert_eq!(lacks(&scene.get()), 0);
 }
 
 #[test]
 fn the_config_file_may_name_the_log_and_a_relative_path_is_refused() {
-    let (town, mut home, log) = logged();
-    let config = home.path().join("config.json");
+    let (mut scene, log) = logged();
+    let config = scene.path("config.json");
     fs::write(&config, json!({ "audit_log": log }).to_string()).unwrap();
-    home.unset("GASTOWN_AUDIT_LOG").set("GASTOWN_CONFIG", config.to_str().unwrap());
-    assert_eq!(get(&home, &town).assert_ok().stderr, "");
+    scene.home.unset("GASTOWN_AUDIT_LOG").set("GASTOWN_CONFIG", config.to_str().unwrap());
+    assert_eq!(scene.get().assert_ok().stderr, "");
     assert_eq!(lines(&log).len(), 1);
-    home.set("GASTOWN_AUDIT_LOG", "audit.log");
-    let ran = get(&home, &town);
+    scene.home.set("GASTOWN_AUDIT_LOG", "audit.log");
+    let ran = scene.get();
     assert!(ran.assert_ok().stderr.contains("GASTOWN_AUDIT_LOG is ignored"), "{ran:?}");
     assert_eq!(lines(&log).len(), 1);
 }

@@ -15,21 +15,19 @@ const LINES: [(&str, &str); 7] = [
 /// git's own completion, with which `git credential-gastown` begins.
 const OF_GIT: &str = "/usr/share/bash-completion/completions/git";
 
-fn completions(home: &Home, shell: &str) -> PathBuf {
-    let ran = home.helper(&["completions", shell], "");
-    let path = home.path().join("_git-credential-gastown");
+fn completions(scene: &Scene, shell: &str) -> PathBuf {
+    let ran = scene.helper(&["completions", shell]);
+    let path = scene.path("_git-credential-gastown");
     fs::write(&path, &ran.assert_ok().stdout).expect("the home is writable");
     path
 }
 
 /// What a shell offers, line by line, for each of the lines that are completed.
 #[track_caller]
-fn assert_offers(home: &Home, shell: &str, script: &str, lines: &[(&str, &str)]) {
-    let mut command = home.command(format!("/usr/bin/{shell}"));
-    let script_file = home.path().join("script");
+fn assert_offers(scene: &Scene, shell: &str, script: &str, lines: &[(&str, &str)]) {
+    let script_file = scene.path("script");
     fs::write(&script_file, script).expect("the home is writable");
-    command.arg(&script_file);
-    let ran = Ran::run(command, b"");
+    let ran = scene.home.run(format!("/usr/bin/{shell}"), &[&script_file.to_string_lossy()], "");
     let offered: Vec<_> = ran.assert_ok().stdout.lines().collect();
     let expected: Vec<_> = lines.iter().map(|(_, expected)| *expected).collect();
     assert_eq!(offered, expected, "{ran:?}");
@@ -45,10 +43,10 @@ fn is_there(path: &str) -> bool {
 
 #[test]
 fn bash_completes_what_follows_a_subcommand() {
-    let (_town, home) = settled();
+    let scene = Scene::new();
     // The last ones begin in git's own completion.
     let tested = if is_there(OF_GIT) { &LINES[..] } else { &LINES[..4] };
-    let own = completions(&home, "bash");
+    let own = completions(&scene, "bash");
     let lines: String = tested.iter().map(|(line, _)| format!("offer {line}\n")).collect();
     let script = format!(
         r#"
@@ -65,27 +63,27 @@ fn bash_completes_what_follows_a_subcommand() {
         {lines}"#,
         own.display()
     );
-    assert_offers(&home, "bash", &script, tested);
+    assert_offers(&scene, "bash", &script, tested);
 }
 
 #[test]
 fn fish_completes_what_follows_a_subcommand() {
-    let (_town, home) = settled();
+    let scene = Scene::new();
     if !is_there("/usr/bin/fish") {
         return;
     }
-    let own = completions(&home, "fish");
+    let own = completions(&scene, "fish");
     let lines: String = LINES.map(|(line, _)| format!("complete -C {line:?} | cut -f1\n")).concat();
-    assert_offers(&home, "fish", &format!("source {}\n{lines}", own.display()), &LINES);
+    assert_offers(&scene, "fish", &format!("source {}\n{lines}", own.display()), &LINES);
 }
 
 #[test]
 fn zsh_completes_what_follows_a_subcommand() {
-    let (_town, home) = settled();
+    let scene = Scene::new();
     if !is_there("/usr/bin/zsh") {
         return;
     }
-    completions(&home, "zsh");
+    completions(&scene, "zsh");
     // It completes at a terminal only. What was typed comes back with the rest of the last word.
     let offer = |(line, expected): (&str, &str)| {
         let (front, _) = line.rsplit_once(' ').expect("several words");
@@ -100,14 +98,14 @@ fn zsh_completes_what_follows_a_subcommand() {
          zpty -r z seen '*READY*'\n{}",
         LINES.map(offer).concat()
     );
-    assert_offers(&home, "zsh", &script, &LINES);
+    assert_offers(&scene, "zsh", &script, &LINES);
 }
 
 #[test]
 fn completions_are_made_for_each_shell() {
-    let (_town, home) = settled();
+    let scene = Scene::new();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
-        let ran = home.helper(&["completions", shell], "");
+        let ran = scene.helper(&["completions", shell]);
         let script = &ran.assert_ok().stdout;
         assert!(script.contains("refresh") && !script.contains("{n}"), "{shell}");
     }

@@ -4,19 +4,18 @@ use std::collections::BTreeMap;
 use std::process::Stdio;
 
 use super::*;
-use crate::town::RIG;
 
-fn exec(home: &Home, words: &[&str]) -> Ran {
-    home.helper(&[&["exec", "--"], words].concat(), "")
+fn exec(scene: &Scene, words: &[&str]) -> Ran {
+    scene.helper(&[&["exec", "--"], words].concat())
 }
 
 /// Asserts that for this host the token is in these variables, with one that names the host, and
 /// that all others are as they were.
 #[track_caller]
-fn assert_given(home: &Home, host: &str, token: &str, names: &[&str], more: &[(&str, &str)]) {
+fn assert_given(scene: &Scene, host: &str, token: &str, names: &[&str], more: &[(&str, &str)]) {
     let arguments = ["exec", "--host", host, "--env", "A_TOKEN", "--env", "B_TOKEN", "--", "env"];
-    let ran = home.helper(&arguments, "");
-    let before = Ran::run(home.command("env"), b"");
+    let ran = scene.helper(&arguments);
+    let before = scene.home.run("env", &[], "");
     let mut expected = environment(&before);
     expected.extend(names.iter().chain(&["A_TOKEN", "B_TOKEN"]).map(|name| (*name, token)));
     expected.extend(more.iter().copied());
@@ -30,61 +29,61 @@ fn environment(ran: &Ran) -> BTreeMap<&str, &str> {
 
 #[test]
 fn command_gets_the_variables_of_its_host_and_keeps_all_others() {
-    let (town, mut home) = settled();
-    let token = town.worker.token_for(RIG);
+    let mut scene = Scene::new();
+    let token = scene.current();
     let github = ["GH_TOKEN", "GITHUB_TOKEN", "GIT_TOKEN"];
     let enterprise = ["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN", "GIT_TOKEN"];
     let named = |host| [("GH_HOST", host)];
-    home.set("GH_TOKEN", "ghs_stale").set("EXTRA", "as it was");
-    assert_given(&home, "github.com", &token, &github, &[]);
-    assert_given(&home, "gist.github.com", &token, &github, &[]);
-    assert_given(&home, "town.ghe.com", &token, &github, &named("town.ghe.com"));
-    assert_given(&home, "ghe.example", &token, &enterprise, &named("ghe.example"));
-    assert_given(&home, "ghe.example:8443", &token, &enterprise, &named("ghe.example:8443"));
+    scene.home.set("GH_TOKEN", "ghs_stale").set("EXTRA", "as it was");
+    assert_given(&scene, "github.com", &token, &github, &[]);
+    assert_given(&scene, "gist.github.com", &token, &github, &[]);
+    assert_given(&scene, "town.ghe.com", &token, &github, &named("town.ghe.com"));
+    assert_given(&scene, "ghe.example", &token, &enterprise, &named("ghe.example"));
+    assert_given(&scene, "ghe.example:8443", &token, &enterprise, &named("ghe.example:8443"));
     // gh would take a token for another tenant's.
-    home.set("GH_HOST", "other.ghe.com");
-    assert_given(&home, "github.com", &token, &github, &named("github.com"));
+    scene.home.set("GH_HOST", "other.ghe.com");
+    assert_given(&scene, "github.com", &token, &github, &named("github.com"));
 }
 
 #[test]
 fn repository_at_another_host_is_taken_out_of_the_environment() {
-    let (_town, mut home) = settled();
+    let mut scene = Scene::new();
     for (repository, stays) in
         [("evil.example/o/r", false), ("ghe.example/o/r", true), ("o/r", true)]
     {
-        home.set("GH_REPO", repository);
-        let ran = home.helper(&["exec", "--host", "ghe.example", "--", "env"], "");
-        let left = variable(&ran.assert_ok().stdout, "GH_REPO");
+        scene.home.set("GH_REPO", repository);
+        let ran = scene.helper(&["exec", "--host", "ghe.example", "--", "env"]);
+        let left = ran.assert_ok().value("GH_REPO");
         assert_eq!(left, stays.then_some(repository), "{ran:?}");
     }
 }
 
 #[test]
 fn command_for_gitlab_gets_none_of_githubs_variables() {
-    let (town, mut home) = settled();
-    home.set("GITLAB_TOKEN", "glpat-mine").set("GITLAB_INSTANCE_URL", "https://git.example");
+    let mut scene = Scene::new();
+    scene.home.set("GITLAB_TOKEN", "glpat-mine").set("GITLAB_INSTANCE_URL", "https://git.example");
     let names = ["GITLAB_TOKEN", "GIT_TOKEN"];
     let named = [("GITLAB_HOST", "git.example")];
-    assert_given(&home, "git.example", "glpat-mine", &names, &named);
-    home.unset("GITLAB_INSTANCE_URL");
-    assert_given(&home, "gitlab.com", "glpat-mine", &names, &[]);
-    assert_eq!(town.worker.git_token_calls(), 0);
+    assert_given(&scene, "git.example", "glpat-mine", &names, &named);
+    scene.home.unset("GITLAB_INSTANCE_URL");
+    assert_given(&scene, "gitlab.com", "glpat-mine", &names, &[]);
+    assert_eq!(scene.calls(), 0);
 }
 
 #[test]
 fn long_lived_gh_token_of_the_user_stays() {
-    let (town, mut home) = settled();
-    home.set("GH_TOKEN", "ghp_mine");
-    let ran = home.helper(&["exec", "--host", "github.com", "--", "env"], "");
-    let token = town.worker.token_for(RIG);
-    let given = ["GH_TOKEN", "GITHUB_TOKEN"].map(|name| variable(&ran.stdout, name));
+    let mut scene = Scene::new();
+    scene.home.set("GH_TOKEN", "ghp_mine");
+    let ran = scene.helper(&["exec", "--host", "github.com", "--", "env"]);
+    let token = scene.current();
+    let given = ["GH_TOKEN", "GITHUB_TOKEN"].map(|name| ran.value(name));
     assert_eq!(given, [Some("ghp_mine"), Some(&*token)], "{ran:?}");
 }
 
 #[test]
 fn the_command_is_the_same_process_with_its_words_untouched() {
-    let (_town, home) = settled();
-    let mut command = home.command(HELPER);
+    let scene = Scene::new();
+    let mut command = scene.home.command(HELPER);
     command.args(["exec", "--", "sh", "-c", "echo $$ \"$@\"", "sh", "--host", "-v", "--", "a b"]);
     let child = command.stdout(Stdio::piped()).spawn().unwrap();
     let pid = child.id();
@@ -95,69 +94,70 @@ fn the_command_is_the_same_process_with_its_words_untouched() {
 
 #[test]
 fn the_exit_code_is_the_commands_own() {
-    let (_town, home) = settled();
-    assert_eq!(exec(&home, &["sh", "-c", "exit 7"]).code, 7);
-    assert_eq!(exec(&home, &["sh", "-c", "kill -TERM $$"]).code, 128 + 15);
-    assert_eq!(exec(&home, &["sh", "-c", "cat"]).code, 0);
+    let scene = Scene::new();
+    assert_eq!(exec(&scene, &["sh", "-c", "exit 7"]).code, 7);
+    assert_eq!(exec(&scene, &["sh", "-c", "kill -TERM $$"]).code, 128 + 15);
+    assert_eq!(exec(&scene, &["sh", "-c", "cat"]).code, 0);
 }
 
 #[test]
 fn a_script_without_a_first_line_is_run_by_the_shell() {
-    let (_town, home) = settled();
-    fs::write(home.path().join("bare.txt"), "echo $0: ${GIT_TOKEN%%_*} $1; exit 7\n").unwrap();
-    installed(&home, &home.path().join("bare.txt"), "bare");
-    let ran = exec(&home, &["./bare", "two words"]);
+    let scene = Scene::new();
+    let text = scene.path("bare.txt");
+    fs::write(&text, "echo $0: ${GIT_TOKEN%%_*} $1; exit 7\n").unwrap();
+    scene.install(text, "bare");
+    let ran = exec(&scene, &["./bare", "two words"]);
     assert_eq!((ran.code, &*ran.stdout), (7, "./bare: ghs two words\n"));
 }
 
 #[test]
 fn without_a_token_nothing_runs_and_the_code_is_125() {
-    let (town, home) = settled();
-    town.worker.go_down();
-    let ran = exec(&home, &["touch", "ran"]);
+    let scene = Scene::new();
+    scene.worker.go_down();
+    let ran = exec(&scene, &["touch", "ran"]);
     assert_fails(&ran, 125, &["[worker-unreachable]", "; tried: "]);
-    assert!(!home.path().join("ran").exists());
+    assert!(!scene.path("ran").exists());
 }
 
 #[test]
 fn what_cannot_run_is_126_or_127_and_costs_no_token() {
-    let (town, mut home) = settled();
-    fs::create_dir_all(home.path().join("bin/directory")).unwrap();
-    fs::write(home.path().join("bin/plain"), "text").unwrap();
-    let path = home.path().join("bin");
-    home.set("PATH", &format!("{}:/usr/bin:/bin", path.display()));
-    assert_fails(&exec(&home, &["plain"]), 126, &["check its mode"]);
-    assert_fails(&exec(&home, &["directory"]), 127, &["on PATH"]);
-    assert_fails(&exec(&home, &["nosuch"]), 127, &["on PATH"]);
-    assert_fails(&exec(&home, &[""]), 127, &[]);
-    assert_eq!(town.worker.git_token_calls(), 0);
+    let mut scene = Scene::new();
+    fs::create_dir_all(scene.path("bin/directory")).unwrap();
+    fs::write(scene.path("bin/plain"), "text").unwrap();
+    let path = scene.path("bin");
+    scene.home.set("PATH", &format!("{}:/usr/bin:/bin", path.display()));
+    assert_fails(&exec(&scene, &["plain"]), 126, &["check its mode"]);
+    assert_fails(&exec(&scene, &["directory"]), 127, &["on PATH"]);
+    assert_fails(&exec(&scene, &["nosuch"]), 127, &["on PATH"]);
+    assert_fails(&exec(&scene, &[""]), 127, &[]);
+    assert_eq!(scene.calls(), 0);
     // Of a path only trying tells.
-    assert_fails(&exec(&home, &["bin/plain"]), 126, &["check its mode"]);
-    assert_fails(&exec(&home, &["bin/nosuch"]), 127, &["check the path"]);
-    fs::write(home.path().join("orphan.txt"), "#!/no/such/interpreter\n").unwrap();
-    installed(&home, &home.path().join("orphan.txt"), "bin/orphan");
-    assert_fails(&exec(&home, &["orphan"]), 127, &["interpreter"]);
+    assert_fails(&exec(&scene, &["bin/plain"]), 126, &["check its mode"]);
+    assert_fails(&exec(&scene, &["bin/nosuch"]), 127, &["check the path"]);
+    fs::write(scene.path("orphan.txt"), "#!/no/such/interpreter\n").unwrap();
+    scene.install(scene.path("orphan.txt"), "bin/orphan");
+    assert_fails(&exec(&scene, &["orphan"]), 127, &["interpreter"]);
 }
 
 #[test]
 fn the_current_directory_is_not_searched() {
-    let (_town, mut home) = settled();
-    script(&home, "trap", "echo trapped");
-    script(&home, "gh", "echo trapped");
+    let mut scene = Scene::new();
+    scene.script("trap", "echo trapped");
+    scene.script("gh", "echo trapped");
     for path in ["", ".", ":", "./:relative"] {
-        home.set("PATH", path);
-        assert_fails(&home.helper(&["gh"], ""), 127, &["apt-get install gh"]);
+        scene.home.set("PATH", path);
+        assert_fails(&scene.helper(&["gh"]), 127, &["apt-get install gh"]);
         for more in ["", ":/usr/bin"] {
-            home.set("PATH", &format!("{path}{more}"));
-            assert_fails(&exec(&home, &["trap"]), 127, &["on PATH"]);
+            scene.home.set("PATH", &format!("{path}{more}"));
+            assert_fails(&exec(&scene, &["trap"]), 127, &["on PATH"]);
         }
     }
-    assert_eq!(exec(&home, &["./trap"]).assert_ok().stdout, "trapped\n");
+    assert_eq!(exec(&scene, &["./trap"]).assert_ok().stdout, "trapped\n");
 }
 
 #[test]
 fn a_command_without_dashes_a_variable_without_a_name_and_a_word_too_many_are_usage_errors() {
-    let (_town, home) = settled();
+    let scene = Scene::new();
     for words in [
         "exec env",
         "exec --",
@@ -167,7 +167,7 @@ fn a_command_without_dashes_a_variable_without_a_name_and_a_word_too_many_are_us
         "doctor foo",
         "token --min-life 25",
     ] {
-        let ran = home.helper(&words.split(' ').collect::<Vec<_>>(), "");
+        let ran = scene.helper(&words.split(' ').collect::<Vec<_>>());
         assert_eq!((ran.code, &*ran.stdout), (2, ""), "{ran:?}");
     }
 }

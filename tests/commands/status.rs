@@ -6,13 +6,13 @@ use super::*;
 use crate::town::{RIG, Rig, hash};
 
 /// The same whatever the moment, the port and the token: `12 min` becomes `[TIME]`.
-fn told(town: &Town, home: &Home, text: &str) -> String {
-    assert_tells_no_secret(town, home, text);
-    let mut text = text.replace(&town.worker.url(), "[API]").replace(&host(town), "[HOST]");
-    for token in town.worker.minted_for(RIG) {
+fn told(scene: &Scene, text: &str) -> String {
+    assert_tells_no_secret(scene, text);
+    let mut text = text.replace(&scene.worker.url(), "[API]").replace(&scene.host(), "[HOST]");
+    for token in scene.worker.minted_for(RIG) {
         text = text.replace(&hash(&token)[..16], "[HASH]");
     }
-    let text = text.replace(&home.path().display().to_string(), "[HOME]");
+    let text = text.replace(&scene.home.path().display().to_string(), "[HOME]");
     let lines = text.lines().map(without_times);
     lines.map(|line| line + "\n").collect()
 }
@@ -32,32 +32,32 @@ fn without_times(line: &str) -> String {
     words.join(" ")
 }
 
-fn status(town: &Town, home: &Home) -> String {
-    let ran = home.helper(&["status"], "");
+fn status(scene: &Scene) -> String {
+    let ran = scene.helper(&["status"]);
     assert_eq!((ran.code, &*ran.stderr), (0, ""), "{ran:?}");
-    told(town, home, &ran.stdout)
+    told(scene, &ran.stdout)
 }
 
-fn status_json(home: &Home) -> Value {
-    json(&home.helper(&["status", "--json"], "").assert_ok().stdout)
+fn status_json(scene: &Scene) -> Value {
+    json(&scene.helper(&["status", "--json"]).assert_ok().stdout)
 }
 
 #[test]
 fn an_empty_cache_is_reported_and_not_made() {
-    let (town, home) = settled();
-    let told = status(&town, &home);
+    let scene = Scene::new();
+    let told = status(&scene);
     assert!(told.starts_with("nothing is cached in [HOME]/.cache/gastown"), "{told}");
-    assert_eq!(status_json(&home)["entries"], json("[]"));
-    assert!(!home.path().join(".cache").exists());
+    assert_eq!(status_json(&scene)["entries"], json("[]"));
+    assert!(!scene.path(".cache").exists());
 }
 
 #[test]
 fn a_fresh_token_is_shown_with_all_its_times() {
-    let (town, home) = settled();
-    get(&home, &town).assert_ok();
-    town.worker.forget_calls();
+    let scene = Scene::new();
+    scene.get().assert_ok();
+    scene.worker.forget_calls();
     assert_eq!(
-        status(&town, &home),
+        status(&scene),
         "rig rig-1 of town town-1 at [API]\n\
          \x20 state    FRESH: fresh for [TIME]\n\
          \x20 token    [HASH], installation\n\
@@ -69,28 +69,28 @@ fn a_fresh_token_is_shown_with_all_its_times() {
          \x20 town     town-1 (from GASTOWN_TOWN_ID)\n\
          \x20 rig      rig-1 (from GASTOWN_RIG_ID)\n"
     );
-    assert_eq!(town.worker.calls().len(), 0);
+    assert_eq!(scene.worker.calls().len(), 0);
 }
 
 #[test]
 fn as_json_it_tells_the_same_in_moments() {
-    let (town, mut home) = settled();
-    town.worker.set_expiry(crate::town::Expiry::ExpiresAt);
-    home.set(
+    let mut scene = Scene::new();
+    scene.worker.set_expiry(crate::town::Expiry::ExpiresAt);
+    scene.home.set(
         "GASTOWN_CONTAINER_TOKEN",
-        &town.worker.container_token_issued(Duration::from_secs(36_000)),
+        &scene.worker.container_token_issued(Duration::from_secs(36_000)),
     );
-    get(&home, &town).assert_ok();
-    let text = home.helper(&["status", "--json"], "").assert_ok().stdout.clone();
-    assert_tells_no_secret(&town, &home, &text);
+    scene.get().assert_ok();
+    let text = scene.helper(&["status", "--json"]).assert_ok().stdout.clone();
+    assert_tells_no_secret(&scene, &text);
     let told = json(&text);
     let entry = &told["entries"][0];
     let expected = [("town", "town-1"), ("rig", "rig-1"), ("state", "FRESH")];
     for (key, value) in expected {
         assert_eq!(entry[key], value, "{text}");
     }
-    assert_eq!((&entry["api"], &told["version"]), (&town.worker.url().into(), &1.into()));
-    assert_eq!(entry["token"]["hash"], hash(&town.worker.token_for(RIG))[..16]);
+    assert_eq!((&entry["api"], &told["version"]), (&scene.worker.url().into(), &1.into()));
+    assert_eq!(entry["token"]["hash"], hash(&scene.current())[..16]);
     assert_eq!(entry["token"]["expiry"], "known");
     assert_eq!(entry["token"]["lives_until"], entry["token"]["dies_by"]);
     for moment in ["first_seen", "confirmed_at", "lives_until", "renewal_at"] {
@@ -102,16 +102,15 @@ fn as_json_it_tells_the_same_in_moments() {
 
 #[test]
 fn failures_and_refusals_on_record_are_told() {
-    let (town, home) = settled();
-    get(&home, &town).assert_ok();
-    home.age_cache(Duration::from_secs(600));
-    let token = town.worker.token_for(RIG);
-    let refusal = format!("protocol=http\nhost={}\npassword={token}\n\n", town.github.host());
-    home.helper(&["erase"], &refusal).assert_ok();
-    town.worker.go_down();
-    get(&home, &town).assert_ok();
-    home.age_cache(Duration::from_secs(1));
-    let told = status(&town, &home);
+    let scene = Scene::new();
+    scene.get().assert_ok();
+    scene.home.age_cache(Duration::from_secs(600));
+    let token = scene.current();
+    scene.erase(&token).assert_ok();
+    scene.worker.go_down();
+    scene.get().assert_ok();
+    scene.home.age_cache(Duration::from_secs(1));
+    let told = status(&scene);
     let (told, _) = told.split_once("settings\n").unwrap();
     assert_eq!(
         told,
@@ -126,20 +125,20 @@ fn failures_and_refusals_on_record_are_told() {
          and whether the worker runs, then run the command again; will be tried again in [TIME], or \
          at once: git credential-gastown refresh [worker-unreachable]\n"
     );
-    let told = status_json(&home);
+    let told = status_json(&scene);
     assert_eq!(told["entries"][0]["failure"]["error"], "worker-unreachable");
     assert_eq!(told["entries"][0]["token"]["refusals"][0]["count"], 1);
 }
 
 #[test]
 fn a_dead_token_and_a_long_lived_one_are_told_apart() {
-    let (town, mut home) = settled();
-    get(&home, &town).assert_ok();
-    home.age_cache(Duration::from_secs(2 * 3600));
-    town.worker.add_rig("rig-2", Rig::Pat("ghp_mine".to_owned()));
-    home.set("GASTOWN_RIG_ID", "rig-2");
-    get(&home, &town).assert_ok();
-    let told = status(&town, &home);
+    let mut scene = Scene::new();
+    scene.get().assert_ok();
+    scene.home.age_cache(Duration::from_secs(2 * 3600));
+    scene.worker.add_rig("rig-2", Rig::Pat("ghp_mine".to_owned()));
+    scene.home.set("GASTOWN_RIG_ID", "rig-2");
+    scene.get().assert_ok();
+    let told = status(&scene);
     let (dead, personal) = told.split_once("rig rig-2").unwrap();
     assert!(dead.contains("state    DEAD: died [TIME] ago"), "{told}");
     assert!(dead.contains("expiry   [TIME] ago at the latest"), "{told}");
@@ -150,11 +149,11 @@ fn a_dead_token_and_a_long_lived_one_are_told_apart() {
 
 #[test]
 fn what_is_in_the_way_is_reported_and_never_read_for_a_token() {
-    let (town, home) = settled();
-    get(&home, &town).assert_ok();
+    let scene = Scene::new();
+    scene.get().assert_ok();
     let is_entry = |path: &PathBuf| path.to_string_lossy().ends_with("token.json");
-    let entry = home.cache_files().into_iter().find(is_entry).unwrap().display().to_string();
-    change(&home, &format!("cp -p {entry} kept"));
+    let entry = scene.home.cache_files().into_iter().find(is_entry).unwrap().display().to_string();
+    scene.change(&format!("cp -p {entry} kept"));
     for (reason, spoil) in [
         ("it is damaged", "echo '{' >ENTRY"),
         ("others can read", "chmod 644 ENTRY"),
@@ -162,20 +161,20 @@ fn what_is_in_the_way_is_reported_and_never_read_for_a_token() {
         ("symbolic link", "ln -sf /dev/null ENTRY"),
     ] {
         let restore = "rm .cache/gastown/*.token.json; cp -p kept ENTRY";
-        change(&home, &format!("{restore}; {spoil}").replace("ENTRY", &entry));
-        let told = status(&town, &home);
+        scene.change(&format!("{restore}; {spoil}").replace("ENTRY", &entry));
+        let told = status(&scene);
         assert!(told.starts_with("nothing is cached") && told.contains(reason), "{reason}: {told}");
-        assert_eq!(status_json(&home)["unusable"].as_array().map(Vec::len), Some(1), "{reason}");
+        assert_eq!(status_json(&scene)["unusable"].as_array().map(Vec::len), Some(1), "{reason}");
     }
 }
 
 #[test]
 fn failure_of_the_container_token_is_reported_too() {
-    let (town, mut home) = settled();
-    home.set("GASTOWN_CONTAINER_TOKEN", &town.worker.container_token_badly_signed());
-    get(&home, &town).assert_fails();
-    let told = status(&town, &home);
+    let mut scene = Scene::new();
+    scene.home.set("GASTOWN_CONTAINER_TOKEN", &scene.worker.container_token_badly_signed());
+    scene.get().assert_fails();
+    let told = status(&scene);
     assert!(told.contains("[container-token-rejected]"), "{told}");
-    let error = &status_json(&home)["entries"][0]["failure"]["error"];
+    let error = &status_json(&scene)["entries"][0]["failure"]["error"];
     assert_eq!(error, "container-token-rejected");
 }

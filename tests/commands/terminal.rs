@@ -1,5 +1,4 @@
-//! At a terminal: no token is shown by accident, nobody waits without being told for what, and
-//! colour is for terminals only.
+//! At a terminal: no token is shown by accident, and colour is for terminals only.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -27,7 +26,7 @@ fn terminal() -> (File, File) {
 }
 
 /// Runs with stdout at a terminal: the exit code, what the terminal shows, stderr.
-pub(crate) fn shown(mut command: Command) -> (i32, String, String) {
+fn shown(mut command: Command) -> (i32, String, String) {
     let (mut person, program) = terminal();
     command.stdin(Stdio::null()).stdout(program).stderr(Stdio::piped());
     let child = command.spawn().expect("the program under test can be started");
@@ -44,48 +43,48 @@ pub(crate) fn shown(mut command: Command) -> (i32, String, String) {
     (output.status.code().unwrap_or(-1), reader.join().expect("it ends"), stderr)
 }
 
-fn helper(home: &Home, arguments: &[&str]) -> Command {
-    let mut command = home.command(HELPER);
+fn helper(scene: &Scene, arguments: &[&str]) -> Command {
+    let mut command = scene.home.command(HELPER);
     command.args(arguments);
     command
 }
 
 #[test]
 fn a_token_is_shown_only_to_who_insists() {
-    let (town, home) = settled();
+    let scene = Scene::new();
     for arguments in [&["token"][..], &["token", "--json"]] {
-        let (code, screen, stderr) = shown(helper(&home, arguments));
+        let (code, screen, stderr) = shown(helper(&scene, arguments));
         assert_eq!((code, &*screen), (1, ""), "{stderr}");
         assert!(stderr.contains("add --reveal"), "{stderr}");
     }
-    assert_eq!(town.worker.git_token_calls(), 0);
-    let (code, screen, stderr) = shown(helper(&home, &["token", "--reveal"]));
-    let token = town.worker.token_for(crate::town::RIG);
+    assert_eq!(scene.calls(), 0);
+    let (code, screen, stderr) = shown(helper(&scene, &["token", "--reveal"]));
+    let token = scene.current();
     assert_eq!((code, screen.trim_end(), &*stderr), (0, &*token, ""));
 }
 
 #[test]
 fn whoever_types_get_is_told_what_to_type() {
-    let (town, home) = settled();
+    let scene = Scene::new();
     let (mut person, program) = terminal();
-    let mut command = helper(&home, &["get"]);
+    let mut command = helper(&scene, &["get"]);
     command.stdin(program).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
-    let request = format!("protocol=http\nhost={}\n\n", town.github.host());
+    let request = format!("protocol=http\nhost={}\n\n", scene.github.host());
     person.write_all(request.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(stderr.contains("git credential-gastown get https://"), "{stderr}");
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), get(&home, &town).stdout);
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), scene.get().stdout);
 }
 
 #[test]
 fn a_mistyped_word_is_corrected_for_people_and_ignored_for_git() {
-    let (_town, home) = settled();
+    let scene = Scene::new();
     let typed = |words: &[&str]| {
         let (_person, program) = terminal();
-        let mut command = helper(&home, words);
+        let mut command = helper(&scene, words);
         let output = command.stdin(program).output().expect("it can be started");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{stderr}");
@@ -94,16 +93,16 @@ fn a_mistyped_word_is_corrected_for_people_and_ignored_for_git() {
     assert!(typed(&["docter"]).contains("'doctor'"));
     assert!(typed(&["docter", "--json"]).contains("'doctor'"));
     assert!(typed(&["xyzzy"]).contains("'xyzzy'"));
-    let of_git = home.helper(&["docter"], "");
+    let of_git = scene.helper(&["docter"]);
     assert_eq!((of_git.code, &*of_git.stdout, &*of_git.stderr), (0, "", ""), "{of_git:?}");
 }
 
 #[test]
 fn help_fits_a_narrow_terminal_and_begins_with_what_is_for_people() {
-    let (_town, home) = settled();
+    let scene = Scene::new();
     for command in ["", "setup", "doctor", "status", "token", "exec", "refresh", "get"] {
         let words: Vec<_> = [command, "--help"].into_iter().filter(|it| !it.is_empty()).collect();
-        let help = home.helper(&words, "").assert_ok().stdout.clone();
+        let help = scene.helper(&words).assert_ok().stdout.clone();
         assert!(help.lines().all(|line| line.len() <= 80), "{help}");
         let at = |text: &str| help.find(text).unwrap_or_else(|| panic!("no {text}: {help}"));
         assert!(at("\nOptions:\n") < at("\nSettings of every command:\n"), "{help}");
@@ -114,31 +113,35 @@ fn help_fits_a_narrow_terminal_and_begins_with_what_is_for_people() {
 }
 
 #[test]
-fn the_state_is_in_colour_unless_that_is_not_wanted() {
-    let (town, mut home) = settled();
-    get(&home, &town).assert_ok();
-    home.set("TERM", "xterm");
-    let (_, screen, _) = shown(helper(&home, &["status"]));
+fn statuses_are_in_colour_unless_that_is_not_wanted() {
+    let mut scene = Scene::new();
+    scene.get().assert_ok();
+    scene.home.set("TERM", "xterm");
+    let (_, screen, _) = shown(helper(&scene, &["status"]));
     assert!(screen.contains("\x1b[32mFRESH\x1b[0m"), "{screen:?}");
-    assert!(!home.helper(&["status"], "").stdout.contains('\x1b'));
-    home.set("NO_COLOR", "1");
-    let (_, screen, _) = shown(helper(&home, &["status"]));
+    let (_, screen, _) = shown(helper(&scene, &["doctor", "--offline"]));
+    assert!(screen.contains("\x1b[32mok  \x1b[0m  "), "{screen:?}");
+    for command in [&["status"][..], &["doctor", "--offline"]] {
+        assert!(!scene.helper(command).stdout.contains('\x1b'));
+    }
+    scene.home.set("NO_COLOR", "1");
+    let (_, screen, _) = shown(helper(&scene, &["status"]));
     assert!(screen.contains("FRESH") && !screen.contains('\x1b'), "{screen:?}");
-    home.unset("NO_COLOR").set("TERM", "dumb");
-    let (_, screen, _) = shown(helper(&home, &["status"]));
+    scene.home.unset("NO_COLOR").set("TERM", "dumb");
+    let (_, screen, _) = shown(helper(&scene, &["status"]));
     assert!(!screen.contains('\x1b'), "{screen:?}");
 }
 
 #[test]
 fn a_token_typed_as_an_argument_does_not_come_back() {
-    let (_town, home) = settled();
+    let scene = Scene::new();
     for arguments in [
         &["token", "--min-life", "ghp_sentinel"][..],
         &["--on-failure", "ghp_sentinel", "status"],
         &["status", "ghp_sentinel"],
         &["status", "--ghp_sentinel"],
     ] {
-        let ran = home.helper(arguments, "");
+        let ran = scene.helper(arguments);
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran:?}");
         assert!(ran.stderr.starts_with("error: ") && !ran.stderr.contains("sentinel"), "{ran:?}");
     }

@@ -1,18 +1,16 @@
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 
 use super::*;
+use crate::town::home::make_older;
 
 #[test]
 fn another_copy_that_comes_first_is_reported() {
     let mut scene = Scene::in_order();
-    fs::create_dir(scene.path("bin")).unwrap();
-    let copy = scene.path("bin/git-credential-gastown");
-    fs::write(&copy, "#!/bin/sh\n").unwrap();
-    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = scene.script("bin/git-credential-gastown", "");
     scene.home.put_on_path(&scene.path("bin"));
     scene.diagnose(&[]).finds_only("warn", "program", "another copy", "export PATH=/");
     fs::remove_file(&copy).unwrap();
@@ -36,9 +34,9 @@ fn a_cache_that_others_can_enter_and_locks_that_were_left_are_reported() {
     scene.diagnose(&[]).has_error("cache-unusable");
     scene.is_fixed_by_its_fix("warn", "cache", "others can enter");
     for lock in [".gitconfig.lock", "app/.git/config.lock"] {
-        let file = fs::File::create(scene.path(lock)).unwrap();
+        fs::write(scene.path(lock), "").unwrap();
         assert!(scene.diagnose(&[]).problems().is_empty(), "somebody may be writing");
-        file.set_modified(SystemTime::now() - Duration::from_secs(300)).unwrap();
+        make_older(&scene.path(lock), Duration::from_secs(300));
         scene.is_fixed_by_its_fix("warn", "git-lock", "for 5 min");
     }
     assert!(scene.diagnose(&[]).problems().is_empty());
@@ -51,9 +49,8 @@ fn the_holder_of_the_lock_is_reported_and_looking_makes_no_cache() {
     scene.diagnose(&["--offline"]).finds("ok", "cache", "made when needed", "");
     assert!(!scene.home.cache().exists());
     scene.worker.hold();
-    let request = format!("protocol=http\nhost={}\n\n", scene.github.host());
     thread::scope(|scope| {
-        scope.spawn(|| scene.home.helper(&["get"], &request).assert_ok().code);
+        scope.spawn(|| scene.get().assert_ok().code);
         scene.worker.await_git_token_calls(1);
         let found = scene.diagnose(&["--offline"]);
         scene.worker.release();

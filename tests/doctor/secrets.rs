@@ -88,7 +88,7 @@ fn no_other_command_tells_one_either() {
             &["status", "-v"],
             &["get", "-v", "http://x:sentinel-url@git.example/?token=sentinel-q"],
         ] {
-            let ran = scene.home.helper(arguments, "");
+            let ran = scene.helper(arguments);
             for said in [&ran.stdout, &ran.stderr] {
                 assert!(!said.contains("sentinel"), "{ran:?}");
             }

@@ -60,7 +60,7 @@ fn a_token_of_another_helper_is_not_called_ours() {
     for finding in found.problems() {
         let fix = finding["fix"].as_str().unwrap();
         if fix.starts_with("git config") {
-            scene.paste(fix);
+            scene.paste_fix(fix);
         }
     }
 }
@@ -118,7 +118,7 @@ fn without_a_repository_it_says_what_git_would_be_given() {
 fn nothing_of_the_repository_runs_and_nothing_is_sent() {
     for scene in Scene::each_in_order() {
         let hook = ".git/hooks/pre-push";
-        scene.paste(&format!("echo '#!/bin/sh\ntouch pwned' > {hook}; chmod 755 {hook}"));
+        scene.paste_fix(&format!("echo '#!/bin/sh\ntouch pwned' > {hook}; chmod 755 {hook}"));
         scene.git(&["checkout", "--quiet", "--orphan", "without-a-commit"]);
         for (key, value) in [
             ("remote.origin.mirror", "true"),

@@ -36,8 +36,7 @@ fn a_failure_on_record_does_not_keep_it_from_asking() {
     let scene = Scene::in_order();
     scene.forget_cache();
     scene.worker.go_down();
-    let request = format!("protocol=http\nhost={}\n\n", scene.github.host());
-    scene.home.helper(&["get"], &request).assert_fails();
+    scene.get().assert_fails();
     scene.worker.come_up();
     scene.diagnose(&[]).says_of_a_push(Some(true));
 }
@@ -51,27 +50,15 @@ fn what_the_worker_refuses_is_reported_once_with_the_advice_of_the_error() {
     let foreign = scene.worker.container_token_of_town("town-2");
     scene.worker.add_rig("rig-8", Rig::NoToken);
     for (variable, value, check, error, fix) in [
-        ("GASTOWN_CONTAINER_TOKEN", &*bad, "container-token", "container-token-rejected", "set GA"),
-        ("GASTOWN_CONTAINER_TOKEN", &*foreign, "container-token", "cross-town", "GASTOWN_TOWN_ID"),
-        (
-            "GASTOWN_CONTAINER_TOKEN",
-            "",
-            "settings",
-            "config-missing",
-            "GASTOWN_CONTAINER_TOKEN_FILE",
-        ),
-        (
-            "GASTOWN_CONTAINER_TOKEN",
-            "not one",
-            "settings",
-            "config-missing",
-            "GASTOWN_CONTAINER_TOKEN_FILE",
-        ),
-        ("GASTOWN_RIG_ID", "rig-9", "rig", "rig-not-found", "set GASTOWN_RIG_ID"),
-        ("GASTOWN_RIG_ID", "rig-8", "rig", "no-git-token", "install the GitHub App"),
+        ("CONTAINER_TOKEN", &*bad, "container-token", "container-token-rejected", "set GASTOWN"),
+        ("CONTAINER_TOKEN", &*foreign, "container-token", "cross-town", "GASTOWN_TOWN_ID"),
+        ("CONTAINER_TOKEN", "", "settings", "config-missing", "GASTOWN_CONTAINER_TOKEN_FILE"),
+        ("CONTAINER_TOKEN", "a b", "settings", "config-missing", "GASTOWN_CONTAINER_TOKEN_FILE"),
+        ("RIG_ID", "rig-9", "rig", "rig-not-found", "set GASTOWN_RIG_ID"),
+        ("RIG_ID", "rig-8", "rig", "no-git-token", "install the GitHub App"),
     ] {
         scene.home.set("GASTOWN_CONTAINER_TOKEN", &good).set("GASTOWN_RIG_ID", "rig-1");
-        scene.home.set(variable, value);
+        scene.home.set(&format!("GASTOWN_{variable}"), value);
         scene.diagnose(&[]).finds_only("fail", check, "", fix).has_error(error);
     }
 }

@@ -1,6 +1,5 @@
 //! A worker that is down, refuses, fails or talks nonsense: an old token is served for as long as
-//! it lives, silently while it has life to spare and with one warning near its end. Without one
-//! there is one clear message, and nobody asks again before it can help.
+//! it lives; without one there is one clear message, and nobody asks again before it can help.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -32,71 +31,37 @@ fn grants(token: impl Into<Value>) -> Script {
     Script::json(200, &json!({ "success": true, "data": { "token": token.into() } }))
 }
 
-fn refusals() -> Vec<Fault> {
-    let definite = [
-        (Script::error(401, "Invalid token signature"), "container-token-rejected"),
-        (Script::error(401, "Invalid token payload"), "container-token-rejected"),
-        (Script::error(401, "Token validation failed"), "container-token-rejected"),
-        (Script::error(401, "Authentication required"), "container-token-rejected"),
-        (says(401, ""), "container-token-rejected"),
-        (Script::error(403, "Cross-town access denied"), "cross-town"),
-        (says(403, "<h1>No</h1>"), "worker-error"),
-        (says(403, &"A long page. ".repeat(10_000)), "worker-error"),
-        (Script::error(404, "Rig not found"), "rig-not-found"),
-        (Script::error(404, "No git token available for this rig"), "no-git-token"),
-        (says(404, "Not Found"), "worker-error"),
-        (says(418, "<html>"), "worker-error"),
-        (Script::error(400, "Bad request"), "worker-error"),
-        (later(429, "120"), "rate-limited"),
-        (later(503, "30"), "worker-error"),
-    ];
-    let transient = [
-        (Script::error(500, "Internal server error"), "worker-error"),
-        (says(502, "<h1>Bad Gateway</h1>"), "worker-error"),
-        (says(503, "<html>"), "worker-error"),
-        (Script::Reset, UNREACHABLE),
-        (raw(b""), UNREACHABLE),
-        (Script::error(200, "Oops"), "bad-answer"),
-    ];
-    let definite = definite.into_iter().map(|(script, name)| (Some(script), name, 1));
-    let transient = transient.into_iter().map(|(script, name)| (Some(script), name, 2));
-    [(None, UNREACHABLE, 0)].into_iter().chain(definite).chain(transient).collect()
-}
-
-/// Answers that are none.
-fn nonsense() -> Vec<Fault> {
-    let bad_answers = [
-        says(200, "<!doctype html><title>Hi"),
-        says(200, "null"),
-        says(200, "[]"),
-        says(200, ""),
-        says(200, r#"{"success":true,"data":"#),
-        raw(b"HTTP/1.1 204 No Content\r\n\r\n"),
-        says(200, r#"{"success":true}"#),
-        says(200, r#"{"success":true,"data":{}}"#),
-        says(200, r#"{"success":false,"data":{"token":"ghs_a"}}"#),
-        grants("ghs_a b"),
-        grants(""),
-        grants(17),
-        grants("ghs_a\nquit=1\nurl=evil"),
-        grants("ghs_a\rb"),
-        grants("ghs_a\0b"),
-        grants("ghs_ä"),
-        grants("a".repeat(9 << 10)),
-    ];
-    let no_http = [
-        raw(b"HTTP/1.1 200 \r\nContent-Length: 99\r\n\r\n{}"),
-        raw(b"HTTP/1.1 200 \r\nContent-Length: -1\r\n\r\n{}"),
-        raw(b"220 smtp.example ready\r\n"),
-        raw(b"<html>hello"),
+/// One of each kind: what else a refusal or an answer that is none may look like is with their
+/// reader, in `src/core/contract`.
+fn faults() -> Vec<Fault> {
+    let [without_end, chunked, _] = endless();
+    [
+        (None, UNREACHABLE, 0),
+        (Some(Script::error(401, "Invalid token signature")), "container-token-rejected", 1),
+        (Some(Script::error(403, "Cross-town access denied")), "cross-town", 1),
+        (Some(Script::error(404, "Rig not found")), "rig-not-found", 1),
+        (Some(Script::error(404, "No git token available for this rig")), "no-git-token", 1),
+        (Some(says(403, &"A long page. ".repeat(10_000))), "worker-error", 1),
+        (Some(later(429, "120")), "rate-limited", 1),
+        (Some(later(503, "30")), "worker-error", 1),
+        (Some(Script::error(500, "Internal server error")), "worker-error", 2),
+        (Some(Script::Reset), UNREACHABLE, 2),
+        (Some(raw(b"")), UNREACHABLE, 2),
+        (Some(says(200, "<!doctype html><title>Hi")), "bad-answer", 2),
+        (Some(says(200, r#"{"success":true,"data":"#)), "bad-answer", 2),
+        (Some(grants("ghs_a\nquit=1\nurl=evil")), "bad-answer", 2),
+        (Some(grants("a".repeat(9 << 10))), "bad-answer", 2),
+        (Some(raw(b"HTTP/1.1 204 No Content\r\n\r\n")), "bad-answer", 2),
+        // What is no HTTP.
+        (Some(raw(b"HTTP/1.1 200 \r\nContent-Length: 99\r\n\r\n{}")), UNREACHABLE, 2),
+        (Some(raw(b"220 smtp.example ready\r\n")), UNREACHABLE, 2),
         // TLS on a plain port.
-        raw(b"\x15\x03\x03\x00\x02\x02\x28"),
-        Script::Endless(b"HTTP/1.1 200 \r\nX: ".to_vec()),
-    ];
-    let bad_answers = bad_answers.into_iter().map(|script| (Some(script), "bad-answer", 2));
-    let no_http = no_http.into_iter().map(|script| (Some(script), UNREACHABLE, 2));
-    let endless = endless().into_iter().map(|script| (Some(script), "bad-answer", 1));
-    bad_answers.chain(no_http).chain(endless).collect()
+        (Some(raw(b"\x15\x03\x03\x00\x02\x02\x28")), UNREACHABLE, 2),
+        (Some(Script::Endless(b"HTTP/1.1 200 \r\nX: ".to_vec())), UNREACHABLE, 2),
+        (Some(without_end), "bad-answer", 1),
+        (Some(chunked), "bad-answer", 1),
+    ]
+    .to_vec()
 }
 
 fn endless() -> [Script; 3] {
@@ -106,8 +71,7 @@ fn endless() -> [Script; 3] {
 
 /// A few at a time: each of them mostly waits before its second attempt.
 fn each_fault(check: impl Fn(&Fault) + Sync) {
-    let faults = [refusals(), nonsense()].concat();
-    faults.chunks(6).for_each(|some| at_once(some, &check));
+    faults().chunks(6).for_each(|some| at_once(some, &check));
 }
 
 /// The scene after a fault has befallen the worker, and what it is.
@@ -229,15 +193,4 @@ fn the_longest_token_that_is_believed_is_handed_out() {
     let longest = "x".repeat(8192);
     scene.worker.answer_with(grants(longest.clone()));
     scene.get().answers(&longest);
-}
-
-#[test]
-fn control_characters_from_the_worker_are_not_printed() {
-    let scene = Scene::new();
-    let words = format!("Rig\n\u{1b}[2Jfatal: all is well\r\u{202e}{}", "long ".repeat(1000));
-    scene.worker.answer_with(Script::error(404, &words));
-    let ran = scene.get();
-    ran.quits("worker-error");
-    let steers = |it: char| it.is_control() || it == '\u{202e}';
-    assert!(!ran.stderr.trim_end_matches('\n').contains(steers), "{ran:?}");
 }

@@ -1,5 +1,4 @@
-//! Limits of the machine: no room for a file, no thread, no descriptor, streams that cannot be read
-//! or written, or not yet. Whatever is missing, there is a whole answer or none, and never a panic.
+//! Limits of the machine: there is a whole answer or none, and never a panic.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,5 +1,4 @@
-//! Clocks that go wrong and expiries that cannot be: what is told is believed only as far as it
-//! makes sense, and none of it leads to a loop, a call too many, or a token that git throws away.
+//! Clocks that go wrong and expiries that cannot be: none leads to a loop or a call too many.
 
 use std::time::Duration;
 

@@ -155,7 +155,7 @@ fn a_deleted_lock_file_costs_one_call() {
 #[test]
 fn a_newer_entry_ends_every_wait() {
     let (mut scene, _) = Scene::with_token(DEAD);
-    let (elsewhere, newer) = (scene.home.path().join("elsewhere"), scene.current());
+    let (elsewhere, newer) = (scene.path("elsewhere"), scene.current());
     let place = elsewhere.to_string_lossy();
     scene.get_with(&["--cache-dir", &place]).answers(&newer);
     scene.worker.forget_calls();

@@ -5,8 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::scene::*;
-use crate::town::clock::{http_date, real_now};
-use crate::town::{CallKind, Script, Worker};
+use crate::town::{CallKind, Script};
 
 /// How many seconds a failure keeps others from asking, with and without a usable token.
 fn stands(record: &Value) -> (i64, i64) {
@@ -38,76 +37,6 @@ fn failures_back_off_and_forget_it_all_after_the_first_success() {
 }
 
 #[test]
-fn a_refusal_stands_for_a_minute_and_with_a_usable_token_for_five() {
-    let (scene, _) = Scene::with_token(DEAD);
-    scene.worker.answer_with(Script::error(404, "Rig not found"));
-    scene.get().quits("rig-not-found");
-    assert_eq!(stands(&failed(&scene)), (300, 60));
-    scene.let_pass(50 * SECOND);
-    scene.get().quits("rig-not-found").mentions("will be tried again in");
-    assert_eq!(scene.calls(), 1);
-    scene.let_pass(11 * SECOND);
-    scene.worker.answer_honestly();
-    scene.get().answers(&scene.current());
-}
-
-#[test]
-fn the_worker_may_ask_for_patience_and_gets_five_minutes_at_most() {
-    let in_100_s = http_date(real_now() + 100_000);
-    // What is nonsense falls back to the usual 2 s, give or take half of that.
-    for (status, name, asked, least, most) in [
-        (503, "worker-error", "120", 119, 120),
-        (429, "rate-limited", "120", 119, 120),
-        (429, "rate-limited", &*in_100_s, 90, 101),
-        (429, "rate-limited", "1000000000", 300, 300),
-        (429, "rate-limited", "soon", 1, 3),
-        (429, "rate-limited", "-1", 1, 3),
-        (429, "rate-limited", "1e3", 1, 3),
-        (429, "rate-limited", "99999999999999999999999", 290, 300),
-    ] {
-        let (scene, _) = Scene::with_token(DEAD);
-        let script = Script::status(status, &[("Retry-After", asked)], "");
-        scene.worker.answer_with(script);
-        let words = if status == 429 { "asked to wait" } else { "failed (503)" };
-        scene.get().quits(name).mentions(words);
-        assert_eq!(scene.calls(), 1, "{asked}: once is what it asked for");
-        let (_, stands) = stands(&failed(&scene));
-        assert!((least..=i64::from(most)).contains(&stands), "{asked}: {stands} s");
-        scene.get().quits(name).mentions("will be tried again in");
-        assert_eq!(scene.calls(), 1, "{asked}");
-        scene.worker.answer_honestly();
-        scene.let_pass(SECOND * (most + 1));
-        scene.get().answers(&scene.current());
-    }
-}
-
-#[test]
-fn changed_settings_are_tried_at_once_and_one_agents_failure_is_not_anothers() {
-    type Wrong = fn(&Worker) -> String;
-    let settings: [(&str, Wrong, &str); 3] = [
-        (
-            "GASTOWN_CONTAINER_TOKEN",
-            |it| it.container_token_badly_signed(),
-            "container-token-rejected",
-        ),
-        ("GASTOWN_CONTAINER_TOKEN", |it| it.container_token_of_town("other"), "cross-town"),
-        ("GASTOWN_RIG_ID", |_| "rig-9".to_owned(), "rig-not-found"),
-    ];
-    for (variable, wrong, name) in settings {
-        let mut scene = Scene::new();
-        let wrong = wrong(&scene.worker);
-        scene.home.set(variable, &wrong);
-        for _ in 0..3 {
-            scene.get().quits(name);
-        }
-        assert_eq!(scene.calls(), 1, "the refusal stands for these settings");
-        scene.home.as_agent(&scene.town);
-        scene.get().answers(&scene.current());
-        assert_eq!(scene.calls(), 2);
-    }
-}
-
-#[test]
 fn the_first_failure_says_when_it_will_be_tried_again_and_how_at_once() {
     for refreshes in [true, false] {
         let (scene, _) = Scene::with_token(DEAD);
@@ -122,32 +51,10 @@ fn the_first_failure_says_when_it_will_be_tried_again_and_how_at_once() {
         scene.get().quits("worker-unreachable").mentions("will be tried again in");
         assert_eq!(scene.calls(), 0, "its time has not come");
         if refreshes {
-            scene.home.helper(&["refresh"], "").assert_ok();
+            scene.helper(&["refresh"]).assert_ok();
         } else {
             scene.let_pass(4 * SECOND);
         }
-        scene.get().answers(&scene.current());
-    }
-}
-
-#[test]
-fn a_failure_from_the_future_is_not_believed() {
-    let (scene, _) = Scene::with_token(DEAD);
-    scene.worker.answer_with(Script::error(500, "Internal server error").next(2));
-    scene.get().quits("worker-error");
-    scene.set_clock_back(120 * MINUTE);
-    // It is DEAD no longer either, but from the future: it is renewed.
-    scene.get().answers(&scene.current());
-}
-
-#[test]
-fn a_damaged_failure_record_silences_nobody() {
-    for damage in ["", "{", "null", "\0\u{1}\u{2}", r#"{"version":99}"#] {
-        let (scene, _) = Scene::with_token(DEAD);
-        scene.worker.answer_with(Script::error(404, "Rig not found").next(1));
-        scene.get().quits("rig-not-found");
-        let path = scene.path_of(".failure.json").expect("it is on record");
-        std::fs::write(path, damage).expect("the cache is ours");
         scene.get().answers(&scene.current());
     }
 }

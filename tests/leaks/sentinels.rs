@@ -74,7 +74,7 @@ pub(super) struct Sentinels {
 impl Sentinels {
     pub(super) fn new() -> Self {
         let mut scene = Scene::new();
-        let audit = scene.home.path().join("audit");
+        let audit = scene.path("audit");
         scene.home.set("GASTOWN_AUDIT_LOG", &audit.to_string_lossy());
         let mut secrets = vec![FOREIGN.to_owned()];
         for (name, value, secret) in ENVIRONMENT {
@@ -82,7 +82,7 @@ impl Sentinels {
             secrets.push(secret.to_owned());
         }
         let bearers = [scene.worker.container_token(), scene.worker.container_token_issued(HOUR)];
-        let file = scene.home.path().join("container-token");
+        let file = scene.path("container-token");
         fs::write(&file, &bearers[1]).expect("the home is writable");
         scene.home.set("GASTOWN_CONTAINER_TOKEN", &bearers[0]);
         scene.home.set("GASTOWN_CONTAINER_TOKEN_FILE", &file.to_string_lossy());
@@ -118,7 +118,7 @@ impl Sentinels {
         self.assert_git_is_told_nothing(what);
         self.set("GASTOWN_TRACE", "");
         for arguments in COMMANDS_FOR_PEOPLE {
-            let mut ran = self.scene.home.helper(arguments, "");
+            let mut ran = self.scene.helper(arguments);
             if arguments[0] == "token" {
                 // There it belongs.
                 ran.stdout.clear();
@@ -132,7 +132,7 @@ impl Sentinels {
     /// round, and are given another's token or ours, so that four rounds have both of either.
     #[track_caller]
     pub(super) fn assert_git_is_told_nothing(&mut self, what: &str) {
-        let trace = self.scene.home.path().join("trace").to_string_lossy().into_owned();
+        let trace = self.scene.path("trace").to_string_lossy().into_owned();
         self.rounds += 1;
         for (number, (arguments, input)) in COMMANDS.into_iter().enumerate() {
             self.set("GASTOWN_TRACE", if self.rounds.is_multiple_of(2) { "" } else { &trace });

@@ -69,7 +69,7 @@ impl LfsScene {
             url = url.replace("http://", "http://x-access-token@");
         }
         scene.home.git(&["clone", "--quiet", &url, "app"]).assert_ok();
-        let app = scene.home.path().join("app");
+        let app = scene.path("app");
         for number in 0..OBJECTS {
             fs::write(app.join(format!("{number}.bin")), number.to_string()).expect("ours");
         }
@@ -108,11 +108,6 @@ impl LfsScene {
             worker_calls: self.worker.git_token_calls(),
         };
         (ran, cost)
-    }
-
-    /// The worker goes on handing out the token that it has now.
-    pub(super) fn worker_is_stuck(&self) {
-        self.worker.stuck_on(&self.current());
     }
 
     /// At that moment an hour has gone by, for the town and for the agent's cache.

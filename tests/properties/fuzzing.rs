@@ -81,15 +81,6 @@ proptest! {
     }
 
     #[test]
-    fn no_lines_make_the_request_parser_give_more_than_it_got(
-        lines in prop::collection::vec((prop::sample::select(&KEYS[..]), hostile_text()), 0..8),
-        ends in prop::sample::select(&["\n", "\r\n"][..]),
-    ) {
-        let lines: Vec<_> = lines.iter().map(|(key, value)| format!("{key}={value}{ends}")).collect();
-        request::check(lines.concat().as_bytes());
-    }
-
-    #[test]
     fn no_words_of_a_worker_reach_a_person_unmasked(
         status in 200_u16..600,
         header in hostile_text(),
@@ -100,18 +91,3 @@ proptest! {
         reply::check(format!("{status}\n{header}\n{header}\n{header}\n{body}").as_bytes());
     }
 }
-
-const KEYS: [&str; 12] = [
-    "protocol",
-    "host",
-    "path",
-    "username",
-    "password",
-    "credential",
-    "url",
-    "capability[]",
-    "state[]",
-    "wwwauth[]",
-    "future",
-    "",
-];

@@ -5,9 +5,11 @@ use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::*;
+use crate::scene::{HOUR, can_inject};
+use crate::town::home::make_older;
 
 const MINE: &str = "[user]\n\tname = x\n[credential]\n\thelper = cache\n";
 
@@ -112,25 +114,12 @@ const CALLS: [&str; 13] = [
 
 /// Runs setup and kills it at the n-th of these calls; whether it came that far.
 fn killed_at(scene: &Scene, calls: &str, number: usize, arguments: &[&str]) -> bool {
-    let mut strace = scene.home.command("strace");
-    let inject = format!("inject={calls}:signal=KILL:when={number}");
-    strace.args(["-qq", "-o", "/dev/null", "-e", &format!("trace={calls}"), "-e", &inject]);
-    strace.arg(HELPER).arg("setup").args(arguments);
-    let status = strace.output().expect("strace runs").status;
+    let arguments = [&["setup"], arguments].concat();
+    let mut setup = scene.home.with_fault(calls, &format!("signal=KILL:when={number}"), &arguments);
+    let status = setup.output().expect("strace runs").status;
     let killed = status.signal() == Some(9) || status.code() == Some(128 + 9);
     assert!(killed || status.success(), "{calls} {number}: {status:?}");
     killed
-}
-
-/// Whether this machine can kill a process at a system call.
-fn can_kill() -> bool {
-    let works = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).output();
-    let works = works.is_ok_and(|output| output.status.success());
-    assert!(works || std::env::var_os("CI").is_none(), "strace is missing");
-    if !works {
-        crate::town::skip("no strace");
-    }
-    works
 }
 
 /// Has setup killed at each of these calls in turn, each time in a new scene that `prepare` makes,
@@ -150,7 +139,7 @@ fn kill_at(
         is_killed
     };
     let count = |calls: &&str| (1..).take_while(|number| is_killed_at(calls, *number)).count();
-    if can_kill() { calls.iter().map(count).sum() } else { usize::MAX }
+    if can_inject() { calls.iter().map(count).sum() } else { usize::MAX }
 }
 
 /// Asserts that git reads its configuration, and that the file is one of these two.
@@ -222,8 +211,7 @@ fn held_lock_is_named_with_its_age_and_waited_for_a_little() {
     let scene = Scene::alone();
     scene.write(".gitconfig", MINE);
     scene.write(".gitconfig.lock", "");
-    let lock = fs::File::options().write(true).open(scene.path(".gitconfig.lock")).unwrap();
-    lock.set_modified(SystemTime::now() - Duration::from_secs(3 * 3600)).unwrap();
+    make_older(&scene.path(".gitconfig.lock"), 3 * HOUR);
     let refused = scene.setup(&[]);
     for words in [".gitconfig.lock", "3 h", "[setup-failed]", "rm "] {
         refused.assert_fails().mentions(words);
@@ -250,7 +238,7 @@ fn full_disk_changes_nothing() {
     }
     scene.write("small/config", MINE);
     let mut filler = 0..;
-    while fs::write(scene.path(&format!("small/{}", filler.start)), [0; 4096]).is_ok() {
+    while fs::write(scene.path(format!("small/{}", filler.start)), [0; 4096]).is_ok() {
         filler.next();
     }
     let refused = scene.setup(&["--file", "small/config"]);

@@ -104,7 +104,7 @@ fn flags_of_an_earlier_setup_stay_until_others_are_given() {
 fn other_flags_replace_the_line_and_are_handed_to_the_helper() {
     for mut scene in Scene::each_git() {
         scene.setup(&[]).assert_ok();
-        let url = scene.town().worker.url();
+        let url = scene.worker.url();
         for name in ["API_URL", "TOWN_ID", "RIG_ID", "GIT_HOSTS"] {
             scene.home.unset(&format!("GASTOWN_{name}"));
         }
@@ -124,15 +124,13 @@ fn other_flags_replace_the_line_and_are_handed_to_the_helper() {
 #[test]
 fn a_program_in_a_directory_with_spaces_is_called() {
     for git in Git::all() {
-        let mut scene = Scene::new(&git);
+        let mut scene = Scene::to_set_up(&git);
         let directory = git.path.parent().unwrap().display();
         scene.home.set("PATH", &format!("{directory}:/usr/bin:/bin"));
         fs::create_dir(scene.path("a b'c")).unwrap();
         let program = scene.path("a b'c/git-credential-gastown");
         symlink(HELPER, &program).unwrap();
-        let mut setup = scene.home.command(&program);
-        setup.arg("setup");
-        Ran::run(setup, b"").assert_ok();
+        scene.home.run(&program, &["setup"], "").assert_ok();
         assert!(scene.helpers(&[])[1].contains(r"/a\ b\'c/git-credential-gastown --host"));
         scene.clone_and_push();
     }
@@ -176,7 +174,7 @@ fn store_helper_behind_ours_is_put_before_it() {
 
 #[test]
 fn what_cannot_work_is_refused_and_nothing_is_written() {
-    let scene = Scene::newest();
+    let scene = Scene::to_set_up(&Git::newest());
     let before = scene.snapshot();
     for (arguments, words) in [
         (&["--api-url", "http://worker.example"][..], "--api-url is http"),
@@ -241,9 +239,8 @@ fn every_host_that_the_settings_serve_is_set_up() {
         let line = scene.home.git(&["config", "--global", "--get-all", key]);
         // The token names the host: on the list it would be one for GitHub's tokens.
         assert_eq!(line.stdout, format!("\n{HELPER}\n"));
-        let mut fill = scene.home.command("git");
-        fill.args(["credential", "fill"]);
-        let filled = Ran::run(fill, b"protocol=https\nhost=gitlab.example\n\n");
+        let request = "protocol=https\nhost=gitlab.example\n\n";
+        let filled = scene.home.run("git", &["credential", "fill"], request);
         filled.assert_ok().tells("password=glpat-sentinel");
         let again = scene.setup(&["--host", "git.example"]);
         assert_eq!(again.assert_ok().stdout.matches("already set up").count(), 2, "{again:?}");
@@ -275,11 +272,8 @@ fn who_may_not_write_the_systems_file_migrates_where_it_is_set_up() {
     let mut scene = Scene::alone();
     // The project may lie where nobody else can enter, and the user may write nothing but the home.
     let system = tempfile::tempdir().unwrap();
-    let (program, file) =
-        (system.path().join("git-credential-gastown"), system.path().join("gitconfig"));
-    let mut install = scene.home.command("/usr/bin/install");
-    install.args(["-D", "-m", "755", HELPER]).arg(&program);
-    Ran::run(install, b"").assert_ok();
+    let file = system.path().join("gitconfig");
+    let program = scene.install(HELPER, system.path().join("git-credential-gastown"));
     let open_to_all = || std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(system.path(), open_to_all()).unwrap();
     scene.home.unset("GIT_CONFIG_NOSYSTEM").set("GIT_CONFIG_SYSTEM", file.to_str().unwrap());

@@ -121,10 +121,8 @@ fn without_proc_root_changes_only_files_that_nobody_else_can_move() {
     fs::create_dir(scene.path("theirs")).unwrap();
     give_away(&scene.path("theirs"));
     for (file, code) in [("theirs/config", 1), ("config", 0)] {
-        let mut unshare = scene.home.command("unshare");
         let script = format!("umount -l /proc && exec {HELPER} setup --file {file}");
-        unshare.args(["--mount", "sh", "-c", &script]);
-        let ran = Ran::run(unshare, b"");
+        let ran = scene.home.run("unshare", &["--mount", "sh", "-c", &script], "");
         if ran.stderr.contains("umount: ") || ran.stderr.contains("unshare: ") {
             crate::town::skip("nothing can be unmounted");
             return;
@@ -302,9 +300,8 @@ fn root_makes_no_directory_in_the_home_of_another_user() {
 fn whatever_the_umask_git_can_read_what_was_written() {
     for mask in ["0777", "0177", "0277", "0077", "0022"] {
         let scene = Scene::alone();
-        let mut shell = scene.home.command("sh");
-        shell.args(["-c", &format!("umask {mask}; exec \"$0\" setup"), HELPER]);
-        Ran::run(shell, b"").assert_ok();
+        let script = format!("umask {mask}; exec \"$0\" setup");
+        scene.home.run("sh", &["-c", &script, HELPER], "").assert_ok();
         let mode = fs::metadata(scene.path(".gitconfig")).unwrap().permissions().mode() & 0o777;
         let expected = if mask == "0022" { 0o644 } else { 0o600 };
         assert_eq!(mode, expected, "umask {mask}");

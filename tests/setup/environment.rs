@@ -4,10 +4,8 @@ use super::*;
 
 /// The variables that a shell holds after evaluating what was printed.
 fn evaluate(scene: &Scene, printed: &str) -> Vec<(String, String)> {
-    let mut shell = scene.home.command("/bin/sh");
-    let list = "env | grep ^GIT_CONFIG_";
-    shell.args(["-c", &format!("eval \"$0\"; {list}"), printed]);
-    let listed = Ran::run(shell, b"");
+    let script = "eval \"$0\"; env | grep ^GIT_CONFIG_";
+    let listed = scene.home.run("/bin/sh", &["-c", script, printed], "");
     let pairs = listed.stdout.lines().filter_map(|line| line.split_once('='));
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
@@ -28,7 +26,7 @@ fn a_push_works_with_the_printed_environment_alone() {
 
 #[test]
 fn what_the_environment_sets_already_stays_and_is_not_repeated() {
-    let mut scene = Scene::newest();
+    let mut scene = Scene::to_set_up(&Git::newest());
     scene.home.set("GIT_CONFIG_COUNT", "1");
     scene.home.set("GIT_CONFIG_KEY_0", "user.name");
     scene.home.set("GIT_CONFIG_VALUE_0", "somebody");

@@ -6,8 +6,8 @@ use super::*;
 /// URLs, and a `store` helper in the configuration of the worktree; an ordinary clone, and one with
 /// a submodule.
 fn old_way(scene: &Scene, token: &str) {
-    let url = scene.town().github.url_with(REPOSITORY, token);
-    let line = format!("http://x-access-token:{token}@{}\n", scene.town().github.host());
+    let url = scene.github.url_with(REPOSITORY, token);
+    let line = format!("http://x-access-token:{token}@{}\n", scene.github.host());
     scene.write("stale-tokens", &line);
     // With configuration for each worktree, what only holds for the bare one has to stand in its
     // own.
@@ -39,11 +39,11 @@ fn files_with(scene: &Scene, token: &str) -> Vec<PathBuf> {
 #[test]
 fn the_push_that_fails_names_the_command_and_the_command_mends_it() {
     for scene in Scene::each_git() {
-        let token = scene.town().worker.token_for("rig-1");
+        let token = scene.worker.token_for("rig-1");
         old_way(&scene, &token);
         scene.setup(&[]).assert_ok();
         scene.home.commit("rigs/worktree", "file", b"content");
-        scene.town().github.revoke_all();
+        scene.github.revoke_all();
 
         let push = || scene.home.git_in("rigs/worktree", &["push", "--quiet", "origin", "HEAD"]);
         let failed = push();
@@ -61,7 +61,7 @@ fn the_push_that_fails_names_the_command_and_the_command_mends_it() {
 #[test]
 fn every_repository_worktree_and_submodule_below_is_mended() {
     for scene in Scene::each_git() {
-        let token = scene.town().worker.token_for("rig-1");
+        let token = scene.worker.token_for("rig-1");
         old_way(&scene, &token);
         let before = scene.snapshot();
         let planned = scene.setup(&["--dry-run", "--migrate", "rigs"]);
@@ -91,8 +91,8 @@ fn every_repository_worktree_and_submodule_below_is_mended() {
             assert!(left.contains(&path), "{left:?}");
         }
 
-        scene.town().github.revoke_all();
-        scene.town().let_pass(std::time::Duration::from_secs(120));
+        scene.github.revoke_all();
+        scene.town.let_pass(std::time::Duration::from_secs(120));
         scene.home.age_cache(std::time::Duration::from_secs(120));
         for directory in ["rigs/worktree", "rigs/clone", "rigs/super/inner"] {
             scene.home.commit(directory, "file", directory.as_bytes());
@@ -105,9 +105,9 @@ fn every_repository_worktree_and_submodule_below_is_mended() {
 
 #[test]
 fn advice_about_a_hostile_repository_does_what_it_says_and_nothing_else() {
-    let scene = Scene::newest();
+    let scene = Scene::to_set_up(&Git::newest());
     scene.home.git(&["init", "--quiet", "hostile"]).assert_ok();
-    let url = format!("http://me:ghs_a@{}/a.git;touch pwned", scene.town().github.host());
+    let url = format!("http://me:ghs_a@{}/a.git;touch pwned", scene.github.host());
     let name = "x;touch pwned;$(touch pwned)`touch pwned`";
     for (file, section) in
         [(".gitmodules", format!("submodule \"{name}\"")), (".lfsconfig", "lfs".into())]

@@ -37,36 +37,33 @@ impl Backend {
 
     /// Makes `<owner>/<name>` with one commit on `main`.
     pub fn create_repository(&self, name: &str) {
-        let path = self.path_of(name);
         let mut init = self.git();
-        init.args(["init", "--quiet", "--bare", "--initial-branch=main"]).arg(&path);
+        init.args(["init", "--quiet", "--bare", "--initial-branch=main"]).arg(self.path_of(name));
         Ran::run(init, b"").assert_ok();
-        let mut import = self.git();
-        import.arg("-C").arg(&path).args(["fast-import", "--quiet"]);
-        Ran::run(import, FIRST_COMMIT.as_bytes()).assert_ok();
+        self.run_in(name, &["fast-import", "--quiet"], FIRST_COMMIT).assert_ok();
     }
 
     /// Lets everybody fetch and nobody push, whatever the token.
     pub fn forbid_pushes(&self, name: &str) {
-        let mut config = self.git();
-        config.arg("-C").arg(self.path_of(name)).args(["config", "http.receivepack", "false"]);
-        Ran::run(config, b"").assert_ok();
+        self.run_in(name, &["config", "http.receivepack", "false"], "").assert_ok();
     }
 
     /// The refs of a repository, a line for each.
     pub fn refs(&self, name: &str) -> String {
-        let mut list = self.git();
-        list.arg("-C").arg(self.path_of(name)).args(["for-each-ref"]);
-        Ran::run(list, b"").assert_ok().stdout.clone()
+        self.run_in(name, &["for-each-ref"], "").assert_ok().stdout.clone()
     }
 
     /// The commit that a branch stands at.
     pub fn commit_at(&self, name: &str, branch: &str) -> Option<String> {
-        let mut show = self.git();
-        show.arg("-C").arg(self.path_of(name));
-        show.args(["rev-parse", "--quiet", "--verify", &format!("refs/heads/{branch}")]);
-        let ran = Ran::run(show, b"");
+        let branch = format!("refs/heads/{branch}");
+        let ran = self.run_in(name, &["rev-parse", "--quiet", "--verify", &branch], "");
         (ran.code == 0).then(|| ran.stdout.trim().to_owned())
+    }
+
+    fn run_in(&self, name: &str, arguments: &[&str], stdin: &str) -> Ran {
+        let mut git = self.git();
+        git.arg("-C").arg(self.path_of(name)).args(arguments);
+        Ran::run(git, stdin.as_bytes())
     }
 
     pub fn answer(&self, exchange: &mut Exchange, user: &str) -> Answer {

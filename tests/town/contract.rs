@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use super::clock::{Clock, http_date, millis, rfc3339};
 use super::http::Answer;
-use super::jwt::{self, Claims, Fault};
+use super::jwt::{self, Claims};
+use super::script::CallKind;
 use super::token_service::{Grant, Refusal, TokenService};
 use super::{TOWN, lock};
 
@@ -21,51 +22,41 @@ pub enum Expiry {
     None,
     /// `data.expires_at`, RFC 3339.
     ExpiresAt,
-    /// `data.expiresAt`, milliseconds.
-    ExpiresAtMillis,
-    /// `data.expiresAt`, RFC 3339.
-    ExpiresAtText,
-    /// `data.expires_in`, seconds.
-    ExpiresIn,
-    /// `expires_at` beside `data`, RFC 3339.
-    TopLevelExpiresAt,
     /// These fields in `data`, whatever they say.
     Literal(Value),
 }
 
 /// One of the two calls, or something that the worker has never heard of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Route {
-    GitToken { town: String, rig: String },
-    ContainerToken { town: String },
-    Other,
+pub struct Route {
+    pub kind: CallKind,
+    town: String,
+    rig: String,
 }
 
 impl Route {
-    /// Reads a request line.
-    pub fn of(request_line: &str) -> Self {
-        let mut words = request_line.split(' ');
-        let (method, target) = (words.next(), words.next().unwrap_or_default());
+    pub fn of(method: &str, target: &str) -> Self {
         let decode = |segment| percent_decode_str(segment).decode_utf8_lossy().into_owned();
         let segments: Vec<String> = target.split('/').map(decode).collect();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        match segments[..] {
-            _ if method != Some("POST") => Self::Other,
+        let (kind, town, rig) = match segments[..] {
+            _ if method != "POST" => (CallKind::Other, "", ""),
             ["", "api", "towns", town, "rigs", rig, "refresh-git-token"] => {
-                Self::GitToken { town: town.to_owned(), rig: rig.to_owned() }
+                (CallKind::GitToken, town, rig)
             }
             ["", "api", "towns", town, "refresh-container-token"] => {
-                Self::ContainerToken { town: town.to_owned() }
+                (CallKind::ContainerToken, town, "")
             }
-            _ => Self::Other,
-        }
+            _ => (CallKind::Other, "", ""),
+        };
+        Self { kind, town: town.to_owned(), rig: rig.to_owned() }
     }
 }
+
+const CONTAINER_TOKEN_LIFE: i64 = 8 * 60 * 60 * 1000;
 
 pub struct Contract {
     clock: Clock,
     tokens: TokenService,
-    container_token_life: Duration,
     signing_key: [u8; 32],
     expiry: Mutex<Expiry>,
     /// How far the worker's clock is ahead of the caller's, in milliseconds.
@@ -75,15 +66,10 @@ pub struct Contract {
 type Error = (u16, &'static str);
 
 impl Contract {
-    pub fn new(
-        clock: Clock,
-        tokens: TokenService,
-        container_token_life: Duration,
-        expiry: Expiry,
-    ) -> Self {
+    pub fn new(clock: Clock, tokens: TokenService, expiry: Expiry) -> Self {
         let signing_key = std::array::from_fn(|_| fastrand::u8(..));
         let (expiry, clock_skew) = (Mutex::new(expiry), AtomicI64::new(0));
-        Self { clock, tokens, container_token_life, signing_key, expiry, clock_skew }
+        Self { clock, tokens, signing_key, expiry, clock_skew }
     }
 
     pub fn set_expiry(&self, expiry: Expiry) {
@@ -101,10 +87,11 @@ impl Contract {
     }
 
     pub fn answer(&self, route: &Route, bearer: Option<&str>) -> Answer {
-        let answer = match route {
-            Route::GitToken { town, rig } => self.answer_git_token(town, rig, bearer),
-            Route::ContainerToken { town } => self.answer_container_token(town, bearer),
-            Route::Other => Err((404, "Not found")),
+        let Route { kind, town, rig } = route;
+        let answer = match kind {
+            CallKind::GitToken => self.answer_git_token(town, rig, bearer),
+            CallKind::ContainerToken => self.answer_container_token(town, bearer),
+            CallKind::Other => Err((404, "Not found")),
         };
         match answer {
             Ok(body) => Answer::json(200, &body),
@@ -146,32 +133,21 @@ impl Contract {
     /// Checks the signature; whether the token has expired is for the call to judge.
     fn authenticated(&self, bearer: Option<&str>) -> Result<Claims, Error> {
         let token = bearer.ok_or((401, "Authentication required"))?;
-        jwt::verify(&self.signing_key, token).map_err(|fault| match fault {
-            Fault::NotAToken => (401, "Token validation failed"),
-            Fault::Signature => (401, "Invalid token signature"),
-            Fault::Payload => (401, "Invalid token payload"),
-        })
+        jwt::verify(&self.signing_key, token).map_err(|fault| (401, fault))
     }
 
     fn granted(&self, grant: &Grant) -> Value {
         let mut body = json!({ "success": true, "data": { "token": grant.token } });
-        let expiry = lock(&self.expiry).clone();
-        if let Expiry::Literal(fields) = &expiry {
-            for (name, value) in fields.as_object().into_iter().flatten() {
-                body["data"][name] = value.clone();
-            }
-        } else if let Some(expires) = grant.expires {
-            let told = self.told(expires);
-            match expiry {
-                Expiry::None | Expiry::Literal(_) => {}
-                Expiry::ExpiresAt => body["data"]["expires_at"] = rfc3339(told).into(),
-                Expiry::ExpiresAtMillis => body["data"]["expiresAt"] = told.into(),
-                Expiry::ExpiresAtText => body["data"]["expiresAt"] = rfc3339(told).into(),
-                Expiry::ExpiresIn => {
-                    body["data"]["expires_in"] = ((expires - self.clock.now()) / 1000).into();
+        match (&*lock(&self.expiry), grant.expires) {
+            (Expiry::Literal(fields), _) => {
+                for (name, value) in fields.as_object().into_iter().flatten() {
+                    body["data"][name] = value.clone();
                 }
-                Expiry::TopLevelExpiresAt => body["expires_at"] = rfc3339(told).into(),
             }
+            (Expiry::ExpiresAt, Some(at)) => {
+                body["data"]["expires_at"] = rfc3339(self.told(at)).into();
+            }
+            _ => {}
         }
         body
     }
@@ -194,11 +170,6 @@ impl Contract {
         jwt::mint(b"another key", &self.claims(TOWN, Duration::ZERO))
     }
 
-    /// Well signed, but no more than that.
-    pub fn container_token_without_claims(&self) -> String {
-        jwt::mint(&self.signing_key, &json!({}))
-    }
-
     fn claims(&self, town: &str, ago: Duration) -> Claims {
         let issued = self.told(self.clock.now()) - millis(ago);
         Claims {
@@ -206,7 +177,7 @@ impl Contract {
             user_id: "user-1".to_owned(),
             scope: "container".to_owned(),
             iat: issued / 1000,
-            exp: (issued + millis(self.container_token_life)) / 1000,
+            exp: (issued + CONTAINER_TOKEN_LIFE) / 1000,
             town_clock_ahead: self.clock.ahead(),
         }
     }

@@ -4,6 +4,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// From here on git asks a helper again within one command.
 const HEALS_SINCE: &[u32] = &[2, 46];
@@ -15,8 +16,13 @@ pub struct Git {
 }
 
 impl Git {
-    /// The distinct versions in the order of `PATH`; at least one.
+    /// The distinct versions in the order of `PATH`, looked for once; at least one.
     pub fn all() -> Vec<Self> {
+        static FOUND: OnceLock<Vec<Git>> = OnceLock::new();
+        FOUND.get_or_init(Self::find).clone()
+    }
+
+    fn find() -> Vec<Self> {
         let mut found: Vec<Self> = Vec::new();
         for directory in env::split_paths(&env::var_os("PATH").unwrap_or_default()) {
             let git = Self::at(&directory.join("git"));

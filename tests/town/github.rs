@@ -57,7 +57,7 @@ impl GitHub {
         });
         let serving = Arc::clone(&shared);
         // A client that hangs up early is the client's business.
-        let server = Server::start(0, move |stream| drop(serving.serve(stream)));
+        let server = Server::start(move |stream| drop(serving.serve(stream)));
         Self { shared, server }
     }
 
@@ -73,11 +73,6 @@ impl GitHub {
     /// The same with a token inside, as Gastown clones today.
     pub fn url_with(&self, repository: &str, token: &str) -> String {
         format!("http://x-access-token:{token}@{}/{repository}.git", self.host())
-    }
-
-    /// Makes a user's own token known, which does not expire.
-    pub fn register_pat(&self, token: &str) {
-        self.shared.registry.register(token, Duration::from_secs(86_400), None);
     }
 
     pub fn revoke(&self, token: &str) {

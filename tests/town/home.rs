@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::Mode;
 use rustix::process::umask;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::clock::millis;
@@ -104,19 +105,27 @@ impl Home {
 
     /// In a directory below the home.
     pub fn git_in(&self, directory: impl AsRef<Path>, arguments: &[&str]) -> Ran {
-        let mut git = self.command("git");
-        git.args(arguments).current_dir(self.path().join(directory));
-        Ran::run(git, b"")
+        self.run_in(directory, "git", arguments, "")
     }
 
-    pub fn helper_path(&self) -> &Path {
-        &self.helper
+    pub fn run(&self, program: impl AsRef<Path>, arguments: &[&str], stdin: &str) -> Ran {
+        self.run_in("", program, arguments, stdin)
+    }
+
+    pub fn run_in(
+        &self,
+        directory: impl AsRef<Path>,
+        program: impl AsRef<Path>,
+        arguments: &[&str],
+        stdin: &str,
+    ) -> Ran {
+        let mut command = self.command(program);
+        command.args(arguments).current_dir(self.path().join(directory));
+        Ran::run(command, stdin.as_bytes())
     }
 
     pub fn helper(&self, arguments: &[&str], stdin: &str) -> Ran {
-        let mut helper = self.command(&self.helper);
-        helper.args(arguments);
-        Ran::run(helper, stdin.as_bytes())
+        self.run(&self.helper, arguments, stdin)
     }
 
     /// The same, called by what looks like git's own transport. Elsewhere the caller is this test,
@@ -130,6 +139,16 @@ impl Home {
         // Not the last command, or the shell would become it.
         command.args(["-c", "\"$0\" \"$@\"; exit $?"]).arg(&self.helper).args(arguments);
         Ran::run(command, stdin.as_bytes())
+    }
+
+    /// The same with these arguments, and with this fault at those of its system calls that are
+    /// named: `error=EIO`, `signal=KILL:when=2`. It is for strace to make it happen; no child has it.
+    pub fn with_fault(&self, calls: &str, fault: &str, arguments: &[&str]) -> Command {
+        let mut strace = self.command("strace");
+        let (trace, inject) = (format!("trace={calls}"), format!("inject={calls}:{fault}"));
+        strace.args(["-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject]);
+        strace.arg(&self.helper).args(arguments);
+        strace
     }
 
     /// Commits a file to a repository below the home.
@@ -202,6 +221,12 @@ pub fn age_cache(cache: &Path, age: Duration) {
     }
 }
 
+/// Has a file look as if it was last changed so long ago.
+pub fn make_older(path: &Path, age: Duration) {
+    let file = fs::File::options().write(true).open(path).expect("it is ours");
+    file.set_modified(SystemTime::now() - age).expect("it is ours");
+}
+
 /// Files and directories, sorted; links are not followed.
 fn below(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten();
@@ -215,35 +240,22 @@ fn below(directory: &Path) -> Vec<PathBuf> {
     paths.into_iter().flat_map(expand).collect()
 }
 
-/// Subtracts from each integer of a JSON text that is large enough to be a moment in milliseconds,
-/// and leaves every other byte alone, above all those inside strings.
-pub fn aged(json: &str, age: i64) -> String {
-    const SMALLEST_MOMENT: i64 = 1_000_000_000_000;
-    let mut aged = String::new();
-    let mut rest = json;
-    while let Some(first) = rest.chars().next() {
-        let length = match first {
-            '"' => string_length(rest),
-            '0'..='9' => rest.find(|it: char| !it.is_ascii_digit()).unwrap_or(rest.len()),
-            _ => first.len_utf8(),
-        };
-        let (piece, remainder) = rest.split_at(length);
-        match piece.parse::<i64>() {
-            Ok(moment) if moment > SMALLEST_MOMENT => aged += &(moment - age).to_string(),
-            _ => aged += piece,
-        }
-        rest = remainder;
-    }
-    aged
+/// A record with every moment in it, in milliseconds, that much earlier; damage stays as it is.
+pub fn aged(record: &str, age: i64) -> String {
+    let Ok(mut value) = serde_json::from_str(record) else { return record.to_owned() };
+    move_back(&mut value, age);
+    value.to_string()
 }
 
-/// The length of the JSON string that the text begins with, quotes included.
-fn string_length(text: &str) -> usize {
-    let mut escaped = false;
-    let end = text.char_indices().skip(1).find(|(_, it)| {
-        let closes = *it == '"' && !escaped;
-        escaped = *it == '\\' && !escaped;
-        closes
-    });
-    end.map_or(text.len(), |(position, _)| position + 1)
+fn move_back(value: &mut Value, age: i64) {
+    const SMALLEST_MOMENT: i64 = 1_000_000_000_000;
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(|it| move_back(it, age)),
+        Value::Array(items) => items.iter_mut().for_each(|it| move_back(it, age)),
+        _ => {
+            if let Some(moment) = value.as_i64().filter(|it| *it > SMALLEST_MOMENT) {
+                *value = (moment - age).into();
+            }
+        }
+    }
 }

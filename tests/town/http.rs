@@ -4,34 +4,11 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a peer may keep a stand-in waiting for its next bytes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 const LONGEST_HEAD: u64 = 64 * 1024;
-
-/// The request line of a connection, left unread: closing a socket with unread bytes is how to
-/// send a reset.
-pub fn peek_request_line(stream: &TcpStream) -> io::Result<String> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let deadline = Instant::now() + PATIENCE;
-    let mut buffer = [0; 8192];
-    loop {
-        let length = match stream.peek(&mut buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            peeked => peeked?,
-        };
-        let text = String::from_utf8_lossy(&buffer[..length]);
-        if let Some((line, _)) = text.split_once("\r\n") {
-            return Ok(line.to_owned());
-        }
-        if length == 0 || length == buffer.len() || Instant::now() > deadline {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-}
 
 /// A request whose head was read, waiting for its answer.
 pub struct Exchange {

@@ -22,14 +22,6 @@ pub struct Claims {
     pub town_clock_ahead: i64,
 }
 
-/// Why a token is not believed, in the order of checking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    NotAToken,
-    Signature,
-    Payload,
-}
-
 pub fn mint(key: &[u8], claims: &impl Serialize) -> String {
     let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
     let payload = serde_json::to_vec(claims).expect("claims are plain data");
@@ -38,17 +30,19 @@ pub fn mint(key: &[u8], claims: &impl Serialize) -> String {
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-pub fn verify(key: &[u8], token: &str) -> Result<Claims, Fault> {
+/// # Errors
+/// What the worker answers, in the order of checking.
+pub fn verify(key: &[u8], token: &str) -> Result<Claims, &'static str> {
+    const SIGNATURE: &str = "Invalid token signature";
+    const PAYLOAD: &str = "Invalid token payload";
     let [header, payload, signature] = token.split('.').collect::<Vec<_>>()[..] else {
-        return Err(Fault::NotAToken);
+        return Err("Token validation failed");
     };
-    let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| Fault::Signature)?;
-    signer(key, &format!("{header}.{payload}"))
-        .verify_slice(&signature)
-        .map_err(|_| Fault::Signature)?;
-    let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| Fault::Payload)?;
-    let claims: Claims = serde_json::from_slice(&payload).map_err(|_| Fault::Payload)?;
-    if claims.scope == "container" { Ok(claims) } else { Err(Fault::Payload) }
+    let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| SIGNATURE)?;
+    signer(key, &format!("{header}.{payload}")).verify_slice(&signature).map_err(|_| SIGNATURE)?;
+    let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| PAYLOAD)?;
+    let claims: Claims = serde_json::from_slice(&payload).map_err(|_| PAYLOAD)?;
+    if claims.scope == "container" { Ok(claims) } else { Err(PAYLOAD) }
 }
 
 fn signer(key: &[u8], message: &str) -> Hmac<Sha256> {

@@ -36,7 +36,7 @@ impl Storage {
             exchange.answer(&answer)
         };
         // A client that hangs up early is the client's business.
-        let server = Server::start(0, move |stream| drop(serve(stream)));
+        let server = Server::start(move |stream| drop(serve(stream)));
         Self { signature, authorizations, server }
     }
 

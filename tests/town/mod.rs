@@ -59,18 +59,12 @@ pub struct Options {
     pub token_life: Duration,
     /// How long the worker hands out one token; less if under a twelfth of its life is left.
     pub cached_for: Duration,
-    pub container_token_life: Duration,
     pub expiry: Expiry,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            token_life: 60 * MINUTE,
-            cached_for: 30 * MINUTE,
-            container_token_life: 8 * 60 * MINUTE,
-            expiry: Expiry::None,
-        }
+        Self { token_life: 60 * MINUTE, cached_for: 30 * MINUTE, expiry: Expiry::None }
     }
 }
 
@@ -81,7 +75,6 @@ impl Options {
             token_life: Duration::from_secs(10),
             cached_for: Duration::from_secs(5),
             expiry: Expiry::ExpiresAt,
-            ..Self::default()
         }
     }
 }

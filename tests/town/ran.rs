@@ -26,11 +26,7 @@ pub struct Ran {
 
 impl Ran {
     /// Runs a command to its end.
-    pub fn run(command: Command, stdin: &[u8]) -> Self {
-        Self::run_within(TIME_LIMIT, command, stdin)
-    }
-
-    pub fn run_within(limit: Duration, mut command: Command, stdin: &[u8]) -> Self {
+    pub fn run(mut command: Command, stdin: &[u8]) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A group of its own, so that git's helpers can be killed with git.
         command.process_group(0);
@@ -40,14 +36,14 @@ impl Ran {
         let (sender, receiver) = mpsc::channel();
         let input = stdin.to_vec();
         thread::spawn(move || sender.send((finish(child, &input), started.elapsed())));
-        let in_time = receiver.recv_timeout(limit);
+        let in_time = receiver.recv_timeout(TIME_LIMIT);
         let killed = in_time.is_err();
         let (output, took) = in_time.unwrap_or_else(|_| {
             let _ = kill_process_group(group, Signal::KILL);
             receiver.recv_timeout(TIME_LIMIT).expect("nobody survives SIGKILL")
         });
         let ran = Self::new(&command, stdin, &output, took);
-        assert!(!killed, "killed after {limit:?}\n{ran:?}");
+        assert!(!killed, "killed after {TIME_LIMIT:?}\n{ran:?}");
         ran
     }
 

@@ -12,13 +12,9 @@ use super::lock;
 /// What GitHub thinks of the credential in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// There was none.
-    Anonymous,
     Live,
-    /// Expired or revoked.
+    /// Expired, revoked, never heard of, or none at all.
     Dead,
-    /// Never heard of.
-    Unknown,
     /// Minted too recently to be known everywhere.
     Lagging,
 }
@@ -84,9 +80,8 @@ impl Registry {
     }
 
     pub fn judge(&self, token: Option<&str>) -> Verdict {
-        let Some(token) = token else { return Verdict::Anonymous };
         let state = self.state();
-        let Some(token) = state.tokens.get(token) else { return Verdict::Unknown };
+        let Some(token) = token.and_then(|it| state.tokens.get(it)) else { return Verdict::Dead };
         if token.revoked || token.dies_at.is_some_and(|moment| moment <= self.clock.now()) {
             Verdict::Dead
         } else if real_now() < token.really_minted_at + millis(state.replication_lag) {

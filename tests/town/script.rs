@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
+use rustix::net::sockopt::set_socket_linger;
 use serde_json::{Value, json};
 
 use super::http::Answer;
@@ -32,7 +33,7 @@ pub enum Script {
     Endless(Vec<u8>),
     /// Reads the request and says nothing until the caller goes away.
     Silence,
-    /// Resets the connection.
+    /// Resets the connection once the request was read.
     Reset,
 }
 
@@ -77,7 +78,8 @@ impl Script {
                 }
             }
             Self::Silence => stream.read_to_end(&mut Vec::new()).map(drop),
-            Self::Answer(_) | Self::Reset => Ok(()),
+            Self::Reset => Ok(set_socket_linger(&stream, Some(Duration::ZERO))?),
+            Self::Answer(_) => Ok(()),
         }
     }
 }

@@ -50,7 +50,6 @@ struct State {
     cache: HashMap<String, String>,
     /// The rig and the token, in order.
     minted: Vec<(String, String)>,
-    short_tokens: bool,
     ignores_revocations: bool,
     stuck_on: Option<String>,
 }
@@ -63,11 +62,6 @@ impl TokenService {
 
     pub fn add_rig(&self, id: &str, rig: Rig) {
         self.state().rigs.insert(id.to_owned(), rig);
-    }
-
-    /// Tokens of 40 characters, as before April 2026.
-    pub fn set_short_tokens(&self) {
-        self.state().short_tokens = true;
     }
 
     /// Whether the cache goes on handing out revoked tokens.
@@ -140,7 +134,7 @@ impl TokenService {
     }
 
     fn mint(&self, state: &mut State, rig: &str, age: Duration) -> String {
-        let token = if state.short_tokens { short_token() } else { long_token() };
+        let token = new_token();
         self.registry.register(&token, age, Some(self.token_life));
         state.minted.push((rig.to_owned(), token.clone()));
         state.cache.insert(rig.to_owned(), token.clone());
@@ -152,15 +146,9 @@ impl TokenService {
     }
 }
 
-/// The form until April 2026.
-fn short_token() -> String {
-    let letters = std::iter::repeat_with(fastrand::alphanumeric).take(36);
-    format!("ghs_{}", letters.collect::<String>())
-}
-
-/// The form since: `ghs_<app id>_<JWT>`, about 520 characters. The first dash and underscore of the
-/// signature are certain, those inside the base64 only likely.
-fn long_token() -> String {
+/// In the form since April 2026: `ghs_<app id>_<JWT>`, about 520 characters. The first dash and
+/// underscore of the signature are certain, those inside the base64 only likely.
+fn new_token() -> String {
     let part = |bytes: usize| {
         let bytes: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(bytes).collect();
         URL_SAFE_NO_PAD.encode(bytes)

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use super::clock::Clock;
 use super::contract::{Contract, Route};
-use super::http::{Exchange, PATIENCE, peek_request_line};
+use super::http::{Exchange, PATIENCE};
 use super::registry::Registry;
 use super::script::{CallKind, Override, Plan, Script};
-use super::server::{Reserved, Server};
+use super::server::Server;
 use super::token_service::TokenService;
 use super::{Options, hash, lock};
 
@@ -29,10 +29,7 @@ pub struct Call {
 
 pub struct Worker {
     shared: Arc<Shared>,
-    port: u16,
-    server: Mutex<Option<Server>>,
-    /// While it is down: another worker on its port would answer in its name.
-    reserved: Mutex<Option<Reserved>>,
+    server: Server,
 }
 
 struct Shared {
@@ -47,8 +44,7 @@ struct Shared {
 impl Worker {
     pub(super) fn start(clock: &Clock, registry: &Arc<Registry>, options: Options) -> Self {
         let tokens = TokenService::new(clock.clone(), Arc::clone(registry), &options);
-        let container_token_life = options.container_token_life;
-        let contract = Contract::new(clock.clone(), tokens, container_token_life, options.expiry);
+        let contract = Contract::new(clock.clone(), tokens, options.expiry);
         let shared = Arc::new(Shared {
             contract,
             plan: Plan::default(),
@@ -57,25 +53,24 @@ impl Worker {
             released: Condvar::default(),
             calls: Mutex::default(),
         });
-        let server = shared.listen(0);
-        let (port, server) = (server.port(), Mutex::new(Some(server)));
-        Self { shared, port, server, reserved: Mutex::default() }
+        let serving = Arc::clone(&shared);
+        // A caller that hangs up early is the caller's business.
+        let server = Server::start(move |stream| drop(serving.serve(stream)));
+        Self { shared, server }
     }
 
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://127.0.0.1:{}", self.server.port())
     }
 
     /// Connections are refused from here on; those that were accepted are served to their end.
     pub fn go_down(&self) {
-        lock(&self.server).take();
-        lock(&self.reserved).get_or_insert_with(|| Reserved::new(self.port));
+        self.server.close();
     }
 
     /// Back on the same port.
     pub fn come_up(&self) {
-        lock(&self.reserved).take();
-        lock(&self.server).get_or_insert_with(|| self.shared.listen(self.port));
+        self.server.open();
     }
 
     /// Every answer comes this much later.
@@ -156,22 +151,12 @@ impl Worker {
 }
 
 impl Shared {
-    fn listen(self: &Arc<Self>, port: u16) -> Server {
-        let shared = Arc::clone(self);
-        // A caller that hangs up early is the caller's business.
-        Server::start(port, move |stream| drop(shared.serve(stream)))
-    }
-
     fn serve(&self, stream: TcpStream) -> io::Result<()> {
-        let route = Route::of(&peek_request_line(&stream)?);
-        let kind = CallKind::from(&route);
-        let script = self.plan.take(kind);
-        if let Some(Script::Reset) = script {
-            self.arrived(kind, None);
-            return Ok(()); // Unread bytes make the kernel send a reset.
-        }
         let mut exchange = Exchange::read_head(stream)?;
         exchange.body()?;
+        let route = Route::of(&exchange.method, &exchange.target);
+        let kind = route.kind;
+        let script = self.plan.take(kind);
         let bearer = exchange.header("authorization").and_then(|it| it.strip_prefix("Bearer "));
         // On record once the whole request is here, so that a caller may be stopped from now on;
         // and before anything is said, as it may not live to hear it.
@@ -204,15 +189,5 @@ impl Drop for Worker {
     /// Nobody would ever release those who still wait.
     fn drop(&mut self) {
         self.release();
-    }
-}
-
-impl From<&Route> for CallKind {
-    fn from(route: &Route) -> Self {
-        match route {
-            Route::GitToken { .. } => Self::GitToken,
-            Route::ContainerToken { .. } => Self::ContainerToken,
-            Route::Other => Self::Other,
-        }
     }
 }
