@@ -204,3 +204,25 @@ pub(super) fn read(
     file.take(longest).read_to_end(&mut bytes)?;
     Ok((bytes, metadata))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{Permissions, set_permissions, write};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn config_file_of_another_owner_or_that_others_can_write_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.json");
+        write(&path, "{}").unwrap();
+        let own = geteuid().as_raw();
+        let is_read = |mode, owner| {
+            set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            read(&path, LONGEST, Some(&[owner])).is_ok()
+        };
+        assert!(is_read(0o600, own) && is_read(0o644, own));
+        assert!(!is_read(0o600, own + 1) && !is_read(0o620, own) && !is_read(0o602, own));
+    }
+}
