@@ -100,7 +100,7 @@ impl<'a> Context<'a> {
                 }
                 ours => (
                     format!("not a host to hand out tokens for; ours: {}", ours.join(", ")),
-                    "name one of these, or add it: --host, or GASTOWN_GIT_HOSTS",
+                    "name one of these, or add it: git credential-gastown setup --host HOST",
                 ),
             };
             Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice)

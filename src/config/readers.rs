@@ -101,9 +101,10 @@ pub(super) fn hosts(sources: &mut Sources<'_>, gitlab: &GitLab) -> Hosts {
     for entry in entries {
         match Host::listed(entry) {
             Ok(host) => add(&mut listed, [host]),
+            // The default ones are right, so this one is from a setting.
             Err(why) => {
-                let entry = shown(entry);
-                sources.warnings.push(format!("git host `{entry}` is ignored: {why}"));
+                let setting = origin.iter().map(Origin::to_string).collect::<String>();
+                sources.warnings.push(format!("{setting}: git host {}", ignored(entry, why)));
             }
         }
     }
@@ -128,12 +129,17 @@ pub(crate) fn is_default_host(host: &Host) -> bool {
     DEFAULT_HOSTS.iter().any(|name| Host::listed(name).as_ref() == Ok(host))
 }
 
-/// Only what may be a name: everything else of a URL may hold a secret.
-fn shown(entry: &str) -> &str {
-    let rest = entry.split_once("://").map_or(entry, |(_, rest)| rest);
+/// Shows only the scheme and what may be a name: everything else of a URL may hold a secret.
+fn ignored(entry: &str, why: &str) -> String {
+    let (scheme, rest) = entry.split_once("://").unwrap_or(("", entry));
+    let is_scheme = ["http", "https", "ssh", "git"].contains(&scheme);
+    let scheme = if is_scheme { format!("{scheme}://") } else { String::new() };
     let name = rest.rsplit_once('@').map_or(rest, |(_, name)| name);
     let is_plain = !(rest.contains('@') && rest.contains(['?', '#']));
-    if is_plain { name.split([':', '/', '?', '#']).next().unwrap_or_default() } else { "…" }
+    let name = name.split([':', '/', '?', '#']).next().filter(|_| is_plain).unwrap_or("…");
+    let is_whole = rest.trim_end_matches('/') == name && Host::listed(name).is_ok();
+    let other = if is_whole { name } else { "HOST or HOST:PORT" };
+    format!("`{scheme}{name}` is ignored: {why}; write {other}")
 }
 
 /// The instance's token answers for that instance only.

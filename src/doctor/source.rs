@@ -73,13 +73,23 @@ fn list_settings(context: &Context<'_>, report: &mut Report) {
         let (worker, town, rig) = (&settings.api_url, &settings.town, &settings.rig);
         report.ok(CHECK, format_args!("worker {worker}, town {town}, rig {rig}"));
     }
-    let hosts: Vec<_> = settings.hosts.iter().map(Host::to_string).collect();
+    let [of_hosts, ..] = &settings.origins;
+    let is_of_git = matches!(of_hosts, Some(Origin::HelperLine(_)));
+    let is_listed = |host: &&Host| is_of_git || settings.listed_hosts.contains(host);
+    let (listed, of_git): (Vec<_>, Vec<_>) = settings.hosts.iter().partition(is_listed);
+    let shown =
+        |hosts: Vec<&Host>| hosts.into_iter().map(Host::to_string).collect::<Vec<_>>().join(", ");
+    if !of_git.is_empty() {
+        let origin = Origin::HelperLine("the host");
+        report.ok(CHECK, format_args!("hosts: {} (from {origin})", shown(of_git)));
+    }
     let values = [
-        ("hosts", hosts.join(", ")),
+        ("hosts", shown(listed)),
         ("cache", cache.directory().map(|it| format!("{it:?}")).unwrap_or_default()),
         ("on failure", settings.on_failure.as_str().to_owned()),
     ];
-    for ((name, value), origin) in values.into_iter().zip(&settings.origins) {
+    let values = values.into_iter().zip(&settings.origins);
+    for ((name, value), origin) in values.filter(|((_, value), _)| !value.is_empty()) {
         let origin = origin.as_ref().map_or("the default".to_owned(), Origin::to_string);
         report.ok(CHECK, format_args!("{name}: {value} (from {origin})"));
     }
@@ -89,10 +99,13 @@ fn list_settings(context: &Context<'_>, report: &mut Report) {
     }
     settings.notes.iter().for_each(|note| report.ok(CHECK, note));
     for warning in &settings.warnings {
-        let fix = "do what it says, or correct or remove the setting that it names";
-        report.add(CHECK, Warn, warning, fix).error = Some(Name::ConfigMissing);
+        let (what, fix) = match warning.find("; write ") {
+            Some(end) => (&warning[..end], &warning[end + 2..]),
+            None => (&**warning, "do what it says, or correct or remove the setting that it names"),
+        };
+        report.add(CHECK, Warn, what, fix).error = Some(Name::ConfigMissing);
     }
-    if hosts.is_empty() {
+    if settings.hosts.is_empty() {
         report.add(CHECK, Fail, "no host is served", "export GASTOWN_GIT_HOSTS=github.com");
     }
 }
