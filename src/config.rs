@@ -33,6 +33,9 @@ mod surroundings;
 /// Below the user's own: what an image may bring along for all its users.
 const SYSTEM_CONFIG: &str = "/etc/gastown/config.json";
 
+/// Ends the advice of everybody but `doctor`, which is checking.
+pub(crate) const TO_CHECK: &str = "; to check, run: git credential-gastown doctor";
+
 /// A token that is configured rather than fetched, under the name people know it by.
 #[derive(Debug)]
 pub(crate) struct StaticToken {
@@ -211,15 +214,22 @@ impl Settings {
             [some @ .., last] => Some(format!("{} and {last} are unset", some.join(", "))),
         };
         let what: Vec<_> = wrong.into_iter().flatten().chain(unset).collect();
+        let is_complete = unset.is_none();
         let of_line = [self.api_url.wrong_flag(), self.town.wrong_flag(), self.rig.wrong_flag()];
+        let mut what = what.join("; ");
         let advice = match of_line.into_iter().flatten().next() {
             // The helper line has precedence over the environment.
             Some(flag) => format!("write that line again: git credential-gastown setup {flag} …"),
-            None => "set the worker's settings in the environment or the config file, or set \
-                     GITHUB_CLI_PAT; to check, run: git credential-gastown doctor"
-                .to_owned(),
+            None if is_complete => match what.strip_suffix("; use https").map(str::len) {
+                Some(end) => what.split_off(end)[2..].to_owned(),
+                None => "correct that".to_owned(),
+            },
+            None => format!(
+                "set the worker's settings in the environment or the config file, or set \
+                 GITHUB_CLI_PAT{TO_CHECK}"
+            ),
         };
-        Err(Failure::new(Name::ConfigMissing, Retry::WhenMended, what.join("; "), &advice)
+        Err(Failure::new(Name::ConfigMissing, Retry::WhenMended, what, &advice)
             .briefly("not configured"))
     }
 

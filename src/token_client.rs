@@ -249,7 +249,15 @@ pub(crate) fn no_container_token(settings: &Settings) -> Failure {
     let (_, fault) = settings.container_tokens();
     let why = fault.unwrap_or_else(|| "GASTOWN_CONTAINER_TOKEN is unset".to_owned());
     let what = format!("no container token to ask the worker with: {why}");
-    let advice = "set it, or GASTOWN_CONTAINER_TOKEN_FILE, or GITHUB_CLI_PAT";
-    let failure = Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice);
+    let advice = match settings.container_token_file.origin() {
+        None => {
+            "set GASTOWN_CONTAINER_TOKEN, GASTOWN_CONTAINER_TOKEN_FILE or GITHUB_CLI_PAT".into()
+        }
+        Some(file) => format!(
+            "make {file} name a file that you can read, with a token in it, or set \
+             GASTOWN_CONTAINER_TOKEN"
+        ),
+    };
+    let failure = Failure::new(Name::ConfigMissing, Retry::WhenMended, what, &advice);
     failure.briefly(why).of_this_process()
 }

@@ -107,6 +107,7 @@ fn a_file_that_holds_nothing_is_told_and_the_variable_serves() {
     let ran = scene.get();
     assert_eq!((ran.code, &*ran.stdout), (1, "quit=1\n"), "{ran:?}");
     ran.mentions(&path).mentions("[config-missing]");
+    ran.mentions("; make GASTOWN_CONTAINER_TOKEN_FILE name a file that you can read");
     assert_eq!(scene.worker.calls().len(), 0);
     let good = scene.worker.container_token();
     scene.home.set("GASTOWN_CONTAINER_TOKEN", &good);

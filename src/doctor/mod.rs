@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::Context;
 use crate::cli::Doctor;
-use crate::config::Surroundings;
+use crate::config::{Surroundings, TO_CHECK};
 use crate::git::Git;
 use crate::stdio::{Colour, Text, write_object};
 use Status::{Fail, Warn};
@@ -181,7 +181,8 @@ impl Report {
             Name::SetupFailed => "git",
             _ => "worker",
         };
-        self.add(check, status, &failure.what, &failure.advice).error = Some(failure.name);
+        let advice = failure.advice.trim_end_matches(TO_CHECK);
+        self.add(check, status, &failure.what, advice).error = Some(failure.name);
     }
 
     /// What was found for one host, no worse than this; a cause that others have, too, only once.

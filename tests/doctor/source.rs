@@ -8,7 +8,8 @@ fn a_cause_that_breaks_everything_is_reported_once() {
     let mut bare = Home::new(Path::new(HELPER), &Git::newest());
     let ran = bare.helper(&["doctor", "--json"], "");
     let found = Diagnosis::of(ran);
-    found.finds("fail", "settings", "are unset", "CLI_PAT");
+    found.finds("fail", "settings", "are unset", "or set GITHUB_CLI_PAT");
+    assert!(!found.ran.stdout.contains("to check, run"), "this is the check: {:?}", found.ran);
     found.finds("fail", "helpers", "git asks no helper (for https://github.com, ", "setup");
     let failures = found.problems().into_iter().filter(|it| it["status"] == "fail");
     assert_eq!(failures.count(), 2, "{:?}", found.ran);
@@ -76,7 +77,8 @@ fn an_expired_container_token_is_reported_and_renewed() {
     scene.diagnose(&[]).finds_only("warn", "container-token", "/absent", "TOKEN_FILE");
     scene.forget_cache();
     scene.home.unset("GASTOWN_CONTAINER_TOKEN");
-    scene.diagnose(&["--offline"]).finds_only("fail", "settings", "/absent", "GASTOWN");
+    let fix = "make GASTOWN_CONTAINER_TOKEN_FILE name a file that you can read";
+    scene.diagnose(&["--offline"]).finds_only("fail", "settings", "/absent", fix);
 }
 
 #[test]
@@ -111,7 +113,8 @@ fn settings_that_are_wrong_are_told_with_where_they_come_from() {
     let mut scene = Scene::in_order();
     scene.home.set("GASTOWN_API_URL", "http://worker.example");
     let found = scene.diagnose(&["--offline"]);
-    found.finds_only("fail", "settings", "GASTOWN_API_URL is http", "GITHUB_CLI_PAT");
+    found.finds_only("fail", "settings", "GASTOWN_API_URL is http", "use https");
+    scene.get().mentions("is http, which is for loopback only; use https [config-missing]");
     scene.home.set("GASTOWN_API_URL", "").set("GASTOWN_ON_FAILURE", "perhaps");
     let found = scene.diagnose(&["--offline"]);
     found.finds("ok", "settings", "set but empty", "");
