@@ -119,7 +119,8 @@ impl Place<'_> {
                 "give --rig another id, on the command line or in the helper line"
             }
             Origin::Directory => {
-                "run git in another rig's worktree, or name the rig with --rig in the helper line"
+                "run git in another rig's worktree, or if this one is another rig's, run here: git \
+                 credential-gastown setup --local --rig RIG"
             }
             Origin::Environment(_) | Origin::File(_) | Origin::SystemFile(_) => {
                 "set GASTOWN_RIG_ID, or run git inside the rig's worktree"
@@ -213,10 +214,10 @@ impl Settings {
             [one] => Some(format!("{one} is unset")),
             [some @ .., last] => Some(format!("{} and {last} are unset", some.join(", "))),
         };
-        let what: Vec<_> = wrong.into_iter().flatten().chain(unset).collect();
         let is_complete = unset.is_none();
-        let of_line = [self.api_url.wrong_flag(), self.town.wrong_flag(), self.rig.wrong_flag()];
+        let what: Vec<_> = wrong.into_iter().flatten().chain(unset).collect();
         let mut what = what.join("; ");
+        let of_line = [self.api_url.wrong_flag(), self.town.wrong_flag(), self.rig.wrong_flag()];
         let advice = match of_line.into_iter().flatten().next() {
             // The helper line has precedence over the environment.
             Some(flag) => format!("write that line again: git credential-gastown setup {flag} …"),

@@ -113,7 +113,17 @@ fn unknown_rig_is_told_with_where_its_id_comes_from() {
         ran
     };
     // The directory overrules the variable.
-    quits("rigs/rig-9", &[]).mentions("from the working directory").never_says("set GASTOWN_RIG");
+    let ran = quits("rigs/rig-9", &[]);
+    ran.mentions("from the working directory").never_says("set GASTOWN_RIG");
+    ran.mentions("run here: git credential-gastown setup --local --rig RIG");
+    let rig_9 = scene.home.path().join("rigs/rig-9");
+    scene.home.git_in(&rig_9, &["init", "--quiet"]).assert_ok();
+    let asks = || scene.home.git_in(&rig_9, &["ls-remote", &scene.github.url(REPOSITORY)]);
+    asks().assert_fails().mentions("[rig-not-found]");
+    let mut setup = scene.home.command(HELPER);
+    setup.args(["setup", "--local", "--rig", RIG]).current_dir(&rig_9);
+    Ran::run(setup, b"").assert_ok();
+    asks().assert_ok();
     // The mayor, outside of any rig.
     let ran = quits(".", &[]);
     ran.mentions("mayor-town-1").mentions("from GASTOWN_RIG_ID").mentions("set GASTOWN_RIG_ID");

@@ -66,7 +66,8 @@ names! {
     /// The worker does not know the rig.
     RigNotFound = "rig-not-found",
         "Set GASTOWN_RIG_ID, or run git in the rig's worktree. `doctor` says where the rig comes \
-         from: a directory below the workspace wins over the environment.";
+         from: a directory below the workspace wins over the environment. If such a directory is \
+         another rig's, run `setup --local --rig RIG` there.";
 
     /// The rig has no GitHub App and no stored token.
     NoGitToken = "no-git-token",
