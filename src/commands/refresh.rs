@@ -3,11 +3,14 @@
 use anyhow::Result;
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::host::{Host, Kind};
-use git_credential_gastown::time::spoken;
+use git_credential_gastown::policy::HostRecord;
+use git_credential_gastown::time::{Timestamp, spoken};
+use git_credential_gastown::token::Entry;
 use serde_json::{Value, json};
 
 use crate::Context;
 use crate::audit::Event;
+use crate::cache::host_key;
 use crate::clock;
 use crate::credential::{Ask, Credential, cached_entry};
 use crate::look::{Lookup, Outcome};
@@ -18,6 +21,8 @@ struct Renewed {
     credential: Credential,
     /// Whether it is the token that was cached before.
     is_same: bool,
+    /// When the host rejected it, if it did.
+    rejected_at: Option<Timestamp>,
 }
 
 pub(super) fn run(context: &Context<'_>, as_json: bool) -> Result<()> {
@@ -33,18 +38,23 @@ pub(super) fn run(context: &Context<'_>, as_json: bool) -> Result<()> {
         context.cache.sweep(clock::now());
     }
     if as_json {
-        write_object(messages, object(host.ok().as_ref(), &outcome))?;
+        write_object(messages, object(host.as_ref().ok(), &outcome))?;
     }
-    let Renewed { credential, is_same } = outcome?;
+    let Renewed { credential, is_same, rejected_at } = outcome?;
     if !as_json {
         let what = match (is_same, credential.source) {
             (true, _) => "the worker gave the same token again",
             (false, "worker") => "renewed",
             (false, _) => "renewed, by another process",
         };
-        let life = match credential.lives_until {
-            Some(until) => format!("good for at least {}", spoken(until.since(clock::now()))),
-            None => "long-lived".to_owned(),
+        let life = match (rejected_at, credential.lives_until) {
+            (Some(at), _) => format!(
+                "which {} rejected {} ago; if other repositories reject it, too, it is revoked",
+                host?,
+                spoken(clock::now().since(at))
+            ),
+            (_, Some(until)) => format!("good for at least {}", spoken(until.since(clock::now()))),
+            (_, None) => "long-lived".to_owned(),
         };
         let mut text = Text::new(messages);
         text.line(format_args!("{what}: token {}, {life}", credential.token.hash().prefix()));
@@ -66,6 +76,7 @@ fn object(host: Option<&Host>, outcome: &Result<Renewed, Failure>) -> Value {
         "host": host.map(Host::to_string),
         "token_hash": credential.map(|it| it.token.hash().prefix()),
         "is_same_token": renewed.map(|it| it.is_same),
+        "rejected_at": moment(renewed.and_then(|it| it.rejected_at)),
         "expires": moment(credential.and_then(|it| it.expires)),
         "lives_until": moment(credential.and_then(|it| it.lives_until)),
         "dies_by": moment(credential.and_then(|it| it.dies_by)),
@@ -85,14 +96,22 @@ fn renew(context: &Context<'_>, host: &Host) -> Result<Renewed, Failure> {
     let mut ask = Ask::by_hand(host);
     ask.demand.newer_than = Some(clock::now());
     ask.demand.respects_failures = false;
+    let rejected_at = |entry: &Entry| {
+        let record = context.cache.host_record(&host_key(&entry.token, host));
+        record.filter(HostRecord::is_refused)?.refused_at
+    };
     let (entry, source) = match (Lookup { context, place, ask: &ask }).token() {
         Outcome::Fresh(entry) => (entry, "worker"),
         Outcome::Serve { entry, warning } => {
+            // That it was rejected is in the answer.
+            let warning = warning.filter(|_| rejected_at(&entry).is_none());
             warning.iter().for_each(|warning| context.messages.warning(warning));
             (entry, "cache")
         }
         Outcome::Fail { failure, .. } => return Err(failure),
     };
     let is_same = before.is_some_and(|before| before.token.hash() == entry.token.hash());
-    Ok(Renewed { credential: Credential::of_entry(entry, source, &context.policy), is_same })
+    let rejected_at = rejected_at(&entry);
+    let credential = Credential::of_entry(entry, source, &context.policy);
+    Ok(Renewed { credential, is_same, rejected_at })
 }
