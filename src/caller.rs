@@ -53,6 +53,11 @@ impl Caller {
         !self.has_capabilities && self.found() == Found::Other
     }
 
+    /// Whether it runs `git credential …`, as git-lfs does, and after a refusal asks again by itself.
+    pub(crate) fn asks_again(&self) -> bool {
+        matches!(self.found(), Found::Git(id) if has_argument(id, b"credential"))
+    }
+
     /// Names the process that runs `git credential …`, as git-lfs does; `None` if nobody does.
     pub(crate) fn process_behind_git(&self) -> Option<String> {
         let Found::Git(id) = self.found() else { return None };
@@ -83,7 +88,8 @@ fn look() -> Found {
             // The kernel cuts names after 15 bytes, so `git-remote-https` reads the same.
             "git-remote-http" => return Found::Transport,
             name if SHELLS.contains(&name) => {}
-            "git" if is_our_starter(id) => {}
+            // `git credential-gastown …`, which git runs for the helper `gastown`.
+            "git" if has_argument(id, b"credential-gastown") => {}
             name if name == "git" || name.starts_with("git-") => return Found::Git(id),
             _ => return Found::Other,
         }
@@ -122,10 +128,9 @@ impl Process {
     }
 }
 
-/// Whether it is `git credential-gastown …`, which git runs for the helper `gastown`.
-fn is_our_starter(id: u32) -> bool {
+fn has_argument(id: u32, argument: &[u8]) -> bool {
     let command = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-    command.split(|byte| *byte == 0).skip(1).any(|word| word == b"credential-gastown")
+    command.split(|byte| *byte == 0).skip(1).any(|word| word == argument)
 }
 
 #[cfg(test)]

@@ -174,6 +174,35 @@ fn process_that_goes_on_to_reject_is_ended_whatever_sources_there_are() {
 }
 
 #[test]
+fn caller_that_asks_again_by_itself_is_not_told_to_run_the_command_again() {
+    at_once(&Git::all(), |git| {
+        let scene = Scene::configured(git);
+        let reject = |token: &str| {
+            let mut git = scene.home.command("git");
+            git.args(["credential", "reject"]);
+            let url = format!("url=http://{}/acme/app.git", scene.github.host());
+            let input = format!("{url}\nusername=x-access-token\npassword={token}\n\n");
+            Ran::run(git, input.as_bytes()).assert_ok().stderr.clone()
+        };
+        let young = scene.get().token();
+        assert_eq!(reject(&young), "");
+        scene.let_pass(A_WHILE);
+        scene.github.revoke_all();
+        assert_eq!(reject(&young), "");
+        let new = scene.get().token();
+        assert_ne!(new, young);
+        assert_eq!(reject(&young), "");
+        // What the next ask cannot change is said.
+        scene.let_pass(A_WHILE);
+        scene.worker.stuck_on(&new);
+        assert_eq!(reject(&new), "");
+        scene.get().token();
+        let said = reject(&new);
+        assert!(said.contains("had no other") && !said.contains("command again"), "{said}");
+    });
+}
+
+#[test]
 fn process_that_rejected_once_gets_the_token_again() {
     let scene = Scene::configured(&Git::newest());
     scene.get().token();

@@ -84,12 +84,12 @@ fn erase(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) 
     };
     // Only a token that may be handed out again is worth a record.
     let is_noted = matches!(source, Source::Cache(_) | Source::Setting(_));
+    let caller = Caller::of(request);
     if is_noted {
-        let process = Caller::of(request).process_behind_git();
-        note_refusal(context, host, token, process);
+        note_refusal(context, host, token, caller.process_behind_git());
     }
     context.log("erase", host, Event::Refused { token, source: source.name(), is_noted });
-    tell(context, request, host, token, &source);
+    tell(context, request, &caller, host, token, &source);
 }
 
 /// A snapshot may also stand in the remote's URL, where git finds it without us. It came from here
@@ -118,6 +118,7 @@ fn is_worker_next(context: &Context<'_>, host: &Host, entry: &Entry) -> bool {
 fn tell(
     context: &Context<'_>,
     request: &Request,
+    caller: &Caller,
     host: &Host,
     token: &Secret,
     source: &Source<'_>,
@@ -126,27 +127,30 @@ fn tell(
     let doctor = "git credential-gastown doctor";
     let may_be = "it may be revoked, or this repository may refuse it; to tell which, run";
     let migrate = format!("git credential-gastown setup --migrate . [{}]", Name::EmbeddedToken);
+    let is_young = |entry: &Entry| is_within(context.policy.lag, entry.first_seen, now);
     let hint = match source {
         Source::Cache(_) if Handed::of(request).is_some_and(|handed| handed.is_second) => {
             format!("the token twice within this command: {may_be}: {doctor} [{rejected}]")
         }
         // git will ask again within the same command.
         Source::Cache(_) | Source::Predecessor if request.keeps_state() => return,
-        Source::Cache(entry) if is_within(context.policy.lag, entry.first_seen, now) => format!(
-            "the token, which is so new that it may not be known there yet: run the command again \
-             [{rejected}]"
-        ),
-        Source::Cache(entry) if is_worker_next(context, host, entry) => format!(
-            "the token; the worker will be asked for another: run the command again; if it fails \
-             like this once more, run: {doctor} [{rejected}]"
-        ),
-        Source::Cache(entry) => {
+        Source::Cache(entry) if !is_young(entry) && !is_worker_next(context, host, entry) => {
             let ago = spoken(now.since(entry.confirmed_at));
             format!(
                 "the token, and the worker, asked {ago} ago, had no other: {may_be}: {doctor} \
                  [{rejected}]"
             )
         }
+        // The next ask gets another token, or this one when it is known there.
+        Source::Cache(_) | Source::Predecessor if caller.asks_again() => return,
+        Source::Cache(entry) if is_young(entry) => format!(
+            "the token, which is so new that it may not be known there yet: run the command again \
+             [{rejected}]"
+        ),
+        Source::Cache(_) => format!(
+            "the token; the worker will be asked for another: run the command again; if it fails \
+             like this once more, run: {doctor} [{rejected}]"
+        ),
         Source::Predecessor => format!(
             "a token that has since been replaced: run the command again; if it fails like this \
              once more, it is in the remote's URL; run in this repository: {migrate}"
