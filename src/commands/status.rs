@@ -164,8 +164,8 @@ impl Record {
             State::Soon | State::Due | State::Suspect => Colour::Yellow,
             State::Dead | State::Odd => Colour::Red,
         };
-        text.marked("  state    ", state, colour, format_args!(": {reason}"));
         if let Some(entry) = &self.entry {
+            text.marked("  state    ", state, colour, format_args!(": {reason}"));
             let (token, outlook) = (&entry.token, outlook(entry, policy));
             let (seen, confirmed) = (when(entry.first_seen, now), when(entry.confirmed_at, now));
             let renewal = match state {
@@ -176,6 +176,8 @@ impl Record {
             text.line(format_args!("  source   the worker, first {seen}, last {confirmed}"));
             text.line(format_args!("  expiry   {}", end(entry.expires, outlook, now)));
             text.line(format_args!("  renewal  {renewal}"));
+        } else {
+            text.line("  state    none: nothing is cached");
         }
         for (host, HostRecord { refusals, refused_at, .. }) in &self.refusals {
             let last = refused_at.map_or_else(String::new, |at| when(at, now));

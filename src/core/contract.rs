@@ -232,10 +232,16 @@ fn denial_of(reply: &Reply, said: &str, quote: &str, question: Question<'_>) -> 
         ),
         (300..=399, _) => definite(
             Name::WorkerError,
-            format!(
-                "the worker at {worker} redirected to {}, which is refused ({quote})",
-                quoted(reply.location.as_deref().map_or("nowhere", host_of), question)
-            ),
+            match reply.location.as_deref() {
+                Some(location) => format!(
+                    "the worker at {worker} redirected to {}, which is refused ({quote})",
+                    quoted(host_of(location), question)
+                ),
+                None => format!(
+                    "the worker at {worker} answered with a redirect ({quote}), which is not \
+                     followed"
+                ),
+            },
             "set GASTOWN_API_URL to the worker's own address",
         ),
         (500..=599, _) => Denial::Failed(

@@ -175,6 +175,8 @@ fn failure_of_the_container_token_is_reported_too() {
     scene.get().assert_fails();
     let told = status(&scene);
     assert!(told.contains("[container-token-rejected]"), "{told}");
-    let error = &status_json(&scene)["entries"][0]["failure"]["error"];
-    assert_eq!(error, "container-token-rejected");
+    assert!(told.contains("\n  state    none: nothing is cached\n"), "{told}");
+    let entry = &status_json(&scene)["entries"][0];
+    assert_eq!(entry["failure"]["error"], "container-token-rejected");
+    assert_eq!((&entry["state"], &entry["reason"]), (&"DEAD".into(), &"empty".into()));
 }

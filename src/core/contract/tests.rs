@@ -236,4 +236,6 @@ fn a_redirect_is_named_by_its_host_alone() {
     }
     let reply = Reply { location: Some("https://login.example/x".to_owned()), ..reply(302, "") };
     assert!(failed(&reply).to_string().contains("redirected to login.example"));
+    let failure = failed(&Reply { location: None, ..reply }).to_string();
+    assert!(failure.contains("answered with a redirect (302), which is not followed"), "{failure}");
 }
