@@ -216,21 +216,17 @@ impl Settings {
         };
         let is_complete = unset.is_none();
         let what: Vec<_> = wrong.into_iter().flatten().chain(unset).collect();
-        let mut what = what.join("; ");
         let of_line = [self.api_url.wrong_flag(), self.town.wrong_flag(), self.rig.wrong_flag()];
         let advice = match of_line.into_iter().flatten().next() {
             // The helper line has precedence over the environment.
             Some(flag) => format!("write that line again: git credential-gastown setup {flag} …"),
-            None if is_complete => match what.strip_suffix("; use https").map(str::len) {
-                Some(end) => what.split_off(end)[2..].to_owned(),
-                None => "correct that".to_owned(),
-            },
+            None if is_complete => format!("correct that{TO_CHECK}"),
             None => format!(
                 "set the worker's settings in the environment or the config file, or set \
                  GITHUB_CLI_PAT{TO_CHECK}"
             ),
         };
-        Err(Failure::new(Name::ConfigMissing, Retry::WhenMended, what, &advice)
+        Err(Failure::new(Name::ConfigMissing, Retry::WhenMended, what.join("; "), &advice)
             .briefly("not configured"))
     }
 

@@ -31,7 +31,12 @@ fn wrong_settings_are_named_with_what_to_set_and_changed_ones_are_tried_at_once(
     let forged = "eyJhbGciOiJIUzI1NiJ9.e30.c2ln";
     for (variable, wrong, name, advice) in [
         ("TOWN_ID", "", "config-missing", "GASTOWN_TOWN_ID is unset"),
-        ("CONTAINER_TOKEN", "", "config-missing", "GASTOWN_CONTAINER_TOKEN is unset; set GASTOWN_CONTAINER_TOKEN"),
+        (
+            "CONTAINER_TOKEN",
+            "",
+            "config-missing",
+            "GASTOWN_CONTAINER_TOKEN is unset; set GASTOWN_CONTAINER_TOKEN",
+        ),
         ("CONTAINER_TOKEN", "a b", "config-missing", "is not a token; set GASTOWN_CONTAINER_TOKEN"),
         ("CONTAINER_TOKEN", forged, "container-token-rejected", "one that this worker issued"),
         ("TOWN_ID", "town-2", "cross-town", "and GASTOWN_CONTAINER_TOKEN of the same town"),

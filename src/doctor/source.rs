@@ -99,11 +99,8 @@ fn list_settings(context: &Context<'_>, report: &mut Report) {
     }
     settings.notes.iter().for_each(|note| report.ok(CHECK, note));
     for warning in &settings.warnings {
-        let (what, fix) = match warning.find("; write ") {
-            Some(end) => (&warning[..end], &warning[end + 2..]),
-            None => (&**warning, "do what it says, or correct or remove the setting that it names"),
-        };
-        report.add(CHECK, Warn, what, fix).error = Some(Name::ConfigMissing);
+        let fix = "do what it says, or correct or remove the setting that it names";
+        report.add(CHECK, Warn, warning, fix).error = Some(Name::ConfigMissing);
     }
     if settings.hosts.is_empty() {
         report.add(CHECK, Fail, "no host is served", "export GASTOWN_GIT_HOSTS=github.com");

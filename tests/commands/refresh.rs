@@ -32,26 +32,25 @@ fn a_fresh_token_is_renewed_all_the_same_and_the_same_one_again_is_said_to_be() 
 
 #[test]
 fn token_that_its_host_rejected_is_not_vouched_for() {
-    let (town, home) = settled();
-    refresh(&home).assert_ok();
-    home.age_cache(Duration::from_secs(600));
-    let token = town.worker.token_for(RIG);
-    let refusal = format!("protocol=http\nhost={}\npassword={token}\n\n", town.github.host());
-    home.helper(&["erase"], &refusal).assert_ok();
-    let ran = refresh(&home);
+    let scene = Scene::new();
+    refresh(&scene).assert_ok();
+    scene.let_pass(10 * MINUTE);
+    let token = scene.current();
+    scene.erase(&token);
+    let ran = refresh(&scene);
     let told = format!(
         "the worker gave the same token again: token {}, which {} rejected ",
         &crate::town::hash(&token)[..16],
-        host(&town)
+        scene.host()
     );
     assert!(ran.assert_ok().stdout.starts_with(&told), "{ran:?}");
     assert!(ran.stdout.ends_with("ago; if other repositories reject it, too, it is revoked\n"));
     assert_eq!((ran.stdout.lines().count(), &*ran.stderr), (1, ""), "{ran:?}");
-    let object = json(&home.helper(&["refresh", "--json"], "").assert_ok().stdout);
+    let object = json(&scene.helper(&["refresh", "--json"]).assert_ok().stdout);
     assert!(object["is_same_token"] == true && object["rejected_at"].is_string(), "{object}");
-    town.worker.forget(RIG);
-    assert!(refresh(&home).assert_ok().stdout.contains("good for at least"));
-    let object = json(&home.helper(&["refresh", "--json"], "").assert_ok().stdout);
+    scene.worker.forget(RIG);
+    assert!(refresh(&scene).assert_ok().stdout.contains("good for at least"));
+    let object = json(&scene.helper(&["refresh", "--json"]).assert_ok().stdout);
     assert_eq!(object["rejected_at"], Value::Null);
 }
 

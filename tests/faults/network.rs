@@ -201,7 +201,7 @@ fn a_proxy_that_is_down_or_lies_is_named_without_its_password() {
 fn wrong_certificates_or_a_wrong_proxy_of_one_agent_silence_no_other() {
     let mut scene = Scene::new();
     let right = Authority::new(&mut scene);
-    behind_tls(&mut scene, right.vouches_for(&["127.0.0.1"], 4000));
+    let _worker = behind_tls(&mut scene, right.vouches_for(&["127.0.0.1"], 4000));
     let authority = scene.home.path().join("authority.pem");
     let (kept, empty) = (authority.with_extension("kept"), authority.with_extension("empty"));
     fs::copy(&authority, &kept).and_then(|_| fs::write(&empty, "")).expect("ours");
