@@ -113,7 +113,12 @@ fn settings_that_are_wrong_are_told_with_where_they_come_from() {
     let mut scene = Scene::in_order();
     scene.home.set("GASTOWN_API_URL", "http://worker.example");
     let found = scene.diagnose(&["--offline"]);
-    found.finds_only("fail", "settings", "is http, which is for loopback only; use https", "correct");
+    found.finds_only(
+        "fail",
+        "settings",
+        "is http, which is for loopback only; use https",
+        "correct",
+    );
     scene.get().mentions("is http, which is for loopback only; use https");
     scene.home.set("GASTOWN_API_URL", "").set("GASTOWN_ON_FAILURE", "perhaps");
     let found = scene.diagnose(&["--offline"]);
