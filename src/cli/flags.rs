@@ -1,6 +1,6 @@
 //! The flags of every command: settings that win over the environment and the config files.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::{Args, Parser as _, ValueEnum, ValueHint};
@@ -50,23 +50,21 @@ pub(crate) struct Flags {
 
 impl Flags {
     /// Each by its name, in the order of a helper line. `--host` may repeat, and has no value here.
-    pub(crate) fn named(&self) -> [(&'static str, Option<OsString>); 8] {
-        let text = |value: &Option<String>| value.clone().map(OsString::from);
-        let path = |value: &Option<PathBuf>| value.clone().map(OsString::from);
+    pub(crate) fn named(&self) -> [(&'static str, Option<&OsStr>); 8] {
         [
-            ("--api-url", text(&self.api_url)),
-            ("--town", text(&self.town)),
-            ("--rig", text(&self.rig)),
-            ("--workspace", path(&self.workspace)),
+            ("--api-url", self.api_url.as_ref().map(OsStr::new)),
+            ("--town", self.town.as_ref().map(OsStr::new)),
+            ("--rig", self.rig.as_ref().map(OsStr::new)),
+            ("--workspace", self.workspace.as_ref().map(OsStr::new)),
             ("--host", None),
-            ("--cache-dir", path(&self.cache_dir)),
-            ("--config", path(&self.config)),
-            ("--on-failure", self.on_failure.map(|what| what.as_str().into())),
+            ("--cache-dir", self.cache_dir.as_ref().map(OsStr::new)),
+            ("--config", self.config.as_ref().map(OsStr::new)),
+            ("--on-failure", self.on_failure.map(|what| OsStr::new(what.as_str()))),
         ]
     }
 
     pub(crate) fn value(&self, flag: &str) -> Option<OsString> {
-        self.named().into_iter().find(|(name, _)| *name == flag)?.1
+        self.named().into_iter().find(|(name, _)| *name == flag)?.1.map(OsStr::to_owned)
     }
 
     /// Those that stand in a line of git's configuration after this program's name.

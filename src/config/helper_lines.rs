@@ -53,7 +53,8 @@ impl GitConfig {
     pub(crate) fn setup_command(&self) -> String {
         let hosts = self.hosts();
         let flags = hosts.first().map(|host| flags_for(&self.lines, host)).unwrap_or_default();
-        let given = flags.named().into_iter().filter_map(|(flag, value)| Some((flag, value?)));
+        let given =
+            flags.named().into_iter().filter_map(|(flag, value)| Some((flag, value?.to_owned())));
         let is_usual = hosts.iter().all(is_default_host);
         let named = hosts.iter().filter(|_| !is_usual);
         let named = named.map(|host| (Key::HOSTS.flag, host.to_string().into()));

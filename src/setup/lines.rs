@@ -2,7 +2,7 @@
 //! and the same as environment variables (`--print-env`).
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::path::Path;
 
 use anyhow::Result;
@@ -63,8 +63,8 @@ fn flags(setup: &Setup<'_>, host: &Host, kept: &Flags) -> Vec<(&'static str, Str
     // git runs the line where no variable may name the host. GitLab's is served by its token.
     let is_default = setup.flags.host.is_empty() && kept.host.is_empty() && is_default_host(host);
     let is_named = !is_default && setup.context.settings.kind(host) == HostKind::GitHub;
-    let value = |(flag, given): (&'static str, Option<OsString>)| {
-        let value = given.or_else(|| kept.value(flag));
+    let value = |(flag, given): (&'static str, Option<&OsStr>)| {
+        let value = given.map(OsStr::to_owned).or_else(|| kept.value(flag));
         let value = match flag {
             "--host" => is_named.then(|| host.to_string().into()),
             "--workspace" | "--cache-dir" | "--config" => {
