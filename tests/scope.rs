@@ -136,7 +136,7 @@ fn an_entry_that_is_no_host_is_ignored_with_a_warning() {
     for (entry, shown) in [
         ("*.example", "`*.example`"),
         ("github.com;gitlab.com", "`github.com;gitlab.com`"),
-        ("ssh://alice@git.example", "`git.example`"),
+        ("ssh://alice@git.example", "`ssh://git.example`"),
         ("x.example?private_token=bob@alice", "`…`"),
     ] {
         scene.home.set("GASTOWN_GIT_HOSTS", &format!("{entry},github.com"));

@@ -161,7 +161,7 @@ fn file_name(file: &Path, is_migration: bool) -> OsString {
 fn damaged(path: &Path) -> Failure {
     let shown = word(path);
     let advice = format!("put it aside, then run this again: mv {shown} {shown}.damaged");
-    setup_failed(format!("the undo note {path:?} is damaged"), &advice)
+    setup_failed(format!("the undo note {path:?} is damaged, or of another version"), &advice)
 }
 
 /// The notes lie in a directory that need not be there.
