@@ -69,7 +69,7 @@ fn variables(
     let variables = Variables::of(&context, surroundings, &host);
     let mut changes = if let Some(name) = variables.kept {
         messages.trace(format_args!("{name} is long-lived and stays"));
-        variables.without_token()
+        Vec::new()
     } else {
         context.warn_of_settings();
         match credential(&context, NAME, &host, None) {

@@ -38,18 +38,12 @@ impl Variables {
         Self { tokens, host, kept: kept.map(|(name, _)| *name) }
     }
 
-    /// What to set if the user's own token is kept: the host alone.
-    pub(super) fn without_token(self) -> Vec<Variable> {
-        self.host.map(|(name, host)| (name.to_owned(), Some(host.into()))).into_iter().collect()
-    }
-
     /// What to set for a program. `GIT_TOKEN` is for whatever git asks.
     pub(super) fn with(self, token: &Secret) -> Vec<Variable> {
         let tokens = self.tokens.iter().filter(|name| self.kept != Some(**name));
         let tokens = tokens.chain([&"GIT_TOKEN"]).map(|name| with_token(name, token));
-        let mut variables: Vec<_> = tokens.collect();
-        variables.extend(self.without_token());
-        variables
+        let host = self.host.map(|(name, host)| (name.to_owned(), Some(host.into())));
+        tokens.chain(host).collect()
     }
 }
 

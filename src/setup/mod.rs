@@ -39,7 +39,7 @@ struct Setup<'a> {
     /// The permissions of a new file: under the user's umask, or those of the system's file, which
     /// every user has to read.
     new_mode: u32,
-    /// What was done, for a person; and whether all of it could be.
+    /// Lines for a person about what was done, and whether anything could not be done.
     report: RefCell<Vec<String>>,
     has_failed: Cell<bool>,
 }
@@ -95,8 +95,9 @@ fn configure_and_migrate(setup: &Setup<'_>) -> Result<()> {
     }
     let mut check = "check it with: git credential-gastown doctor".to_owned();
     // What another file has set up is not for this one to take back.
-    let is_there = || Ok::<_, Error>(target.lines(&setup.git)?.iter().any(Line::is_ours));
-    if setup.options.dry_run || (target.directory.is_writable() && is_there()?) {
+    if setup.options.dry_run
+        || (target.directory.is_writable() && target.lines(&setup.git)?.iter().any(Line::is_ours))
+    {
         let undo = "git credential-gastown setup --undo";
         check += &format!("; take it back with: {undo} {}", configure::flag(setup, &target));
     }
@@ -136,7 +137,7 @@ impl Setup<'_> {
         Directory::open(&path)
     }
 
-    /// With what to do about a file's own error.
+    /// With advice that fits the error.
     fn failure(&self, error: Error) -> Failure {
         let cause = error.root_cause();
         let errno = cause.downcast_ref().and_then(Errno::from_io_error);
