@@ -33,7 +33,7 @@ mod surroundings;
 /// Below the user's own: what an image may bring along for all its users.
 const SYSTEM_CONFIG: &str = "/etc/gastown/config.json";
 
-/// Ends the advice of everybody but `doctor`, which is checking.
+/// The end of an advice. `doctor`, which is the check itself, leaves it out.
 pub(crate) const TO_CHECK: &str = "; to check, run: git credential-gastown doctor";
 
 /// A token that is configured rather than fetched, under the name people know it by.
@@ -96,7 +96,7 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
-    /// Whether they take the place of the system's.
+    /// Whether any is set: then the system's do not count.
     pub(crate) fn are_set(&self) -> bool {
         self.file.is_some() || !self.directories.is_empty()
     }

@@ -148,8 +148,8 @@ fn write_line(mut to: impl Write, line: &str) {
 }
 
 /// Opens a file to add lines to. What others could write to would let them forge lines; what is not
-/// ours they could read, and a pipe could stop us. Checked on the open descriptor. Root leaves a file
-/// in another user's directory to that user.
+/// ours they could read, and a pipe could stop us. Checked on the open descriptor. A file
+/// that root makes in another user's directory is given to that user.
 ///
 /// # Errors
 /// If it cannot be opened, or is not ours alone.

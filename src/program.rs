@@ -124,7 +124,7 @@ pub(crate) fn become_program(
     };
     let mut error = replace_by(Command::new(path).arg0(name));
     if error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()) {
-        // A script without a first line, as `env` runs it. glibc would do so by itself, musl not.
+        // The shell runs a script without `#!`, as with `env`. glibc sees to that itself, musl not.
         error = replace_by(Command::new("/bin/sh").arg(path));
     }
     let (obstacle, hint) = match error.kind() {

@@ -25,7 +25,7 @@ mod settings;
 /// More than these would leave no time for each (ureq halves it from one to the next).
 const MOST_ADDRESSES: usize = 6;
 
-/// Why a name has no address: what matters more comes later.
+/// Why a name has no address. If there are two reasons, the later one in this list counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Unresolved {
     /// No name server can be reached.

@@ -223,7 +223,7 @@ fn root_leaves_nothing_in_another_users_home() {
 }
 
 #[test]
-fn root_leaves_the_logs_in_another_users_home_to_that_user() {
+fn logs_that_root_makes_in_another_users_home_belong_to_that_user() {
     if !geteuid().is_root() {
         return crate::town::skip("only root can have another user's home");
     }

@@ -139,7 +139,7 @@ fn a_token_that_stays_expired_is_renewed_once_and_no_more() {
 }
 
 #[test]
-fn a_renewal_that_fails_in_passing_is_tried_once_more_and_a_definite_one_is_not() {
+fn a_transient_failure_of_a_renewal_is_tried_once_more_and_a_definite_one_is_not() {
     let passing = Script::error(500, "Internal server error").only(CallKind::ContainerToken);
     for (script, name, calls) in [
         (Script::error(401, "Invalid token signature").into(), "container-token-rejected", (0, 1)),

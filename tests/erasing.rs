@@ -192,7 +192,7 @@ fn caller_that_asks_again_by_itself_is_not_told_to_run_the_command_again() {
         let new = scene.get().token();
         assert_ne!(new, young);
         assert_eq!(reject(&young), "");
-        // What the next ask cannot change is said.
+        // What asking again cannot change is still said.
         scene.let_pass(A_WHILE);
         scene.worker.stuck_on(&new);
         assert_eq!(reject(&new), "");

@@ -156,7 +156,7 @@ fn what_cannot_be_built_is_refused_before_anything_is_built_with_what_to_do() {
         for words in words {
             ran.mentions(words);
         }
-        // The last are errors of usage.
+        // The last two are usage errors.
         assert_eq!(ran.code, if asked.len() > 1 { 2 } else { 1 }, "{ran:?}");
         assert_eq!(machine.log(), "", "{ran:?}");
         assert!(!machine.path("installed").exists());

@@ -12,7 +12,7 @@ use crate::clients::git2_client::git2_client;
 use crate::scene::{A_WHILE, MINUTE, REPOSITORY, SECOND, Scene};
 use crate::town::{Git, Ran};
 
-/// Of the repository, as these clients have to be told it.
+/// The repository's URL in the form that these clients need.
 fn url(scene: &Scene) -> String {
     scene.github.url(REPOSITORY).replace("127.0.0.1", "localhost")
 }

@@ -103,7 +103,7 @@ impl Scene {
         age_cache(&self.home.last_place(), time);
     }
 
-    /// The one that is ours, as messages name it.
+    /// The served host, as messages name it.
     pub(crate) fn host(&self) -> String {
         self.host.clone()
     }

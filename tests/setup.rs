@@ -44,7 +44,7 @@ fn give_away(path: &Path) {
 }
 
 impl Scene {
-    /// Whose git has not been set up yet.
+    /// A scene in which git is not set up yet.
     fn to_set_up(git: &Git) -> Self {
         let mut scene = Self::start(Options::default(), git);
         scene.github.create_repository(REPOSITORY);

@@ -100,7 +100,7 @@ fn was_given(context: &Context<'_>, request: &Request, host: &Host, token: &Secr
         || record().is_some_and(|record| record.given_at.is_some())
 }
 
-/// Whether the next ask for this host has the worker asked.
+/// Whether the worker will be asked when git next asks for this host.
 fn is_worker_next(context: &Context<'_>, host: &Host, entry: &Entry) -> bool {
     let record = context.cache.host_record(&host_key(&entry.token, host));
     let facts = Facts {
@@ -141,7 +141,7 @@ fn tell(
                  [{rejected}]"
             )
         }
-        // The next ask gets another token, or this one when it is known there.
+        // It gets another token then, or this one once the host knows it.
         Source::Cache(_) | Source::Predecessor if caller.asks_again() => return,
         Source::Cache(entry) if is_young(entry) => format!(
             "the token, which is so new that it may not be known there yet: run the command again \

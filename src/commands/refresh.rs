@@ -103,7 +103,7 @@ fn renew(context: &Context<'_>, host: &Host) -> Result<Renewed, Failure> {
     let (entry, source) = match (Lookup { context, place, ask: &ask }).token() {
         Outcome::Fresh(entry) => (entry, "worker"),
         Outcome::Serve { entry, warning } => {
-            // That it was rejected is in the answer.
+            // The answer says already that it was rejected.
             let warning = warning.filter(|_| rejected_at(&entry).is_none());
             warning.iter().for_each(|warning| context.messages.warning(warning));
             (entry, "cache")

@@ -101,7 +101,7 @@ pub(super) fn hosts(sources: &mut Sources<'_>, gitlab: &GitLab) -> Hosts {
     for entry in entries {
         match Host::listed(entry) {
             Ok(host) => add(&mut listed, [host]),
-            // The default ones are right, so this one is from a setting.
+            // No default entry is wrong, so this one comes from a setting.
             Err(why) => {
                 let setting = origin.iter().map(Origin::to_string).collect::<String>();
                 sources.warnings.push(format!("{setting}: git host {}", ignored(entry, why)));

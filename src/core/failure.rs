@@ -42,7 +42,7 @@ pub struct Failure {
     /// When the worker is asked again, for the message.
     #[serde(skip)]
     pub next_try: Option<Duration>,
-    /// Whether it says nothing of the worker, so that it is not put on record for others.
+    /// Whether it concerns this process alone: then it is not put on record for others.
     #[serde(skip)]
     pub is_own: bool,
 }

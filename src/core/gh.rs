@@ -65,8 +65,8 @@ impl<'a> Words<'a> {
         self.commands.starts_with(&["auth", "git-credential"])
     }
 
-    /// Whether gh talks to no host but the one that is meant. An alias or an extension may name any,
-    /// an extension's own manifest too, and `auth status` is about every host that gh knows.
+    /// Whether gh talks only to the host that is meant. An alias or an extension may talk to any
+    /// host, and `auth status` talks to every host that gh has a login for.
     pub fn mean_one_host(&self) -> bool {
         match self.commands.as_slice() {
             ["auth", "status"] => !self.hosts().is_empty(),
@@ -76,7 +76,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// Whether gh talks to github.com, or where `GITHUB_API_URL` leads, whatever host is meant.
+    /// Whether gh talks to github.com, or to the host in `GITHUB_API_URL`, whatever host is meant.
     pub fn are_about_codespaces(&self) -> bool {
         matches!(self.commands.as_slice(), ["codespace" | "cs", ..])
     }

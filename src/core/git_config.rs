@@ -103,7 +103,7 @@ impl Line {
         }
     }
 
-    /// What of a host it is for, if anything.
+    /// The part of a host that the line is for; `None` if it is for another host.
     pub fn part_of(&self, host: &Host) -> Option<Part<'_>> {
         self.subsection().map_or(Some(Part::default()), |pattern| Part::of(pattern, host))
     }
@@ -165,7 +165,7 @@ pub fn helpers_on<'a>(
     chain
 }
 
-/// What of a host a section is for. One that has neither is for all of it.
+/// The part of a host that a section is for: a user, a path, or with neither all of it.
 #[derive(Default, PartialEq, Eq)]
 pub struct Part<'a> {
     user: &'a str,
@@ -173,7 +173,7 @@ pub struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    /// What the pattern of a section covers on a host, if anything.
+    /// The part of a host that a section's pattern covers; `None` if it covers another host.
     fn of(pattern: &'a str, host: &Host) -> Option<Self> {
         let (scheme, rest) = pattern.split_once("://").unwrap_or((host.scheme(), pattern));
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -185,7 +185,7 @@ impl<'a> Part<'a> {
         is_it.then(|| Self { user, path: path.trim_end_matches('/') })
     }
 
-    /// Whether it covers a path, whoever asks.
+    /// Whether it covers a path for every user.
     fn covers(&self, path: &str) -> bool {
         let rest = path.strip_prefix(self.path);
         self.user.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

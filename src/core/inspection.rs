@@ -59,7 +59,7 @@ impl Fault {
         self.left(" and is versioned, so commit the file afterwards", &self.correction())
     }
 
-    /// The command that corrects the line where it is.
+    /// The command that corrects the line in its file.
     pub fn correction(&self) -> String {
         match &self.fix {
             Some(Fix::ClearUrl(cleared, _)) => {

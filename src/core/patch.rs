@@ -14,17 +14,17 @@ use sha2::{Digest as _, Sha256};
 pub struct WayBack {
     /// Whether there was a file before.
     was_there: bool,
-    /// Digest of the content before, so that nothing else is ever restored.
+    /// Digest of the content before the first change, so that nothing else is ever restored.
     before: String,
     patches: Vec<Patch>,
 }
 
-/// Makes the content before of one content.
+/// Turns one recorded content into the content before the first change.
 #[derive(Debug, Serialize, Deserialize)]
 struct Patch {
     /// Digest of the content that it applies to, and no other.
     after: String,
-    /// The lines before are these, one after the other.
+    /// The lines of that content, in order.
     pieces: Vec<Piece>,
 }
 

@@ -119,7 +119,7 @@ fn conclude(inquiries: &[Inquiry; 2]) -> Result<Vec<IpAddr>, Unresolved> {
     if !addresses.is_empty() {
         return Ok(addresses);
     }
-    // That one family has no address says little if nothing is known of the other.
+    // That there is no IPv6 address is not the reason if nothing is known of IPv4.
     Err(inquiries.iter().map(Inquiry::reason).max().unwrap_or(Unresolved::NoServer))
 }
 

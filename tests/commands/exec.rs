@@ -101,7 +101,7 @@ fn the_exit_code_is_the_commands_own() {
 }
 
 #[test]
-fn a_script_without_a_first_line_is_run_by_the_shell() {
+fn a_script_without_an_interpreter_line_is_run_by_the_shell() {
     let scene = Scene::new();
     let text = scene.path("bare.txt");
     fs::write(&text, "echo $0: ${GIT_TOKEN%%_*} $1; exit 7\n").unwrap();

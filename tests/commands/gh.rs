@@ -85,7 +85,7 @@ fn we_are_skipped_however_we_are_linked_copied_or_called() {
 }
 
 #[test]
-fn without_a_program_it_is_126_or_127() {
+fn without_a_program_the_exit_code_is_126_or_127() {
     let scene = on_path(&["real"]);
     let real = scene.path("real/gh");
     fs::set_permissions(&real, fs::Permissions::from_mode(0o644)).unwrap();
@@ -95,7 +95,7 @@ fn without_a_program_it_is_126_or_127() {
 }
 
 #[test]
-fn what_needs_no_token_runs_without_and_all_else_ends_with_125() {
+fn commands_that_need_no_token_run_without_one_and_others_exit_with_125() {
     let scene = on_path(&["real"]);
     scene.worker.go_down();
     for words in [

@@ -14,7 +14,7 @@ fn refresh(scene: &Scene) -> Ran {
 }
 
 #[test]
-fn a_fresh_token_is_renewed_all_the_same_and_the_same_one_again_is_said_to_be() {
+fn refresh_renews_a_fresh_token_and_says_if_the_worker_repeats_one() {
     let scene = Scene::new();
     let before = scene.get().assert_ok().stdout.clone();
     scene.worker.forget(RIG);

@@ -52,7 +52,7 @@ fn faults() -> Vec<Fault> {
         (Some(grants("ghs_a\nquit=1\nurl=evil")), "bad-answer", 2),
         (Some(grants("a".repeat(9 << 10))), "bad-answer", 2),
         (Some(raw(b"HTTP/1.1 204 No Content\r\n\r\n")), "bad-answer", 2),
-        // What is no HTTP.
+        // This is not HTTP.
         (Some(raw(b"HTTP/1.1 200 \r\nContent-Length: 99\r\n\r\n{}")), UNREACHABLE, 2),
         (Some(raw(b"220 smtp.example ready\r\n")), UNREACHABLE, 2),
         // TLS on a plain port.

@@ -9,7 +9,7 @@ use crate::town::home::make_older;
 
 const RENAMES: &str = "?rename,?renameat,?renameat2";
 
-/// A `get` at whose system calls this happens.
+/// A `get` with this fault at its system calls.
 fn get(scene: &Scene, calls: &str, fault: &str) -> Ran {
     Ran::run(scene.home.with_fault(calls, fault, &["get"]), scene.request().as_bytes())
 }
@@ -81,7 +81,7 @@ fn a_writer_that_is_killed_leaves_the_old_entry_whole_and_its_remains_are_swept(
 }
 
 #[test]
-fn writes_that_are_interrupted_make_a_whole_entry_all_the_same() {
+fn interrupted_writes_still_make_a_whole_entry() {
     let (scene, _) = Scene::with_token(DEAD);
     if can_inject() {
         get(&scene, "write", "error=EINTR:when=1+2").answers(&scene.current());

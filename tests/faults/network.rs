@@ -14,7 +14,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use crate::scene::*;
 use crate::town::server::Server;
 
-/// Counts who comes, and does with each as it is told. Whoever hangs up has seen enough.
+/// Counts the connections, and handles each by this function. A visitor may hang up early.
 fn serve(
     deal: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static,
 ) -> (Server, Arc<AtomicUsize>) {
@@ -57,7 +57,7 @@ impl Authority {
 /// Shows a certificate that is wrong in some way, and tells the scene whom to trust.
 type Certified = fn(&mut Scene) -> ServerConfig;
 
-/// Puts the worker behind TLS; also returns how many have come.
+/// Puts the worker behind TLS; also returns the count of connections.
 pub(crate) fn behind_tls(scene: &mut Scene, config: ServerConfig) -> (Server, Arc<AtomicUsize>) {
     let worker = scene.worker.url().replace("http://", "");
     let config = Arc::new(config);
