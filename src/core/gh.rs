@@ -69,7 +69,7 @@ impl<'a> Words<'a> {
     /// host, and `auth status` talks to every host that gh has a login for.
     pub fn mean_one_host(&self) -> bool {
         match self.commands.as_slice() {
-            ["auth", "status"] => !self.hosts().is_empty(),
+            ["auth", "status", ..] => !self.hosts().is_empty(),
             ["extension" | "extensions", "exec" | "upgrade", ..] => false,
             [command, ..] => is_in(COMMANDS, command),
             [] => false,
