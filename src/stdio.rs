@@ -1,15 +1,18 @@
 //! stdin and stdout: git's request in, and every answer out, whole and in one write. What is for
 //! people is redacted here; git's answer and the tokens that people ask for leave as they are.
 
+#![expect(clippy::disallowed_methods, reason = "the one place for stdin and stdout")]
+
 use std::fmt::Display;
-use std::io::{ErrorKind, IsTerminal as _, Read, Write};
-use std::os::fd::AsFd;
+use std::io::IsTerminal as _;
+use std::os::fd::BorrowedFd;
 
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::protocol::{LONGEST_REQUEST, Request, is_complete};
 use git_credential_gastown::time::Timestamp;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, read, write};
+use rustix::stdio::{stdin, stdout};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -25,8 +28,7 @@ const CHUNK: usize = 1024;
 /// # Errors
 /// If stdin cannot be read.
 pub(crate) fn read_request(messages: &Messages) -> Result<Option<Request>, Failure> {
-    let stdin = std::io::stdin();
-    let input = read_input(stdin.lock(), || wait_for(&stdin, PollFlags::IN));
+    let input = read_input(stdin());
     let input = input.map_err(|error| failed(format!("read git's request from stdin: {error}")))?;
     match Request::parse(&input) {
         Ok(request) => Ok(Some(request)),
@@ -38,18 +40,15 @@ pub(crate) fn read_request(messages: &Messages) -> Result<Option<Request>, Failu
 }
 
 /// Up to the blank line or the end of the input. What is over the limit is refused as a whole, so
-/// there is no need to read on. `wait` is for input that is not there yet.
-fn read_input(
-    mut input: impl Read,
-    wait: impl Fn() -> std::io::Result<()>,
-) -> std::io::Result<Zeroizing<Vec<u8>>> {
+/// there is no need to read on. Past the buffers of the standard library, which nobody wipes.
+fn read_input(input: BorrowedFd<'_>) -> Result<Zeroizing<Vec<u8>>, Errno> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(CHUNK));
     let mut chunk = Zeroizing::new([0; CHUNK]);
     // Where the last line begins: what is before it has been looked at.
     let mut line = 0;
     while bytes.len() <= LONGEST_REQUEST && !is_complete(&bytes[line..]) {
         line = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        match retry(|| input.read(chunk.as_mut_slice()), &wait)? {
+        match retry(input, PollFlags::IN, || read(input, chunk.as_mut_slice()))? {
             0 => break,
             count => bytes.extend_from_slice(&chunk[..count]),
         }
@@ -61,46 +60,36 @@ fn read_input(
 ///
 /// # Errors
 /// `io-failed`, if it could not be written.
-#[expect(clippy::disallowed_methods, reason = "the one place for stdout")]
 pub(crate) fn write_answer(bytes: &[u8]) -> Result<(), Failure> {
-    let stdout = std::io::stdout();
-    let written = write_all(stdout.lock(), bytes, || wait_for(&stdout, PollFlags::OUT));
+    let written = write_all(stdout(), bytes);
     written.map_err(|error| failed(format!("write the answer to stdout: {error}")))
 }
 
-fn write_all(
-    mut output: impl Write,
-    mut bytes: &[u8],
-    wait: impl Fn() -> std::io::Result<()>,
-) -> std::io::Result<()> {
+fn write_all(output: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
-        match retry(|| output.write(bytes), &wait)? {
-            0 => return Err(ErrorKind::WriteZero.into()),
+        match retry(output, PollFlags::OUT, || write(output, bytes))? {
+            0 => return Err(Errno::IO),
             count => bytes = &bytes[count..],
         }
     }
-    retry(|| output.flush(), &wait)
+    Ok(())
 }
 
 /// Tries again after a signal, and when a stream that does not block is ready.
-fn retry<T>(
-    mut attempt: impl FnMut() -> std::io::Result<T>,
-    wait: impl Fn() -> std::io::Result<()>,
-) -> std::io::Result<T> {
+fn retry(
+    stream: BorrowedFd<'_>,
+    ready: PollFlags,
+    mut attempt: impl FnMut() -> Result<usize, Errno>,
+) -> Result<usize, Errno> {
     loop {
         match attempt() {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => wait()?,
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => match poll(&mut [PollFd::new(&stream, ready)], None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error),
+            },
             done => return done,
         }
-    }
-}
-
-/// Waits until a stream that does not block can be read or written.
-fn wait_for(stream: &impl AsFd, flags: PollFlags) -> std::io::Result<()> {
-    match poll(&mut [PollFd::new(stream, flags)], None) {
-        Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(error) => Err(error.into()),
     }
 }
 
@@ -111,13 +100,12 @@ fn failed(what: String) -> Failure {
 
 /// Whether a person types the input.
 pub(crate) fn asks_a_terminal() -> bool {
-    std::io::stdin().is_terminal()
+    stdin().is_terminal()
 }
 
 /// Whether a person reads the answer.
-#[expect(clippy::disallowed_methods, reason = "the one place for stdout")]
 pub(crate) fn answers_a_terminal() -> bool {
-    std::io::stdout().is_terminal()
+    stdout().is_terminal()
 }
 
 /// The colour of a word, as terminals number it.

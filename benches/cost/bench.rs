@@ -25,6 +25,8 @@ pub(crate) struct Bench {
     pub foreign: PathBuf,
     credential_store: PathBuf,
     credentials: PathBuf,
+    /// A program that only exits, without any library: the least that a process can take.
+    least: Option<PathBuf>,
 }
 
 impl Bench {
@@ -60,6 +62,7 @@ impl Bench {
             foreign,
             credential_store,
             credentials,
+            least: least(place),
         })
     }
 
@@ -78,6 +81,10 @@ impl Bench {
 
     pub(crate) fn nothing(&self) -> Command {
         self.with(&self.home, Path::new("/bin/true"), &[])
+    }
+
+    pub(crate) fn least(&self) -> Option<Command> {
+        Some(self.with(&self.home, self.least.as_deref()?, &[]))
     }
 
     /// `git credential fill` with one helper and no other.
@@ -128,6 +135,17 @@ impl Bench {
         command.args(arguments);
         command
     }
+}
+
+/// Where there is a C compiler, for this processor.
+fn least(place: &Path) -> Option<PathBuf> {
+    const EXIT: &str = "_start: mov $60, %eax; xor %edi, %edi; syscall";
+    let (source, program) = (place.join("least.s"), place.join("least"));
+    fs::write(&source, format!(".globl _start; {EXIT}\n")).ok()?;
+    let mut compiler = Command::new("cc");
+    compiler.args(["-static", "-nostdlib", "-o"]).args([&program, &source]);
+    let is_built = cfg!(target_arch = "x86_64") && compiler.status().ok()?.success();
+    is_built.then_some(program)
 }
 
 fn agent(helper: &Path, git: &Git, town: &Town) -> Home {

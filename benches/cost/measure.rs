@@ -1,5 +1,6 @@
 //! Time and memory of whole processes. Subjects take turns, so that a busy moment of the machine
-//! meets all of them, and the median stands for each.
+//! meets all of them, in an order that changes, because what ran just before decides what is still in
+//! the processor's caches. The median stands for each.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -31,12 +32,15 @@ pub(crate) fn interleaved(
     subjects: &[Subject<'_>],
 ) -> io::Result<Vec<Duration>> {
     let mut times = vec![Vec::with_capacity(rounds); subjects.len()];
+    let mut order: Vec<_> = (0..subjects.len()).collect();
     for round in 0..rounds + rounds / 10 {
-        for (subject, times) in subjects.iter().zip(&mut times) {
+        fastrand::shuffle(&mut order);
+        for &place in &order {
+            let subject = &subjects[place];
             (subject.before)();
             let took = time(&mut (subject.command)(), stdin)?;
             if round >= rounds / 10 {
-                times.push(took);
+                times[place].push(took);
             }
         }
     }

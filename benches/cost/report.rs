@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::Libc;
 use crate::bench::Bench;
-use crate::rows::{CALLS, Limit, Row};
+use crate::rows::{CALLS, LEAST, Limit, Row};
 
 pub(crate) fn document(rows: &[Row], bench: &Bench) -> String {
     let mut text = claim(rows);
@@ -86,11 +86,24 @@ fn claim(rows: &[Row]) -> String {
         ))
     };
     let sentences: Vec<_> = Libc::ALL.into_iter().filter_map(sentence).collect();
+    let least = rows.first().and_then(least).map(|least| {
+        format!(
+            " The least that is possible here: a program that only exits, without any library, takes \
+             {least:.2} of what `/bin/true` takes."
+        )
+    });
     format!(
-        "# What it costs\n\n**{}** {met} of {} targets are met.\n\n",
+        "# What it costs\n\n**{}**{} {met} of {} targets are met.\n\n",
         sentences.join(" "),
+        least.unwrap_or_default(),
         limits.len()
     )
+}
+
+/// What a process takes at least, of what `/bin/true` takes.
+fn least(row: &Row) -> Option<f64> {
+    let time = |wanted| row.times.iter().find(|(name, _)| name == wanted);
+    Some(time(LEAST)?.1.as_secs_f64() / time("`/bin/true`")?.1.as_secs_f64())
 }
 
 fn joined(row: &Row, libc: Libc, shown: impl Fn(&Limit) -> String) -> String {

@@ -16,6 +16,7 @@ const HERD: usize = 200;
 const HERDS: usize = 5;
 const DELAY: Duration = Duration::from_millis(300);
 pub(crate) const CALLS: &str = "worker calls";
+pub(crate) const LEAST: &str = "a program that only exits";
 
 /// A number and what it may be at most.
 pub(crate) struct Limit {
@@ -93,14 +94,18 @@ fn limit(
 }
 
 fn cached_get(bench: &Bench) -> io::Result<Row> {
+    let mut peers = vec![
+        Subject::new("`/bin/true`", || bench.nothing()),
+        Subject::new("`git-credential-store get`", || bench.store()),
+    ];
+    if bench.least().is_some() {
+        peers.push(Subject::new(LEAST, || bench.least().expect("it is there")));
+    }
     let row = measured(
         bench,
         ("cached `get`", ROUNDS, &bench.request),
         |build| Subject::new("cached `get`", move || bench.helper(build, "get")),
-        vec![
-            Subject::new("`/bin/true`", || bench.nothing()),
-            Subject::new("`git-credential-store get`", || bench.store()),
-        ],
+        peers,
     )?;
     let row = row.limited(bench, 0, "of `/bin/true`", (0.33, 1.15));
     Ok(row.limited(bench, 1, "of `git-credential-store get`", (0.24, 0.70)))
