@@ -148,7 +148,7 @@ fn a_command_whose_second_token_is_refused_too_says_so() {
     for git in healing_gits() {
         let scene = Scene::cloned(&git);
         scene.github.set_replication_lag(10 * MINUTE);
-        scene.push("file").assert_fails().mentions("rejected the token twice within this command");
+        scene.push("file").assert_fails().mentions("for the second time in this command");
     }
 }
 

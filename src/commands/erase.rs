@@ -130,7 +130,7 @@ fn tell(
     let is_young = |entry: &Entry| is_within(context.policy.lag, entry.first_seen, now);
     let hint = match source {
         Source::Cache(_) if Handed::of(request).is_some_and(|handed| handed.is_second) => {
-            format!("the token twice within this command: {may_be}: {doctor} [{rejected}]")
+            format!("a token for the second time in this command: {may_be}: {doctor} [{rejected}]")
         }
         // git will ask again within the same command.
         Source::Cache(_) | Source::Predecessor if request.keeps_state() => return,

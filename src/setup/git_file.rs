@@ -147,6 +147,12 @@ fn wait<T>(limit: Duration, attempt: impl Fn() -> Result<Option<T>>) -> Result<O
     }
 }
 
+/// Ends a last line that is continued, which would swallow what comes next.
+fn complete(text: &[u8]) -> Vec<u8> {
+    let end: &[u8] = if text.trim_ascii_end().ends_with(b"\\") { b"\n\n" } else { b"" };
+    [text, end].concat()
+}
+
 fn lock_of(name: &OsStr) -> OsString {
     [name, OsStr::new(".lock")].into_iter().collect()
 }
@@ -196,12 +202,24 @@ impl WorkingCopy<'_> {
         if self.setup.options.dry_run {
             return Ok(());
         }
-        let now = self.now.clone().unwrap_or_default();
-        // git would append to a last line that is continued.
-        let end: &[u8] = if now.trim_ascii_end().ends_with(b"\\") { b"\n\n" } else { b"" };
-        let place = self.write(&[&now, end].concat())?;
+        let place = self.write(&complete(self.now.as_deref().unwrap_or_default()))?;
         self.setup.git.edit(&place, COPY, arguments, &self.original.path())?;
         self.now = place.read(COPY)?.map(|found| found.bytes);
+        Ok(())
+    }
+
+    /// Adds values in a section of their own at the end. git itself would add them to the last
+    /// section of that name, which may have other helpers behind it.
+    pub(super) fn append(&mut self, key: &str, values: &[&str]) -> Result<()> {
+        let mut all = complete(&self.now.take().unwrap_or_default());
+        if !all.is_empty() && !all.ends_with(b"\n") {
+            all.push(b'\n');
+        }
+        // On a full disk git would only say that it failed.
+        self.write(&all)?;
+        values.iter().try_for_each(|value| self.edit(&["--add", key, value]))?;
+        all.extend(self.now.take().unwrap_or_default());
+        self.now = Some(all);
         Ok(())
     }
 

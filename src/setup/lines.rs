@@ -86,12 +86,11 @@ fn word(text: &str) -> Result<String, Failure> {
     quoted(text).ok_or_else(|| setup_failed(what(), "use another path or value"))
 }
 
-/// Adds our lines after all others of that key. The empty one makes git forget those.
+/// Adds our lines at the end, after all helpers that the file names. The empty one makes git forget
+/// those.
 pub(super) fn append(copy: &mut WorkingCopy<'_>, wanted: &HostLine) -> Result<()> {
-    // An older line of ours may stand where others come after it.
     remove(copy, &wanted.key)?;
-    copy.edit(&["--add", &wanted.key, ""])?;
-    copy.edit(&["--add", &wanted.key, &wanted.line])
+    copy.append(&wanted.key, &["", &wanted.line])
 }
 
 /// Removes ours, and the empty line directly before each. Other lines of that key are written again

@@ -41,6 +41,23 @@ fn lines_in_an_included_file_count() {
 }
 
 #[test]
+fn helpers_below_a_section_of_the_host_do_not_come_after_ours() {
+    for scene in Scene::each_git_alone() {
+        let host = scene.host();
+        let section = format!("[credential \"http://{host}\"]\n\tusername = x-access-token\n");
+        scene.write("more", "[credential]\n\thelper = store\n");
+        for below in ["[credential]\n\thelper = store\n", "[include]\n\tpath = more\n"] {
+            scene.write(".gitconfig", &format!("{section}{below}"));
+            scene.setup(&[]).assert_ok();
+            assert_eq!(scene.read(".gitconfig"), format!("{section}{below}{}", scene.added()));
+            scene.setup(&[]).assert_ok().tells("already set up by");
+            scene.setup(&["--undo"]).assert_ok();
+            assert_eq!(scene.read(".gitconfig"), format!("{section}{below}"));
+        }
+    }
+}
+
+#[test]
 fn a_dry_run_writes_nothing_and_says_what_it_would() {
     let scene = Scene::alone();
     scene.write(".gitconfig", "[user]\n\tname = x\n");
@@ -63,8 +80,7 @@ fn comments_and_other_peoples_lines_stay_byte_for_byte() {
         );
         scene.write(".gitconfig", &mine);
         scene.setup(&[]).assert_ok();
-        let text = scene.read(".gitconfig");
-        assert_eq!(text, format!("{mine}\thelper = \n\thelper = {}\n", scene.line()));
+        assert_eq!(scene.read(".gitconfig"), format!("{mine}{}", scene.added()));
     }
 }
 
