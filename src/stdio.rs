@@ -46,11 +46,15 @@ fn read_input(input: BorrowedFd<'_>) -> Result<Zeroizing<Vec<u8>>, Errno> {
     let mut chunk = Zeroizing::new([0; CHUNK]);
     // Where the last line begins: what is before it has been looked at.
     let mut line = 0;
-    while bytes.len() <= LONGEST_REQUEST && !is_complete(&bytes[line..]) {
-        line = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        match retry(input, PollFlags::IN, || read(input, chunk.as_mut_slice()))? {
-            0 => break,
-            count => bytes.extend_from_slice(&chunk[..count]),
+    let mut is_over = false;
+    while bytes.len() <= LONGEST_REQUEST && !is_over {
+        let count = retry(input, PollFlags::IN, || read(input, chunk.as_mut_slice()))?;
+        let read_before = bytes.len();
+        bytes.extend_from_slice(&chunk[..count]);
+        is_over = count == 0;
+        if let Some(last) = chunk[..count].iter().rposition(|byte| *byte == b'\n') {
+            is_over = is_complete(&bytes[line..]);
+            line = read_before + last + 1;
         }
     }
     Ok(bytes)

@@ -55,7 +55,7 @@ impl<'a> Sources<'a> {
         system_config: &Path,
     ) -> Self {
         let (files, warnings, notes) = (Vec::new(), Vec::new(), Vec::new());
-        let (user, config_file) = (BaseDirs::new(), None);
+        let (user, config_file) = (user_directories(), None);
         let mut sources =
             Self { flags, hosts_of_git, environment, user, files, config_file, warnings, notes };
         let asked = sources.optional(&Key::CONFIG, readers::absolute).value().cloned();
@@ -172,6 +172,13 @@ impl<'a> Sources<'a> {
         }
         Some(value)
     }
+}
+
+/// The user's directories, if `HOME` says where. Without it git knows of no home either, and to look
+/// the user up would load the machine's own modules into a static program, which may crash.
+pub(super) fn user_directories() -> Option<BaseDirs> {
+    std::env::var_os("HOME").filter(|home| !home.is_empty())?;
+    BaseDirs::new()
 }
 
 /// Empty counts as unset, as in the environment.

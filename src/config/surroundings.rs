@@ -4,10 +4,10 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use directories::BaseDirs;
 use git_credential_gastown::helper_line::{COMMAND, PROGRAM, quoted};
 use git_credential_gastown::token::Secret;
 
+use super::sources::user_directories;
 use crate::program::find_all;
 
 /// Where programs look for a token.
@@ -51,7 +51,7 @@ impl Surroundings {
                     home.as_deref().and_then(|it| usual_git_config(it, path("XDG_CONFIG_HOME")))
                 }
             },
-            notes: BaseDirs::new().map(|user| user.config_dir().join("gastown/setup")),
+            notes: user_directories().map(|user| user.config_dir().join("gastown/setup")),
             tokens: TOKEN_VARIABLES.into_iter().filter_map(token).collect(),
             home,
         }

@@ -69,7 +69,7 @@ pub(super) fn lines_in_effect(setup: &Setup<'_>, target: &GitFile) -> Result<Vec
     lines.retain(|line| match line.scope.as_str() {
         "system" => true,
         "global" => !options.system,
-        "local" => options.local,
+        "local" | "worktree" => options.local,
         _ => false,
     });
     Ok(lines)

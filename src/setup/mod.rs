@@ -146,7 +146,7 @@ impl Setup<'_> {
             Some(&Errno::ACCESS | &Errno::PERM | &Errno::ROFS) if self.options.target.system => {
                 "run it as root, or for this user alone: git credential-gastown setup --global"
             }
-            Some(&Errno::ACCESS | &Errno::PERM | &Errno::ROFS) => {
+            Some(&Errno::ACCESS | &Errno::PERM | &Errno::ROFS | &Errno::BUSY) => {
                 "run it as the owner, or without a file: eval \"$(git credential-gastown setup \
                  --print-env)\""
             }

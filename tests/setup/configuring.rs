@@ -1,6 +1,7 @@
 //! What is written where, and that doing it again changes nothing.
 
 use super::*;
+use crate::scene::can_mount;
 
 #[test]
 fn a_push_works_after_setup_and_nothing_else_is_written() {
@@ -278,6 +279,30 @@ fn read_only_file_system_is_named_with_the_file() {
     }
     ran.assert_fails().mentions("cannot change").mentions("config\"");
     ran.mentions("Read-only file system").mentions("[setup-failed]");
+}
+
+#[test]
+fn file_that_is_a_mount_is_left_and_the_environment_advised() {
+    let scene = Scene::alone();
+    if !can_mount() {
+        return;
+    }
+    let script = "touch own .gitconfig; mount --bind own .gitconfig; exec \"$HELPER\" setup";
+    scene.mounting_shell(script).assert_fails().mentions("setup --print-env");
+}
+
+#[test]
+fn another_helper_of_the_worktree_is_not_passed_over() {
+    for scene in Scene::each_git_alone() {
+        for words in [
+            &["init", "--quiet", "."][..],
+            &["config", "extensions.worktreeConfig", "true"],
+            &["config", "--worktree", "credential.helper", "store"],
+        ] {
+            scene.home.git(words).assert_ok();
+        }
+        scene.setup(&["--local"]).assert_fails().tells("git asks another helper, too");
+    }
 }
 
 #[test]
