@@ -37,7 +37,8 @@ impl Key {
         (
             Self::RIG,
             "In a directory below the workspace the path names the rig, whatever the variable and \
-             the config file say: WORKSPACE/RIG/... A name that begins with `mayor-` is none.",
+             the config file say: WORKSPACE/RIG/... A name that is no id or begins with `mayor-` is \
+             none.",
         ),
         (Self::WORKSPACE, ""),
         (
