@@ -6,7 +6,7 @@
 use crate::git_config::{Line, helpers_on};
 use crate::helper_line::word;
 use crate::host::Host;
-use crate::remote_url::{Embedded, host_of};
+use crate::remote_url::{Embedded, host_of, path_on};
 
 /// A line that keeps git from asking this helper.
 #[derive(Debug)]
@@ -124,7 +124,7 @@ impl InEffect<'_> {
     /// the repository are gone; and the command that has it ask.
     fn not_asked(&self, host: &Host, url: Option<&str>) -> Option<(String, String)> {
         let staying = || self.lines.iter().filter(|line| !self.is_to_remove(line));
-        let path = url.map(|url| url.strip_prefix(&host.to_string()).unwrap_or("/"));
+        let path = url.map(|url| path_on(url, host).unwrap_or("/"));
         let first = helpers_on(staying(), host, path).first().copied();
         if self.will_ask || first.is_some_and(Line::is_ours) {
             return None;

@@ -51,6 +51,13 @@ pub fn host_of(url: &str) -> Option<Host> {
     Host::listed(&format!("{scheme}://{name}")).ok()
 }
 
+/// The path of an http(s) URL that leads to this host.
+pub fn path_on<'a>(url: &'a str, host: &Host) -> Option<&'a str> {
+    host_of(url).filter(|named| named == host)?;
+    let (_, rest) = url.split_once("://")?;
+    Some(rest.find('/').map_or("/", |start| &rest[start..]))
+}
+
 /// Scheme, user information and the rest of an http(s) URL that has user information.
 fn parts(url: &str) -> Option<(&str, &str, &str)> {
     let (scheme, rest) = url.split_once("://")?;
@@ -111,5 +118,17 @@ mod tests {
         for elsewhere in ["git@github.com:a", "ssh://github.com/a", "/srv/https://github.com"] {
             assert_eq!(host_of(elsewhere), None, "{elsewhere}");
         }
+    }
+
+    #[test]
+    fn the_path_of_a_url_begins_behind_its_host_however_that_is_written() {
+        let host = Host::listed("github.com").unwrap();
+        for url in
+            ["https://github.com/a/b", "https://GitHub.com:443/a/b", "https://me@github.com/a/b"]
+        {
+            assert_eq!(path_on(url, &host), Some("/a/b"), "{url}");
+        }
+        assert_eq!(path_on("https://github.com", &host), Some("/"));
+        assert_eq!(path_on("https://github.company.com/a/b", &host), None);
     }
 }

@@ -9,7 +9,7 @@ use git_credential_gastown::helper_line::{PROGRAM, command, word};
 use git_credential_gastown::host::Host;
 use git_credential_gastown::inspection::{Fault, forbids, leads_away};
 use git_credential_gastown::redact::helper as helper_name;
-use git_credential_gastown::remote_url::{credential_in, host_of};
+use git_credential_gastown::remote_url::{credential_in, host_of, path_on};
 
 use super::{Fail, Inputs, Report, Status, Warn};
 use crate::config::{flags_in, variable};
@@ -30,7 +30,7 @@ pub(super) fn check(inputs: &Inputs<'_>, report: &mut Report) {
     let (main, url) = (inputs.host.as_ref(), inputs.url());
     let others = inputs.context.settings.hosts.iter().filter(|host| Some(*host) != main);
     for host in main.into_iter().chain(others) {
-        let path = url.as_ref().and_then(|url| url.strip_prefix(&host.to_string()));
+        let path = url.as_ref().and_then(|url| path_on(url, host));
         let mut of_host = Report::default();
         helpers(inputs, host, &helpers_on(inputs.lines(), host, path), &mut of_host);
         // A push from here goes to the first host; the others are only to be looked at.

@@ -138,6 +138,33 @@ fn a_remote_of_another_host_is_reported_without_a_command_that_adds_the_host() {
 }
 
 #[test]
+fn helpers_are_judged_by_the_path_of_the_remote_on_its_own_host() {
+    let mut scene = Scene::in_order();
+    // The URL of one host begins with that of the other.
+    let hosts = format!("{},http://127.0.0.1", scene.host());
+    scene.home.set("GASTOWN_GIT_HOSTS", &hosts);
+    scene.git(&["credential-gastown", "setup"]);
+    let elsewhere = format!("credential.{}/other.helper", scene.host());
+    scene.git(&["config", "--global", &elsewhere, "store"]);
+    let url = scene.github.url(REPOSITORY);
+    for url in [url.clone(), url.replace("://", "://alice@")] {
+        scene.git(&["remote", "set-url", "origin", &url]);
+        let found = scene.diagnose(&[]);
+        assert!(found.problems().is_empty(), "{:?}", found.ran);
+    }
+}
+
+#[test]
+fn port_that_every_https_url_has_changes_nothing() {
+    let mut scene = Scene::in_order();
+    scene.home.set("GASTOWN_GIT_HOSTS", "git.example");
+    scene.git(&["credential-gastown", "setup"]);
+    scene.git(&["remote", "set-url", "origin", "https://git.example:443/acme/app"]);
+    let found = scene.diagnose(&["--offline"]);
+    assert!(found.problems().is_empty(), "{:?}", found.ran);
+}
+
+#[test]
 fn gitlab_without_its_token_lacks_the_token_and_no_host() {
     let mut scene = Scene::in_order();
     let line = "credential.https://gitlab.com.helper";

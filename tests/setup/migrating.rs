@@ -146,7 +146,9 @@ fn every_url_of_ours_loses_its_token() {
         one(&scene, &keys.map(|key| (key, url)));
         let second = "https://y:ghs_sentinel@git.example/acme/app.git";
         let foreign = "https://alice:stays@gitlab.example/acme/app.git";
-        one(&scene, &[("lfs.url", second), ("remote.foreign.url", foreign)]);
+        let with_port = "https://x:ghs_sentinel@git.example:443/acme/app.git";
+        let others = [("remote.foreign.url", foreign), ("remote.port.url", with_port)];
+        one(&scene, &[&[("lfs.url", second)], &others[..]].concat());
         scene.setup(&["--migrate", "rigs"]).assert_ok();
         let config = scene.read("rigs/one/.git/config");
         assert!(!config.contains("ghs_sentinel") && config.contains(foreign), "{config}");
