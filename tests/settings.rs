@@ -247,6 +247,18 @@ fn host_in_question_is_the_one_given_else_the_repositorys_else_the_first() {
 }
 
 #[test]
+fn doctor_goes_by_the_flags_of_the_host_that_a_push_goes_to() {
+    let scene = set_up(&[(RIG, "one.example"), ("rig-2", "two.example")]);
+    scene.home.git(&["init", "--quiet", "clone"]).assert_ok();
+    for (name, host) in [("upstream", "one.example"), ("origin", "two.example")] {
+        let url = format!("https://{host}/o/r");
+        scene.home.git_in("clone", &["remote", "add", name, &url]).assert_ok();
+    }
+    let told = scene.home.run_in("clone", HELPER, &["doctor", "--offline"], "");
+    told.assert_ok().tells("rig rig-2 (from --rig in git's helper line)");
+}
+
+#[test]
 fn flags_are_those_of_the_host_that_gh_is_told() {
     let hosts = [(RIG, "one.example"), ("rig-2", "two.example")];
     let mut scene = set_up(&hosts);

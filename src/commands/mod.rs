@@ -58,7 +58,7 @@ pub(crate) fn run(cli: &Cli, messages: &Messages) -> Result<ExitCode> {
         Operation::Gh { arguments } => gh::run(flags, messages, arguments)?,
         Operation::Status { json } => status::run(&warned(&None), *json)?,
         Operation::Completions { shell } => completions::run(*shell)?,
-        Operation::Doctor(options) => return crate::doctor::run(&context(&None), options),
+        Operation::Doctor(options) => return crate::doctor::run(context(&None), flags, options),
         Operation::Setup(options) => return crate::setup::run(&context(&None), flags, options),
         Operation::Unknown(words) => return Ok(unknown(words)),
     }

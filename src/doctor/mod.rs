@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::Context;
-use crate::cli::Doctor;
+use crate::cli::{Doctor, Flags};
 use crate::config::{Surroundings, TO_CHECK};
 use crate::git::Git;
 use crate::stdio::{Colour, Text, write_object};
@@ -28,7 +28,7 @@ mod source;
 
 /// What the checks look at.
 struct Inputs<'a> {
-    context: &'a Context<'a>,
+    context: Context<'a>,
     surroundings: Surroundings,
     git: Result<Git, Failure>,
     /// Where a push from here would go, in a repository.
@@ -37,10 +37,11 @@ struct Inputs<'a> {
     host: Option<Host>,
 }
 
-pub(crate) fn run(context: &Context<'_>, options: &Doctor) -> Result<ExitCode> {
+pub(crate) fn run(context: Context<'_>, flags: &Flags, options: &Doctor) -> Result<ExitCode> {
     // What it would warn of is found here.
     context.messages.keep_warnings_to_the_trace();
-    let inputs = Inputs::new(context);
+    let messages = context.messages;
+    let inputs = Inputs::new(context, flags);
     let mut report = Report::default();
     machine::check(&inputs, &mut report);
     configuration::check(&inputs, &mut report);
@@ -53,7 +54,7 @@ pub(crate) fn run(context: &Context<'_>, options: &Doctor) -> Result<ExitCode> {
     let findings = report.worst_first();
     match options.json {
         true => write_object(
-            context.messages,
+            messages,
             json!({
                 "version": 1,
                 "program_version": env!("CARGO_PKG_VERSION"),
@@ -62,7 +63,7 @@ pub(crate) fn run(context: &Context<'_>, options: &Doctor) -> Result<ExitCode> {
                 "findings": findings,
             }),
         )?,
-        false => tell(Text::new(context.messages), &findings, &push)?,
+        false => tell(Text::new(messages), &findings, &push)?,
     }
     Ok(if fails { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -88,7 +89,7 @@ fn tell(mut text: Text<'_>, findings: &[Finding], push: &Push) -> Result<(), Fai
 }
 
 impl<'a> Inputs<'a> {
-    fn new(context: &'a Context<'a>) -> Self {
+    fn new(context: Context<'a>, flags: &Flags) -> Self {
         let surroundings = Surroundings::from_process();
         // A git that did not end would use up the time limit of every check.
         let hung = context.git_config.fault.clone().filter(|fault| fault.retry == Retry::AtOnce);
@@ -99,6 +100,10 @@ impl<'a> Inputs<'a> {
         let served = |host: &Host| context.settings.serves(host);
         let host = urls.filter_map(|url| host_of(url)).find(served);
         let host = host.or_else(|| context.meant_host().ok());
+        let context = match &host {
+            Some(host) => context.about(flags, host.clone()),
+            None => context,
+        };
         Self { context, surroundings, git, remote, host }
     }
 
