@@ -111,12 +111,19 @@ impl Directory {
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => Entry::File,
             FileType::Directory => Entry::Directory,
-            FileType::Symlink => readlinkat(&self.fd, name, Vec::new())
-                .map_or(Entry::Other, |target| {
-                    Entry::Link(OsString::from_vec(target.into_bytes()).into())
-                }),
+            FileType::Symlink => {
+                self.link_at(name).map_or(Entry::Other, |(target, _)| Entry::Link(target))
+            }
             _ => Entry::Other,
         }
+    }
+
+    /// Where a link leads and whose it is. Both are read from the link that was opened: its name may
+    /// stand for another by then.
+    fn link_at(&self, name: &OsStr) -> Option<(PathBuf, u32)> {
+        let link = openat(&self.fd, name, SEARCH | NEW_DESCRIPTOR, Mode::empty()).ok()?;
+        let target = readlinkat(&link, "", Vec::new()).ok()?;
+        Some((OsString::from_vec(target.into_bytes()).into(), fstat(&link).ok()?.st_uid))
     }
 
     /// Opens a file once and reads it; `None` if it is not there.
@@ -242,6 +249,8 @@ pub(crate) fn same(one: &Stat, other: &Stat) -> bool {
 /// Root follows a link of another user only to what that user owns: otherwise any user could have
 /// root change any file.
 pub(crate) fn resolve(path: &Path) -> Result<(Directory, OsString)> {
+    // It would be taken for one that begins at the root.
+    ensure!(path.is_absolute(), "{path:?} leads nowhere, as the working directory is gone");
     let mut waiting = words(path);
     // `components` drops a final dot, which stands for the directory itself.
     if path.as_os_str().as_encoded_bytes().ends_with(b"/.") {
@@ -251,9 +260,11 @@ pub(crate) fn resolve(path: &Path) -> Result<(Directory, OsString)> {
     let mut link_owner = None;
     let mut links = 0;
     while let Some(name) = waiting.pop_front() {
-        if let Entry::Link(target) = place.entry(&name) {
-            let owner = place.stat_of(&name).map(|stat| stat.st_uid);
-            link_owner = owner.filter(|owner| *owner != 0 && geteuid().is_root()).or(link_owner);
+        if let Some((target, owner)) = place.link_at(&name) {
+            if owner != 0 && geteuid().is_root() {
+                let first = *link_owner.get_or_insert(owner);
+                ensure!(first == owner, "{path:?} leads through links of several users");
+            }
             links += 1;
             if links > MOST_LINKS {
                 bail!("too many links on the way to {path:?}");
@@ -329,5 +340,6 @@ mod tests {
         assert_eq!(Directory::open(&real).unwrap().path, real);
         symlink("loop", home.path().join("loop")).unwrap();
         assert!(resolve(&home.path().join("loop")).is_err());
+        assert!(resolve(Path::new("etc")).is_err(), "the root is not where a relative path begins");
     }
 }

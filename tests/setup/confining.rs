@@ -283,6 +283,26 @@ fn root_follows_no_link_of_another_user_to_a_third_users_file() {
 }
 
 #[test]
+fn root_follows_no_link_of_a_user_to_a_link_of_another() {
+    if !is_root() {
+        return;
+    }
+    let scene = Scene::alone();
+    fs::create_dir(scene.path("theirs")).unwrap();
+    scene.write("theirs/file", "");
+    symlink("file", scene.path("theirs/link")).unwrap();
+    give_away(&scene.path("theirs"));
+    scene.setup(&["--file", "theirs/link"]).assert_ok();
+
+    scene.write("theirs/file", "");
+    symlink("theirs/link", scene.path("link")).unwrap();
+    let third = Some(STRANGER + 1);
+    lchown(scene.path("link"), third, third).unwrap();
+    scene.setup(&["--file", "link"]).assert_fails().mentions("links of several users");
+    assert_eq!(scene.read("theirs/file"), "");
+}
+
+#[test]
 fn root_makes_no_directory_in_the_home_of_another_user() {
     if !is_root() {
         return;
