@@ -2,7 +2,7 @@
 //! and the same as environment variables (`--print-env`).
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use anyhow::Result;
@@ -35,7 +35,7 @@ pub(super) fn wanted(setup: &Setup<'_>, present: &[Line]) -> Result<Vec<HostLine
         return Err(Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice));
     }
     setup.context.meant_host()?;
-    let program = word(&setup.program()?.to_string_lossy())?;
+    let program = word(setup.program()?.as_os_str())?;
     let line = |host: &Host| {
         let mut words = vec![program.clone()];
         for (flag, value) in flags(setup, host, &flags_for(present, host)) {
@@ -59,7 +59,7 @@ impl HostLine {
 
 /// The flags given, else those that were there, as they can stand for any directory that git runs
 /// in.
-fn flags(setup: &Setup<'_>, host: &Host, kept: &Flags) -> Vec<(&'static str, String)> {
+fn flags(setup: &Setup<'_>, host: &Host, kept: &Flags) -> Vec<(&'static str, OsString)> {
     // git runs the line where no variable may name the host. GitLab's is served by its token.
     let is_default = setup.flags.host.is_empty() && kept.host.is_empty() && is_default_host(host);
     let is_named = !is_default && setup.context.settings.kind(host) == HostKind::GitHub;
@@ -72,7 +72,7 @@ fn flags(setup: &Setup<'_>, host: &Host, kept: &Flags) -> Vec<(&'static str, Str
             }
             _ => value,
         };
-        Some((flag, value?.to_string_lossy().into_owned()))
+        Some((flag, value?))
     };
     setup.flags.named().into_iter().filter_map(value).collect()
 }
@@ -81,9 +81,11 @@ fn fault_of<T>(setting: &Setting<T>) -> Option<String> {
     setting.fault().filter(|_| matches!(setting.origin(), Some(Origin::Flag(_))))
 }
 
-fn word(text: &str) -> Result<String, Failure> {
-    let what = || format!("{text:?} cannot stand in git's configuration: a control character");
-    quoted(text).ok_or_else(|| setup_failed(what(), "use another path or value"))
+fn word(text: &OsStr) -> Result<String, Failure> {
+    let why = "it has a control character, or is not UTF-8";
+    let what = || format!("{text:?} cannot stand in git's configuration: {why}");
+    let quoted = text.to_str().and_then(quoted);
+    quoted.ok_or_else(|| setup_failed(what(), "use another path or value"))
 }
 
 /// Adds our lines at the end, after all helpers that the file names. The empty one makes git forget

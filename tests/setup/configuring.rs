@@ -154,6 +154,20 @@ fn a_program_in_a_directory_with_spaces_is_called() {
 }
 
 #[test]
+fn path_that_is_not_utf8_is_refused_and_nothing_is_written() {
+    let scene = Scene::alone();
+    for script in [
+        "bytes=$(printf '\\377'); mkdir \"$bytes\"; ln -s \"$0\" \"$bytes/git-credential-gastown\"
+         PATH=/usr/bin:/bin; \"$HOME/$bytes/git-credential-gastown\" setup",
+        "\"$0\" setup --cache-dir \"$(printf '/\\377')\"",
+    ] {
+        let refused = scene.home.run("sh", &["-c", script, HELPER], "");
+        refused.assert_fails().mentions("not UTF-8").mentions("[setup-failed]");
+        assert!(!scene.path(".gitconfig").exists());
+    }
+}
+
+#[test]
 fn each_place_is_written_to_and_no_other() {
     for mut scene in Scene::each_git_alone() {
         scene.repository("repository", &[]);
