@@ -200,11 +200,13 @@ fn covers(pattern: &str, name: &str) -> bool {
     pattern.len() == name.len() && pattern.iter().zip(&name).all(fits)
 }
 
-/// A URL as git rewrites it by `insteadOf`: the longest rule that matches counts.
+/// A URL as git rewrites it by `insteadOf`: the longest rule that matches counts, the first of
+/// several.
 ///
 /// <https://git-scm.com/docs/git-config#Documentation/git-config.txt-urlltbasegtinsteadOf>
 pub fn rewritten(lines: &[Line], url: &str) -> String {
-    let rules = lines.iter().filter(|line| line.is("url", "insteadof"));
+    // `max_by_key` takes the last of several.
+    let rules = lines.iter().rev().filter(|line| line.is("url", "insteadof"));
     let longest =
         rules.filter(|line| url.starts_with(&line.value)).max_by_key(|line| line.value.len());
     let base = longest.and_then(|line| Some((line.subsection()?, &url[line.value.len()..])));
@@ -258,6 +260,17 @@ mod tests {
         assert_eq!(chain(Some("/acmeapp.git")), "ours");
         assert_eq!(chain(Some("/other/app.git")), "");
         assert_eq!(chain(None), "ours,theirs,mine");
+    }
+
+    #[test]
+    fn of_the_longest_rules_that_match_a_url_the_first_counts() {
+        let lines = [
+            line("url.https://short/.insteadof", "gh"),
+            line("url.https://first/.insteadof", "gh:"),
+            line("url.https://second/.insteadof", "gh:"),
+        ];
+        assert_eq!(rewritten(&lines, "gh:a/b"), "https://first/a/b");
+        assert_eq!(rewritten(&lines, "git@host:a/b"), "git@host:a/b");
     }
 
     #[test]
