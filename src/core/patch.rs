@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 /// Leads from each recorded content of a file back to its content before the first change. Without
 /// patches if another program changed the file between two recorded changes.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct WayBack {
     /// Whether there was a file before.
     was_there: bool,
@@ -20,7 +20,7 @@ pub struct WayBack {
 }
 
 /// Turns one recorded content into the content before the first change.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Patch {
     /// Digest of the content that it applies to, and no other.
     after: String,
@@ -28,7 +28,7 @@ struct Patch {
     pieces: Vec<Piece>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Piece {
     /// Lines of the content that the patch applies to.

@@ -50,6 +50,7 @@ pub(super) fn fix(
 ) -> Result<bool> {
     let _turn = file.take_turn(setup)?;
     let path = file.path();
+    let mut known = None;
     let (fixed, left) = file.change(setup, |copy| {
         let lines = copy.lines()?;
         mask(setup, &lines);
@@ -61,7 +62,12 @@ pub(super) fn fix(
         let is_done = setup.options.dry_run || in_effect.faults(&copy.lines()?).0.is_empty();
         ensure!(is_done, "git did not change {path:?} as it should; nothing was changed");
         if !removed.is_empty() {
-            let mut note = setup.note(&path, Some(top))?;
+            // As it was before the first attempt.
+            let mut note = match &known {
+                Some(note) => note,
+                None => known.insert(setup.note(&path, Some(top))?),
+            }
+            .clone();
             let is_first = note.helpers.is_empty();
             note.helpers.extend(removed);
             note.changes(copy, is_first)?;

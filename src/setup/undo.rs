@@ -124,7 +124,7 @@ fn restore(copy: &mut WorkingCopy<'_>, note: &Note, path: &Path) -> Result<Vec<S
 }
 
 /// What was changed in one file.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct Note {
     /// Of the note itself.
     #[serde(skip)]

@@ -269,6 +269,26 @@ fn undone_migration_brings_the_helpers_back_and_no_token() {
 }
 
 #[test]
+fn what_others_change_meanwhile_costs_undo_nothing() {
+    let mut scene = Scene::alone();
+    let git = scene.paste("command -v git").stdout.trim_end().to_owned();
+    let before = one(&scene, &[("credential.helper", ""), ("credential.helper", "store")]);
+    let line = "[user]\n\tname = x\n";
+    // Once, while setup has the file changed.
+    let script = format!(
+        "case \"$*\" in *--unset-all*) [ -e ~/done ] || printf '{line}' >>~/rigs/one/.git/config
+         touch ~/done ;; esac; exec {git} \"$@\""
+    );
+    scene.script("bin/git", &script);
+    let bin = scene.path("bin");
+    scene.home.put_on_path(&bin);
+    scene.setup(&["--migrate", "rigs"]).assert_ok();
+    assert!(scene.path("done").exists() && is_clear(&scene.path("rigs/one/.git/config")));
+    scene.setup(&["--undo", "--migrate", "rigs"]).assert_ok();
+    assert_eq!(scene.read("rigs/one/.git/config"), before + line);
+}
+
+#[test]
 fn one_failure_stops_no_other_and_each_names_a_command_that_works_where_it_is_pasted() {
     let mut scene = Scene::alone();
     scene.home.set("GIT_CONFIG_COUNT", "1").set("GIT_CONFIG_KEY_0", "lfs.url");
