@@ -20,12 +20,8 @@ use rustix::io::Errno;
 
 use crate::messages::Messages;
 
-/// Why a program cannot be run, with the exit code for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Obstacle {
-    NotExecutable = 126,
-    NotFound = 127,
-}
+const NOT_EXECUTABLE: u8 = 126;
+const NOT_FOUND: u8 = 127;
 
 /// Why this process did not become another program.
 #[derive(Debug)]
@@ -38,10 +34,6 @@ impl NotRun {
     pub(crate) fn without_token(why: impl Display) -> Self {
         Self { code: 125, why: why.to_string() }
     }
-
-    fn because_of(obstacle: Obstacle, why: String) -> Self {
-        Self { code: obstacle as u8, why }
-    }
 }
 
 impl Display for NotRun {
@@ -52,34 +44,20 @@ impl Display for NotRun {
 
 impl std::error::Error for NotRun {}
 
-/// Every file of this name in the directories that can be executed, in order.
-///
-/// # Errors
-/// If there is none; whether there is one that cannot be executed.
-pub(crate) fn find_all(name: &OsStr, directories: &[PathBuf]) -> Result<Vec<PathBuf>, Obstacle> {
+/// Every program of this name in the directories, in order.
+pub(crate) fn find_all(name: &OsStr, directories: &[PathBuf]) -> Vec<PathBuf> {
     let paths = directories.iter().map(|directory| directory.join(name));
-    let files: Vec<_> = paths.filter(|path| path.is_file()).collect();
-    let obstacle = if files.is_empty() { Obstacle::NotFound } else { Obstacle::NotExecutable };
-    let executable: Vec<_> = files.into_iter().filter(|path| is_executable(path)).collect();
-    if executable.is_empty() { Err(obstacle) } else { Ok(executable) }
+    paths.filter(|path| is_executable(path)).collect()
 }
 
-/// The first of the programs of that name; `advice` says how to have one.
-pub(crate) fn first(
-    name: &OsStr,
-    found: Result<Vec<PathBuf>, Obstacle>,
-    advice: &str,
-) -> Result<PathBuf, NotRun> {
-    let first = found.and_then(|paths| paths.into_iter().next().ok_or(Obstacle::NotFound));
-    first.map_err(|obstacle| {
-        let why = match obstacle {
-            Obstacle::NotFound => format!("no {name:?} on PATH{advice}"),
-            Obstacle::NotExecutable => {
-                format!("the {name:?} on PATH is no program; check its mode")
-            }
-        };
-        NotRun::because_of(obstacle, why)
-    })
+/// Why there is none; `advice` says how to have one.
+pub(crate) fn missing(name: &OsStr, directories: &[PathBuf], advice: &str) -> NotRun {
+    let mut paths = directories.iter().map(|directory| directory.join(name));
+    if paths.any(|path| path.is_file() && !is_executable(&path)) {
+        let why = format!("the {name:?} on PATH is no program; check its mode");
+        return NotRun { code: NOT_EXECUTABLE, why };
+    }
+    NotRun { code: NOT_FOUND, why: format!("no {name:?} on PATH{advice}") }
 }
 
 pub(crate) fn is_executable(path: &Path) -> bool {
@@ -127,12 +105,12 @@ pub(crate) fn become_program(
         // The shell runs a script without `#!`, as with `env`. glibc sees to that itself, musl not.
         error = replace_by(Command::new("/bin/sh").arg(path));
     }
-    let (obstacle, hint) = match error.kind() {
+    let (code, hint) = match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory if path.is_file() => {
-            (Obstacle::NotFound, "its first line names an interpreter that is not there")
+            (NOT_FOUND, "its first line names an interpreter that is not there")
         }
-        ErrorKind::NotFound | ErrorKind::NotADirectory => (Obstacle::NotFound, "check the path"),
-        _ => (Obstacle::NotExecutable, "check its mode and that it is a program"),
+        ErrorKind::NotFound | ErrorKind::NotADirectory => (NOT_FOUND, "check the path"),
+        _ => (NOT_EXECUTABLE, "check its mode and that it is a program"),
     };
-    NotRun::because_of(obstacle, format!("cannot run {path:?}: {error}; {hint}"))
+    NotRun { code, why: format!("cannot run {path:?}: {error}; {hint}") }
 }

@@ -12,7 +12,7 @@ use super::credential;
 use super::variables::{Variables, gh_name};
 use crate::Context;
 use crate::config::{Surroundings, variable};
-use crate::program::{NotRun, become_program, find_all, first, with_token};
+use crate::program::{NotRun, become_program, find_all, missing, with_token};
 
 pub(super) fn run(
     context: &Context<'_>,
@@ -41,5 +41,7 @@ fn find(surroundings: &Surroundings, name: &OsStr) -> Result<PathBuf, NotRun> {
     if name.as_bytes().contains(&b'/') {
         return Ok(PathBuf::from(name));
     }
-    first(name, find_all(name, &surroundings.search_path), "; install it, or give its path")
+    let directories = &surroundings.search_path;
+    let found = find_all(name, directories).into_iter().next();
+    found.ok_or_else(|| missing(name, directories, "; install it, or give its path"))
 }

@@ -14,10 +14,10 @@ use crate::Context;
 use crate::cli::{Flags, OnFailure};
 use crate::config::{Surroundings, variable};
 use crate::messages::Messages;
-use crate::program::{NotRun, Variable, become_program, find_all, first, is_ourselves};
+use crate::program::{NotRun, Variable, become_program, find_all, is_ourselves, missing};
 
 const NAME: &str = "gh";
-/// Tells a `gh` that this process has become before, so that two of them cannot take turns.
+/// The gh that this process last became: two links named gh must not run each other for ever.
 const TRIED: &str = "GASTOWN_GH_TRIED";
 
 pub(super) fn run(flags: &Flags, messages: &Messages, arguments: &[OsString]) -> Result<()> {
@@ -122,16 +122,15 @@ fn host(context: &Context<'_>, words: &Words<'_>) -> Option<Host> {
 /// before and came back, that was another copy of this program, or a script that calls it: then
 /// the first one after it.
 fn real_gh(surroundings: &Surroundings) -> Result<PathBuf, NotRun> {
-    let found = find_all(OsStr::new(NAME), &surroundings.search_path).map(|mut paths| {
-        let last = variable(TRIED);
-        if let Some(index) = paths.iter().position(|path| Some(tried(path)) == last) {
-            paths.drain(..=index);
-        }
-        paths.retain(|path| !is_ourselves(path));
-        paths
-    });
+    let (name, directories) = (OsStr::new(NAME), &surroundings.search_path);
+    let mut paths = find_all(name, directories);
+    let last = variable(TRIED);
+    if let Some(index) = paths.iter().position(|path| Some(tried(path)) == last) {
+        paths.drain(..=index);
+    }
     let advice = " but this one; install GitHub's: apt-get install gh";
-    first(OsStr::new(NAME), found, advice)
+    let found = paths.into_iter().find(|path| !is_ourselves(path));
+    found.ok_or_else(|| missing(name, directories, advice))
 }
 
 /// Names a `gh` that this process tries: the id stays the same in what it becomes.

@@ -92,7 +92,7 @@ impl Surroundings {
 
     /// The program of that name that comes first on `PATH`, by its absolute path.
     pub(crate) fn find(&self, name: &str) -> Option<PathBuf> {
-        find_all(OsStr::new(name), &self.search_path).ok()?.into_iter().next()
+        find_all(OsStr::new(name), &self.search_path).into_iter().next()
     }
 
     /// The variables that hold a snapshot of an installation token, dead within the hour.
