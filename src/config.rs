@@ -21,7 +21,7 @@ use key::Key;
 pub(crate) use readers::is_default_host;
 pub(crate) use setting::{Origin, Setting};
 use sources::Sources;
-pub(crate) use surroundings::{Surroundings, variable};
+pub(crate) use surroundings::{Surroundings, TOKEN_VARIABLES, variable};
 
 mod helper_lines;
 mod key;

@@ -22,10 +22,10 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::{Pid, Signal, fchdir, geteuid, kill_process_group};
 use zeroize::Zeroizing;
 
-use crate::config::Surroundings;
+use crate::config::{Surroundings, TOKEN_VARIABLES};
 use crate::files::{Directory, SEARCH};
 
-/// Reading what a command can do without. A pipe that the configuration includes takes for ever.
+/// For reads that can fail: git waits for ever at an included pipe.
 pub(crate) const GLANCE: Duration = Duration::from_secs(2);
 /// Reading or writing a configuration file.
 pub(crate) const QUICK: Duration = Duration::from_secs(10);
@@ -33,16 +33,8 @@ pub(crate) const QUICK: Duration = Duration::from_secs(10);
 const PATIENT: Duration = Duration::from_secs(40);
 
 /// What no git needs that only handles configuration.
-const SECRETS: [&str; 8] = [
-    "GASTOWN_CONTAINER_TOKEN",
-    "GITHUB_CLI_PAT",
-    "GIT_TOKEN",
-    "GITHUB_TOKEN",
-    "GH_TOKEN",
-    "GITLAB_TOKEN",
-    "GH_ENTERPRISE_TOKEN",
-    "GITHUB_ENTERPRISE_TOKEN",
-];
+const SECRETS: &[&[&str]] =
+    &[&TOKEN_VARIABLES, &["GASTOWN_CONTAINER_TOKEN", "GITHUB_CLI_PAT", "GITLAB_TOKEN"]];
 
 /// What names a repository other than the one in the directory: git sets it for its hooks.
 const REPOSITORY: [&str; 5] =
@@ -56,7 +48,6 @@ const LISTING: &[&str] = &["-z", "--show-scope", "--show-origin", "--list"];
 /// A git to run.
 pub(crate) struct Git {
     pub path: PathBuf,
-    directory: Option<PathBuf>,
 }
 
 /// A directory that git keeps a repository in, or one of its worktrees.
@@ -90,15 +81,14 @@ pub(crate) struct Said {
 impl Git {
     /// The first on `PATH`.
     pub(crate) fn find(surroundings: &Surroundings) -> Result<Self, Failure> {
-        let directory = surroundings.directory.clone();
         let advice = "install git, or add its directory to PATH";
         let lack = || setup_failed("git was not found on PATH", advice);
-        surroundings.find("git").map(|path| Self { path, directory }).ok_or_else(lack)
+        surroundings.find("git").map(|path| Self { path }).ok_or_else(lack)
     }
 
     /// Runs a command that has nothing to do with credentials.
     pub(crate) fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Result<Said, Failure> {
-        Run::new(self.command_here(arguments, &SECRETS)).finish()
+        Run::new(self.command(arguments, SECRETS)).finish()
     }
 
     /// What such a command prints, if it succeeds.
@@ -114,14 +104,14 @@ impl Git {
         arguments: &[A],
         input: &[u8],
     ) -> Result<Said, Failure> {
-        let mut command = self.command_here(arguments, &[]);
+        let mut command = self.command(arguments, &[]);
         command.env("GIT_ALLOW_PROTOCOL", "http:https");
         Run { input, limit: PATIENT, ..Run::new(command) }.finish()
     }
 
     /// Every line that is in effect where this process runs.
     pub(crate) fn lines_here(&self, limit: Duration) -> Result<Vec<Line>, Failure> {
-        let command = self.command_here(&[&["config"], LISTING].concat(), &SECRETS);
+        let command = self.command(&[&["config"], LISTING].concat(), SECRETS);
         Run { limit, ..Run::new(command) }.list(None)
     }
 
@@ -130,7 +120,7 @@ impl Git {
     pub(crate) fn lines_for(&self, repository: Option<&Repository>) -> Result<Vec<Line>, Failure> {
         let place = repository.map(|repository| &repository.own);
         let run = |arguments: &[&str]| {
-            let mut command = self.command(arguments, &[&SECRETS[..], &REPOSITORY].concat());
+            let mut command = self.command(arguments, &[SECRETS, &[&REPOSITORY]].concat());
             command.env("GIT_DIR", repository.map_or("/dev/null", |_| "."));
             if let Some(Repository { is_worktree, .. }) = repository {
                 // A file `commondir` could lead anywhere.
@@ -201,24 +191,15 @@ impl Git {
 
     /// `git config` for that file and no other: not even one of the user's that is broken.
     fn config_of(&self, file: &OsStr, arguments: &[&str]) -> Command {
-        let withheld = [&SECRETS[..], &REPOSITORY, &CONFIGURATION].concat();
+        let withheld = [SECRETS, &[&REPOSITORY, &CONFIGURATION]].concat();
         let mut command = self.command(&[OsStr::new("config"), "--file".as_ref(), file], &withheld);
         command.args(arguments).env("GIT_DIR", "/dev/null");
         command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
         command
     }
 
-    /// In the working directory, which is known by its path.
-    fn command_here<A: AsRef<OsStr>>(&self, arguments: &[A], withheld: &[&str]) -> Command {
-        let mut command = self.command(arguments, withheld);
-        if let Some(directory) = &self.directory {
-            command.current_dir(directory);
-        }
-        command
-    }
-
     /// Without the variables that are withheld.
-    fn command<A: AsRef<OsStr>>(&self, arguments: &[A], withheld: &[&str]) -> Command {
+    fn command<A: AsRef<OsStr>>(&self, arguments: &[A], withheld: &[&[&str]]) -> Command {
         let mut command = Command::new(&self.path);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A group of its own, so that what git starts ends with it; and nobody to ask.
@@ -229,7 +210,7 @@ impl Git {
         command.env_remove("GIT_CONFIG");
         // Its words are read, so they must not be translated.
         command.env("LC_ALL", "C");
-        for name in withheld {
+        for name in withheld.iter().copied().flatten() {
             command.env_remove(name);
         }
         command
@@ -323,11 +304,12 @@ impl<'a> Run<'a> {
     fn spawn(&mut self) -> std::io::Result<Child> {
         let Some(place) = self.place else { return self.command.spawn() };
         let flags = SEARCH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let here = openat(CWD, ".", flags, Mode::empty());
+        let open = |path| openat(CWD, path, flags, Mode::empty());
+        // Where this user may not enter the working directory, no other is as useful as the root.
+        let here = open(".").or_else(|_| open("/"))?;
         fchdir(&place.fd)?;
         let child = self.command.spawn();
-        // Every other command is started in a directory by its path.
-        let _ = here.and_then(fchdir);
+        fchdir(here)?;
         child
     }
 }

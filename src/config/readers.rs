@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::key::Key;
 use super::sources::{self, Sources};
-use super::{Certificates, GitLab, Origin, Setting, StaticToken};
+use super::{Certificates, GitLab, Origin, Setting, StaticToken, TOKEN_VARIABLES};
 use crate::cache::{Candidate, DIRECTORY};
 use crate::cli::OnFailure;
 
@@ -187,8 +187,8 @@ pub(super) fn other_secrets(sources: &mut Sources<'_>, proxy: Option<&Secret>) -
         let (user_info, _) = proxy.expose().rsplit_once('@')?;
         Secret::parse(user_info.rsplit_once(':')?.1.as_bytes())
     });
-    let names = ["GH_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"];
-    let others = names.into_iter().filter_map(|name| secret(sources.variable(name)?.into()).ok());
+    let others = TOKEN_VARIABLES.into_iter();
+    let others = others.filter_map(|name| secret(sources.variable(name)?.into()).ok());
     password.into_iter().chain(others).collect()
 }
 

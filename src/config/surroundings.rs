@@ -11,13 +11,11 @@ use super::sources::user_directories;
 use crate::program::find_all;
 
 /// Where programs look for a token.
-const TOKEN_VARIABLES: [&str; 5] =
+pub(crate) const TOKEN_VARIABLES: [&str; 5] =
     ["GH_TOKEN", "GITHUB_TOKEN", "GIT_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"];
 
 #[derive(Debug, Default)]
 pub(crate) struct Surroundings {
-    /// Where this process runs.
-    pub directory: Option<PathBuf>,
     /// The directories of `PATH`, without those that depend on where a program runs: what lies in
     /// the current one is whoever's.
     pub search_path: Vec<PathBuf>,
@@ -42,7 +40,6 @@ impl Surroundings {
             Some((name, Secret::parse(value.trim_ascii().as_bytes())?))
         };
         Self {
-            directory: std::env::current_dir().ok(),
             search_path: search_path.filter(|directory| directory.is_absolute()).collect(),
             // If it is empty, git reads no file of the user's.
             global_git_config: match variable("GIT_CONFIG_GLOBAL") {
@@ -57,8 +54,8 @@ impl Surroundings {
         }
     }
 
-    /// The path of this program to write down: one that stays when a new version comes. So not
-    /// the file that links lead to, but where `PATH` has it, or else how it was called.
+    /// This program's path for git's configuration: as on `PATH` or as called, links kept, so that
+    /// it survives an upgrade.
     pub(crate) fn program(&self) -> Option<PathBuf> {
         let called_as = std::env::args_os().next()?;
         self.stable_path(Path::new(&called_as), std::env::current_exe().ok())

@@ -261,8 +261,7 @@ fn ownership(inputs: &Inputs<'_>, report: &mut Report) {
     let Ok(git) = &inputs.git else { return };
     let Ok(said) = git.run(&["rev-parse", "--git-dir"]) else { return };
     if !said.succeeded && said.stderr.contains("dubious ownership") {
-        let directory = inputs.surroundings.directory.clone().unwrap_or_default();
-        let directory = word(directory);
+        let directory = word(inputs.surroundings.absolute(Path::new(".")));
         let what = "git refuses this repository, which belongs to another user";
         let fix = format!("git config --global --add safe.directory {directory}");
         report.add("remotes", Fail, what, fix);

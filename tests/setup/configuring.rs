@@ -320,6 +320,29 @@ fn another_helper_of_the_worktree_is_not_passed_over() {
 }
 
 #[test]
+fn setup_does_what_it_says_where_its_user_may_not_enter_the_working_directory() {
+    if !is_root() {
+        return;
+    }
+    let scene = Scene::alone();
+    let place = tempfile::tempdir().unwrap();
+    let program = scene.install(HELPER, place.path().join("git-credential-gastown"));
+    let mode = std::os::unix::fs::PermissionsExt::from_mode;
+    fs::set_permissions(place.path(), mode(0o755)).unwrap();
+    give_away(scene.path("").parent().unwrap());
+    let closed = place.path().join("closed");
+    fs::create_dir(&closed).unwrap();
+    fs::set_permissions(&closed, mode(0o700)).unwrap();
+    for (arguments, is_set_up) in [(&["setup"][..], true), (&["setup", "--undo"], false)] {
+        let mut setup = scene.home.command("/usr/bin/setpriv");
+        setup.args(["--reuid", &STRANGER.to_string(), "--clear-groups"]);
+        setup.arg(&program).args(arguments).current_dir(&closed);
+        Ran::run(setup, b"").assert_ok();
+        assert_eq!(scene.path(".gitconfig").exists(), is_set_up);
+    }
+}
+
+#[test]
 fn who_may_not_write_the_systems_file_migrates_where_it_is_set_up() {
     if !is_root() {
         return;
