@@ -6,9 +6,9 @@
 #![expect(clippy::disallowed_methods, reason = "the one place for the cache's files")]
 
 use std::cell::Cell;
-use std::fs::{self, OpenOptions, Permissions};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{self, Permissions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::UNIX_EPOCH;
@@ -28,6 +28,8 @@ use zeroize::Zeroizing;
 
 use directory::Obstacle;
 pub(crate) use directory::{Candidate, Condition, DIRECTORY};
+
+use crate::files::read_trusted;
 
 mod directory;
 mod inspection;
@@ -284,37 +286,17 @@ fn fault(path: &Path, why: &str, is_suspicious: bool) -> Fault {
     Fault { what: format!("{path:?} is not used: {why}"), is_suspicious }
 }
 
-/// Reads a file that can be trusted. Checked on the open descriptor, so that it cannot be swapped
-/// in between; opened so that no link is followed and no FIFO blocks.
+/// No link is followed.
 fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
-    let suspicious = |why: &str| fault(path, why, true);
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
-        Ok(file) => file,
+    let trusted = Some((&[geteuid().as_raw()][..], 0o077));
+    match read_trusted(path, OFlags::NOFOLLOW, LONGEST_FILE, trusted) {
+        Ok((bytes, _)) => Ok(Some(bytes)),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(None);
+            Ok(None)
         }
         Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
-            return Err(suspicious("it is a symbolic link"));
+            Err(fault(path, "it is a symbolic link", true))
         }
-        Err(error) => return Err(suspicious(&error.to_string())),
-    };
-    let metadata = file.metadata().map_err(|error| suspicious(&error.to_string()))?;
-    if !metadata.is_file() {
-        return Err(suspicious("it is not a regular file"));
+        Err(error) => Err(fault(path, &error.to_string(), true)),
     }
-    if metadata.uid() != geteuid().as_raw() {
-        return Err(suspicious("it belongs to another user"));
-    }
-    if metadata.mode() & 0o077 != 0 {
-        return Err(suspicious("others can read or write it"));
-    }
-    if metadata.len() > LONGEST_FILE {
-        return Err(suspicious("it is too long"));
-    }
-    let mut bytes =
-        Zeroizing::new(Vec::with_capacity(LONGEST_FILE.min(metadata.len()) as usize + 1));
-    let read = file.take(LONGEST_FILE).read_to_end(&mut bytes);
-    read.map_err(|error| suspicious(&error.to_string()))?;
-    Ok(Some(bytes))
 }

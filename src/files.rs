@@ -1,24 +1,26 @@
-//! Files and directories by descriptor, for `setup`. A directory is opened once and every name in it
+//! Files and directories by descriptor, for `setup`; and files that have to be trusted. A directory is opened once and every name in it
 //! is reached through that descriptor, so renaming or linking meanwhile has no effect. As root,
 //! refuses to follow a user's link to a file of somebody else.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::fs::{File, Metadata};
+use std::io::{Error, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::fs::{
     Access, AtFlags, CWD, Dir, DirEntry, FileType, FlockOperation, Gid, Mode, OFlags, Stat, Uid,
-    accessat, fchmod, fchown, flock, fstat, fsync, linkat, mkdirat, openat, readlinkat, renameat,
-    statat, symlinkat, unlinkat,
+    accessat, fchmod, fchown, flock, fstat, fsync, linkat, mkdirat, open, openat, readlinkat,
+    renameat, statat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::geteuid;
+use zeroize::Zeroizing;
 
 /// A directory that may be searched but not listed can only be opened like this.
 #[cfg(target_os = "linux")]
@@ -31,6 +33,7 @@ const NO_LINK: OFlags = OFlags::DIRECTORY.union(NEW_DESCRIPTOR);
 const MOST_LINKS: usize = 40;
 /// git's configuration is a few kilobytes.
 const LONGEST_FILE: u64 = 16 * 1024 * 1024;
+pub(crate) const WRITABLE: &str = "others can write it";
 
 /// An open directory. The path is where it was found, for messages.
 #[derive(Clone, Debug)]
@@ -305,6 +308,36 @@ fn words(path: &Path) -> VecDeque<OsString> {
         _ => None,
     };
     path.components().filter_map(word).collect()
+}
+
+/// Reads a regular file, which is opened with these flags, too, and looked at before it is read: a
+/// pipe or a device would keep us reading. With `trusted`, the owners that it may have and the
+/// permissions that it must not have.
+pub(crate) fn read_trusted(
+    path: &Path,
+    flags: OFlags,
+    longest: u64,
+    trusted: Option<(&[u32], u32)>,
+) -> std::io::Result<(Zeroizing<Vec<u8>>, Metadata)> {
+    let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(open(path, flags, Mode::empty())?);
+    let metadata = file.metadata()?;
+    let (owners, forbidden) = trusted.unwrap_or_default();
+    let others = if forbidden == 0o022 { WRITABLE } else { "others can read or write it" };
+    let faults = [
+        (!metadata.is_file(), "it is not a regular file"),
+        (trusted.is_some() && !owners.contains(&metadata.uid()), "it belongs to another user"),
+        (metadata.mode() & forbidden != 0, others),
+        (trusted.is_some() && metadata.len() > longest, "it is too long"),
+    ];
+    if let Some((_, fault)) = faults.into_iter().find(|(is_so, _)| *is_so) {
+        return Err(Error::other(fault));
+    }
+    // Large enough from the start: a buffer that grows leaves a secret behind.
+    let room = longest.min(metadata.len()) as usize + 1;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    file.take(longest).read_to_end(&mut bytes)?;
+    Ok((bytes, metadata))
 }
 
 /// Reads a file, following links. `None` if it is not there.

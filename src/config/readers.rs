@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum as _;
 use git_credential_gastown::host::{ApiUrl, Host, Id, rig_of_directory};
 use git_credential_gastown::token::{Kind, LONGEST_TOKEN, Secret};
+use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use super::key::Key;
-use super::sources::{self, Sources};
+use super::sources::Sources;
 use super::{Certificates, GitLab, Origin, Setting, StaticToken, TOKEN_VARIABLES};
 use crate::cache::{Candidate, DIRECTORY};
 use crate::cli::OnFailure;
+use crate::files::read_trusted;
 
 const DEFAULT_HOSTS: [&str; 2] = ["github.com", "gist.github.com"];
 const DEFAULT_GITLAB: &str = "gitlab.com";
@@ -221,7 +223,7 @@ pub(super) fn certificates(sources: &mut Sources<'_>) -> Certificates {
 }
 
 pub(super) fn read_secret(path: &Path) -> Result<Secret, String> {
-    let read = sources::read(path, LONGEST_TOKEN as u64 + 2, None);
+    let read = read_trusted(path, OFlags::empty(), LONGEST_TOKEN as u64 + 2, None);
     let (bytes, _) = read.map_err(|error| error.to_string())?;
     Secret::parse(bytes.trim_ascii()).ok_or_else(|| "holds no token".to_owned())
 }

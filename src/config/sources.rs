@@ -3,9 +3,8 @@
 //! unset, and the notes say so.
 
 use std::ffi::OsString;
-use std::fs::{Metadata, OpenOptions};
-use std::io::{Error, ErrorKind, Read as _};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt as _};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use directories::BaseDirs;
@@ -15,16 +14,14 @@ use git_credential_gastown::token::Secret;
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 use serde_json::{Map, Value};
-use zeroize::Zeroizing;
 
 use super::key::Key;
 use super::{Origin, Setting, readers};
 use crate::cli::Flags;
+use crate::files::{WRITABLE, read_trusted};
 
 /// A config file is a few lines.
 const LONGEST: u64 = 64 * 1024;
-
-const WRITABLE: &str = "others can write it";
 
 /// Tells where a value of that name came from.
 type Naming = fn(&'static str) -> Origin;
@@ -84,7 +81,9 @@ impl<'a> Sources<'a> {
         origin: Naming,
     ) -> Result<(), String> {
         let shown = path.display();
-        let (text, metadata) = match read(path, LONGEST, Some(owners)) {
+        // It says where the container token is sent, so nobody else may have written it.
+        let trusted = Some((owners, 0o022));
+        let (text, metadata) = match read_trusted(path, OFlags::empty(), LONGEST, trusted) {
             Err(error) if error.kind() == ErrorKind::NotFound && !is_wanted => return Ok(()),
             read => read.map_err(|error| match error.to_string() {
                 fault if fault == WRITABLE => format!("{fault}; run: chmod go-w {}", word(path)),
@@ -184,52 +183,4 @@ pub(super) fn user_directories() -> Option<BaseDirs> {
 /// Empty counts as unset, as in the environment.
 fn is_set(value: &Value) -> bool {
     !value.is_null() && value != ""
-}
-
-/// Reads a regular file. It may be a link, as mounted files are; a pipe or a device would keep us
-/// reading. With `owners`, one that nobody else could have written: a config file says where the
-/// container token is sent.
-pub(super) fn read(
-    path: &Path,
-    longest: u64,
-    owners: Option<&[u32]>,
-) -> std::io::Result<(Zeroizing<Vec<u8>>, Metadata)> {
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let metadata = file.metadata()?;
-    let is_foreign = owners.is_some_and(|owners| !owners.contains(&metadata.uid()));
-    let faults = [
-        (!metadata.is_file(), "not a regular file"),
-        (owners.is_some() && metadata.len() > longest, "it is too long"),
-        (is_foreign, "it belongs to another user"),
-        (owners.is_some() && metadata.mode() & 0o022 != 0, WRITABLE),
-    ];
-    if let Some((_, fault)) = faults.into_iter().find(|(is_so, _)| *is_so) {
-        return Err(Error::other(fault));
-    }
-    let mut bytes = Zeroizing::new(Vec::new());
-    file.take(longest).read_to_end(&mut bytes)?;
-    Ok((bytes, metadata))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs::{Permissions, set_permissions, write};
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::*;
-
-    #[test]
-    fn config_file_of_another_owner_or_that_others_can_write_is_not_read() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("config.json");
-        write(&path, "{}").unwrap();
-        let own = geteuid().as_raw();
-        let is_read = |mode, owner| {
-            set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-            read(&path, LONGEST, Some(&[owner])).is_ok()
-        };
-        assert!(is_read(0o600, own) && is_read(0o644, own));
-        assert!(!is_read(0o600, own + 1) && !is_read(0o620, own) && !is_read(0o602, own));
-    }
 }

@@ -73,8 +73,10 @@ fn a_config_file_that_others_could_have_written_is_not_believed() {
     scene.home.set("GASTOWN_CONFIG", &config.to_string_lossy());
     let text = format!("{{\"api_url\":\"{}\"}}", attacker.worker.url());
     fs::write(&config, text).expect("the home is ours");
-    set_mode(&config, 0o646);
-    scene.get().mentions("is ignored").mentions("others can write it; run: chmod go-w /");
+    for mode in [0o602, 0o620] {
+        set_mode(&config, mode);
+        scene.get().mentions("is ignored").mentions("others can write it; run: chmod go-w /");
+    }
     fs::remove_file(&config).and_then(|()| symlink("/dev/zero", &config)).expect("ours");
     scene.get().mentions("is ignored").mentions("not a regular file");
     assert_eq!(attacker.worker.calls().len(), 0);
