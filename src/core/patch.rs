@@ -24,15 +24,15 @@ pub struct WayBack {
 struct Patch {
     /// Digest of the content that it applies to, and no other.
     after: String,
-    /// The lines of that content, in order.
+    /// The lines of the content before, in order.
     pieces: Vec<Piece>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(untagged)]
 enum Piece {
-    /// Lines of the content that the patch applies to.
-    Lines { from: usize, count: usize },
+    /// A line of the content that the patch applies to.
+    Line(usize),
     /// Another line, in base64.
     Text(String),
 }
@@ -89,38 +89,24 @@ impl WayBack {
 
 impl Patch {
     fn back(after: &[u8], before: &[u8]) -> Self {
-        let lines = lines(after);
-        let first: HashMap<_, _> =
-            lines.iter().enumerate().rev().map(|(index, line)| (*line, index)).collect();
-        let mut pieces = Vec::new();
-        for line in self::lines(before) {
-            match (first.get(line), pieces.last_mut()) {
-                (Some(_), Some(Piece::Lines { from, count }))
-                    if lines.get(*from + *count) == Some(&line) =>
-                {
-                    *count += 1;
-                }
-                (Some(first), _) => pieces.push(Piece::Lines { from: *first, count: 1 }),
-                (None, _) => pieces.push(Piece::Text(STANDARD.encode(line))),
-            }
-        }
-        Self { after: digest(after), pieces }
+        let indices: HashMap<_, _> =
+            lines(after).into_iter().enumerate().map(|(index, line)| (line, index)).collect();
+        let piece = |line| match indices.get(line) {
+            Some(index) => Piece::Line(*index),
+            None => Piece::Text(STANDARD.encode(line)),
+        };
+        Self { after: digest(after), pieces: lines(before).into_iter().map(piece).collect() }
     }
 
     /// `None` if it is damaged.
     fn apply(&self, content: &[u8]) -> Option<Vec<u8>> {
         let lines = lines(content);
-        let mut before = Vec::new();
-        for piece in &self.pieces {
-            match piece {
-                Piece::Lines { from, count } => {
-                    let lines = lines.get(*from..from.checked_add(*count)?)?;
-                    before.extend(lines.iter().map(|line| line.to_vec()));
-                }
-                Piece::Text(text) => before.push(STANDARD.decode(text).ok()?),
-            }
-        }
-        Some(before.join(&b'\n'))
+        let line = |piece: &Piece| match piece {
+            Piece::Line(index) => Some(lines.get(*index)?.to_vec()),
+            Piece::Text(text) => STANDARD.decode(text).ok(),
+        };
+        let before: Option<Vec<_>> = self.pieces.iter().map(line).collect();
+        Some(before?.join(&b'\n'))
     }
 }
 

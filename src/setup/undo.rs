@@ -188,14 +188,13 @@ impl Setup<'_> {
     /// Best effort: without a note, undo removes our lines.
     pub(super) fn save(&self, note: &Note) {
         let save = || {
-            let bytes = serde_json::to_vec_pretty(note).context("its path is not text")?;
+            let bytes = serde_json::to_vec(note).context("its path is not text")?;
             let directory = self.notes_directory(true)?.context("it is not there")?;
             directory.remove(note.name("new"))?;
             directory.write_new(note.name("new"), &bytes)?;
             directory.rename(note.name("new"), note.name("json"))
         };
-        // An undo of another file may remove the directory once.
-        let saved = if self.options.dry_run { Ok(()) } else { save().or_else(|_| save()) };
+        let saved = if self.options.dry_run { Ok(()) } else { save() };
         if let Err(reason) = saved {
             let lost = match note.helpers.is_empty() {
                 true => "which will only remove the lines of this helper",
@@ -206,20 +205,14 @@ impl Setup<'_> {
         }
     }
 
-    /// Removes directories, too, unless something else is in them.
     fn forget(&self, note: &Note) -> Result<()> {
-        let directory = self.notes_directory(false).ok().flatten();
-        let Some(mut directory) = directory.filter(|_| !self.options.dry_run) else {
-            return Ok(());
-        };
-        directory.remove(note.name("new"))?;
-        directory.remove(note.name("json"))?;
-        for _ in 0..2 {
-            let parent = directory.parent()?;
-            directory.path.file_name().iter().for_each(|name| parent.remove_emptied(name));
-            directory = parent;
+        match self.notes_directory(false).ok().flatten() {
+            Some(directory) if !self.options.dry_run => {
+                directory.remove(note.name("new"))?;
+                directory.remove(note.name("json"))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Makes missing directories only in one that belongs to this user, for example never as root
