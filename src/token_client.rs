@@ -168,11 +168,12 @@ impl<'a> TokenClient<'a> {
         let within = if self.attempts_left > 1 { self.left() * 2 / 3 } else { self.left() };
         let asked_at = clock::now();
         let secrets = self.context.messages.secrets();
+        let rig_origin = self.place.rig_origin.to_string();
         let mut question = Question {
             worker: self.place.api.as_str(),
             town: self.place.town.as_str(),
             rig: self.place.rig.as_str(),
-            rig_origin: self.place.rig_origin.name(),
+            rig_origin: &rig_origin,
             rig_advice: self.place.rig_advice(),
             bearer,
             secrets: &secrets,

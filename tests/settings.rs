@@ -282,7 +282,7 @@ fn wrong_flag_in_the_helper_line_is_named_as_such() {
         scene.helper(arguments).assert_fails().mentions(words);
     };
     failed(&["token"], "--town in git's helper line is not an id");
-    failed(&["token", "--town", TOWN], "(from git's helper line)");
+    failed(&["token", "--town", TOWN], "(from --rig in git's helper line)");
 }
 
 #[test]

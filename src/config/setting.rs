@@ -15,27 +15,12 @@ pub(crate) enum Origin {
     SystemFile(&'static str),
 }
 
-impl Origin {
-    /// In one word, where the rest is clear.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Flag(name)
-            | Self::Environment(name)
-            | Self::File(name)
-            | Self::SystemFile(name) => name,
-            Self::HelperLine(_) => "git's helper line",
-            Self::Directory => "the working directory",
-        }
-    }
-}
-
 impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Flag(_) | Self::Environment(_) | Self::Directory => {
-                formatter.write_str(self.name())
-            }
-            Self::HelperLine(flag) => write!(formatter, "{flag} in {}", self.name()),
+            Self::Flag(name) | Self::Environment(name) => formatter.write_str(name),
+            Self::HelperLine(flag) => write!(formatter, "{flag} in git's helper line"),
+            Self::Directory => formatter.write_str("the working directory"),
             Self::File(key) => write!(formatter, "`{key}` in the config file"),
             Self::SystemFile(key) => write!(formatter, "`{key}` in {}", super::SYSTEM_CONFIG),
         }
