@@ -195,8 +195,9 @@ fn flags_that_setup_wrote_count_for_every_command() {
     assert!(printed(&["exec", "--", "env"]).contains(&format!("GIT_TOKEN={expected}")));
     assert!(printed(&["gh", "api"]).contains(&format!("GH_ENTERPRISE_TOKEN={expected}")));
     printed(&["refresh"]);
-    assert!(printed(&["status"]).contains("(from --api-url in git's helper line)"));
-    printed(&["doctor", "--offline"]);
+    printed(&["status"]);
+    let diagnosis = printed(&["doctor", "--offline"]);
+    assert!(diagnosis.contains("(from --api-url in git's helper line)"), "{diagnosis}");
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! `status`: what is cached, in what state, and what failed. No network, no lock, nothing written,
 //! and no token other than by the beginning of its hash.
 
-use std::fmt::Display;
-
 use anyhow::Result;
 use git_credential_gastown::failure::FailureRecord;
 use git_credential_gastown::host::{CacheKey, TownKey};
@@ -17,7 +15,6 @@ use serde_json::{Value, json};
 use crate::Context;
 use crate::cache::host_key;
 use crate::clock;
-use crate::config::{Origin, Setting, Settings};
 use crate::look::failure_on_record;
 use crate::stdio::{Colour, Text, moment, write_object};
 
@@ -34,13 +31,11 @@ struct Record {
 }
 
 pub(super) fn run(context: &Context<'_>, as_json: bool) -> Result<()> {
-    let Context { cache, messages, policy, settings, .. } = context;
+    let Context { cache, messages, policy, .. } = context;
     let now = clock::now();
     let (keys, faults) = cache.keys();
     let records: Vec<_> = keys.into_iter().map(|key| Record::look(context, key, now)).collect();
     let directory = cache.directory().map_or_else(String::new, |it| it.display().to_string());
-    // What the worker would be asked for here.
-    let Settings { api_url, town, rig, .. } = settings;
     if as_json {
         let object = json!({
             "version": 1,
@@ -48,7 +43,6 @@ pub(super) fn run(context: &Context<'_>, as_json: bool) -> Result<()> {
             "cache": directory,
             "entries": records.iter().map(|it| it.object(policy, now)).collect::<Vec<_>>(),
             "unusable": faults.iter().map(|fault| &fault.what).collect::<Vec<_>>(),
-            "settings": { "api_url": object(api_url), "town": object(town), "rig": object(rig) },
         });
         return Ok(write_object(messages, object)?);
     }
@@ -58,16 +52,7 @@ pub(super) fn run(context: &Context<'_>, as_json: bool) -> Result<()> {
         text.line(format_args!("nothing is cached in {directory}"));
     }
     faults.iter().for_each(|fault| text.line(&fault.what));
-    text.line("settings");
-    text.line(format_args!("  api_url  {api_url}"));
-    text.line(format_args!("  town     {town}"));
-    text.line(format_args!("  rig      {rig}"));
     Ok(text.write()?)
-}
-
-fn object<T: Display>(setting: &Setting<T>) -> Value {
-    let value = setting.value().map(T::to_string);
-    json!({ "value": value, "origin": setting.origin().map(Origin::to_string) })
 }
 
 impl Record {
