@@ -1,13 +1,9 @@
-//! The machine: this program and its copies, git, what a killed git left behind, tokens left in the
-//! environment or in `~/.netrc`, and the cache.
-
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+//! The machine: this program and its copies, git, tokens left in the environment or in `~/.netrc`,
+//! and the cache.
 
 use git_credential_gastown::failure::Name;
 use git_credential_gastown::helper_line::{PROGRAM, word};
 use git_credential_gastown::host::Host;
-use git_credential_gastown::time::spoken;
 use zeroize::Zeroizing;
 
 use super::{Fail, Inputs, Report, Warn};
@@ -19,13 +15,10 @@ use crate::lock::{Lock, Try};
 const HEALS_SINCE: (u32, u32) = (2, 46);
 /// As much as many records need.
 const LEAST_ROOM: u64 = 1 << 20;
-/// git holds the lock of a file for as long as it takes to write it.
-const LONGEST_LOCK: Duration = Duration::from_secs(10);
 
 pub(super) fn check(inputs: &Inputs<'_>, report: &mut Report) {
     program(inputs, report);
     git(inputs, report);
-    stale_locks(inputs, report);
     environment(inputs, report);
     netrc(inputs, report);
     cache(inputs, report);
@@ -66,26 +59,6 @@ fn git(inputs: &Inputs<'_>, report: &mut Report) {
     }
     if let Some(failure) = &inputs.context.git_config.fault {
         report.failure(Fail, failure);
-    }
-}
-
-/// With its lock in place git cannot change a configuration file, nor can setup.
-fn stale_locks(inputs: &Inputs<'_>, report: &mut Report) {
-    let Inputs { surroundings, .. } = inputs;
-    let of_user = surroundings.global_git_config.as_ref().map(|path| {
-        let path = path.canonicalize().unwrap_or_else(|_| path.clone());
-        PathBuf::from([path.as_os_str(), ".lock".as_ref()].join("".as_ref()))
-    });
-    let of_repository = inputs.output(&["rev-parse", "--git-path", "config.lock"]);
-    let of_repository = of_repository.map(|path| surroundings.absolute(Path::new(&path)));
-    for path in of_user.into_iter().chain(of_repository) {
-        let changed = path.symlink_metadata().and_then(|metadata| metadata.modified());
-        let age = changed.ok().and_then(|changed| changed.elapsed().ok()).unwrap_or_default();
-        if age > LONGEST_LOCK {
-            let age = spoken(age);
-            let what = format_args!("{path:?} has been there for {age}: a killed git left it");
-            report.add("git-lock", Warn, what, format!("rm {}", word(&path)));
-        }
     }
 }
 

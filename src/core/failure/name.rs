@@ -111,7 +111,7 @@ names! {
     /// git could not be run, or its configuration not be read or changed.
     SetupFailed = "setup-failed",
         "Do what the message says. If git says `could not lock config file` and no git runs, run \
-         `setup` again: it removes the lock of a `setup` that was killed. `doctor` names any other.";
+         `setup` again: it removes the lock of a `setup` that was killed, and names any other.";
 
     /// stdin could not be read, or stdout not be written.
     IoFailed = "io-failed",
