@@ -4,7 +4,7 @@
 //!
 //! <https://git-scm.com/docs/gitcredentials#_credential_contexts>
 
-use crate::helper_line::{Kind, kind, word};
+use crate::helper_line::{PROGRAM, STORE, runs, word};
 use crate::host::Host;
 use crate::redact::clean;
 use crate::remote_url::{Embedded, credential_in};
@@ -115,12 +115,12 @@ impl Line {
 
     /// Whether it has git ask this program.
     pub fn is_ours(&self) -> bool {
-        self.is_helper() && kind(&self.value) == Kind::Ours
+        self.is_helper() && runs(&self.value, PROGRAM)
     }
 
     /// Whether it has git ask its own `store`.
     pub fn is_store(&self) -> bool {
-        self.is_helper() && kind(&self.value) == Kind::Store
+        self.is_helper() && runs(&self.value, STORE)
     }
 }
 

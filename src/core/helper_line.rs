@@ -12,14 +12,8 @@ pub const PROGRAM: &str = "git-credential-gastown";
 /// How messages call it; where that does not lead to it, they are printed with its path instead.
 pub const COMMAND: &str = "git credential-gastown";
 
-/// Whose helper a line names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Ours,
-    /// git's own `store`, which keeps and hands out whatever it once saw.
-    Store,
-    Other,
-}
+/// git's own `store`, which keeps and hands out whatever it once saw.
+pub const STORE: &str = "git-credential-store";
 
 /// One word for the shell; `None` if a control character is in it, which no line can carry.
 pub fn quoted(word: &str) -> Option<String> {
@@ -43,30 +37,14 @@ pub fn word(text: impl AsRef<OsStr>) -> String {
     quoted(&text.as_ref().to_string_lossy()).unwrap_or_else(|| "NAME".to_owned())
 }
 
-/// Whose helper a value of `credential.helper` names, wherever that program lies.
-pub fn kind(value: &str) -> Kind {
+/// Whether a value of `credential.helper` runs this program, wherever that lies.
+pub fn runs(value: &str, program: &str) -> bool {
     let words = command(value);
-    let mut words = words.iter().map(|word| word.rsplit('/').next().unwrap_or_default());
-    let name = match (words.next().unwrap_or_default(), words.next()) {
-        ("git", Some(operation)) => format!("git-{operation}"),
-        (name, _) => name.to_owned(),
-    };
-    match name.as_str() {
-        PROGRAM => Kind::Ours,
-        "git-credential-store" => Kind::Store,
-        _ => Kind::Other,
+    let mut names = words.iter().map(|word| word.rsplit('/').next().unwrap_or_default());
+    match (names.next(), names.next()) {
+        (Some("git"), Some(operation)) => program.strip_prefix("git-") == Some(operation),
+        (name, _) => name == Some(program),
     }
-}
-
-/// The file that a `store` helper is told to keep its tokens in.
-pub fn store_file(value: &str) -> Option<String> {
-    let words = command(value);
-    let after = |(index, word): (usize, &String)| match word.strip_prefix("--file") {
-        Some("") => words.get(index + 1).cloned(),
-        Some(rest) => rest.strip_prefix('=').map(str::to_owned),
-        None => None,
-    };
-    words.iter().enumerate().find_map(after)
 }
 
 /// The words of the command that git would run for a value.
@@ -125,7 +103,7 @@ mod tests {
             "!'/a b/git-credential-gastown'",
             "!git credential-gastown",
         ] {
-            assert_eq!(kind(value), Kind::Ours, "{value}");
+            assert!(runs(value, PROGRAM) && !runs(value, STORE), "{value}");
         }
     }
 
@@ -137,12 +115,10 @@ mod tests {
             "/usr/lib/git-core/git-credential-store",
             "!git credential-store --file x",
         ] {
-            assert_eq!(kind(value), Kind::Store, "{value}");
+            assert!(runs(value, STORE) && !runs(value, PROGRAM), "{value}");
         }
-        assert_eq!(store_file("store --file=/tmp/x").as_deref(), Some("/tmp/x"));
-        assert_eq!(store_file("!git credential-store --file x").as_deref(), Some("x"));
         for value in ["cache", "", "!f() { echo; }; f", "gastown2", "/x/store", "!"] {
-            assert_eq!(kind(value), Kind::Other, "{value}");
+            assert!(!runs(value, STORE) && !runs(value, PROGRAM), "{value}");
         }
     }
 }

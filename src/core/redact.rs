@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use regex_lite::{Captures, Regex};
 
-use crate::helper_line::{Kind, kind};
+use crate::helper_line::{PROGRAM, STORE, runs};
 use crate::token::Secret;
 
 const MASK: &str = "[redacted]";
@@ -69,10 +69,11 @@ pub fn clean(text: &str, secrets: &[Secret]) -> String {
 
 /// A value of `credential.helper` for messages: of another's, only which program it runs.
 pub fn helper(value: &str) -> String {
-    match (kind(value), value.split_once(' ')) {
-        (Kind::Other, _) if value.starts_with('!') => INLINE_HELPER.to_owned(),
-        (Kind::Other, Some((program, _))) => format!("{program} …"),
-        _ => value.to_owned(),
+    match value.split_once(' ') {
+        _ if [PROGRAM, STORE].iter().any(|known| runs(value, known)) => value.to_owned(),
+        _ if value.starts_with('!') => INLINE_HELPER.to_owned(),
+        Some((program, _)) => format!("{program} …"),
+        None => value.to_owned(),
     }
 }
 

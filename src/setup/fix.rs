@@ -7,13 +7,11 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use git_credential_gastown::git_config::Line;
-use git_credential_gastown::helper_line::store_file;
 use git_credential_gastown::inspection::{Fault, Fix, InEffect};
-use git_credential_gastown::remote_url::{any_user, credential_in};
+use git_credential_gastown::remote_url::any_user;
 
 use super::Setup;
 use super::git_file::{GitFile, WorkingCopy};
-use crate::files::read;
 use crate::git::Repository;
 
 /// git's configuration as it applies in a repository with these files of its own, or outside of
@@ -80,24 +78,11 @@ pub(super) fn fix(
     for Fault { line: Line { key, value, .. }, fix, .. } in &fixed {
         if let Some(Fix::ClearUrl(cleared, _)) = fix {
             setup.say(format!("`{shown}`: took the token out of {key}, leaving {cleared}"));
-            continue;
-        }
-        setup.say(format!("`{shown}`: removed {key} = {value}"));
-        // A repository can name any file here.
-        if let Some(store) = store_file(value).filter(|file| holds_tokens(setup, file)) {
-            setup.say(format!(
-                "  old tokens are still in `{store}`; if it is yours, look at it and delete it"
-            ));
+        } else {
+            setup.say(format!("`{shown}`: removed {key} = {value}"));
         }
     }
     Ok(!fixed.is_empty())
-}
-
-/// Whether a file holds what `store` writes: URLs with credentials.
-fn holds_tokens(setup: &Setup<'_>, file: &str) -> bool {
-    let bytes = read(&setup.surroundings.absolute(Path::new(file))).ok().flatten();
-    let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or_default());
-    text.lines().any(|line| credential_in(line).is_some())
 }
 
 /// Clears the URLs, then removes the helpers, whose keys and values it returns.

@@ -8,8 +8,8 @@ use std::path::Path;
 use anyhow::Result;
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::git_config::{Line, helpers_on};
-use git_credential_gastown::helper_line::{Kind, kind, quoted};
-use git_credential_gastown::host::{Host, Kind as HostKind};
+use git_credential_gastown::helper_line::{PROGRAM, quoted, runs};
+use git_credential_gastown::host::{Host, Kind};
 
 use super::Setup;
 use super::git_file::WorkingCopy;
@@ -57,12 +57,11 @@ impl HostLine {
     }
 }
 
-/// The flags given, else those that were there, as they can stand for any directory that git runs
-/// in.
+/// The flags given, else those of the line that is there; paths are made absolute.
 fn flags(setup: &Setup<'_>, host: &Host, kept: &Flags) -> Vec<(&'static str, OsString)> {
     // git runs the line where no variable may name the host. GitLab's is served by its token.
     let is_default = setup.flags.host.is_empty() && kept.host.is_empty() && is_default_host(host);
-    let is_named = !is_default && setup.context.settings.kind(host) == HostKind::GitHub;
+    let is_named = !is_default && setup.context.settings.kind(host) == Kind::GitHub;
     let value = |(flag, given): (&'static str, Option<&OsStr>)| {
         let value = given.map(OsStr::to_owned).or_else(|| kept.value(flag));
         let value = match flag {
@@ -100,7 +99,7 @@ pub(super) fn append(copy: &mut WorkingCopy<'_>, wanted: &HostLine) -> Result<()
 pub(super) fn remove(copy: &mut WorkingCopy<'_>, key: &str) -> Result<()> {
     let (mut ours, mut rest) = (BTreeSet::new(), Vec::new());
     for value in copy.values(key)? {
-        if kind(&value) != Kind::Ours {
+        if !runs(&value, PROGRAM) {
             rest.push(value);
             continue;
         }

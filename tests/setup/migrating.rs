@@ -71,7 +71,6 @@ fn every_repository_worktree_and_submodule_below_is_mended() {
         // The list of submodules is versioned: only a commit can change it.
         assert_eq!(ran.code, 1, "{ran:?}");
         ran.tells(".gitmodules");
-        ran.tells("old tokens are still in");
         for said in [&planned, &ran] {
             assert!(!format!("{said:?}").contains(&token), "no token is shown");
         }
@@ -202,8 +201,8 @@ fn every_form_of_store_is_removed_for_parts_of_the_host_too() {
     ];
     one(&scene, &lines);
     let ran = scene.setup(&["--migrate", "rigs"]);
-    // A stranger may have written that name, to have the file deleted.
-    ran.assert_ok().tells("still in `old`").never_tells("in `id_ed25519`").never_tells("rm ");
+    // A stranger may have written those names, to have the files deleted.
+    ran.assert_ok().never_tells("rm ");
     let listed = scene.home.git_in("rigs/one", &["config", "--local", "--get-regexp", "helper"]);
     assert_eq!(listed.stdout, "credential.https://elsewhere.example/acme.helper store\n");
 }

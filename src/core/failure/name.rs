@@ -93,8 +93,8 @@ names! {
 
     /// The git server rejected a token that is in the remote's URL or came from another helper.
     EmbeddedToken = "embedded-token",
-        "Run `setup --migrate .` in this repository. It says which files still hold old tokens, and \
-         what to edit yourself.";
+        "Run `setup --migrate .` in this repository. It says what to edit yourself. The files that \
+         `store` wrote stay: delete them.";
 
     /// The cache, or a file in it, is not ours alone, is not a plain file, or cannot be written. It
     /// is a warning: git gets its token all the same.
