@@ -209,12 +209,9 @@ impl Settings {
             ("GASTOWN_RIG_ID", self.rig.is_unset()),
         ];
         let unset = unset.into_iter().filter_map(|(name, is_unset)| is_unset.then_some(name));
-        let unset = match unset.collect::<Vec<_>>().as_slice() {
-            [] => None,
-            [one] => Some(format!("{one} is unset")),
-            [some @ .., last] => Some(format!("{} and {last} are unset", some.join(", "))),
-        };
-        let is_complete = unset.is_none();
+        let unset: Vec<_> = unset.collect();
+        let is_complete = unset.is_empty();
+        let unset = (!is_complete).then(|| format!("unset: {}", unset.join(", ")));
         let what: Vec<_> = wrong.into_iter().flatten().chain(unset).collect();
         let of_line = [self.api_url.wrong_flag(), self.town.wrong_flag(), self.rig.wrong_flag()];
         let advice = match of_line.into_iter().flatten().next() {

@@ -30,7 +30,7 @@ fn assert_mended_by_time(script: Script, name: &str, advice: &str) {
 fn wrong_settings_are_named_with_what_to_set_and_changed_ones_are_tried_at_once() {
     let forged = "eyJhbGciOiJIUzI1NiJ9.e30.c2ln";
     for (variable, wrong, name, advice) in [
-        ("TOWN_ID", "", "config-missing", "GASTOWN_TOWN_ID is unset"),
+        ("TOWN_ID", "", "config-missing", "unset: GASTOWN_TOWN_ID"),
         (
             "CONTAINER_TOKEN",
             "",
@@ -73,12 +73,12 @@ fn nothing_configured_names_all_that_is_unset_and_a_command_to_type() {
     for name in ["GASTOWN_API_URL", "GASTOWN_TOWN_ID", "GASTOWN_RIG_ID"] {
         scene.home.unset(name);
     }
-    let unset = "error: GASTOWN_API_URL, GASTOWN_TOWN_ID and GASTOWN_RIG_ID are unset; ";
+    let unset = "error: unset: GASTOWN_API_URL, GASTOWN_TOWN_ID, GASTOWN_RIG_ID; ";
     assert_advises(&scene, "config-missing", unset);
     assert_advises(&scene, "config-missing", "run: git credential-gastown doctor [");
     scene.home.set("GASTOWN_API_URL", "http://x.example");
     let wrong = "error: GASTOWN_API_URL is http, which is for loopback only; use https; \
-                 GASTOWN_TOWN_ID and GASTOWN_RIG_ID are unset; ";
+                 unset: GASTOWN_TOWN_ID, GASTOWN_RIG_ID; ";
     assert_advises(&scene, "config-missing", wrong);
 }
 

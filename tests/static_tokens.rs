@@ -62,7 +62,7 @@ fn an_empty_variable_counts_as_unset_and_the_trace_says_so() {
         assert_eq!(ran.stderr.lines().filter(told).count(), 1, "{name}\n{ran:?}");
     }
     scene.home.set("GASTOWN_API_URL", "");
-    scene.get().quits("config-missing").mentions("GASTOWN_API_URL is unset");
+    scene.get().quits("config-missing").mentions("unset: GASTOWN_API_URL");
 }
 
 #[test]

@@ -8,7 +8,7 @@ fn a_cause_that_breaks_everything_is_reported_once() {
     let mut bare = Home::new(Path::new(HELPER), &Git::newest());
     let ran = bare.helper(&["doctor", "--json"], "");
     let found = Diagnosis::of(ran);
-    found.finds("fail", "settings", "are unset", "or set GITHUB_CLI_PAT");
+    found.finds("fail", "settings", "unset: GASTOWN_", "or set GITHUB_CLI_PAT");
     assert!(!found.ran.stdout.contains("to check, run"), "this is the check: {:?}", found.ran);
     found.finds("fail", "helpers", "git asks no helper (for https://github.com, ", "setup");
     let failures = found.problems().into_iter().filter(|it| it["status"] == "fail");
@@ -16,7 +16,7 @@ fn a_cause_that_breaks_everything_is_reported_once() {
     bare.helper(&["setup"], "").assert_ok();
     bare.set("GITHUB_CLI_PAT", "ghp_sentinel");
     let found = Diagnosis::of(bare.helper(&["doctor", "--json"], ""));
-    found.finds("warn", "settings", "are unset", "");
+    found.finds("warn", "settings", "unset: GASTOWN_", "");
 }
 
 #[test]
