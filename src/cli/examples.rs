@@ -30,29 +30,13 @@ Examples:
   git credential-gastown doctor
   git -C /workspace/rigs/my-rig credential-gastown doctor --offline";
 
-pub(super) const STATUS: &str = "\
-Example:
-  git credential-gastown status --json";
-
 pub(super) const TOKEN: &str = "\
 Examples:
   TOKEN=$(git credential-gastown token)
   git credential-gastown token --min-life 20m https://github.com/acme/app
   git credential-gastown token --json | jq -r .expires";
 
-pub(super) const REFRESH: &str = "\
-Example:
-  git credential-gastown refresh github.com";
-
 pub(super) const EXEC: &str = "\
 Examples:
   git credential-gastown exec -- npm ci
   git credential-gastown exec --env NPM_TOKEN --min-life 20m -- npm publish";
-
-pub(super) const COMPLETIONS: &str = "\
-Example:
-  git credential-gastown completions fish | source";
-
-pub(super) const GET: &str = "\
-Example:
-  git credential-gastown get https://github.com";

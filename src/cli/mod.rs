@@ -78,7 +78,6 @@ pub(crate) enum Operation {
     /// Show what is cached and what failed, without network
     ///
     /// Nothing is written, and no secret is shown.
-    #[command(after_help = examples::STATUS)]
     Status {
         /// Print a JSON object
         #[arg(long)]
@@ -103,7 +102,6 @@ pub(crate) enum Operation {
     /// Ask the worker for a token now, even if the cached one is fresh
     ///
     /// A failure on record does not delay it. It prints no token.
-    #[command(after_help = examples::REFRESH)]
     Refresh {
         /// The host, or a URL on it [default: that of the repository's remote, else the first]
         #[arg(value_hint = ValueHint::Url)]
@@ -149,7 +147,6 @@ pub(crate) enum Operation {
         arguments: Vec<OsString>,
     },
     /// Print a shell's completions, for `git credential-gastown` too
-    #[command(after_help = examples::COMPLETIONS)]
     Completions {
         /// The shell to print them for
         shell: clap_complete::Shell,
@@ -157,7 +154,6 @@ pub(crate) enum Operation {
     /// For git: answer its request on stdin with a credential
     ///
     /// For a host that is not served it prints nothing to stdout.
-    #[command(after_help = examples::GET)]
     Get {
         /// Answer a request for this URL instead, to see what git gets
         #[arg(value_hint = ValueHint::Url)]
