@@ -45,7 +45,6 @@ const CONFIGURATION: [&str; 2] = ["GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS"];
 
 const LISTING: &[&str] = &["-z", "--show-scope", "--show-origin", "--list"];
 
-/// A git to run.
 pub(crate) struct Git {
     pub path: PathBuf,
 }

@@ -11,8 +11,7 @@ use super::Cli;
 /// Settings that win over the environment and the config file. They may stand before or after the
 /// operation, because git appends the operation to the configured helper line.
 ///
-/// The names in brackets are those of `config/key.rs`, which has what else there is to say of a
-/// setting; `examples/reference` compares them.
+/// The names in brackets are those of `config/key.rs`; `examples/reference` compares them.
 #[derive(Args, Debug, Default, PartialEq, Eq)]
 #[command(next_help_heading = "Settings of every command")]
 pub(crate) struct Flags {

@@ -157,8 +157,6 @@ pub struct ApiUrl {
 }
 
 impl ApiUrl {
-    /// Reads the worker's URL.
-    ///
     /// # Errors
     /// What is wrong with it.
     pub fn parse(text: &str) -> Result<Self, &'static str> {

@@ -26,7 +26,6 @@ mod machine;
 mod server;
 mod source;
 
-/// What the checks look at.
 struct Inputs<'a> {
     context: Context<'a>,
     surroundings: Surroundings,
@@ -155,7 +154,6 @@ struct Finding {
     hosts: Vec<String>,
 }
 
-/// What was found so far.
 #[derive(Default)]
 struct Report(Vec<Finding>);
 

@@ -29,7 +29,6 @@ mod lines;
 mod migrate;
 mod undo;
 
-/// What every part of setting up works with.
 struct Setup<'a> {
     context: &'a Context<'a>,
     flags: &'a Flags,
