@@ -286,7 +286,7 @@ fn fault(path: &Path, why: &str, is_suspicious: bool) -> Fault {
     Fault { what: format!("{path:?} is not used: {why}"), is_suspicious }
 }
 
-/// No link is followed.
+/// Reads a file if nobody else can read or write it. No link is followed.
 fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
     let trusted = Some((&[geteuid().as_raw()][..], 0o077));
     match read_trusted(path, OFlags::NOFOLLOW, LONGEST_FILE, trusted) {

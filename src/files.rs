@@ -1,6 +1,7 @@
-//! Files and directories by descriptor, for `setup`; and files that have to be trusted. A directory is opened once and every name in it
+//! Files and directories by descriptor, for `setup`: a directory is opened once and every name in it
 //! is reached through that descriptor, so renaming or linking meanwhile has no effect. As root,
-//! refuses to follow a user's link to a file of somebody else.
+//! refuses to follow a user's link to a file of somebody else. Also reads the files that are used
+//! only if others cannot have written them.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -121,8 +122,8 @@ impl Directory {
         }
     }
 
-    /// Where a link leads and whose it is. Both are read from the link that was opened: its name may
-    /// stand for another by then.
+    /// Where a link leads and whose it is. It is opened for that: between two looks at its name,
+    /// another could take its place.
     fn link_at(&self, name: &OsStr) -> Option<(PathBuf, u32)> {
         let link = openat(&self.fd, name, SEARCH | NEW_DESCRIPTOR, Mode::empty()).ok()?;
         let target = readlinkat(&link, "", Vec::new()).ok()?;
@@ -310,9 +311,8 @@ fn words(path: &Path) -> VecDeque<OsString> {
     path.components().filter_map(word).collect()
 }
 
-/// Reads a regular file, which is opened with these flags, too, and looked at before it is read: a
-/// pipe or a device would keep us reading. With `trusted`, the owners that it may have and the
-/// permissions that it must not have.
+/// Reads a regular file, opened with these flags and others; a pipe or a device would keep us
+/// reading. `trusted`: the owners that it may have, and the permissions that it must not have.
 pub(crate) fn read_trusted(
     path: &Path,
     flags: OFlags,

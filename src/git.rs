@@ -304,7 +304,7 @@ impl<'a> Run<'a> {
         let Some(place) = self.place else { return self.command.spawn() };
         let flags = SEARCH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let open = |path| openat(CWD, path, flags, Mode::empty());
-        // Where this user may not enter the working directory, no other is as useful as the root.
+        // A user who may not enter the working directory, as after `su`, has no use for it.
         let here = open(".").or_else(|_| open("/"))?;
         fchdir(&place.fd)?;
         let child = self.command.spawn();
