@@ -157,6 +157,7 @@ fn a_storm_of_signals_changes_nothing() {
             \"$HELPER\" get <{request} & helper=$!
             # Until it handles the signal (the 25th), that would be its end.
             until grep -q 'SigCgt:.*1......$' /proc/$helper/status; do sleep 0.01; done
+            : >{request}.stormed
             for i in $(seq 100); do
                 for signal in XFSZ WINCH STOP CONT; do kill -$signal $helper; done
             done 2>/dev/null
@@ -171,6 +172,9 @@ fn a_storm_of_signals_changes_nothing() {
         scene.worker.await_git_token_calls(1);
         let waiter = scope.spawn(|| scene.shell(&storm("another")));
         scene.await_asks(2);
+        while !scene.path("another.stormed").exists() && !waiter.is_finished() {
+            std::thread::sleep(SECOND / 100);
+        }
         scene.worker.release();
         let token = scene.current();
         holder.join().expect("it ran").answers(&token);
