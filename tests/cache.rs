@@ -39,10 +39,10 @@ fn each_api_url_town_and_rig_has_one_token_for_all_its_hosts() {
     let hosts = format!("http://{},github.com", scene.github.host());
     scene.home.set("GASTOWN_GIT_HOSTS", &hosts);
     for round in 0..2 {
-        scene.get().token();
-        scene.ask("get", "protocol=https\nhost=github.com\n\n").token();
+        scene.get().answers(&scene.current());
+        scene.ask("get", "protocol=https\nhost=github.com\n\n").answers(&scene.current());
         scene.home.set("GASTOWN_RIG_ID", "rig-2");
-        scene.get().token();
+        scene.get().answers(&scene.worker.token_for("rig-2"));
         let of_town_2 = scene.worker.container_token_of_town("town-2");
         scene.home.set("GASTOWN_RIG_ID", RIG).set("GASTOWN_TOWN_ID", "town-2");
         scene.home.set("GASTOWN_CONTAINER_TOKEN", &of_town_2);
