@@ -171,24 +171,3 @@ fn hosts_in_no_proxy_are_reached_directly() {
     scene.get().quits("worker-unreachable");
     assert!(!proxy.heard().is_empty(), "the list is what made the difference");
 }
-
-/// It is a wrong setting, so it costs no live token and hangs nothing.
-#[test]
-fn a_proxy_or_a_certificate_file_that_cannot_be_used_is_an_error_with_its_name() {
-    let mut scene = careful_scene();
-    scene.home.set("GASTOWN_API_URL", "https://worker.example");
-    for proxy in
-        ["socks5://127.0.0.1:1080", "socks5h://127.0.0.1:1080", "socks4://127.0.0.1", "ftp://x"]
-    {
-        scene.home.set("ALL_PROXY", proxy);
-        scene.get().quits("config-missing");
-    }
-    scene.home.unset("ALL_PROXY");
-    let pipe = scene.path("pipe");
-    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
-    assert!(made.success());
-    for file in [pipe.to_str().expect("text"), "/dev/zero"] {
-        scene.home.set("SSL_CERT_FILE", file);
-        scene.get().quits("worker-unreachable");
-    }
-}

@@ -93,7 +93,7 @@ fn a_token_with_life_to_spare_is_served_in_silence_whatever_the_worker_does() {
         scene.get().answers(&old);
         let calls = scene.calls();
         assert!(calls <= 1, "{what}: one attempt is enough for now");
-        assert!(scene.record("failure").is_some(), "{what}: it is on record");
+        scene.prolong_failure();
         scene.get().answers(&old);
         assert_eq!((scene.calls(), scene.record("token")), (calls, before), "{what}");
     });
@@ -106,6 +106,7 @@ fn a_token_near_its_end_is_served_with_one_warning_whatever_the_worker_does() {
         let before = scene.record("token");
         scene.get().warns(&old, name);
         assert_eq!(scene.calls(), *calls, "{what}");
+        scene.prolong_failure();
         // The failure on record answers for the next one.
         scene.get().warns(&old, name).mentions("will be tried again in");
         assert_eq!((scene.calls(), scene.record("token")), (*calls, before), "{what}");
@@ -121,6 +122,7 @@ fn without_a_usable_token_there_is_one_clear_message_whatever_the_worker_does() 
         let names_it = [TOWN, "127.0.0.1"].iter().any(|name| ran.stderr.contains(name));
         assert!(names_it, "{what}: it tells what it is about\n{ran:?}");
         assert_eq!(scene.calls(), *calls, "{what}");
+        scene.prolong_failure();
         let failure = scene.record("failure").expect("it is on record");
         assert_eq!(failure["count"], 1, "{what}");
         scene.get().quits(name).mentions("will be tried again in").within(..2 * SECOND);
@@ -131,14 +133,13 @@ fn without_a_usable_token_there_is_one_clear_message_whatever_the_worker_does() 
 
 #[test]
 fn a_fresh_token_is_served_without_worker_or_lock() {
-    each_fault(|fault| {
-        let (scene, old, _) = struck(FRESH, fault);
-        let lock = scene.path_of(".lock").expect("it was taken");
-        std::fs::remove_file(lock).expect("the cache is ours");
-        let before = scene.names();
-        scene.get().answers(&old);
-        assert_eq!((scene.calls(), scene.names()), (0, before));
-    });
+    let (scene, old) = Scene::with_token(FRESH);
+    scene.worker.go_down();
+    let lock = scene.path_of(".lock").expect("it was taken");
+    std::fs::remove_file(lock).expect("the cache is ours");
+    let before = scene.names();
+    scene.get().answers(&old);
+    assert_eq!((scene.calls(), scene.names()), (0, before));
 }
 
 #[test]

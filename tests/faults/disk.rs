@@ -152,8 +152,8 @@ fn a_herd_without_any_place_ends_in_time_on_a_silent_worker() {
     let answers = herd_in_shell(&scene, &disk, 50);
     assert!(started.elapsed() < 25 * SECOND, "{:?}", started.elapsed());
     assert!(answers.iter().all(|it| it == "quit=1\n"), "{answers:?}");
-    // Nobody can tell the others what came of it.
-    assert_eq!(scene.calls(), 100, "two attempts each");
+    // Nobody can tell the others what came of it, and who starts late has no time for a second.
+    assert!((50..=100).contains(&scene.calls()), "{} calls", scene.calls());
 }
 
 /// What each of so many processes at once had to say on stdout.

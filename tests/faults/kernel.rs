@@ -41,11 +41,14 @@ fn a_file_system_without_locks_costs_calls_only() {
 }
 
 #[test]
-fn a_lock_that_is_interrupted_is_tried_again() {
-    let (scene, _) = Scene::with_token(DEAD);
-    if can_inject() {
-        herd(&scene, "flock", "error=EINTR:when=1..50");
-        assert_eq!(scene.calls(), 1);
+fn interrupted_system_calls_are_tried_again() {
+    for (calls, fault) in [("flock", "error=EINTR:when=1..50"), ("write", "error=EINTR:when=1+2")] {
+        let (scene, _) = Scene::with_token(DEAD);
+        if can_inject() {
+            herd(&scene, calls, fault);
+            scene.get().answers(&scene.current());
+            assert_eq!(scene.calls(), 1, "{calls}");
+        }
     }
 }
 
@@ -77,16 +80,6 @@ fn a_writer_that_is_killed_leaves_the_old_entry_whole_and_its_remains_are_swept(
             let kills = (1..).take_while(|number| is_killed_at(calls, *number, &remains)).count();
             assert!(kills > 0 && remains.get() > 0, "{calls}: {kills}, {remains:?}");
         }
-    }
-}
-
-#[test]
-fn interrupted_writes_still_make_a_whole_entry() {
-    let (scene, _) = Scene::with_token(DEAD);
-    if can_inject() {
-        get(&scene, "write", "error=EINTR:when=1+2").answers(&scene.current());
-        scene.get().answers(&scene.current());
-        assert_eq!(scene.calls(), 1);
     }
 }
 

@@ -26,7 +26,7 @@ const THIRD: &str = "127.0.0.55";
 const NO_SUCH_NAME: u8 = 3;
 const SERVER_FAILURE: u8 = 2;
 const REFUSED: u8 = 5;
-/// No row takes the time of an attempt, which is 4 s, to look up the name.
+/// No row but that of silence takes the time of an attempt, which is 4 s, to look up the name.
 const SOON_ENOUGH: Duration = Duration::from_secs(3);
 
 /// Runs the test that this thread is named after in a network of its own.
@@ -262,6 +262,17 @@ fn a_name_that_cannot_be_found_fails_at_once_and_with_the_reason() {
         for server in [THIRD, "127.0.0.56"] {
             network.set_servers(&[server], "search town.example");
             network.fails("worker.example", "not found");
+        }
+    });
+}
+
+#[test]
+fn a_name_server_that_says_nothing_is_not_waited_for_without_end() {
+    in_own_network(|network| {
+        name_server(FIRST, |_| Silence);
+        network.set_servers(&[FIRST], "");
+        for ran in network.get("worker.example") {
+            ran.quits("timeout").mentions("looking up its name").within(6 * SECOND..20 * SECOND);
         }
     });
 }

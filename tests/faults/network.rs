@@ -128,14 +128,17 @@ fn a_certificate_that_cannot_be_trusted_costs_one_connection_and_no_secret() {
 
 #[test]
 fn without_any_authority_to_trust_nobody_is_asked() {
-    for (name, is_there) in [("empty.pem", true), ("missing.pem", false)] {
+    // A pipe and a device might never end.
+    for (name, make) in [
+        ("empty.pem", ": >empty.pem"),
+        ("missing.pem", ""),
+        ("pipe", "mkfifo pipe"),
+        ("/dev/zero", ""),
+    ] {
         let mut scene = Scene::new();
         let (server, visits) = serve(|_| Ok(()));
-        let authorities = scene.path(name);
-        if is_there {
-            fs::write(&authorities, "").expect("the home is writable");
-        }
-        scene.home.set("SSL_CERT_FILE", &authorities.to_string_lossy());
+        scene.change(make);
+        scene.home.set("SSL_CERT_FILE", &scene.path(name).to_string_lossy());
         scene.home.set("GASTOWN_API_URL", &format!("https://127.0.0.1:{}", server.port()));
         scene.get().quits("worker-unreachable").mentions("SSL_CERT_FILE");
         assert_eq!(visits.load(Ordering::SeqCst), 0, "{name}");
@@ -218,8 +221,16 @@ fn wrong_certificates_or_a_wrong_proxy_of_one_agent_silence_no_other() {
 }
 
 #[test]
-fn a_proxys_address_that_is_none_is_not_repeated() {
+fn a_proxys_address_that_cannot_be_used_is_named_and_not_repeated() {
     let mut scene = beyond_proxy(1);
-    scene.home.set("HTTPS_PROXY", "http://smith:sesame@");
-    scene.get().quits("config-missing").mentions("HTTPS_PROXY").never_says("sesame");
+    for address in [
+        "http://smith:sesame@",
+        "socks5://smith:sesame@127.0.0.1:1080",
+        "socks5h://127.0.0.1:1080",
+        "socks4://127.0.0.1",
+        "ftp://x",
+    ] {
+        scene.home.set("HTTPS_PROXY", address);
+        scene.get().quits("config-missing").mentions("HTTPS_PROXY").never_says("sesame");
+    }
 }

@@ -66,6 +66,19 @@ impl Scene {
             fs::write(&path, aged(&text, -millis)).expect("the cache is ours");
         }
     }
+
+    /// Has the failure on record stand for a minute more, as the next process may start late.
+    #[track_caller]
+    pub(crate) fn prolong_failure(&self) {
+        let path = self.path_of(".failure.json").expect("it is on record");
+        let text = fs::read_to_string(&path).expect("records are text");
+        let mut file: Value = serde_json::from_str(&text).expect("records are whole");
+        for name in ["until", "until_usable"] {
+            let until = file["record"][name].as_i64().expect("a moment");
+            file["record"][name] = (until + 60_000).into();
+        }
+        fs::write(path, file.to_string()).expect("the cache is ours");
+    }
 }
 
 pub(crate) fn names(directory: &Path) -> Vec<String> {
