@@ -1,8 +1,6 @@
 //! `refresh`: the worker is asked now, by one process, and it says what came of it.
 
-use std::process::{Child, Stdio};
 use std::thread;
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -107,21 +105,17 @@ fn a_personal_token_of_the_worker_is_said_to_be_long_lived() {
 
 #[test]
 fn many_at_once_share_what_was_asked_after_they_came() {
-    const MANY: usize = 12;
-    let scene = Scene::new();
+    let mut scene = Scene::new();
+    scene.trace_to_file();
     scene.worker.hold();
-    let start = || -> Child {
-        let mut command = scene.home.command(HELPER);
-        command.arg("refresh").stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
-    };
-    let children: Vec<_> = (0..MANY).map(|_| start()).collect();
-    scene.worker.await_git_token_calls(1);
-    // Until all of them wait; if one does not by then, it only costs one call more.
-    thread::sleep(Duration::from_secs(1));
-    scene.worker.release();
-    for child in children {
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-    }
-    assert!(scene.calls() < MANY / 2, "{}", scene.calls());
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            at_once(&[(); 12], |()| {
+                refresh(&scene).assert_ok();
+            });
+        });
+        scene.await_asks(12);
+        scene.worker.release();
+    });
+    assert!(scene.calls() <= 2, "the one that was under way, and one for all who came later");
 }
