@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::scene::{HELPER, REPOSITORY, Scene};
+use crate::scene::{HELPER, REPOSITORY, Scene, can_mount};
 use crate::town::{Git, Options, Ran};
 
 mod at_once;
@@ -141,18 +141,10 @@ impl Scene {
 
     /// Every file below the home with its content.
     fn snapshot(&self) -> Vec<(PathBuf, Vec<u8>)> {
-        let mut files = Vec::new();
-        let mut waiting = vec![self.home.path()];
-        while let Some(directory) = waiting.pop() {
-            for entry in fs::read_dir(directory).expect("readable").flatten() {
-                let (path, kind) = (entry.path(), entry.file_type().expect("a kind"));
-                match kind.is_dir() {
-                    true => waiting.push(path),
-                    false => files.push((path.clone(), fs::read(path).unwrap_or_default())),
-                }
-            }
-        }
-        files.sort();
-        files
+        let is_file = |path: &PathBuf| {
+            path.starts_with(self.path("")) && (path.is_symlink() || !path.is_dir())
+        };
+        let files = self.home.everything().into_iter().filter(is_file);
+        files.map(|path| (path.clone(), fs::read(path).unwrap_or_default())).collect()
     }
 }

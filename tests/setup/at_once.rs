@@ -230,26 +230,19 @@ fn held_lock_is_named_with_its_age_and_waited_for_a_little() {
 #[test]
 fn full_disk_changes_nothing() {
     let scene = Scene::alone();
-    fs::create_dir(scene.path("small")).unwrap();
-    let mounted = scene.paste("mount -t tmpfs -o size=64k none small");
-    if mounted.code != 0 {
-        crate::town::skip("nothing can be mounted");
+    scene.write("before", MINE);
+    if !can_mount() {
         return;
     }
-    scene.write("small/config", MINE);
-    let mut filler = 0..;
-    while fs::write(scene.path(format!("small/{}", filler.start)), [0; 4096]).is_ok() {
-        filler.next();
-    }
-    let refused = scene.setup(&["--file", "small/config"]);
-    let text = scene.read("small/config");
-    let left = scene.paste("ls -A small | grep -vx '[0-9]*'");
-    scene.paste("rm small/0 small/1 small/2").assert_ok();
-    let again = scene.setup(&["--file", "small/config"]);
-    scene.paste("umount small").assert_ok();
-    refused.assert_fails().mentions("free some space").mentions("[setup-failed]");
-    assert_eq!((&*text, &*left.stdout), (MINE, "config\n"));
-    again.assert_ok();
+    let ran = scene.mounting_shell(
+        "mkdir small; mount -t tmpfs -o size=64k none small; cp before small/config
+        head -c 1M /dev/zero >small/filling || true
+        \"$HELPER\" setup --file small/config && exit 9
+        cat small/config; ls -A small
+        rm small/filling; \"$HELPER\" setup --file small/config",
+    );
+    ran.assert_ok().tells(&format!("{MINE}config\nfilling\n"));
+    ran.mentions("free some space").mentions("[setup-failed]");
 }
 
 #[test]

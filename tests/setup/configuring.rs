@@ -283,14 +283,11 @@ fn every_host_that_the_settings_serve_is_set_up() {
 #[test]
 fn read_only_file_system_is_named_with_the_file() {
     let scene = Scene::alone();
-    fs::create_dir(scene.path("fixed")).unwrap();
-    let script =
-        "mount -t tmpfs -o ro none fixed && git-credential-gastown setup --file fixed/config";
-    let ran = scene.paste(&format!("unshare --mount sh -c '{script}'"));
-    if ran.stderr.contains("unshare: ") || ran.stderr.contains("mount: ") {
-        crate::town::skip("nothing can be mounted");
+    if !can_mount() {
         return;
     }
+    let mount = "mkdir fixed; mount -t tmpfs -o ro none fixed";
+    let ran = scene.mounting_shell(&format!("{mount}; \"$HELPER\" setup --file fixed/config"));
     ran.assert_fails().mentions("cannot change").mentions("config\"");
     ran.mentions("Read-only file system").mentions("[setup-failed]");
 }
