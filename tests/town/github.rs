@@ -99,9 +99,9 @@ impl GitHub {
         self.shared.lfs.at(moment, Box::new(move || registry.revoke_all()));
     }
 
-    /// Refuses a token until that long, in real time, after it was minted.
-    pub fn set_replication_lag(&self, lag: Duration) {
-        self.shared.registry.set_replication_lag(lag);
+    /// Refuses each token so often before it is known.
+    pub fn set_replication_lag(&self, checks: usize) {
+        self.shared.registry.set_replication_lag(checks);
     }
 
     /// What a request with this token would meet now.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::clock::{Clock, millis, real_now};
+use super::clock::{Clock, millis};
 use super::lock;
 
 /// What GitHub thinks of the credential in a request.
@@ -27,15 +27,16 @@ pub struct Registry {
 #[derive(Default)]
 struct State {
     tokens: HashMap<String, Token>,
-    replication_lag: Duration,
+    /// At how many checks a token is not known yet.
+    lag: usize,
 }
 
 struct Token {
     minted_at: i64,
-    /// In real time: replication does not go faster because a test moved the clock.
-    really_minted_at: i64,
     dies_at: Option<i64>,
     revoked: bool,
+    /// How often it was asked about while it was not known yet.
+    lagged: usize,
 }
 
 impl Registry {
@@ -47,10 +48,8 @@ impl Registry {
     pub fn register(&self, token: &str, age: Duration, life: Option<Duration>) {
         let minted_at = self.clock.now() - millis(age);
         let dies_at = life.map(|life| minted_at + millis(life));
-        let really_minted_at = real_now() - millis(age);
-        let token =
-            (token.to_owned(), Token { minted_at, really_minted_at, dies_at, revoked: false });
-        self.state().tokens.extend([token]);
+        let new = Token { minted_at, dies_at, revoked: false, lagged: 0 };
+        self.state().tokens.insert(token.to_owned(), new);
     }
 
     pub fn revoke(&self, token: &str) {
@@ -75,16 +74,17 @@ impl Registry {
         self.state().tokens.get(token).and_then(|token| token.dies_at)
     }
 
-    pub fn set_replication_lag(&self, lag: Duration) {
-        self.state().replication_lag = lag;
+    pub fn set_replication_lag(&self, checks: usize) {
+        self.state().lag = checks;
     }
 
     pub fn judge(&self, token: Option<&str>) -> Verdict {
-        let state = self.state();
-        let Some(token) = token.and_then(|it| state.tokens.get(it)) else { return Verdict::Dead };
+        let State { tokens, lag } = &mut *self.state();
+        let Some(token) = token.and_then(|it| tokens.get_mut(it)) else { return Verdict::Dead };
         if token.revoked || token.dies_at.is_some_and(|moment| moment <= self.clock.now()) {
             Verdict::Dead
-        } else if real_now() < token.really_minted_at + millis(state.replication_lag) {
+        } else if token.lagged < *lag {
+            token.lagged += 1;
             Verdict::Lagging
         } else {
             Verdict::Live
