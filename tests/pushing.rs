@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::scene::*;
-use crate::town::{Git, Home, Options, Verdict};
+use crate::town::{Git, Home};
 
 #[track_caller]
 fn assert_arrived(scene: &Scene) {
@@ -38,24 +38,6 @@ fn a_push_after_an_idle_hour_costs_one_call_and_no_refusal() {
     }
 }
 
-#[test]
-fn a_token_of_ten_seconds_is_never_refused_in_real_time() {
-    let _machine = have_the_machine();
-    at_once(&Git::all(), |git| {
-        let scene = Scene::start(Options::fast(), git).configure();
-        scene.clone_into("app");
-        let (first, mut pushes) = (scene.current(), 0);
-        while scene.github.judge(&first) == Verdict::Live {
-            pushes += 1;
-            scene.push(&format!("file-{pushes}")).prints("");
-        }
-        scene.push("after-its-end").prints("");
-        assert_arrived(&scene);
-        assert_eq!(scene.github.refused_tokens(), 0, "git {}", git.version);
-        assert!(scene.calls() < pushes, "{pushes} pushes, {} calls", scene.calls());
-    });
-}
-
 /// Commits a file in each of sixteen worktrees and pushes them all at once, without a word.
 fn push_sixteen(scene: &Scene, file: &str) {
     let home: &Home = &scene.home;
@@ -74,7 +56,6 @@ fn push_sixteen(scene: &Scene, file: &str) {
 
 #[test]
 fn sixteen_pushes_at_once_cost_one_call_after_an_hour_and_one_after_a_revocation() {
-    let _machine = have_the_machine();
     for git in Git::all() {
         let scene = Scene::cloned(&git);
         for number in 0..16 {
@@ -98,25 +79,6 @@ fn sixteen_pushes_at_once_cost_one_call_after_an_hour_and_one_after_a_revocation
     }
 }
 
-#[test]
-fn a_worker_that_is_down_costs_one_warning_near_the_end_of_the_token_and_none_before() {
-    for git in Git::all() {
-        at_once(&[0, 20, 26, 58], |minutes| {
-            let scene = scene_after(&git, MINUTE * *minutes);
-            scene.worker.go_down();
-            let ran = scene.push("down");
-            if *minutes <= 20 {
-                ran.prints("");
-            } else {
-                ran.assert_ok().warned(&["warning: ", "[worker-unreachable]"]);
-                assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
-            }
-            assert_arrived(&scene);
-            assert_eq!(scene.github.refused_tokens(), 0);
-        });
-    }
-}
-
 /// Notes that git asked a person.
 fn watch_for_prompts(scene: &mut Scene) {
     let script = scene.script("askpass", ": > \"$HOME/asked\"\nexit 1");
@@ -125,11 +87,13 @@ fn watch_for_prompts(scene: &mut Scene) {
 }
 
 #[test]
-fn without_a_token_a_push_fails_at_once_with_one_message_and_no_prompt() {
+fn a_worker_that_is_down_costs_a_push_a_warning_or_without_a_token_one_message_and_no_prompt() {
     for git in Git::all() {
-        let mut scene = scene_after(&git, HOUR);
+        let mut scene = scene_after(&git, DUE);
         watch_for_prompts(&mut scene);
         scene.worker.go_down();
+        scene.push("due").assert_ok().warned(&["warning: ", "[worker-unreachable]"]);
+        scene.let_pass(HOUR);
         let asked = scene.path("asked");
         let ran = scene.push("down");
         ran.assert_fails();

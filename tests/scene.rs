@@ -55,13 +55,10 @@ impl Scene {
 
     /// Whose git asks the program under test, with a repository to clone.
     pub(crate) fn configured(git: &Git) -> Self {
-        Self::start(Options::default(), git).configure()
-    }
-
-    pub(crate) fn configure(self) -> Self {
-        self.github.create_repository(REPOSITORY);
-        self.home.configure_helper(&self);
-        self
+        let scene = Self::start(Options::default(), git);
+        scene.github.create_repository(REPOSITORY);
+        scene.home.configure_helper(&scene);
+        scene
     }
 
     /// The same with a clone in `app`.

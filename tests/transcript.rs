@@ -3,7 +3,6 @@
 
 use std::fmt::Debug;
 use std::ops::RangeBounds;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::town::{Ran, Town};
@@ -153,10 +152,4 @@ impl Ran {
 /// A request for the stand-in GitHub, as git 2.39 words it.
 pub(crate) fn request(town: &Town) -> String {
     format!("protocol=http\nhost={}\n\n", town.github.host())
-}
-
-/// Held by tests that load the machine, and by those that a loaded machine would fail.
-pub(crate) fn have_the_machine() -> MutexGuard<'static, ()> {
-    static MACHINE: Mutex<()> = Mutex::new(());
-    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
 }

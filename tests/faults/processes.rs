@@ -186,7 +186,6 @@ fn allow_more_open_files() {
 
 #[test]
 fn three_hundred_processes_share_one_call_of_each_kind() {
-    let _machine = have_the_machine();
     allow_more_open_files();
     // With a dead token in the cache, and with nothing there and an expired container token.
     let mut empty = Scene::new();
