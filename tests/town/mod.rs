@@ -19,7 +19,6 @@ pub mod git;
 pub mod github;
 pub mod home;
 pub mod http;
-pub mod jwt;
 pub mod lfs;
 pub mod lfs_storage;
 pub mod name_server;
