@@ -1,29 +1,16 @@
-//! Each error name, provoked, and its advice followed: the next ask succeeds.
+//! Wrong settings and their advice, which is followed: the next ask succeeds.
 
-use std::fs::{Permissions, set_permissions};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::scene::*;
 use crate::town::server::Server;
-use crate::town::{Home, Ran, Rig, Script};
+use crate::town::{Home, Ran, Rig};
 
 /// Asserts that the ask fails with this name and says this to do.
 #[track_caller]
 fn assert_advises(scene: &Scene, name: &str, advice: &str) {
     scene.get().quits(name).mentions(advice);
-}
-
-/// A worker that goes wrong, and is right again when the command is run again.
-#[track_caller]
-fn assert_mended_by_time(script: Script, name: &str, advice: &str) {
-    let scene = Scene::new();
-    scene.worker.answer_with(script);
-    assert_advises(&scene, name, advice);
-    scene.worker.answer_honestly();
-    scene.home.age_cache(MINUTE);
-    scene.get().token();
 }
 
 #[test]
@@ -80,16 +67,6 @@ fn nothing_configured_names_all_that_is_unset_and_a_command_to_type() {
     let wrong = "error: GASTOWN_API_URL is http, which is for loopback only; use https; \
                  unset: GASTOWN_TOWN_ID, GASTOWN_RIG_ID; ";
     assert_advises(&scene, "config-missing", wrong);
-}
-
-#[test]
-fn container_token_file_that_cannot_be_read_is_reported_with_the_reason() {
-    let mut scene = Scene::new();
-    let file = scene.path("absent");
-    scene.home.unset("GASTOWN_CONTAINER_TOKEN");
-    scene.home.set("GASTOWN_CONTAINER_TOKEN_FILE", &file.to_string_lossy());
-    let ran = scene.get();
-    ran.mentions("absent\": ").mentions("No such file").never_says("is unset");
 }
 
 /// The program where no `PATH` leads, in a directory whose name the shell would split.
@@ -154,30 +131,4 @@ fn advice_names_the_program_by_its_path_where_its_name_leads_elsewhere() {
     let by_path = ask(&scene, &["get"], &request);
     scene.worker.come_up();
     paste(&scene.home, &by_path.stderr).assert_ok();
-}
-
-#[test]
-fn what_passes_by_itself_asks_to_run_the_command_again() {
-    let later = "will be tried again in";
-    assert_mended_by_time(Script::error(500, "Internal server error"), "worker-error", later);
-    let wait = Script::status(429, &[("Retry-After", "30")], "{}");
-    assert_mended_by_time(wait, "rate-limited", "asked to wait");
-    assert_mended_by_time(Script::Silence, "timeout", "run the command again");
-    let foreign = Script::status(200, &[], "<html>");
-    assert_mended_by_time(foreign, "bad-answer", "check that GASTOWN_API_URL");
-}
-
-#[test]
-fn cache_unusable_names_the_mode_to_set() {
-    let scene = Scene::new();
-    scene.get().token();
-    let cache = scene.home.cache();
-    set_permissions(&cache, Permissions::from_mode(0o755)).expect("ours");
-    scene.let_pass(HOUR + MINUTE);
-    let warned = scene.get();
-    warned.token();
-    warned.warned(&["[cache-unusable]", "run: chmod 700"]);
-    set_permissions(&cache, Permissions::from_mode(0o700)).expect("ours");
-    let silent = scene.get();
-    silent.prints(&silent.stdout);
 }

@@ -108,6 +108,8 @@ fn a_file_that_holds_nothing_is_told_and_the_variable_serves() {
     assert_eq!((ran.code, &*ran.stdout), (1, "quit=1\n"), "{ran:?}");
     ran.mentions(&path).mentions("[config-missing]");
     ran.mentions("; make GASTOWN_CONTAINER_TOKEN_FILE name a file that you can read");
+    fs::remove_file(&file).expect("the home is writable");
+    scene.get().mentions("No such file").never_says("is unset");
     assert_eq!(scene.worker.calls().len(), 0);
     let good = scene.worker.container_token();
     scene.home.set("GASTOWN_CONTAINER_TOKEN", &good);
@@ -120,14 +122,6 @@ fn a_file_that_holds_nothing_is_told_and_the_variable_serves() {
         scene.get().warned(&["warning: ", &path]).token();
         scene.let_pass(HOUR);
     }
-}
-
-#[test]
-fn a_worker_whose_clock_is_ahead_gets_a_renewal_too() {
-    let scene = Scene::new();
-    scene.town.let_pass(9 * HOUR);
-    scene.get().answers(&scene.current());
-    assert_eq!(scene.both_calls(), (2, 1), "expired to the worker only: asked, renewed, asked");
 }
 
 #[test]

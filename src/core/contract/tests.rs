@@ -220,6 +220,7 @@ fn retry_after_is_read_in_both_forms() {
     assert_eq!(wait("soon"), None);
     assert_eq!(wait("99999999999999999999999"), Some(u64::MAX), "the record bounds it");
     assert_eq!(wait("1000000000"), Some(1_000_000_000), "the record bounds it");
+    assert!(failure(429, "").what.contains("asked to wait"));
 }
 
 #[test]
