@@ -26,7 +26,7 @@ pub enum Cause {
     Outage,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Tally {
     pub pushes: u64,
     /// By cause: pushes that saw a dead token, whether they were healed or not.
