@@ -41,30 +41,15 @@ fn every(seconds: u64) -> impl Iterator<Item = u64> {
 }
 
 #[test]
-fn every_minute_or_now_and_then_for_100_minutes_without_an_expiry() {
+fn every_ask_of_100_minutes_gets_a_live_token_whatever_its_age_and_expiry() {
     for age in AGES {
-        ask_through(age, &Expiry::None, every(60));
-        ask_through(age, &Expiry::None, NOW_AND_THEN);
-    }
-}
-
-#[test]
-fn at_the_worst_moments_of_100_minutes_without_an_expiry() {
-    for age in AGES {
-        ask_through(age, &Expiry::None, AT_THE_WORST);
-        // Nobody asked before, so nobody renewed before.
-        for moment in AT_THE_WORST {
-            ask_through(age, &Expiry::None, [0, moment, 6000]);
+        for expiry in [Expiry::None, Expiry::ExpiresAt] {
+            ask_through(age, &expiry, every(60));
+            ask_through(age, &expiry, NOW_AND_THEN);
+            ask_through(age, &expiry, AT_THE_WORST);
+            // Nobody asked before, so nobody renewed before.
+            AT_THE_WORST.iter().for_each(|moment| ask_through(age, &expiry, [0, *moment, 6000]));
         }
-    }
-}
-
-#[test]
-fn whenever_it_is_asked_for_100_minutes_with_an_expiry() {
-    for age in AGES {
-        ask_through(age, &Expiry::ExpiresAt, every(150));
-        ask_through(age, &Expiry::ExpiresAt, NOW_AND_THEN);
-        ask_through(age, &Expiry::ExpiresAt, AT_THE_WORST);
     }
 }
 
