@@ -2,7 +2,7 @@
 //! file.
 
 use crate::scene::*;
-use crate::town::{Git, Ran, Town};
+use crate::town::Ran;
 
 /// Whose git hosts are those of everybody: `github.com` and `gist.github.com`.
 fn on_github() -> Scene {
@@ -65,17 +65,6 @@ fn a_foreign_host_gets_nothing_whatever_the_operation_and_the_tokens_at_hand() {
         }
     }
     assert_eq!((scene.worker.calls().len(), scene.home.everything()), (0, before));
-}
-
-#[test]
-fn git_is_left_alone_with_a_foreign_host() {
-    for git in Git::all() {
-        let (scene, foreign) = (Scene::careless(&git), Town::start());
-        let ran = scene.home.git(&["clone", "--quiet", &foreign.github.url(REPOSITORY)]);
-        ran.assert_fails().mentions("could not read Username");
-        assert_eq!((ran.warnings().len(), scene.worker.calls().len()), (0, 0), "{ran:?}");
-        assert!(foreign.github.requests().iter().all(|request| request.token.is_none()));
-    }
 }
 
 #[test]

@@ -30,6 +30,7 @@ fn cve_2022_24826_and_2021_21237_a_program_in_the_working_directory() {
             scene.ask(command, "");
         }
         scene.helper(&["doctor", "--offline"]);
+        scene.helper(&["exec", "--", "git-credential-store"]);
         scene.helper(&["setup", "--local", "--dry-run"]);
     }
     assert!(!marker.exists());

@@ -140,22 +140,6 @@ fn what_cannot_run_is_126_or_127_and_costs_no_token() {
 }
 
 #[test]
-fn the_current_directory_is_not_searched() {
-    let mut scene = Scene::new();
-    scene.script("trap", "echo trapped");
-    scene.script("gh", "echo trapped");
-    for path in ["", ".", ":", "./:relative"] {
-        scene.home.set("PATH", path);
-        assert_fails(&scene.helper(&["gh"]), 127, &["apt-get install gh"]);
-        for more in ["", ":/usr/bin"] {
-            scene.home.set("PATH", &format!("{path}{more}"));
-            assert_fails(&exec(&scene, &["trap"]), 127, &["on PATH"]);
-        }
-    }
-    assert_eq!(exec(&scene, &["./trap"]).assert_ok().stdout, "trapped\n");
-}
-
-#[test]
 fn a_command_without_dashes_a_variable_without_a_name_and_a_word_too_many_are_usage_errors() {
     let scene = Scene::new();
     for words in [
