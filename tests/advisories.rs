@@ -92,11 +92,3 @@ fn cve_2024_50349_control_characters_in_what_is_shown() {
     }
     assert_only_lines_of_ours(&fs::read_to_string(trace).expect("it was written"));
 }
-
-/// A new key of git's (`ntlm`) broke helpers.
-#[test]
-fn gcm_ntlm_unknown_keys_change_nothing() {
-    let (scene, token) = Scene::with_token(SECOND);
-    let future = "ntlm=suppress\nntlm=allow\nnew[]=1\nnew[]=2\n=\n";
-    scene.ask("get", &format!("protocol=http\nhost=HOST\n{future}\n")).answers(&token);
-}

@@ -3,9 +3,6 @@
 
 use std::thread;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::scene::*;
 use crate::town::{Git, RIG, Ran};
 
@@ -83,15 +80,6 @@ fn a_token_is_erased_while_somebody_waits_for_the_worker() {
         assert_eq!(scene.calls(), 1);
         scene.worker.release();
     });
-}
-
-#[test]
-fn the_token_inside_a_credential_is_recognised() {
-    let (scene, old) = Scene::with_token(A_WHILE);
-    scene.github.revoke_all();
-    let credential = STANDARD.encode(format!("x-access-token:{old}"));
-    erase(&scene, &format!("authtype=Basic\ncredential={credential}\n"));
-    assert_ne!(scene.get().token(), old);
 }
 
 #[test]

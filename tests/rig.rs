@@ -94,16 +94,6 @@ fn a_workspace_behind_a_link_is_recognised() {
 }
 
 #[test]
-fn one_rigs_token_never_answers_for_another() {
-    let scene = mayor(&Git::newest());
-    for _ in 0..2 {
-        assert_eq!(rig_of(&scene, "rigs/rig-1", &[]), RIG);
-        assert_eq!(rig_of(&scene, "rigs/rig-2", &[]), OTHER);
-    }
-    assert_eq!(scene.both_calls(), (2, 0), "each is cached under its own name");
-}
-
-#[test]
 fn unknown_rig_is_told_with_where_its_id_comes_from() {
     let scene = mayor(&Git::newest());
     fs::create_dir_all(scene.path("rigs/rig-9")).expect("the home is writable");
