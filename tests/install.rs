@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use tempfile::TempDir;
 
@@ -192,21 +192,12 @@ fn release_archive_is_named_as_cargo_binstall_expects() {
     assert!(manifest.contains(&url) && manifest.contains(&program), "{url}\n{program}");
 }
 
-/// In a home of its own, where git is not configured.
-fn install_sh(home: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new("sh");
-    command.arg(Path::new(ROOT).join("install.sh")).args(arguments).current_dir(home);
-    command.env("HOME", home).env("GIT_CONFIG_NOSYSTEM", "1").env_remove("XDG_CONFIG_HOME");
-    command.output().expect("there is a shell")
-}
-
 #[test]
 fn what_install_sh_installs_it_removes() {
-    let home = tempfile::tempdir().expect("a temporary directory");
-    let home = home.path();
-    let prefix = home.join("o' prefix");
-    let installed = install_sh(home, &["--prefix", "o' prefix", "--binary", HELPER, "--setup"]);
-    assert!(installed.status.success(), "{installed:?}");
+    let machine = Machine::new(GLIBC, "1.95.0", "");
+    let (prefix, there) = (machine.path("o' prefix"), ["--prefix", "o' prefix"]);
+    let install = |words: &[&str]| machine.install(&[&there, words].concat());
+    install(&["--binary", HELPER, "--setup"]).assert_ok();
     let program = prefix.join("bin/git-credential-gastown");
     let page = prefix.join("share/man/man1/git-credential-gastown.1");
     assert_eq!(fs::read(&program).unwrap(), fs::read(HELPER).unwrap());
@@ -214,26 +205,23 @@ fn what_install_sh_installs_it_removes() {
         fs::read(page).unwrap(),
         fs::read(Path::new(ROOT).join("man/git-credential-gastown.1")).unwrap()
     );
-    assert!(home.join(".gitconfig").exists());
+    assert!(machine.path(".gitconfig").exists());
 
-    let refused = install_sh(home, &["--uninstall", "--prefix", "o' prefix"]);
-    let told = String::from_utf8(refused.stderr).unwrap();
-    assert!(!refused.status.success() && told.contains("setup --undo --global"), "{told}");
+    install(&["--uninstall"]).assert_fails().mentions("setup --undo --global");
+    let home = machine.directory.path();
     let undone = Command::new(&program).args(["setup", "--undo"]).env("HOME", home).output();
     assert!(undone.unwrap().status.success());
-    let removed = install_sh(home, &["--uninstall", "--prefix", "o' prefix"]);
-    assert!(removed.status.success(), "{removed:?}");
-    assert!(!prefix.exists() && !home.join(".gitconfig").exists());
+    install(&["--uninstall"]).assert_ok();
+    assert!(!prefix.exists() && !machine.path(".gitconfig").exists());
 }
 
 #[test]
 fn install_sh_takes_nothing_but_this_program() {
-    let home = tempfile::tempdir().expect("a temporary directory");
-    let home = home.path();
-    fs::write(home.join("text"), "touch run\n").unwrap();
+    let machine = Machine::new(GLIBC, "1.95.0", "");
+    fs::write(machine.path("text"), "touch run\n").unwrap();
     for stranger in ["text", "/bin/ls", "absent"] {
-        let refused = install_sh(home, &["--prefix", "p", "--binary", stranger]);
-        assert!(!refused.status.success(), "{stranger}: {refused:?}");
-        assert!(!home.join("run").exists() && !home.join("p/bin/git-credential-gastown").exists());
+        machine.install(&["--binary", stranger]).assert_fails();
+        assert!(!machine.path("run").exists());
+        assert!(!machine.path("installed/bin/git-credential-gastown").exists());
     }
 }
