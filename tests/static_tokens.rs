@@ -109,17 +109,12 @@ fn gitlabs_token_answers_for_its_instance_only() {
         scene.get().answers("ghp_mine");
     }
     assert_eq!((scene.worker.calls().len(), scene.home.cache_files().len()), (0, 0));
+    // In the clear.
+    scene.home.set("GITLAB_INSTANCE_URL", "http://gitlab.example");
+    scene.ask("get", "protocol=http\nhost=gitlab.example\n\n").prints("");
+    ask(&scene, "gitlab.example").prints("");
     scene.home.unset("GITLAB_TOKEN").unset("GITLAB_INSTANCE_URL");
     ask(&scene, "gitlab.com").prints("");
-}
-
-#[test]
-fn an_instance_in_the_clear_gets_no_token() {
-    let mut scene = Scene::new();
-    scene.home.set("GITLAB_TOKEN", "glpat-mine");
-    scene.home.set("GITLAB_INSTANCE_URL", "http://gitlab.example");
-    scene.home.helper(&["get"], "protocol=http\nhost=gitlab.example\n\n").prints("");
-    ask(&scene, "gitlab.example").prints("");
 }
 
 #[test]
