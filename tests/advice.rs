@@ -49,7 +49,7 @@ fn worker_that_speaks_no_https_is_not_said_to_have_a_wrong_certificate() {
         let _ = stream.read(&mut [0; 1024]);
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
     });
-    scene.home.set("GASTOWN_API_URL", &format!("https://127.0.0.1:{}", server.port()));
+    scene.home.set("GASTOWN_API_URL", format!("https://127.0.0.1:{}", server.port()));
     let advice = "check the scheme and the port in GASTOWN_API_URL";
     assert_advises(&scene, "worker-unreachable", advice);
 }

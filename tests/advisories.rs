@@ -68,13 +68,10 @@ fn cve_2024_50349_control_characters_in_what_is_shown() {
         scene.worker.answer_with(script);
         for (name, value) in [("GASTOWN_TRACE", "1"), ("GASTOWN_TRACE", &*trace.to_string_lossy())]
         {
-            scene
-                .home
-                .set(name, value)
-                .set("GASTOWN_RIG_ID", &format!("rig-{}", fastrand::u64(..)));
+            scene.home.set(name, value).set("GASTOWN_RIG_ID", format!("rig-{}", fastrand::u64(..)));
             scene.home.set(
                 "GASTOWN_GIT_HOSTS",
-                &format!("http://HOST,{forged}").replace("HOST", &scene.github.host()),
+                format!("http://HOST,{forged}").replace("HOST", &scene.github.host()),
             );
             assert_only_lines_of_ours(&scene.get().stderr);
             for host in ["evil\u{2028}2026-01-01T00:00:00Z", "evil\u{9b}31m", "\u{202e}moc.live"] {

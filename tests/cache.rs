@@ -17,7 +17,7 @@ fn files_are_private_whatever_the_umask() {
     // A file that nobody can use would cost a call and a warning each time.
     for umask in ["000", "022", "077", "111", "133", "177", "277", "777"] {
         let mut scene = Scene::new();
-        scene.home.set("GASTOWN_CONTAINER_TOKEN", &scene.worker.container_token_issued(9 * HOUR));
+        scene.home.set("GASTOWN_CONTAINER_TOKEN", scene.worker.container_token_issued(9 * HOUR));
         let trace = scene.path("trace");
         let traced = format!("GASTOWN_TRACE={} exec \"$HELPER\" get", trace.display());
         let token = scene.current();
@@ -47,12 +47,12 @@ fn each_api_url_town_and_rig_has_one_token_for_all_its_hosts() {
         scene.home.set("GASTOWN_RIG_ID", RIG).set("GASTOWN_TOWN_ID", "town-2");
         scene.home.set("GASTOWN_CONTAINER_TOKEN", &of_town_2);
         scene.get().token();
-        scene.home.set("GASTOWN_TOWN_ID", TOWN).set("GASTOWN_API_URL", &other.worker.url());
-        scene.home.set("GASTOWN_CONTAINER_TOKEN", &other.worker.container_token());
+        scene.home.set("GASTOWN_TOWN_ID", TOWN).set("GASTOWN_API_URL", other.worker.url());
+        scene.home.set("GASTOWN_CONTAINER_TOKEN", other.worker.container_token());
         let token = scene.get().token();
         assert!(other.worker.minted_for(RIG).contains(&token));
-        scene.home.set("GASTOWN_API_URL", &scene.town.worker.url());
-        scene.home.set("GASTOWN_CONTAINER_TOKEN", &scene.town.worker.container_token());
+        scene.home.set("GASTOWN_API_URL", scene.town.worker.url());
+        scene.home.set("GASTOWN_CONTAINER_TOKEN", scene.town.worker.container_token());
         assert_eq!((scene.calls(), other.worker.calls().len()), (3, 1), "round {round}");
     }
 }

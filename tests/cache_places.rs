@@ -30,7 +30,7 @@ fn the_cache_is_where_flag_environment_or_desktop_say() {
         ("GASTOWN_CACHE_DIR", "asked/deep", "asked/deep"),
     ] {
         let value = scene.path(value);
-        scene.home.set(variable, &value.to_string_lossy());
+        scene.home.set(variable, &value);
         scene.get().assert_ok();
         assert!(!names(&scene.path(place)).is_empty(), "{place}");
     }
@@ -58,7 +58,7 @@ fn an_unusable_place_is_replaced_by_a_private_one_with_a_warning() {
         let mut scene = Scene::new();
         let cache = scene.path("some/cache");
         scene.change(&format!("mkdir some; {spoil}"));
-        scene.home.set("GASTOWN_CACHE_DIR", &cache.to_string_lossy());
+        scene.home.set("GASTOWN_CACHE_DIR", &cache);
         let before = scene.home.everything();
         let token = scene.current();
         scene.get().warns(&token, "cache-unusable").mentions(&cache.to_string_lossy());
@@ -76,11 +76,11 @@ fn no_advice_closes_a_shared_directory_to_others() {
     let mut scene = Scene::new();
     let shared = scene.path("shared");
     make(&shared, 0o755);
-    scene.home.set("GASTOWN_CACHE_DIR", &shared.to_string_lossy());
+    scene.home.set("GASTOWN_CACHE_DIR", &shared);
     let ran = scene.get();
     ran.warned(&["cache-unusable", "name a directory in it instead: ", "/shared/gastown"]);
     assert!(!ran.stderr.contains("chmod"), "{ran:?}");
-    scene.home.set("GASTOWN_CACHE_DIR", &shared.join("gastown").to_string_lossy());
+    scene.home.set("GASTOWN_CACHE_DIR", shared.join("gastown"));
     assert_eq!(scene.get().stderr, "");
 }
 
@@ -152,7 +152,7 @@ fn a_strangers_files_are_not_swept() {
         fs::write(shared.join(name), "{}").expect("the home is writable");
         make_older(&shared.join(name), 1000 * HOUR);
     }
-    scene.home.set("GASTOWN_CACHE_DIR", &shared.to_string_lossy());
+    scene.home.set("GASTOWN_CACHE_DIR", &shared);
     scene.get().assert_ok();
     let left = names(&shared);
     for name in ["notes.json", "README", "x.lock.d", "token.json.bak"] {
@@ -226,7 +226,7 @@ fn logs_that_root_makes_in_another_users_home_belong_to_that_user() {
     chown(scene.home.path(), Some(1234), Some(1235)).expect("root may");
     for (variable, file) in [("GASTOWN_TRACE", "trace"), ("GASTOWN_AUDIT_LOG", "audit.log")] {
         let log = scene.home.path().join(file);
-        scene.home.set(variable, &log.to_string_lossy());
+        scene.home.set(variable, &log);
         let length = || fs::metadata(&log).map_or(0, |log| log.len());
         scene.get().answers(&scene.current());
         let first = length();

@@ -21,7 +21,7 @@ fn scene_with_file(content: &str) -> (Scene, PathBuf) {
     let file = scene.path("container-token");
     fs::write(&file, content).expect("the home is writable");
     scene.home.unset("GASTOWN_CONTAINER_TOKEN");
-    scene.home.set("GASTOWN_CONTAINER_TOKEN_FILE", &file.to_string_lossy());
+    scene.home.set("GASTOWN_CONTAINER_TOKEN_FILE", &file);
     (scene, file)
 }
 
@@ -61,7 +61,7 @@ fn one_towns_renewal_is_not_presented_for_another() {
     scene.get().token();
     scene.home.set("GASTOWN_TOWN_ID", "town-2").unset("GASTOWN_CONTAINER_TOKEN");
     scene.get().quits("config-missing");
-    scene.home.set("GASTOWN_TOWN_ID", "town-1").set("GASTOWN_API_URL", &other.worker.url());
+    scene.home.set("GASTOWN_TOWN_ID", "town-1").set("GASTOWN_API_URL", other.worker.url());
     scene.get().quits("config-missing");
     assert_eq!((scene.both_calls(), other.worker.calls().len()), ((1, 1), 0));
 }

@@ -67,7 +67,7 @@ fn a_program_that_it_becomes_inherits_no_open_file() {
     let mut scene = Scene::new();
     for name in ["GASTOWN_TRACE", "GASTOWN_AUDIT_LOG"] {
         let file = scene.path(name);
-        scene.home.set(name, &file.to_string_lossy());
+        scene.home.set(name, &file);
     }
     let ran = scene.helper(&["exec", "--", "ls", "/proc/self/fd"]);
     let listed = scene.home.run("ls", &["/proc/self/fd"], "");

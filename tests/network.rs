@@ -116,10 +116,10 @@ fn an_address_in_the_clear_or_that_is_none_is_refused_without_repeating_its_pass
 #[test]
 fn a_trailing_slash_and_a_path_are_part_of_the_address_as_one_would_expect() {
     let mut scene = Scene::new();
-    scene.home.set("GASTOWN_API_URL", &format!("{}/", scene.worker.url()));
+    scene.home.set("GASTOWN_API_URL", format!("{}/", scene.worker.url()));
     scene.get().answers(&scene.current());
     let heard = Bystander::start();
-    scene.home.set("GASTOWN_API_URL", &format!("http://{}/base/", heard.address()));
+    scene.home.set("GASTOWN_API_URL", format!("http://{}/base/", heard.address()));
     scene.get().assert_fails();
     let line = "POST /base/api/towns/town-1/rigs/rig-1/refresh-git-token HTTP/1.1\r\n";
     assert!(heard.heard()[0].starts_with(line), "{:?}", heard.heard());
@@ -131,7 +131,7 @@ fn loopback_is_never_reached_through_a_proxy() {
     let mut scene = careful_scene();
     set_proxies(&mut scene.home, &format!("http://{}", proxy.address()));
     scene.get().answers(&scene.current());
-    scene.home.set("GASTOWN_API_URL", &format!("https://{}", worker.address()));
+    scene.home.set("GASTOWN_API_URL", format!("https://{}", worker.address()));
     scene.get().quits("worker-unreachable");
     let heard = worker.heard();
     assert!(!heard.is_empty(), "it was asked directly, over TLS");
@@ -145,7 +145,7 @@ fn a_proxy_from_the_environment_leads_out_over_https() {
         let proxy = Bystander::start();
         let mut scene = careful_scene();
         scene.home.set("GASTOWN_API_URL", "https://worker.example");
-        scene.home.set(name, &format!("http://{}", proxy.address()));
+        scene.home.set(name, format!("http://{}", proxy.address()));
         scene.get().quits("worker-unreachable");
         let first = proxy.heard().into_iter().next().unwrap_or_default();
         assert!(first.starts_with("CONNECT worker.example:443 HTTP/1.1\r\n"), "{name}: {first}");
@@ -157,11 +157,11 @@ fn a_proxy_from_the_environment_leads_out_over_https() {
 fn hosts_in_no_proxy_are_reached_directly() {
     let (proxy, worker) = (Bystander::start(), Bystander::start());
     let mut scene = careful_scene();
-    scene.home.set("HTTPS_PROXY", &format!("http://{}", proxy.address()));
+    scene.home.set("HTTPS_PROXY", format!("http://{}", proxy.address()));
     scene.home.set("GASTOWN_API_URL", "https://worker.invalid").set("NO_PROXY", ".invalid");
     scene.get().quits("worker-unreachable");
     // Not loopback by its look, and yet this machine.
-    scene.home.set("GASTOWN_API_URL", &format!("https://0.0.0.0:{}", worker.server.port()));
+    scene.home.set("GASTOWN_API_URL", format!("https://0.0.0.0:{}", worker.server.port()));
     scene.home.set("NO_PROXY", "other.example,0.0.0.0");
     scene.get().quits("worker-unreachable");
     assert!(proxy.heard().is_empty(), "{:?}", proxy.heard());

@@ -83,7 +83,7 @@ fn sixteen_pushes_at_once_cost_one_call_after_an_hour_and_one_after_a_revocation
 fn watch_for_prompts(scene: &mut Scene) {
     let script = scene.script("askpass", ": > \"$HOME/asked\"\nexit 1");
     // git asks this program first. The terminal stays forbidden: the tests may run at one.
-    scene.home.set("GIT_ASKPASS", &script.to_string_lossy());
+    scene.home.set("GIT_ASKPASS", &script);
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn mayor(git: &Git) -> Scene {
     for rig in [RIG, OTHER, "mayor-town-1"] {
         fs::create_dir_all(workspace.join(rig).join("deep")).expect("the home is writable");
     }
-    scene.home.set("GASTOWN_WORKSPACE_ROOT", &workspace.to_string_lossy());
+    scene.home.set("GASTOWN_WORKSPACE_ROOT", &workspace);
     scene.home.set("GASTOWN_RIG_ID", "mayor-town-1");
     scene
 }
@@ -75,7 +75,7 @@ fn the_config_file_names_the_rig_when_nothing_else_does() {
     let config = serde_json::json!({ "rig_id": "rig-3", "workspace_root": workspace });
     let file = scene.path("config.json");
     fs::write(&file, config.to_string()).expect("the home is writable");
-    scene.home.set("GASTOWN_CONFIG", &file.to_string_lossy());
+    scene.home.set("GASTOWN_CONFIG", &file);
     assert_eq!(rig_of(&scene, ".", &[]), "rig-3");
     assert_eq!(rig_of(&scene, "rigs/rig-2", &[]), OTHER);
     scene.home.set("GASTOWN_RIG_ID", RIG);
@@ -88,7 +88,7 @@ fn a_workspace_behind_a_link_is_recognised() {
     let link = scene.path("link");
     symlink(scene.path("rigs"), &link).expect("the home is writable");
     assert_eq!(rig_of(&scene, "link/rig-2", &[]), OTHER);
-    scene.home.set("GASTOWN_WORKSPACE_ROOT", &link.to_string_lossy());
+    scene.home.set("GASTOWN_WORKSPACE_ROOT", &link);
     assert_eq!(rig_of(&scene, "rigs/rig-2", &[]), OTHER);
     assert_eq!(rig_of(&scene, "link/rig-2", &[]), OTHER);
 }

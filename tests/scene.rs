@@ -230,7 +230,7 @@ impl Scene {
     /// From here on processes trace to a file, which `await_asks` reads.
     pub(crate) fn trace_to_file(&mut self) {
         let file = self.path("trace");
-        self.home.set("GASTOWN_TRACE", &file.to_string_lossy());
+        self.home.set("GASTOWN_TRACE", &file);
     }
 
     /// Waits until that many processes have looked into the cache, and sleep: they wait for the

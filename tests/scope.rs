@@ -103,12 +103,12 @@ fn a_list_replaces_the_default_and_flags_the_list() {
 fn plain_http_is_served_on_this_machine_only() {
     let mut scene = on_github();
     for host in ["localhost:1", "127.0.0.1:1", "127.9.9.9:1", "[::1]:1"] {
-        scene.home.set("GASTOWN_GIT_HOSTS", &format!("http://{host}"));
+        scene.home.set("GASTOWN_GIT_HOSTS", format!("http://{host}"));
         ask(&scene, &[], "http", host).token();
     }
     scene.worker.forget_calls();
     for host in ["github.com", "10.0.0.1", "0.0.0.0", "localhost.example", "127.0.0.1.example"] {
-        scene.home.set("GASTOWN_GIT_HOSTS", &format!("http://{host},github.com"));
+        scene.home.set("GASTOWN_GIT_HOSTS", format!("http://{host},github.com"));
         ask(&scene, &[], "http", host).prints("");
         // The entry is not listed, and a person who asks for the others is told so.
         let ran = ask(&scene, &[], "https", "github.com");
@@ -128,7 +128,7 @@ fn an_entry_that_is_no_host_is_ignored_with_a_warning() {
         ("ssh://alice@git.example", "`ssh://git.example`"),
         ("x.example?private_token=bob@alice", "`…`"),
     ] {
-        scene.home.set("GASTOWN_GIT_HOSTS", &format!("{entry},github.com"));
+        scene.home.set("GASTOWN_GIT_HOSTS", format!("{entry},github.com"));
         ask(&scene, &[], "https", "git.example").prints("");
         let ran = ask(&scene, &[], "https", "github.com");
         ran.token();

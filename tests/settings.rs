@@ -97,7 +97,7 @@ fn another_config_file_can_be_named() {
     scene.get().prints("");
     let path = other.to_string_lossy();
     scene.get_with(&["--config", &path]).answers(&scene.current());
-    scene.home.set("GASTOWN_CONFIG", &path);
+    scene.home.set("GASTOWN_CONFIG", &other);
     scene.get().answers(&scene.current());
     scene.home.set("GASTOWN_CONFIG", "/nonexistent/config.json").set("GITHUB_CLI_PAT", "ghp_mine");
     let ran = get_for(&scene, "github.com");
@@ -291,7 +291,7 @@ fn git_starts_no_git_and_people_need_none() {
     let mut scene = Scene::new();
     let started = scene.path("started");
     scene.script("bin/git", &format!(">{}\nexit 1", started.display()));
-    scene.home.set("PATH", &scene.path("bin").to_string_lossy());
+    scene.home.set("PATH", scene.path("bin"));
     let password = scene.get().token();
     for operation in ["store", "erase"] {
         let request = format!("protocol=http\nhost=HOST\npassword={password}\n\n");

@@ -71,7 +71,7 @@ fn a_personal_token_in_the_config_file_answers_first() {
     let file = scene.path("config.json");
     fs::write(&file, json!({ "github_cli_pat": "ghp_file" }).to_string()).expect("writable");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("ours");
-    scene.home.set("GASTOWN_CONFIG", &file.to_string_lossy());
+    scene.home.set("GASTOWN_CONFIG", &file);
     scene.get().answers("ghp_file");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("ours");
     let ran = scene.get();
@@ -135,7 +135,7 @@ fn the_snapshot_is_the_last_resort_with_a_warning_and_is_not_cached() {
             scene.home.cache_files().into_iter().map(|it| fs::read_to_string(it).expect("text"));
         assert!(cached.into_iter().all(|text| !text.contains("ghs_snapshot")));
         scene.worker.come_up();
-        scene.home.set("GASTOWN_API_URL", &scene.worker.url()).age_cache(MINUTE);
+        scene.home.set("GASTOWN_API_URL", scene.worker.url()).age_cache(MINUTE);
         scene.get().answers(&scene.current());
     }
 }

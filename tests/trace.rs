@@ -73,7 +73,7 @@ fn it_is_off_unless_asked_for() {
 fn a_file_holds_the_lines_of_all_processes_and_is_private() {
     let mut scene = Scene::new();
     let file = scene.path("trace");
-    scene.home.set("GASTOWN_TRACE", &file.to_string_lossy());
+    scene.home.set("GASTOWN_TRACE", &file);
     for ran in scene.herd(8) {
         ran.answers(&scene.current());
     }
@@ -94,7 +94,7 @@ fn a_file_that_cannot_be_written_costs_no_answer() {
     let [link, victim] = ["link", "victim"].map(|name| scene.path(name));
     std::os::unix::fs::symlink(&victim, &link).expect("writable");
     for path in [PathBuf::from("/nonexistent/trace"), scene.home.path(), link] {
-        scene.home.set("GASTOWN_TRACE", &path.to_string_lossy());
+        scene.home.set("GASTOWN_TRACE", &path);
         assert_eq!(scene.get().token(), scene.current());
     }
     assert!(!victim.exists(), "no link is written through");
@@ -107,7 +107,7 @@ fn one_agents_secret_is_not_shown_to_the_next_by_the_failure_on_record() {
     scene.worker.answer_with(Script::error(500, "no such token: sentinel-that-has-no-shape"));
     scene.get().assert_fails();
     let asked = scene.both_calls();
-    scene.home.set("GASTOWN_CONTAINER_TOKEN", &scene.worker.container_token());
+    scene.home.set("GASTOWN_CONTAINER_TOKEN", scene.worker.container_token());
     let ran = scene.get();
     assert_eq!(scene.both_calls(), asked, "the record answered\n{ran:?}");
     assert!(!ran.assert_fails().stderr.contains("sentinel"), "{ran:?}");

@@ -45,7 +45,7 @@ fn set_mode(path: &Path, mode: u32) {
 fn a_trace_file_that_is_not_ours_alone_to_write_gets_nothing() {
     let (mut scene, _) = Scene::with_token(SECOND);
     let trace = scene.path("trace");
-    scene.home.set("GASTOWN_TRACE", &trace.to_string_lossy());
+    scene.home.set("GASTOWN_TRACE", &trace);
     let told = || fs::read_to_string(&trace).expect("there").len();
     for (mode, owner, is_used) in [
         (0o600, None, true),
@@ -71,7 +71,7 @@ fn a_config_file_that_others_could_have_written_is_not_believed() {
     let ((mut scene, _), attacker) = (Scene::with_token(SECOND), Town::start());
     scene.home.unset("GASTOWN_API_URL").set("GITHUB_CLI_PAT", "ghp_user");
     let config = scene.path("config.json");
-    scene.home.set("GASTOWN_CONFIG", &config.to_string_lossy());
+    scene.home.set("GASTOWN_CONFIG", &config);
     let text = format!("{{\"api_url\":\"{}\"}}", attacker.worker.url());
     fs::write(&config, text).expect("the home is ours");
     for mode in [0o602, 0o620] {

@@ -13,7 +13,7 @@ use super::*;
 fn logged() -> (Scene, PathBuf) {
     let mut scene = Scene::new();
     let log = scene.path("audit.log");
-    scene.home.set("GASTOWN_AUDIT_LOG", &log.to_string_lossy());
+    scene.home.set("GASTOWN_AUDIT_LOG", &log);
     (scene, log)
 }
 
@@ -69,7 +69,7 @@ fn each_call_is_one_line_that_names_the_token_as_github_does() {
 #[test]
 fn a_failure_is_logged_by_its_name_and_other_hosts_not_at_all() {
     let (mut scene, log) = logged();
-    scene.home.set("GASTOWN_AGENT_ID", &format!("a {}", scene.current()));
+    scene.home.set("GASTOWN_AGENT_ID", format!("a {}", scene.current()));
     scene.worker.go_down();
     scene.get().assert_fails();
     scene.helper(&["gh", "status"]).assert_fails();
@@ -99,7 +99,7 @@ fn fifty_at_once_leave_fifty_whole_lines() {
 fn log_that_cannot_be_written_is_told_to_people_and_to_git_with_each_new_token() {
     let (mut scene, _) = logged();
     let trace = scene.path("trace");
-    scene.home.set("GASTOWN_TRACE", trace.to_str().unwrap());
+    scene.home.set("GASTOWN_TRACE", &trace);
     scene.get().assert_ok();
     for spoil in
         ["chmod 622 LOG", "ln -sf victim LOG", "rm LOG; mkdir LOG", "rmdir LOG; mkfifo LOG"]
@@ -124,7 +124,7 @@ fn the_config_file_may_name_the_log_and_a_relative_path_is_refused() {
     let (mut scene, log) = logged();
     let config = scene.path("config.json");
     fs::write(&config, json!({ "audit_log": log }).to_string()).unwrap();
-    scene.home.unset("GASTOWN_AUDIT_LOG").set("GASTOWN_CONFIG", config.to_str().unwrap());
+    scene.home.unset("GASTOWN_AUDIT_LOG").set("GASTOWN_CONFIG", &config);
     assert_eq!(scene.get().assert_ok().stderr, "");
     assert_eq!(lines(&log).len(), 1);
     scene.home.set("GASTOWN_AUDIT_LOG", "audit.log");

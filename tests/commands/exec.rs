@@ -125,7 +125,7 @@ fn what_cannot_run_is_126_or_127_and_costs_no_token() {
     fs::create_dir_all(scene.path("bin/directory")).unwrap();
     fs::write(scene.path("bin/plain"), "text").unwrap();
     let path = scene.path("bin");
-    scene.home.set("PATH", &format!("{}:/usr/bin:/bin", path.display()));
+    scene.home.set("PATH", format!("{}:/usr/bin:/bin", path.display()));
     assert_fails(&exec(&scene, &["plain"]), 126, &["check its mode"]);
     assert_fails(&exec(&scene, &["directory"]), 127, &["on PATH"]);
     assert_fails(&exec(&scene, &["nosuch"]), 127, &["on PATH"]);

@@ -16,7 +16,7 @@ fn on_path(directories: &[&str]) -> Scene {
     let paths: Vec<_> = directories.iter().map(|it| scene.path(it)).collect();
     paths.iter().for_each(|path| fs::create_dir(path).expect("the home is writable"));
     let path = std::env::join_paths(&paths).expect("plain paths");
-    scene.home.set("PATH", &path.to_string_lossy()).set("GASTOWN_GIT_HOSTS", "github.com");
+    scene.home.set("PATH", &path).set("GASTOWN_GIT_HOSTS", "github.com");
     scene.script(&format!("{}/gh", directories[directories.len() - 1]), REAL);
     scene
 }
@@ -370,7 +370,7 @@ fn the_packaged_gh_takes_the_token() {
     let (shim, link) = (scene.path("shim"), scene.path("shim/gh"));
     fs::create_dir(&shim).unwrap();
     symlink(HELPER, &link).unwrap();
-    scene.home.set("PATH", &format!("{}:/usr/bin:/bin", shim.display()));
+    scene.home.set("PATH", format!("{}:/usr/bin:/bin", shim.display()));
     assert!(scene.home.run(&link, &["--version"], "").assert_ok().stdout.starts_with("gh version"));
     let expected = scene.current() + "\n";
     for (ours, elsewhere) in [("github.com", "evil.ghe.com"), ("ghe.example", "evil.example")] {

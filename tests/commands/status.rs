@@ -74,7 +74,7 @@ fn as_json_it_tells_the_same_in_moments() {
     scene.worker.set_expiry(crate::town::Expiry::ExpiresAt);
     scene.home.set(
         "GASTOWN_CONTAINER_TOKEN",
-        &scene.worker.container_token_issued(Duration::from_secs(36_000)),
+        scene.worker.container_token_issued(Duration::from_secs(36_000)),
     );
     scene.get().assert_ok();
     let text = scene.helper(&["status", "--json"]).assert_ok().stdout.clone();
@@ -166,7 +166,7 @@ fn what_is_in_the_way_is_reported_and_never_read_for_a_token() {
 #[test]
 fn failure_of_the_container_token_is_reported_too() {
     let mut scene = Scene::new();
-    scene.home.set("GASTOWN_CONTAINER_TOKEN", &scene.worker.container_token_badly_signed());
+    scene.home.set("GASTOWN_CONTAINER_TOKEN", scene.worker.container_token_badly_signed());
     scene.get().assert_fails();
     let told = status(&scene);
     assert!(told.contains("[container-token-rejected]"), "{told}");

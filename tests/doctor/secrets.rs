@@ -39,16 +39,16 @@ const CONFIGURATION: [(&str, &str); 19] = [
 fn broken(git: &Git) -> Scene {
     let mut scene = Scene::cloned(git);
     for name in VARIABLES {
-        scene.home.set(name, &format!("sentinel-{name}"));
+        scene.home.set(name, format!("sentinel-{name}"));
     }
     scene.home.set("HTTPS_PROXY", "http://user:sentinel-proxy@proxy.example");
     scene.home.set("GIT_TOKEN", "ghs_sentinel-git");
     let host = scene.github.host();
     let hosts = "https://x:sentinel-hosts@git.example,sentinel-h@git.example,https://x:sentinel-p";
-    scene.home.set("GASTOWN_GIT_HOSTS", &format!("http://{host},{hosts}"));
+    scene.home.set("GASTOWN_GIT_HOSTS", format!("http://{host},{hosts}"));
     let file = scene.path("container-token");
     fs::write(&file, "sentinel-file").expect("the home is writable");
-    scene.home.set("GASTOWN_CONTAINER_TOKEN_FILE", &file.to_string_lossy());
+    scene.home.set("GASTOWN_CONTAINER_TOKEN_FILE", &file);
     for (key, value) in CONFIGURATION {
         let [key, value] = [key, value].map(|text| text.replace("HOST", &host));
         scene.git(&["config", "--add", &key, &value]);

@@ -111,7 +111,7 @@ impl Network {
     /// A cold `get` from the worker by this name, by every program in turn.
     fn get(&mut self, name: &str) -> Vec<Ran> {
         let Self { scene, server } = self;
-        scene.home.set("GASTOWN_API_URL", &format!("https://{name}:{}", server.port()));
+        scene.home.set("GASTOWN_API_URL", format!("https://{name}:{}", server.port()));
         let installed = env::var_os("INSTALLED_HELPERS").unwrap_or_default();
         let installed = env::split_paths(&installed).filter(|path| path.is_absolute());
         let programs = [PathBuf::from(HELPER)].into_iter().chain(installed);

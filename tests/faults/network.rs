@@ -38,7 +38,7 @@ impl Authority {
         let root = params.self_signed(&key).expect("a certificate");
         let file = scene.path("authority.pem");
         fs::write(&file, root.pem()).expect("the home is writable");
-        scene.home.set("SSL_CERT_FILE", &file.to_string_lossy());
+        scene.home.set("SSL_CERT_FILE", &file);
         Self(Issuer::new(params, key))
     }
 
@@ -77,7 +77,7 @@ pub(crate) fn behind_tls(scene: &mut Scene, config: ServerConfig) -> (Server, Ar
         outside.conn.send_close_notify();
         outside.flush()
     });
-    scene.home.set("GASTOWN_API_URL", &format!("https://127.0.0.1:{}", server.port()));
+    scene.home.set("GASTOWN_API_URL", format!("https://127.0.0.1:{}", server.port()));
     (server, visits)
 }
 
@@ -138,8 +138,8 @@ fn without_any_authority_to_trust_nobody_is_asked() {
         let mut scene = Scene::new();
         let (server, visits) = serve(|_| Ok(()));
         scene.change(make);
-        scene.home.set("SSL_CERT_FILE", &scene.path(name).to_string_lossy());
-        scene.home.set("GASTOWN_API_URL", &format!("https://127.0.0.1:{}", server.port()));
+        scene.home.set("SSL_CERT_FILE", scene.path(name));
+        scene.home.set("GASTOWN_API_URL", format!("https://127.0.0.1:{}", server.port()));
         scene.get().quits("worker-unreachable").mentions("SSL_CERT_FILE");
         assert_eq!(visits.load(Ordering::SeqCst), 0, "{name}");
     }
@@ -174,7 +174,7 @@ fn beyond_proxy(port: u16) -> Scene {
     let mut scene = Scene::new();
     Authority::new(&mut scene);
     scene.home.set("GASTOWN_API_URL", "https://worker.invalid");
-    scene.home.set("HTTPS_PROXY", &format!("http://smith:sesame@127.0.0.1:{port}"));
+    scene.home.set("HTTPS_PROXY", format!("http://smith:sesame@127.0.0.1:{port}"));
     scene
 }
 
@@ -210,10 +210,10 @@ fn wrong_certificates_or_a_wrong_proxy_of_one_agent_silence_no_other() {
     fs::copy(&authority, &kept).and_then(|_| fs::write(&empty, "")).expect("ours");
     Authority::new(&mut scene);
     scene.get().quits("worker-unreachable").mentions("certificate");
-    scene.home.set("SSL_CERT_FILE", &empty.to_string_lossy());
+    scene.home.set("SSL_CERT_FILE", &empty);
     scene.get().quits("worker-unreachable").mentions("no certificates");
     assert_eq!(scene.record("failure"), None);
-    scene.home.set("SSL_CERT_FILE", &kept.to_string_lossy());
+    scene.home.set("SSL_CERT_FILE", &kept);
     scene.get().answers(&scene.current());
     let beyond = beyond_proxy(1);
     beyond.get().quits("worker-unreachable").mentions("HTTPS_PROXY");

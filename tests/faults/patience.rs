@@ -24,7 +24,7 @@ fn scripted(scene: &Scene, script: Script) -> Option<TcpListener> {
 fn silent(scene: &mut Scene, scheme: &str) -> Option<TcpListener> {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it is bound");
-    scene.home.set("GASTOWN_API_URL", &format!("{scheme}://{address}"));
+    scene.home.set("GASTOWN_API_URL", format!("{scheme}://{address}"));
     Some(listener)
 }
 
@@ -40,7 +40,7 @@ fn deaf(scene: &mut Scene) -> Option<TcpListener> {
     assert!(waiting.len() < 8, "a full queue takes nobody in");
     // They keep their places for as long as the listener lives, whether or not they hang up.
     drop(waiting);
-    scene.home.set("GASTOWN_API_URL", &format!("http://{address}"));
+    scene.home.set("GASTOWN_API_URL", format!("http://{address}"));
     Some(listener)
 }
 

@@ -75,7 +75,7 @@ impl Sentinels {
     pub(super) fn new() -> Self {
         let mut scene = Scene::new();
         let audit = scene.path("audit");
-        scene.home.set("GASTOWN_AUDIT_LOG", &audit.to_string_lossy());
+        scene.home.set("GASTOWN_AUDIT_LOG", &audit);
         let mut secrets = vec![FOREIGN.to_owned()];
         for (name, value, secret) in ENVIRONMENT {
             scene.home.set(name, value);
@@ -85,7 +85,7 @@ impl Sentinels {
         let file = scene.path("container-token");
         fs::write(&file, &bearers[1]).expect("the home is writable");
         scene.home.set("GASTOWN_CONTAINER_TOKEN", &bearers[0]);
-        scene.home.set("GASTOWN_CONTAINER_TOKEN_FILE", &file.to_string_lossy());
+        scene.home.set("GASTOWN_CONTAINER_TOKEN_FILE", &file);
         secrets.extend(bearers.iter().map(|jwt| signature(jwt)));
         Self { scene, own_files: vec![file], secrets, bearers, rounds: 0 }
     }

@@ -143,7 +143,7 @@ fn a_program_in_a_directory_with_spaces_is_called() {
     for git in Git::all() {
         let mut scene = Scene::to_set_up(&git);
         let directory = git.path.parent().unwrap().display();
-        scene.home.set("PATH", &format!("{directory}:/usr/bin:/bin"));
+        scene.home.set("PATH", format!("{directory}:/usr/bin:/bin"));
         fs::create_dir(scene.path("a b'c")).unwrap();
         let program = scene.path("a b'c/git-credential-gastown");
         symlink(HELPER, &program).unwrap();
@@ -173,7 +173,7 @@ fn each_place_is_written_to_and_no_other() {
         scene.repository("repository", &[]);
         scene.home.unset("GIT_CONFIG_NOSYSTEM");
         let system = scene.path("system");
-        scene.home.set("GIT_CONFIG_SYSTEM", system.to_str().unwrap()).set("GIT_EDITOR", "false");
+        scene.home.set("GIT_CONFIG_SYSTEM", &system).set("GIT_EDITOR", "false");
         let in_repository = |arguments: &[&str]| scene.setup_in("repository", arguments);
         in_repository(&["--local"]).assert_ok();
         assert!(scene.read("repository/.git/config").contains(HELPER));
@@ -248,7 +248,7 @@ fn device_in_the_place_of_the_configuration_is_refused() {
         return;
     }
     let null = scene.path("null");
-    scene.home.set("GIT_CONFIG_GLOBAL", null.to_str().unwrap());
+    scene.home.set("GIT_CONFIG_GLOBAL", &null);
     for arguments in [&[][..], &["--migrate", "."], &["--undo", "--global"]] {
         let refused = scene.setup(arguments);
         refused.assert_fails().mentions("not a regular file").mentions("[setup-failed]");
@@ -351,7 +351,7 @@ fn who_may_not_write_the_systems_file_migrates_where_it_is_set_up() {
     let program = scene.install(HELPER, system.path().join("git-credential-gastown"));
     let open_to_all = || std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(system.path(), open_to_all()).unwrap();
-    scene.home.unset("GIT_CONFIG_NOSYSTEM").set("GIT_CONFIG_SYSTEM", file.to_str().unwrap());
+    scene.home.unset("GIT_CONFIG_NOSYSTEM").set("GIT_CONFIG_SYSTEM", &file);
     let config = scene.repository("rigs/one", &[("remote.origin.url", TOKEN_URL)]);
     let old = fs::read(&config).unwrap();
     give_away(scene.path("").parent().unwrap());

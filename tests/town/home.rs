@@ -3,6 +3,7 @@
 //! the machine but that git and the system's own commands.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,7 +22,7 @@ use super::{RIG, TOWN, Town};
 pub struct Home {
     directory: TempDir,
     helper: PathBuf,
-    variables: BTreeMap<String, String>,
+    variables: BTreeMap<String, OsString>,
 }
 
 impl Home {
@@ -41,11 +42,11 @@ impl Home {
         agent
             // The chosen git before the system's; git-lfs is wherever the system has it. The helper
             // is installed, so that advice is the same wherever the tests run.
-            .set("PATH", &format!("{git_directory}:/usr/bin:/bin:{helper_directory}"))
+            .set("PATH", format!("{git_directory}:/usr/bin:/bin:{helper_directory}"))
             // Git's configuration and the helper's cache are the agent's own.
-            .set("HOME", &home.to_string_lossy())
+            .set("HOME", &home)
             // The helper's last resort for its cache, and git's temporary files, stay inside.
-            .set("TMPDIR", &tmp.to_string_lossy())
+            .set("TMPDIR", &tmp)
             // Messages are compared, so they must not be translated.
             .set("LC_ALL", "C.UTF-8")
             // The machine's own configuration may name other helpers.
@@ -62,18 +63,18 @@ impl Home {
 
     /// Adds what the container gives an agent: the snapshot taken when it was dispatched.
     pub fn as_agent(&mut self, town: &Town) -> &mut Self {
-        self.set("GASTOWN_API_URL", &town.worker.url())
+        self.set("GASTOWN_API_URL", town.worker.url())
             .set("GASTOWN_TOWN_ID", TOWN)
             .set("GASTOWN_RIG_ID", RIG)
             .set("GASTOWN_AGENT_ID", "agent-1")
             .set("GASTOWN_AGENT_ROLE", "polecat")
-            .set("GASTOWN_CONTAINER_TOKEN", &town.worker.container_token())
+            .set("GASTOWN_CONTAINER_TOKEN", town.worker.container_token())
             // The stand-in GitHub is not `github.com`, which is ours by default.
-            .set("GASTOWN_GIT_HOSTS", &format!("http://{}", town.github.host()))
+            .set("GASTOWN_GIT_HOSTS", format!("http://{}", town.github.host()))
     }
 
-    pub fn set(&mut self, name: &str, value: &str) -> &mut Self {
-        self.variables.insert(name.to_owned(), value.to_owned());
+    pub fn set(&mut self, name: &str, value: impl AsRef<OsStr>) -> &mut Self {
+        self.variables.insert(name.to_owned(), value.as_ref().to_owned());
         self
     }
 
@@ -84,8 +85,8 @@ impl Home {
 
     /// Makes the commands in a directory win over all others.
     pub fn put_on_path(&mut self, directory: &Path) -> &mut Self {
-        let path = format!("{}:{}", directory.display(), self.variables["PATH"]);
-        self.set("PATH", &path)
+        let path = [directory.as_os_str(), &self.variables["PATH"]].join(OsStr::new(":"));
+        self.set("PATH", path)
     }
 
     pub fn path(&self) -> PathBuf {
