@@ -1,16 +1,8 @@
 //! What the cache keeps, and for whom: each API URL, town and rig apart, private from the first
 //! byte.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
-
 use crate::scene::*;
 use crate::town::{RIG, Rig, TOWN, Town};
-
-fn mode(path: &Path) -> u32 {
-    fs::symlink_metadata(path).expect("it is there").mode() & 0o7777
-}
 
 #[test]
 fn files_are_private_whatever_the_umask() {
@@ -24,7 +16,7 @@ fn files_are_private_whatever_the_umask() {
         scene.shell(&format!("umask {umask}; {traced}")).answers(&token);
         scene.get().answers(&token);
         assert_eq!(scene.calls(), 1, "umask {umask}");
-        assert_eq!(mode(&scene.home.cache()), 0o700, "umask {umask}");
+        assert_eq!(mode(scene.home.cache()), 0o700, "umask {umask}");
         let files = scene.home.cache_files();
         assert_eq!(mode(&trace) & 0o7177, 0, "umask {umask}");
         assert!(files.len() >= 3, "a token, a container token, a lock: {files:?}");

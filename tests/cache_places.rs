@@ -1,7 +1,7 @@
 //! Where the cache is, what becomes of the answer when it cannot be there, and what is swept.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::town::{Expiry, Home, Rig};
 
 fn make(directory: &Path, mode: u32) {
     fs::create_dir_all(directory).expect("the home is writable");
-    fs::set_permissions(directory, Permissions::from_mode(mode)).expect("it is ours");
+    set_mode(directory, mode);
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn an_unusable_place_is_replaced_by_a_private_one_with_a_warning() {
         let token = scene.current();
         scene.get().warns(&token, "cache-unusable").mentions(&cache.to_string_lossy());
         let place = scene.home.last_place();
-        assert_eq!(fs::metadata(&place).expect("made").mode() & 0o7777, 0o700, "{what}");
+        assert_eq!(mode(&place), 0o700, "{what}");
         let added = scene.home.everything().into_iter().filter(|path| !before.contains(path));
         assert!(added.into_iter().all(|path| path.starts_with(&place)), "{what}: used after all");
         scene.get().answers(&token);
@@ -124,7 +124,7 @@ fn busy_scene() -> Scene {
 #[test]
 fn what_died_is_swept_a_day_later_when_something_new_is_written() {
     let scene = busy_scene();
-    fs::write(scene.cache().join(".new-unfinished"), "{").expect("the cache is ours");
+    scene.write(scene.cache().join(".new-unfinished"), "{");
     let before = scene.names();
     assert!(before.len() >= 9, "tokens, rejections, a failure, locks: {before:?}");
     age_files(&scene.home, 23 * HOUR);
@@ -149,8 +149,7 @@ fn a_strangers_files_are_not_swept() {
     let shared = scene.path("shared");
     make(&shared, 0o700);
     for name in ["notes.json", "README", "x.lock.d", "token.json.bak"] {
-        fs::write(shared.join(name), "{}").expect("the home is writable");
-        make_older(&shared.join(name), 1000 * HOUR);
+        make_older(&scene.write(shared.join(name), "{}"), 1000 * HOUR);
     }
     scene.home.set("GASTOWN_CACHE_DIR", &shared);
     scene.get().assert_ok();
@@ -169,7 +168,7 @@ fn entry_dated_days_ahead_is_replaced_with_one_call() {
             if days == 40 {
                 // In the last place, too.
                 fs::remove_dir_all(scene.path(".cache")).expect("it is ours");
-                fs::write(scene.path(".cache"), "").expect("the home is writable");
+                scene.write(".cache", "");
             }
             scene.get().token();
             scene.set_clock_back(days * 24 * HOUR);

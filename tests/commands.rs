@@ -1,7 +1,6 @@
 //! The commands around git's own: each says in its exit code and in one line how it went.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -45,7 +44,7 @@ fn assert_tells_no_secret(scene: &Scene, text: &str) {
 #[test]
 fn get_answers_for_a_url() {
     let scene = Scene::new();
-    let url = format!("{}/acme/app.git", scene.host());
+    let url = format!("{}/acme/app.git", scene.host);
     let ran = scene.helper(&["get", &url]);
     assert_eq!(ran.assert_ok().stdout, scene.get().stdout, "{ran:?}");
     let elsewhere = scene.helper(&["get", "https://elsewhere.example/acme/app.git"]);

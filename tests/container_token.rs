@@ -18,8 +18,7 @@ fn old_scene() -> Scene {
 /// With an agent whose container token lies in a file.
 fn scene_with_file(content: &str) -> (Scene, PathBuf) {
     let mut scene = Scene::new();
-    let file = scene.path("container-token");
-    fs::write(&file, content).expect("the home is writable");
+    let file = scene.write("container-token", content);
     scene.home.unset("GASTOWN_CONTAINER_TOKEN");
     scene.home.set("GASTOWN_CONTAINER_TOKEN_FILE", &file);
     (scene, file)
@@ -71,7 +70,7 @@ fn the_one_that_lives_longest_is_presented() {
     let (mut scene, file) = scene_with_file("");
     let [old, new] = [7, 1].map(|hours| scene.worker.container_token_issued(hours * HOUR));
     for (variable, content) in [(&old, &new), (&new, &old)] {
-        fs::write(&file, content).expect("the home is writable");
+        scene.write(&file, content);
         scene.home.set("GASTOWN_CONTAINER_TOKEN", variable);
         scene.get().token();
         assert_eq!(bearers(&scene, &[&old, &new]), [Some(1)]);
@@ -92,10 +91,9 @@ fn the_one_that_lives_longest_is_presented() {
 fn a_rotated_file_takes_effect_at_once() {
     let (scene, file) = scene_with_file("");
     let wrong = scene.worker.container_token_of_town("town-2");
-    fs::write(&file, &wrong).expect("the home is writable");
+    scene.write(&file, &wrong);
     scene.get().quits("cross-town");
-    let right = format!("{}\n", scene.worker.container_token());
-    fs::write(&file, right).expect("the home is writable");
+    scene.write(&file, scene.worker.container_token() + "\n");
     scene.get().answers(&scene.current());
     assert_eq!(bearers(&scene, &[&wrong]), [Some(0), None]);
 }
@@ -113,12 +111,8 @@ fn a_file_that_holds_nothing_is_told_and_the_variable_serves() {
     assert_eq!(scene.worker.calls().len(), 0);
     let good = scene.worker.container_token();
     scene.home.set("GASTOWN_CONTAINER_TOKEN", &good);
-    for content in [Some(""), Some("two words"), None] {
-        match content {
-            Some(content) => fs::write(&file, content),
-            None => fs::remove_file(&file),
-        }
-        .expect("the home is writable");
+    for spoil in [": >container-token", "echo two words >container-token", "rm container-token"] {
+        scene.change(spoil);
         scene.get().warned(&["warning: ", &path]).token();
         scene.let_pass(HOUR);
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::scene::{A_WHILE, HELPER, REPOSITORY, Scene};
+use crate::scene::{A_WHILE, HELPER, REPOSITORY, Scene, set_mode};
 use crate::town::{Git, Home, Ran};
 
 /// Lines of git's configuration that get in the way.

@@ -47,8 +47,7 @@ fn a_push_with_a_token_revoked_before_it_heals_with_one_call_and_the_trace_says_
             let mut scene = settled(&git);
             scene.home.commit("app", "file", &content);
             scene.github.revoke_all();
-            let trace = scene.path("trace");
-            scene.home.set("GASTOWN_TRACE", &trace);
+            let trace = scene.trace_to_file();
             push(&scene).assert_ok();
             assert_eq!((scene.calls(), scene.github.refused_tokens()), (1, 1));
             let trace = std::fs::read_to_string(trace).expect("it was written");

@@ -5,8 +5,6 @@
 
 mod sentinels;
 
-use std::fs;
-
 use self::sentinels::{ENVIRONMENT, Sentinels, UNREAD, signature};
 use crate::scene::*;
 use crate::town::script::Override;
@@ -121,7 +119,7 @@ fn no_secret_leaks_when_settings_are_wrong() {
         format!("[\"{secret}\"]"),
         secret.to_owned(),
     ] {
-        fs::write(&config, text).expect("the home is writable");
+        all.scene.write(&config, text);
         all.assert_git_is_told_nothing("a config file");
     }
     all.assert_tight("a config file");

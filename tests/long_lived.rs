@@ -17,7 +17,6 @@ fn shell_loop_asks_before_each_call_and_goes_on_after_one_that_fails() {
     assert!(scene.calls() > 1, "{ran:?}");
     scene.home.set("FAILS", "no");
     scene.let_pass(HOUR);
-    scene.home.age_cache(HOUR);
     scene.home.set("GASTOWN_CONTAINER_TOKEN", scene.worker.container_token());
     let later = scene.home.run(format!("{EXAMPLES}/poll.sh"), &["0", "1"], "");
     let header = format!("Authorization: Bearer {}\"", scene.current());

@@ -22,7 +22,7 @@ impl Waiting {
     fn start() -> Option<Self> {
         let scene = Scene::new();
         scene.worker.hold();
-        fs::write(scene.path("request"), scene.request()).expect("the home is ours");
+        scene.write("request", scene.request());
         // Where it may, the kernel shall dump.
         let script =
             r#"ulimit -c "$(ulimit -H -c)"; exec ./helper get <../request >/dev/null 2>&1"#;

@@ -48,10 +48,9 @@ fn the_whole_answer_is_one_write() {
     ] {
         // A datagram socket keeps each write apart.
         let (ours, theirs) = UnixDatagram::pair().expect("a pair of sockets");
-        let mut helper = scene.home.command(HELPER);
-        let stdin = scene.path("request");
-        std::fs::write(&stdin, request).expect("the home is writable");
-        helper.arg("get").stdin(std::fs::File::open(&stdin).expect("just written"));
+        let mut helper = scene.command(&["get"]);
+        let stdin = scene.write("request", request);
+        helper.stdin(std::fs::File::open(&stdin).expect("just written"));
         let status = helper.stdout(OwnedFd::from(theirs)).status();
         drop(helper);
         assert!(status.expect("the program under test can be started").success());

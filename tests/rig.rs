@@ -73,8 +73,7 @@ fn the_config_file_names_the_rig_when_nothing_else_does() {
     let workspace = scene.path("rigs");
     scene.home.unset("GASTOWN_WORKSPACE_ROOT").unset("GASTOWN_RIG_ID");
     let config = serde_json::json!({ "rig_id": "rig-3", "workspace_root": workspace });
-    let file = scene.path("config.json");
-    fs::write(&file, config.to_string()).expect("the home is writable");
+    let file = scene.write("config.json", config.to_string());
     scene.home.set("GASTOWN_CONFIG", &file);
     assert_eq!(rig_of(&scene, ".", &[]), "rig-3");
     assert_eq!(rig_of(&scene, "rigs/rig-2", &[]), OTHER);
@@ -110,9 +109,7 @@ fn unknown_rig_is_told_with_where_its_id_comes_from() {
     scene.home.git_in(&rig_9, &["init", "--quiet"]).assert_ok();
     let asks = || scene.home.git_in(&rig_9, &["ls-remote", &scene.github.url(REPOSITORY)]);
     asks().assert_fails().mentions("[rig-not-found]");
-    let mut setup = scene.home.command(HELPER);
-    setup.args(["setup", "--local", "--rig", RIG]).current_dir(&rig_9);
-    Ran::run(setup, b"").assert_ok();
+    scene.home.run_in(&rig_9, HELPER, &["setup", "--local", "--rig", RIG], "").assert_ok();
     asks().assert_ok();
     // The mayor, outside of any rig.
     let ran = quits(".", &[]);

@@ -4,7 +4,7 @@ mod records;
 
 use std::fs::{self, Permissions};
 use std::ops::Deref;
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -27,6 +27,7 @@ pub(crate) const NOBODY: u32 = 54_321;
 pub(crate) struct Scene {
     pub(crate) town: Town,
     pub(crate) home: Home,
+    /// The served one, as messages name it.
     pub(crate) host: String,
 }
 
@@ -100,11 +101,6 @@ impl Scene {
         age_cache(&self.home.last_place(), time);
     }
 
-    /// The served host, as messages name it.
-    pub(crate) fn host(&self) -> String {
-        self.host.clone()
-    }
-
     /// Below the home.
     pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.home.path().join(name)
@@ -113,6 +109,21 @@ impl Scene {
     /// The program with nothing on stdin, as a person runs it.
     pub(crate) fn helper(&self, arguments: &[&str]) -> Ran {
         self.home.helper(arguments, "")
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.home.command(HELPER);
+        command.args(arguments);
+        command
+    }
+
+    /// A file below the home.
+    pub(crate) fn write(&self, name: impl AsRef<Path>, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        let directory = path.parent().expect("it is below the home");
+        fs::create_dir_all(directory).expect("the home is writable");
+        fs::write(&path, text).expect("the home is writable");
+        path
     }
 
     /// A program below the home that can be run at once: written by another process, because a child
@@ -127,9 +138,7 @@ impl Scene {
 
     /// The same with a script of the shell.
     pub(crate) fn script(&self, path: &str, body: &str) -> PathBuf {
-        let text = self.path("script.txt");
-        fs::write(&text, format!("#!/bin/sh\n{body}\n")).expect("the home is writable");
-        self.install(text, path)
+        self.install(self.write("script.txt", format!("#!/bin/sh\n{body}\n")), path)
     }
 
     pub(crate) fn request(&self) -> String {
@@ -144,6 +153,11 @@ impl Scene {
     /// In a request `HOST` stands for the host that is ours.
     pub(crate) fn ask(&self, operation: &str, request: &str) -> Ran {
         self.home.helper(&[operation], &request.replace("HOST", &self.github.host()))
+    }
+
+    /// What a host gets over https.
+    pub(crate) fn get_for(&self, host: &str) -> Ran {
+        self.ask("get", &format!("protocol=https\nhost={host}\n\n"))
     }
 
     pub(crate) fn erase(&self, token: &str) -> Ran {
@@ -202,7 +216,7 @@ impl Scene {
         }
         let above = self.home.path();
         for path in [above.parent().expect("it is temporary"), &above] {
-            fs::set_permissions(path, Permissions::from_mode(0o755)).expect("it is ours");
+            set_mode(path, 0o755);
         }
         chown(&place, Some(NOBODY), Some(NOBODY)).expect("root may");
         let (user, mut command) = (NOBODY.to_string(), self.home.command("setpriv"));
@@ -228,9 +242,10 @@ impl Scene {
     }
 
     /// From here on processes trace to a file, which `await_asks` reads.
-    pub(crate) fn trace_to_file(&mut self) {
+    pub(crate) fn trace_to_file(&mut self) -> PathBuf {
         let file = self.path("trace");
         self.home.set("GASTOWN_TRACE", &file);
+        file
     }
 
     /// Waits until that many processes have looked into the cache, and sleep: they wait for the
@@ -313,6 +328,15 @@ pub(crate) fn at_once<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
             scope.spawn(|| check(case));
         }
     });
+}
+
+/// Of a file or a link, without its type.
+pub(crate) fn mode(path: impl AsRef<Path>) -> u32 {
+    fs::symlink_metadata(path).expect("it is there").mode() & 0o7777
+}
+
+pub(crate) fn set_mode(path: impl AsRef<Path>, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).expect("it is ours");
 }
 
 /// As Linux has it.

@@ -7,15 +7,11 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::scene::*;
-use crate::town::{RIG, Ran, Rig, TOWN};
+use crate::town::{RIG, Rig, TOWN};
 
 /// Writes the config file to where the user's configuration is.
 fn write_config(scene: &Scene, config: impl ToString) -> PathBuf {
-    let directory = scene.path(".config/gastown");
-    fs::create_dir_all(&directory).expect("the home is writable");
-    let file = directory.join("config.json");
-    fs::write(&file, config.to_string()).expect("the home is writable");
-    file
+    scene.write(".config/gastown/config.json", config.to_string())
 }
 
 /// An agent with no more in its environment than its container token.
@@ -36,10 +32,6 @@ fn config(scene: &Scene) -> Value {
     })
 }
 
-fn get_for(scene: &Scene, host: &str) -> Ran {
-    scene.home.helper(&["get"], &format!("protocol=https\nhost={host}\n\n"))
-}
-
 #[test]
 fn the_config_file_is_enough() {
     let mut scene = bare();
@@ -49,7 +41,7 @@ fn the_config_file_is_enough() {
     config["cache_dir"] = json!(cache);
     config["on_failure"] = json!("next");
     write_config(&scene, config);
-    fs::write(file, scene.worker.container_token()).expect("the home is writable");
+    scene.write(file, scene.worker.container_token());
     scene.home.unset("GASTOWN_CONTAINER_TOKEN");
     scene.get().answers(&scene.current());
     assert!(cache.is_dir() && scene.home.cache_files().is_empty());
@@ -68,9 +60,9 @@ fn a_list_of_hosts_may_be_an_array_or_a_comma_list() {
         config["git_hosts"] = hosts;
         write_config(&scene, config);
         for host in ["git.example", "code.example"] {
-            get_for(&scene, host).token();
+            scene.get_for(host).token();
         }
-        get_for(&scene, "github.com").prints("");
+        scene.get_for("github.com").prints("");
     }
 }
 
@@ -100,7 +92,7 @@ fn another_config_file_can_be_named() {
     scene.home.set("GASTOWN_CONFIG", &other);
     scene.get().answers(&scene.current());
     scene.home.set("GASTOWN_CONFIG", "/nonexistent/config.json").set("GITHUB_CLI_PAT", "ghp_mine");
-    let ran = get_for(&scene, "github.com");
+    let ran = scene.get_for("github.com");
     assert_eq!(ran.token(), "ghp_mine");
     ran.warned(&["warning: ", "/nonexistent/config.json"]);
 }
@@ -111,7 +103,7 @@ fn a_relative_path_of_a_config_file_or_token_file_is_ignored() {
     let (mut unset, mut set) = (bare(), Scene::new());
     fs::rename(write_config(&unset, config(&unset)), unset.home.path().join("g.json")).unwrap();
     unset.home.set("GASTOWN_CONFIG", "g.json");
-    fs::write(set.home.path().join("jwt"), set.worker.container_token()).unwrap();
+    set.write("jwt", set.worker.container_token());
     set.home.unset("GASTOWN_CONTAINER_TOKEN").set("GASTOWN_CONTAINER_TOKEN_FILE", "jwt");
     for scene in [unset, set] {
         let ran = scene.helper(&["token"]);
@@ -128,7 +120,7 @@ fn a_host_list_of_the_wrong_type_is_reported() {
         config["git_hosts"] = hosts;
         write_config(&scene, config);
         scene.home.set("GITHUB_CLI_PAT", "ghp_mine");
-        get_for(&scene, "github.com").warned(&["`git_hosts` in the config file is ignored"]);
+        scene.get_for("github.com").warned(&["`git_hosts` in the config file is ignored"]);
     }
 }
 
@@ -186,8 +178,7 @@ fn flags_that_setup_wrote_count_for_every_command() {
     let host = format!("http://{}", scene.github.host());
     set_up_host(&scene, RIG, &host);
     scene.script("bin/gh", "env");
-    let bin = scene.path("bin");
-    scene.home.put_on_path(&bin);
+    scene.home.put_on_path(&scene.path("bin"));
     let expected = line_for(&scene, RIG);
     let printed = |words: &[&str]| scene.helper(words).assert_ok().stdout.clone();
     assert_eq!(printed(&["token"]), expected);
@@ -264,8 +255,7 @@ fn flags_are_those_of_the_host_that_gh_is_told() {
     let hosts = [(RIG, "one.example"), ("rig-2", "two.example")];
     let mut scene = set_up(&hosts);
     scene.script("bin/gh", "printenv GH_HOST GH_ENTERPRISE_TOKEN");
-    let bin = scene.path("bin");
-    scene.home.put_on_path(&bin);
+    scene.home.put_on_path(&scene.path("bin"));
     for (rig, host) in hosts {
         let ran = scene.helper(&["gh", "pr", "list", "-R", &format!("{host}/o/r")]);
         let expected = format!("{host}\n{}", line_for(&scene, rig));

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::scene::{HELPER, REPOSITORY, Scene, can_mount};
+use crate::scene::{A_WHILE, HELPER, NOBODY, REPOSITORY, Scene, can_mount, mode, set_mode};
 use crate::town::{Git, Options, Ran};
 
 mod at_once;
@@ -34,11 +34,8 @@ fn is_root() -> bool {
     is_root
 }
 
-/// Neither root nor whoever runs the tests.
-const STRANGER: u32 = 4711;
-
 fn give_away(path: &Path) {
-    let owner = format!("{STRANGER}:{STRANGER}");
+    let owner = format!("{NOBODY}:{NOBODY}");
     let status = Command::new("chown").args(["-R", "-h", &owner]).arg(path).status();
     assert!(status.expect("chown runs").success());
 }
@@ -73,7 +70,7 @@ impl Scene {
     }
 
     fn key(&self) -> String {
-        format!("credential.{}.helper", self.host())
+        format!("credential.{}.helper", self.host)
     }
 
     fn setup(&self, arguments: &[&str]) -> Ran {
@@ -110,10 +107,6 @@ impl Scene {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).expect("the home is writable");
-    }
-
     fn helpers(&self, arguments: &[&str]) -> Vec<String> {
         let key = self.key();
         let listed =
@@ -123,12 +116,12 @@ impl Scene {
 
     /// The helper line that setup writes. It names the host, which a variable has named here.
     fn line(&self) -> String {
-        format!("{HELPER} --host {}", self.host())
+        format!("{HELPER} --host {}", self.host)
     }
 
     /// The lines that a first setup adds to a file without a section for the host.
     fn added(&self) -> String {
-        let (host, line) = (self.host(), self.line());
+        let (host, line) = (&self.host, self.line());
         format!("[credential \"{host}\"]\n\thelper = \n\thelper = {line}\n")
     }
 

@@ -2,17 +2,11 @@
 //! only, and the snapshot that an agent was dispatched with is the last resort.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::json;
 
 use crate::client::{Client, refused};
 use crate::scene::*;
-use crate::town::Ran;
-
-fn ask(scene: &Scene, host: &str) -> Ran {
-    scene.ask("get", &format!("protocol=https\nhost={host}\n\n"))
-}
 
 #[test]
 fn a_personal_token_answers_first_with_neither_call_nor_file() {
@@ -68,12 +62,11 @@ fn an_empty_variable_counts_as_unset_and_the_trace_says_so() {
 #[test]
 fn a_personal_token_in_the_config_file_answers_first() {
     let mut scene = Scene::new();
-    let file = scene.path("config.json");
-    fs::write(&file, json!({ "github_cli_pat": "ghp_file" }).to_string()).expect("writable");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("ours");
+    let file = scene.write("config.json", json!({ "github_cli_pat": "ghp_file" }).to_string());
+    set_mode(&file, 0o600);
     scene.home.set("GASTOWN_CONFIG", &file);
     scene.get().answers("ghp_file");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("ours");
+    set_mode(&file, 0o644);
     let ran = scene.get();
     assert_eq!(ran.token(), "ghp_file");
     ran.warned(&["warning: ", &format!("run: chmod 600 {}", file.display())]);
@@ -84,7 +77,7 @@ fn a_personal_token_in_the_config_file_answers_first() {
     scene.home.unset("GITHUB_CLI_PAT");
     for none in [json!(null), json!("")] {
         let template = json!({ "github_cli_pat": none, "on_failure": none });
-        fs::write(&file, template.to_string()).expect("writable");
+        scene.write(&file, template.to_string());
         scene.get().answers(&scene.current());
     }
 }
@@ -102,9 +95,9 @@ fn gitlabs_token_answers_for_its_instance_only() {
         ("https://git.example:1/x", "git.example:1", ["gitlab.com", "git.example", "example:1"]),
     ] {
         scene.home.set("GITLAB_INSTANCE_URL", url);
-        ask(&scene, instance).prints(gitlab);
+        scene.get_for(instance).prints(gitlab);
         for other in others {
-            ask(&scene, other).prints("");
+            scene.get_for(other).prints("");
         }
         scene.get().answers("ghp_mine");
     }
@@ -112,9 +105,9 @@ fn gitlabs_token_answers_for_its_instance_only() {
     // In the clear.
     scene.home.set("GITLAB_INSTANCE_URL", "http://gitlab.example");
     scene.ask("get", "protocol=http\nhost=gitlab.example\n\n").prints("");
-    ask(&scene, "gitlab.example").prints("");
+    scene.get_for("gitlab.example").prints("");
     scene.home.unset("GITLAB_TOKEN").unset("GITLAB_INSTANCE_URL");
-    ask(&scene, "gitlab.com").prints("");
+    scene.get_for("gitlab.com").prints("");
 }
 
 #[test]

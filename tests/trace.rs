@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use crate::scene::*;
@@ -21,8 +20,7 @@ fn assert_tells(trace: &str, words: &[&str]) {
 #[test]
 fn the_verbose_flag_prints_to_stderr_even_if_a_trace_file_is_set() {
     let mut scene = Scene::new();
-    let file = scene.path("trace").display().to_string();
-    scene.home.set("GASTOWN_TRACE", &file);
+    scene.trace_to_file();
     assert_tells(&scene.get_with(&["-v"]).stderr, &["cache: ", "granted"]);
 }
 
@@ -72,8 +70,7 @@ fn it_is_off_unless_asked_for() {
 #[test]
 fn a_file_holds_the_lines_of_all_processes_and_is_private() {
     let mut scene = Scene::new();
-    let file = scene.path("trace");
-    scene.home.set("GASTOWN_TRACE", &file);
+    let file = scene.trace_to_file();
     for ran in scene.herd(8) {
         ran.answers(&scene.current());
     }
@@ -84,8 +81,7 @@ fn a_file_holds_the_lines_of_all_processes_and_is_private() {
     };
     let processes: HashSet<_> = trace.lines().map(process).collect();
     assert_eq!(processes.len(), 8, "{trace}");
-    let mode = fs::metadata(&file).expect("there").permissions().mode() & 0o777;
-    assert_eq!(mode, 0o600);
+    assert_eq!(mode(&file), 0o600);
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! Attacks that go through a real git or git-lfs: submodules, rewritten URLs, redirects, and a git
 //! that protects nobody. In each of them the helper is configured for every host.
 
-use std::fs;
-
 use crate::scene::*;
 use crate::town::http::{Answer, Exchange};
 use crate::town::server::Server;
@@ -117,7 +115,7 @@ fn cve_2024_53263_a_hostile_lfsconfig_and_a_real_git_lfs() {
         format!("http://{evil}%0d%0ahost={ours}/"),
     ] {
         let config = format!("[lfs]\n\turl = {url}\n");
-        fs::write(scene.path("app/.lfsconfig"), config).expect("the clone is ours");
+        scene.write("app/.lfsconfig", config);
         let ran = scene.home.git_in("app", &["lfs", "locks"]);
         ran.assert_fails();
         assert!(!format!("{ran:?}").contains(&scene.current()), "{ran:?}");

@@ -1,8 +1,7 @@
 //! Attacks on the files and the programs; those on the cache's entries are in `faults/strangers.rs`.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
-use std::path::Path;
+use std::fs;
+use std::os::unix::fs::{chown, symlink};
 
 use rustix::process::geteuid;
 
@@ -36,16 +35,11 @@ fn cve_2022_24826_and_2021_21237_a_program_in_the_working_directory() {
     assert!(!marker.exists());
 }
 
-fn set_mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, Permissions::from_mode(mode)).expect("ours");
-}
-
 /// Lines of a trace that others can write to prove nothing, and it is theirs to read.
 #[test]
 fn a_trace_file_that_is_not_ours_alone_to_write_gets_nothing() {
     let (mut scene, _) = Scene::with_token(SECOND);
-    let trace = scene.path("trace");
-    scene.home.set("GASTOWN_TRACE", &trace);
+    let trace = scene.trace_to_file();
     let told = || fs::read_to_string(&trace).expect("there").len();
     for (mode, owner, is_used) in [
         (0o600, None, true),
@@ -53,7 +47,7 @@ fn a_trace_file_that_is_not_ours_alone_to_write_gets_nothing() {
         (0o622, None, false),
         (0o600, Some(NOBODY), false),
     ] {
-        fs::write(&trace, "").expect("ours");
+        scene.write(&trace, "");
         set_mode(&trace, mode);
         if owner.is_some() && chown(&trace, owner, None).is_err() {
             crate::town::skip("another user's trace, because only root can give one away");
@@ -70,10 +64,9 @@ fn a_trace_file_that_is_not_ours_alone_to_write_gets_nothing() {
 fn a_config_file_that_others_could_have_written_is_not_believed() {
     let ((mut scene, _), attacker) = (Scene::with_token(SECOND), Town::start());
     scene.home.unset("GASTOWN_API_URL").set("GITHUB_CLI_PAT", "ghp_user");
-    let config = scene.path("config.json");
-    scene.home.set("GASTOWN_CONFIG", &config);
     let text = format!("{{\"api_url\":\"{}\"}}", attacker.worker.url());
-    fs::write(&config, text).expect("the home is ours");
+    let config = scene.write("config.json", text);
+    scene.home.set("GASTOWN_CONFIG", &config);
     for mode in [0o602, 0o620] {
         set_mode(&config, mode);
         scene.get().mentions("is ignored").mentions("others can write it; run: chmod go-w /");

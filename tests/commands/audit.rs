@@ -59,10 +59,10 @@ fn each_call_is_one_line_that_names_the_token_as_github_does() {
     for (field, value) in [("agent", "agent-1"), ("town", "town-1"), ("rig", "rig-1")] {
         assert_eq!(first[field], value, "{first}");
     }
-    assert_eq!(first["host"], scene.host());
+    assert_eq!(first["host"], scene.host);
     assert!(first["pid"].is_u64() && first["ms"].is_u64() && first["age"].is_u64(), "{first}");
     assert!(first["time"].as_str().is_some_and(|time| time.ends_with('Z')), "{first}");
-    assert_eq!(fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(mode(&log), 0o600);
     assert_tells_no_secret(&scene, &fs::read_to_string(&log).unwrap());
 }
 
@@ -98,8 +98,7 @@ fn fifty_at_once_leave_fifty_whole_lines() {
 #[test]
 fn log_that_cannot_be_written_is_told_to_people_and_to_git_with_each_new_token() {
     let (mut scene, _) = logged();
-    let trace = scene.path("trace");
-    scene.home.set("GASTOWN_TRACE", &trace);
+    let trace = scene.trace_to_file();
     scene.get().assert_ok();
     for spoil in
         ["chmod 622 LOG", "ln -sf victim LOG", "rm LOG; mkdir LOG", "rmdir LOG; mkfifo LOG"]
@@ -122,8 +121,7 @@ fn log_that_cannot_be_written_is_told_to_people_and_to_git_with_each_new_token()
 #[test]
 fn the_config_file_may_name_the_log_and_a_relative_path_is_refused() {
     let (mut scene, log) = logged();
-    let config = scene.path("config.json");
-    fs::write(&config, json!({ "audit_log": log }).to_string()).unwrap();
+    let config = scene.write("config.json", json!({ "audit_log": log }).to_string());
     scene.home.unset("GASTOWN_AUDIT_LOG").set("GASTOWN_CONFIG", &config);
     assert_eq!(scene.get().assert_ok().stderr, "");
     assert_eq!(lines(&log).len(), 1);

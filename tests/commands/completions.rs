@@ -17,17 +17,14 @@ const OF_GIT: &str = "/usr/share/bash-completion/completions/git";
 
 fn completions(scene: &Scene, shell: &str) -> PathBuf {
     let ran = scene.helper(&["completions", shell]);
-    let path = scene.path("_git-credential-gastown");
-    fs::write(&path, &ran.assert_ok().stdout).expect("the home is writable");
-    path
+    scene.write("_git-credential-gastown", &ran.assert_ok().stdout)
 }
 
 /// What a shell offers, line by line, for each of the lines that are completed.
 #[track_caller]
 fn assert_offers(scene: &Scene, shell: &str, script: &str, lines: &[(&str, &str)]) {
-    let script_file = scene.path("script");
-    fs::write(&script_file, script).expect("the home is writable");
-    let ran = scene.home.run(format!("/usr/bin/{shell}"), &[&script_file.to_string_lossy()], "");
+    scene.write("script", script);
+    let ran = scene.home.run(format!("/usr/bin/{shell}"), &["script"], "");
     let offered: Vec<_> = ran.assert_ok().stdout.lines().collect();
     let expected: Vec<_> = lines.iter().map(|(_, expected)| *expected).collect();
     assert_eq!(offered, expected, "{ran:?}");

@@ -83,8 +83,18 @@ fn long_lived_gh_token_of_the_user_stays() {
 #[test]
 fn the_command_is_the_same_process_with_its_words_untouched() {
     let scene = Scene::new();
-    let mut command = scene.home.command(HELPER);
-    command.args(["exec", "--", "sh", "-c", "echo $$ \"$@\"", "sh", "--host", "-v", "--", "a b"]);
+    let mut command = scene.command(&[
+        "exec",
+        "--",
+        "sh",
+        "-c",
+        "echo $$ \"$@\"",
+        "sh",
+        "--host",
+        "-v",
+        "--",
+        "a b",
+    ]);
     let child = command.stdout(Stdio::piped()).spawn().unwrap();
     let pid = child.id();
     let output = child.wait_with_output().unwrap();
@@ -103,8 +113,7 @@ fn the_exit_code_is_the_commands_own() {
 #[test]
 fn a_script_without_an_interpreter_line_is_run_by_the_shell() {
     let scene = Scene::new();
-    let text = scene.path("bare.txt");
-    fs::write(&text, "echo $0: ${GIT_TOKEN%%_*} $1; exit 7\n").unwrap();
+    let text = scene.write("bare.txt", "echo $0: ${GIT_TOKEN%%_*} $1; exit 7\n");
     scene.install(text, "bare");
     let ran = exec(&scene, &["./bare", "two words"]);
     assert_eq!((ran.code, &*ran.stdout), (7, "./bare: ghs two words\n"));
@@ -123,7 +132,7 @@ fn without_a_token_nothing_runs_and_the_code_is_125() {
 fn what_cannot_run_is_126_or_127_and_costs_no_token() {
     let mut scene = Scene::new();
     fs::create_dir_all(scene.path("bin/directory")).unwrap();
-    fs::write(scene.path("bin/plain"), "text").unwrap();
+    scene.write("bin/plain", "text");
     let path = scene.path("bin");
     scene.home.set("PATH", format!("{}:/usr/bin:/bin", path.display()));
     assert_fails(&exec(&scene, &["plain"]), 126, &["check its mode"]);
@@ -134,8 +143,7 @@ fn what_cannot_run_is_126_or_127_and_costs_no_token() {
     // Of a path only trying tells.
     assert_fails(&exec(&scene, &["bin/plain"]), 126, &["check its mode"]);
     assert_fails(&exec(&scene, &["bin/nosuch"]), 127, &["check the path"]);
-    fs::write(scene.path("orphan.txt"), "#!/no/such/interpreter\n").unwrap();
-    scene.install(scene.path("orphan.txt"), "bin/orphan");
+    scene.install(scene.write("orphan.txt", "#!/no/such/interpreter\n"), "bin/orphan");
     assert_fails(&exec(&scene, &["orphan"]), 127, &["interpreter"]);
 }
 

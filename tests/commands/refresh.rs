@@ -39,7 +39,7 @@ fn token_that_its_host_rejected_is_not_vouched_for() {
     let told = format!(
         "the worker gave the same token again: token {}, which {} rejected ",
         &crate::town::hash(&token)[..16],
-        scene.host()
+        scene.host
     );
     assert!(ran.assert_ok().stdout.starts_with(&told), "{ran:?}");
     assert!(ran.stdout.ends_with("ago; if other repositories reject it, too, it is revoked\n"));
@@ -70,7 +70,7 @@ fn json_tells_the_token_by_its_hash_and_a_failure_by_its_name() {
     let renewed = scene.helper(&["refresh", "--json"]);
     let object = told(renewed.assert_ok());
     assert_eq!((&object["version"], &object["error"]), (&1.into(), &Value::Null));
-    assert_eq!(object["host"], scene.host());
+    assert_eq!(object["host"], scene.host);
     assert_eq!(object["token_hash"], crate::town::hash(&scene.current())[..16]);
     assert_eq!(object["is_same_token"], false);
     assert!(object["lives_until"].is_string() && object["dies_by"].is_string(), "{object}");

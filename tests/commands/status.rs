@@ -8,7 +8,7 @@ use crate::town::{RIG, Rig, hash};
 /// The same whatever the moment, the port and the token: `12 min` becomes `[TIME]`.
 fn told(scene: &Scene, text: &str) -> String {
     assert_tells_no_secret(scene, text);
-    let mut text = text.replace(&scene.worker.url(), "[API]").replace(&scene.host(), "[HOST]");
+    let mut text = text.replace(&scene.worker.url(), "[API]").replace(&scene.host, "[HOST]");
     for token in scene.worker.minted_for(RIG) {
         text = text.replace(&hash(&token)[..16], "[HASH]");
     }

@@ -43,22 +43,16 @@ fn shown(mut command: Command) -> (i32, String, String) {
     (output.status.code().unwrap_or(-1), reader.join().expect("it ends"), stderr)
 }
 
-fn helper(scene: &Scene, arguments: &[&str]) -> Command {
-    let mut command = scene.home.command(HELPER);
-    command.args(arguments);
-    command
-}
-
 #[test]
 fn a_token_is_shown_only_to_who_insists() {
     let scene = Scene::new();
     for arguments in [&["token"][..], &["token", "--json"]] {
-        let (code, screen, stderr) = shown(helper(&scene, arguments));
+        let (code, screen, stderr) = shown(scene.command(arguments));
         assert_eq!((code, &*screen), (1, ""), "{stderr}");
         assert!(stderr.contains("add --reveal"), "{stderr}");
     }
     assert_eq!(scene.calls(), 0);
-    let (code, screen, stderr) = shown(helper(&scene, &["token", "--reveal"]));
+    let (code, screen, stderr) = shown(scene.command(&["token", "--reveal"]));
     let token = scene.current();
     assert_eq!((code, screen.trim_end(), &*stderr), (0, &*token, ""));
 }
@@ -67,7 +61,7 @@ fn a_token_is_shown_only_to_who_insists() {
 fn whoever_types_get_is_told_what_to_type() {
     let scene = Scene::new();
     let (mut person, program) = terminal();
-    let mut command = helper(&scene, &["get"]);
+    let mut command = scene.command(&["get"]);
     command.stdin(program).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
     let request = format!("protocol=http\nhost={}\n\n", scene.github.host());
@@ -84,7 +78,7 @@ fn a_mistyped_word_is_corrected_for_people_and_ignored_for_git() {
     let scene = Scene::new();
     let typed = |words: &[&str]| {
         let (_person, program) = terminal();
-        let mut command = helper(&scene, words);
+        let mut command = scene.command(words);
         let output = command.stdin(program).output().expect("it can be started");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{stderr}");
@@ -117,18 +111,18 @@ fn statuses_are_in_colour_unless_that_is_not_wanted() {
     let mut scene = Scene::new();
     scene.get().assert_ok();
     scene.home.set("TERM", "xterm");
-    let (_, screen, _) = shown(helper(&scene, &["status"]));
+    let (_, screen, _) = shown(scene.command(&["status"]));
     assert!(screen.contains("\x1b[32mFRESH\x1b[0m"), "{screen:?}");
-    let (_, screen, _) = shown(helper(&scene, &["doctor", "--offline"]));
+    let (_, screen, _) = shown(scene.command(&["doctor", "--offline"]));
     assert!(screen.contains("\x1b[32mok  \x1b[0m  "), "{screen:?}");
     for command in [&["status"][..], &["doctor", "--offline"]] {
         assert!(!scene.helper(command).stdout.contains('\x1b'));
     }
     scene.home.set("NO_COLOR", "1");
-    let (_, screen, _) = shown(helper(&scene, &["status"]));
+    let (_, screen, _) = shown(scene.command(&["status"]));
     assert!(screen.contains("FRESH") && !screen.contains('\x1b'), "{screen:?}");
     scene.home.unset("NO_COLOR").set("TERM", "dumb");
-    let (_, screen, _) = shown(helper(&scene, &["status"]));
+    let (_, screen, _) = shown(scene.command(&["status"]));
     assert!(!screen.contains('\x1b'), "{screen:?}");
 }
 

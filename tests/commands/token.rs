@@ -36,7 +36,7 @@ fn json_tells_where_the_token_came_from_and_how_long_it_lives() {
         let fields = ["version", "host", "username", "token", "kind", "source", "expires"];
         assert_eq!(
             json!(fields.map(|field| told[field].clone())),
-            json!([1, scene.host(), "x-access-token", token, "installation", source, null])
+            json!([1, scene.host, "x-access-token", token, "installation", source, null])
         );
         let assumed = seconds_between(&told, "lives_until", "dies_by");
         assert!((31 * 60..=32 * 60).contains(&assumed), "29 to 60 min: {told}");
@@ -56,7 +56,7 @@ fn json_names_the_error_where_there_is_no_token() {
     let printed = |arguments: &[&str]| json(&scene.helper(arguments).assert_fails().stdout);
     let failed = printed(&["token", "--json"]);
     assert_eq!(json!([failed["version"], failed["error"]]), json!([1, "worker-unreachable"]));
-    assert_eq!(failed["host"], scene.host());
+    assert_eq!(failed["host"], scene.host);
     let foreign = printed(&["token", "--json", "https://evil.example"]);
     assert_eq!(json!([foreign["error"], foreign["host"]]), json!(["config-missing", null]));
 }

@@ -8,8 +8,7 @@ fn each_line_that_gets_in_the_way_is_reported_and_the_fix_removes_it() {
         let host = scene.github.host();
         // What a fix adds goes behind it, unless nothing is to be added.
         scene.paste_fix("git credential-gastown setup");
-        let included = scene.path("included");
-        fs::write(&included, "").unwrap();
+        let included = scene.write("included", "");
         let include = ["config", "--global", "include.path", included.to_str().unwrap()];
         scene.home.git(&include).assert_ok();
         for (key, value, status, check, what) in [
@@ -46,7 +45,7 @@ fn token_in_a_url_that_is_not_text_is_to_be_edited_out() {
     let mut config = fs::read(scene.path("app/.git/config")).unwrap();
     let url = format!("[remote \"x\"]\n\turl = http://x:sentinel@{}/", scene.github.host());
     config.extend([url.as_bytes(), b"\xff\n"].concat());
-    fs::write(scene.path("app/.git/config"), config).unwrap();
+    scene.write("app/.git/config", config);
     scene.diagnose(&[]).finds("fail", "url-token", "remote.x.url", "--edit");
     scene.is_fixed_by_its_fix("fail", "url-token", "remote.x.url");
 }
@@ -70,7 +69,7 @@ fn without_setup_or_its_program_setup_is_the_fix() {
     for scene in Scene::each_in_order() {
         fs::remove_file(scene.path(".gitconfig")).unwrap();
         scene.is_fixed_by_its_fix("fail", "helpers", "git asks no helper (for ");
-        let key = format!("credential.{}.helper", scene.host());
+        let key = format!("credential.{}.helper", scene.host);
         let gone = "/gone/git-credential-gastown";
         for broken in [gone, &format!("{HELPER} --on-failure perhaps")] {
             scene.home.git(&["config", "--global", "--replace-all", &key, broken]).assert_ok();
@@ -99,7 +98,7 @@ fn the_old_way_is_found_and_migrated() {
 #[test]
 fn other_helpers_are_reported_once_for_all_hosts() {
     let mut scene = Scene::in_order();
-    let hosts = format!("{},https://git.example", scene.host());
+    let hosts = format!("{},https://git.example", scene.host);
     scene.home.set("GASTOWN_GIT_HOSTS", &hosts);
     let global = |values: &[&str]| {
         fs::remove_file(scene.path(".gitconfig")).unwrap();
@@ -109,7 +108,7 @@ fn other_helpers_are_reported_once_for_all_hosts() {
         }
     };
     global(&["store", HELPER, "store --file /x"]);
-    let both = format!("(for {}, https://git.example)", scene.host());
+    let both = format!("(for {}, https://git.example)", scene.host);
     let found = scene.diagnose(&[]);
     found.finds("fail", "helpers", "first asks `store` (credential.helper in file:", "--unset-all");
     found.finds("warn", "helpers", &both, "--unset-all");
@@ -179,10 +178,10 @@ fn gitlab_without_its_token_lacks_the_token_and_no_host() {
 fn helper_lines_for_a_part_of_the_host_are_what_the_fix_takes_out() {
     let scene = Scene::in_order();
     scene.paste_fix("git credential-gastown setup");
-    let key = format!("credential.{}/acme.helper", scene.host());
+    let key = format!("credential.{}/acme.helper", scene.host);
     scene.git(&["config", &key, ""]);
     scene.is_fixed_by_its_fix("fail", "helpers", "git asks no helper");
-    let whole = format!("credential.{}.helper", scene.host());
+    let whole = format!("credential.{}.helper", scene.host);
     let script = "!f() { echo username=u; echo password=other-helpers; }; f";
     for (key, helper) in [(&key, ""), (&key, script), (&whole, HELPER)] {
         scene.git(&["config", "--add", key, helper]);
@@ -195,7 +194,7 @@ fn helper_lines_for_a_part_of_the_host_are_what_the_fix_takes_out() {
 fn a_fix_leaves_the_harmless_values_of_the_same_key() {
     let scene = Scene::in_order();
     let base = "url.git@github.com:.insteadOf";
-    let host = format!("{}/", scene.host());
+    let host = format!("{}/", scene.host);
     for (key, value, check, harmless) in [
         ("http.extraHeader", "AUTHORIZATION: basic sentinel", "extra-header", "X-Foo: bar"),
         (base, host.as_str(), "rewriting", "corp:"),

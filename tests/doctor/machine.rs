@@ -1,4 +1,4 @@
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::thread;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ fn without_git_the_other_links_are_looked_at_all_the_same() {
 #[test]
 fn a_cache_that_others_can_enter_is_reported() {
     let scene = Scene::in_order();
-    fs::set_permissions(scene.home.cache(), fs::Permissions::from_mode(0o755)).unwrap();
+    set_mode(scene.home.cache(), 0o755);
     scene.diagnose(&[]).has_error("cache-unusable");
     scene.is_fixed_by_its_fix("warn", "cache", "others can enter");
     assert!(scene.diagnose(&[]).problems().is_empty());
@@ -55,12 +55,11 @@ fn the_holder_of_the_lock_is_reported_and_looking_makes_no_cache() {
 fn tokens_that_go_stale_are_reported() {
     let mut scene = Scene::in_order();
     scene.home.set("GH_TOKEN", "ghs_a").set("GITHUB_TOKEN", "ghs_a");
-    let netrc = scene.path(".netrc");
-    fs::write(&netrc, "machine 127.0.0.1 login x password y\n").unwrap();
+    scene.write(".netrc", "machine 127.0.0.1 login x password y\n");
     let found = scene.diagnose(&[]);
     found.finds("warn", "environment", "GH_TOKEN, GITHUB_TOKEN: an", "unset GH_TOKEN GITHUB_TOKEN");
     found.finds("warn", "netrc", "127.0.0.1 is tried before", ".netrc");
-    fs::write(&netrc, "machine example.com login 127.0.0.1 password y\n").unwrap();
+    scene.write(".netrc", "machine example.com login 127.0.0.1 password y\n");
     scene.home.set("GH_TOKEN", "ghp_a_users_own").unset("GITHUB_TOKEN");
     assert!(scene.diagnose(&[]).problems().is_empty());
 }
@@ -70,11 +69,11 @@ fn a_git_that_hangs_is_asked_once_and_the_next_get_is_answered() {
     let scene = Scene::in_order();
     let before = fs::read_to_string(scene.path(".gitconfig")).unwrap();
     mkfifoat(CWD, scene.path("pipe"), Mode::RUSR | Mode::WUSR).unwrap();
-    fs::write(scene.path(".gitconfig"), format!("{before}[include]\n\tpath = pipe\n")).unwrap();
+    scene.write(".gitconfig", format!("{before}[include]\n\tpath = pipe\n"));
     fs::remove_dir_all(scene.home.cache()).unwrap();
     let diagnosis = scene.diagnose(&[]);
     // Each question to that git takes it two seconds; there are about ten.
     diagnosis.has_error("setup-failed").ran.within(..Duration::from_secs(15));
-    fs::write(scene.path(".gitconfig"), &before).unwrap();
+    scene.write(".gitconfig", &before);
     scene.get().token();
 }

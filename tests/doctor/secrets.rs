@@ -46,15 +46,13 @@ fn broken(git: &Git) -> Scene {
     let host = scene.github.host();
     let hosts = "https://x:sentinel-hosts@git.example,sentinel-h@git.example,https://x:sentinel-p";
     scene.home.set("GASTOWN_GIT_HOSTS", format!("http://{host},{hosts}"));
-    let file = scene.path("container-token");
-    fs::write(&file, "sentinel-file").expect("the home is writable");
+    let file = scene.write("container-token", "sentinel-file");
     scene.home.set("GASTOWN_CONTAINER_TOKEN_FILE", &file);
     for (key, value) in CONFIGURATION {
         let [key, value] = [key, value].map(|text| text.replace("HOST", &host));
         scene.git(&["config", "--add", &key, &value]);
     }
-    fs::write(scene.path(".netrc"), "default login x password sentinel-netrc\n")
-        .expect("the home is writable");
+    scene.write(".netrc", "default login x password sentinel-netrc\n");
     scene
 }
 

@@ -16,8 +16,7 @@ fn a_revoked_token_never_reads_as_a_push_that_would_succeed() {
 #[test]
 fn a_rejected_token_of_a_setting_is_not_the_workers_to_renew() {
     let mut scene = Scene::in_order();
-    let instance = scene.host();
-    scene.home.set("GITLAB_INSTANCE_URL", &instance).set("GITLAB_TOKEN", "glpat-dead");
+    scene.home.set("GITLAB_INSTANCE_URL", &scene.host).set("GITLAB_TOKEN", "glpat-dead");
     let refused = scene.diagnose(&[]);
     let fix = "unset GITLAB_TOKEN";
     refused.says_of_a_push(Some(false)).finds("fail", "fetch", "rejects the token", fix);
@@ -49,7 +48,7 @@ fn a_new_token_that_doctor_is_given_is_kept() {
 #[test]
 fn a_token_of_another_helper_is_not_called_ours() {
     let scene = Scene::in_order();
-    let key = format!("credential.{}.helper", scene.host());
+    let key = format!("credential.{}.helper", scene.host);
     let script = "!f() { echo username=u; echo password=other-helpers; }; f";
     fs::remove_file(scene.path(".gitconfig")).unwrap();
     for helper in [script, HELPER] {
@@ -88,7 +87,7 @@ fn a_remote_that_is_not_ours_is_not_asked_and_nothing_is_said_of_a_push() {
         ("remote.origin.url", "ext::touch pwned", "ok", "remotes", "asks no helper"),
         ("remote.origin.url", "https://git.example/a", "warn", "remotes", "does not answer for"),
         ("remote.origin.pushurl", "ssh://git@host/a", "ok", "remotes", "asks no helper"),
-        ("url.git@host:.pushInsteadOf", &scene.host(), "warn", "rewriting", "leads from"),
+        ("url.git@host:.pushInsteadOf", &scene.host, "warn", "rewriting", "leads from"),
     ] {
         scene.git(&["config", key, value]);
         scene.diagnose(&[]).says_of_a_push(None).finds(status, check, what, "");
@@ -107,7 +106,7 @@ fn without_a_repository_it_says_what_git_would_be_given() {
     let said = format!(
         "git would be given a live token for {}; no server was asked, as there is no repository \
          here, or no remote in it that git would push to\n",
-        scene.host()
+        scene.host
     );
     assert!(told.assert_ok().stdout.ends_with(&said), "{told:?}");
     Diagnosis::of(scene.doctor_in(".", &["--json"])).says_of_a_push(None);

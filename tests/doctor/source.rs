@@ -124,9 +124,8 @@ fn settings_that_are_wrong_are_told_with_where_they_come_from() {
     let found = scene.diagnose(&["--offline"]);
     found.finds("ok", "settings", "set but empty", "");
     found.finds("warn", "settings", "neither `quit` nor `next`", "correct or remove");
-    fs::create_dir_all(scene.path(".config/gastown")).unwrap();
     let text = format!("{{\"api_url\": \"{}\"}}", scene.worker.url());
-    fs::write(scene.path(".config/gastown/config.json"), text).unwrap();
+    scene.write(".config/gastown/config.json", text);
     let found = scene.diagnose(&["--offline"]);
     found.finds("ok", "settings", "(from `api_url` in the config file)", "");
     found.finds("ok", "settings", "config.json\": read", "");
@@ -143,9 +142,8 @@ fn ignored_host_is_told_as_written_with_its_setting_and_what_to_write() {
     let told = scene.get();
     told.mentions(&format!("{of_variable}; write git.example\n"));
     scene.home.unset("GASTOWN_GIT_HOSTS");
-    fs::create_dir_all(scene.path(".config/gastown")).unwrap();
     let text = r#"{"git_hosts": ["http://me:s3kr1t@git.example/?s3kr1t"]}"#;
-    fs::write(scene.path(".config/gastown/config.json"), text).unwrap();
+    scene.write(".config/gastown/config.json", text);
     let found = scene.diagnose(&["--offline"]);
     let of_file = "`git_hosts` in the config file: git host `http://…` is ignored";
     found.finds("warn", "settings", of_file, "do what it says");
@@ -158,6 +156,6 @@ fn each_host_is_told_with_where_it_comes_from() {
     let found = scene.diagnose(&["--offline"]);
     let listed = "hosts: https://elsewhere.example (from GASTOWN_GIT_HOSTS)";
     found.finds("ok", "settings", listed, "");
-    let of_git = format!("hosts: {} (from the host in git's helper line)", scene.host());
+    let of_git = format!("hosts: {} (from the host in git's helper line)", scene.host);
     found.finds("ok", "settings", &of_git, "");
 }

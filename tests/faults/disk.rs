@@ -2,7 +2,6 @@
 //! there before stays whole.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -67,7 +66,7 @@ fn a_disk_that_takes_nothing_costs_a_warning_and_the_next_place_is_used() {
         assert!(!names(&after).iter().any(|name| name.starts_with(".new-")), "{what}");
         // What was there is there, and what is new is in the other place.
         assert_eq!((token_in(&after), token_in(&place)), (Some(old), Some(token)), "{what}");
-        assert_eq!(fs::metadata(place).expect("it is there").mode() & 0o777, 0o700);
+        assert_eq!(mode(place), 0o700);
     });
 }
 
@@ -185,7 +184,7 @@ fn a_cache_that_is_gone_is_made_again() {
         let (scene, _) = Scene::with_token(FRESH);
         fs::remove_dir_all(scene.path(gone)).expect("the home is ours");
         scene.get().answers(&scene.current());
-        assert_eq!(fs::metadata(scene.cache()).expect("it is there").mode() & 0o777, 0o700);
+        assert_eq!(mode(scene.cache()), 0o700);
         assert_eq!(scene.calls(), 1);
         scene.get().answers(&scene.current());
         assert_eq!(scene.calls(), 1);
@@ -212,7 +211,7 @@ fn a_damaged_entry_is_a_miss_and_is_left_while_the_worker_is_down() {
         let whole = fs::read_to_string(&entry).expect("it is text");
         let damaged = damage(&whole);
         assert_ne!(damaged, whole);
-        fs::write(&entry, &damaged).expect("the cache is ours");
+        scene.write(&entry, &damaged);
         scene.worker.go_down();
         scene.get().quits("worker-unreachable").mentions("cache (empty)");
         assert_eq!(fs::read_to_string(&entry).expect("it is text"), damaged);

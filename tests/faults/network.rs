@@ -36,8 +36,7 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         let root = params.self_signed(&key).expect("a certificate");
-        let file = scene.path("authority.pem");
-        fs::write(&file, root.pem()).expect("the home is writable");
+        let file = scene.write("authority.pem", root.pem());
         scene.home.set("SSL_CERT_FILE", &file);
         Self(Issuer::new(params, key))
     }

@@ -59,8 +59,8 @@ fn sixty_agents_with_tokens_of_their_own_share_the_failure_of_their_rig() {
     let ids: Vec<_> = (0..60).collect();
     at_once(&ids, |id| {
         let ago = SECOND * *id;
-        let mut command = scene.home.command(HELPER);
-        command.arg("get").env("GASTOWN_RIG_ID", "rig-9");
+        let mut command = scene.command(&["get"]);
+        command.env("GASTOWN_RIG_ID", "rig-9");
         command.env("GASTOWN_CONTAINER_TOKEN", scene.worker.container_token_issued(ago));
         crate::town::Ran::run(command, scene.request().as_bytes()).quits("rig-not-found");
     });

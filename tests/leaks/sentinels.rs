@@ -2,7 +2,6 @@
 //! it. Owns the secrets and where each may be.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use base64::Engine as _;
@@ -82,8 +81,7 @@ impl Sentinels {
             secrets.push(secret.to_owned());
         }
         let bearers = [scene.worker.container_token(), scene.worker.container_token_issued(HOUR)];
-        let file = scene.path("container-token");
-        fs::write(&file, &bearers[1]).expect("the home is writable");
+        let file = scene.write("container-token", &bearers[1]);
         scene.home.set("GASTOWN_CONTAINER_TOKEN", &bearers[0]);
         scene.home.set("GASTOWN_CONTAINER_TOKEN_FILE", &file);
         secrets.extend(bearers.iter().map(|jwt| signature(jwt)));
@@ -169,8 +167,7 @@ impl Sentinels {
         for file in files.filter(|file| !self.own_files.contains(file)) {
             let text = String::from_utf8_lossy(&fs::read(&file).expect("readable")).into_owned();
             let name = file.to_string_lossy();
-            let mode = fs::metadata(&file).expect("there").mode() & 0o777;
-            assert_eq!(mode, 0o600, "{what}: {name}");
+            assert_eq!(mode(&file), 0o600, "{what}: {name}");
             for secret in self.secrets() {
                 let is_token = minted.iter().any(|token| token.ends_with(&secret));
                 let is_home = (is_token && name.ends_with(".token.json"))

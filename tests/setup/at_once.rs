@@ -1,8 +1,7 @@
 //! One change is one rename, whoever else is at it and whenever it is killed.
 
 use std::cell::Cell;
-use std::fs::{File, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -14,8 +13,8 @@ use crate::town::home::make_older;
 const MINE: &str = "[user]\n\tname = x\n[credential]\n\thelper = cache\n";
 
 fn start(scene: &Scene, arguments: &[&str]) -> Child {
-    let mut setup = scene.home.command(HELPER);
-    setup.arg("setup").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut setup = scene.command(&[&["setup"], arguments].concat());
+    setup.stdout(Stdio::piped()).stderr(Stdio::piped());
     setup.spawn().expect("it starts")
 }
 
@@ -151,7 +150,7 @@ fn assert_whole(scene: &Scene) {
 
 #[test]
 fn setup_killed_at_any_system_call_leaves_the_old_file_or_the_new_one() {
-    let prepare = |scene: &Scene| scene.write(".gitconfig", MINE);
+    let prepare = |scene: &Scene| drop(scene.write(".gitconfig", MINE));
     let locks = Cell::new(0);
     let kills = kill_at(&CALLS, &[], prepare, |scene| {
         assert_whole(scene);
@@ -192,7 +191,7 @@ fn migration_killed_while_it_writes_leaves_the_old_file_or_the_new_one() {
     let before = after.replace("//", "//x:ghs_sentinel@") + "[credential]\n\thelper = store\n";
     let prepare = |scene: &Scene| {
         scene.repository("rigs/one", &[]);
-        scene.write(config, &(scene.read(config) + &before));
+        scene.write(config, scene.read(config) + &before);
     };
     let calls = ["?link,?linkat", "?rename,?renameat,?renameat2", "?unlink,?unlinkat,?rmdir"];
     let kills = kill_at(&calls, &["--migrate", "rigs"], prepare, |scene| {
@@ -249,9 +248,8 @@ fn full_disk_changes_nothing() {
 fn what_a_killed_setup_left_is_removed_and_that_of_a_running_one_is_not() {
     let scene = Scene::alone();
     let left = scene.path(".gastown-setup-0123456789abcdef-.gitconfig");
-    fs::create_dir(&left).unwrap();
-    fs::set_permissions(&left, Permissions::from_mode(0o700)).unwrap();
-    fs::write(left.join("config"), MINE).unwrap();
+    scene.write(left.join("config"), MINE);
+    set_mode(&left, 0o700);
     // A running setup has a lock on the directory that holds the file.
     let running = File::open(scene.path("")).unwrap();
     running.lock().unwrap();

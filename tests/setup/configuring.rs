@@ -32,7 +32,7 @@ fn hosts_of_github_are_set_up_unless_others_are_named_and_a_second_setup_changes
 #[test]
 fn lines_in_an_included_file_count() {
     for scene in Scene::each_git_alone() {
-        scene.write("included", &scene.added());
+        scene.write("included", scene.added());
         scene.write(".gitconfig", "[include]\n\tpath = included\n");
         let before = scene.snapshot();
         scene.setup(&[]).assert_ok().tells("included");
@@ -77,7 +77,7 @@ fn comments_and_other_peoples_lines_stay_byte_for_byte() {
             "# mine\r\n[user]\n  name =   x ; odd\n\n[credential]\n\thelper = cache\n\
              [credential \"https://gitlab.example\"]\n\thelper = store\n\
              [credential \"{}\"] # note\n\t; keep\n\tusername = x\n\thelper = cache\n",
-            scene.host()
+            scene.host
         );
         scene.write(".gitconfig", &mine);
         scene.setup(&[]).assert_ok();
@@ -125,9 +125,9 @@ fn other_flags_replace_the_line_and_are_handed_to_the_helper() {
         for name in ["API_URL", "TOWN_ID", "RIG_ID", "GIT_HOSTS"] {
             scene.home.unset(&format!("GASTOWN_{name}"));
         }
-        let host = scene.host();
         let cache = "a cache's \"place\" $HOME";
-        let flags = ["--api-url", &url, "--town", "town-1", "--rig", "rig-1", "--host", &host];
+        let flags =
+            ["--api-url", &url, "--town", "town-1", "--rig", "rig-1", "--host", &scene.host];
         let more = ["--cache-dir", cache, "--on-failure", "next"];
         scene.setup(&[&flags[..], &more].concat()).assert_ok();
         let lines = scene.helpers(&["--global"]);
@@ -192,8 +192,8 @@ fn each_place_is_written_to_and_no_other() {
 fn store_helper_behind_ours_is_put_before_it() {
     for scene in Scene::each_git_alone() {
         for part in ["", "/acme"] {
-            scene.write(".gitconfig", &scene.added());
-            let key = format!("credential.{}{part}.helper", scene.host());
+            scene.write(".gitconfig", scene.added());
+            let key = format!("credential.{}{part}.helper", scene.host);
             scene.home.git(&["config", "--global", "--add", &key, "store"]).assert_ok();
             scene.setup(&[]).assert_ok();
             let text = scene.read(".gitconfig");
@@ -227,7 +227,7 @@ fn a_linked_configuration_file_stays_linked() {
     for before in [Some("[user]\n\tname = x\n"), None] {
         let scene = Scene::alone();
         fs::create_dir(scene.path("dotfiles")).unwrap();
-        before.iter().for_each(|text| scene.write("dotfiles/gitconfig", text));
+        before.iter().for_each(|text| drop(scene.write("dotfiles/gitconfig", text)));
         symlink("dotfiles/gitconfig", scene.path(".gitconfig")).unwrap();
         scene.setup(&[]).assert_ok();
         let text = scene.read("dotfiles/gitconfig");
@@ -349,8 +349,7 @@ fn who_may_not_write_the_systems_file_migrates_where_it_is_set_up() {
     let system = tempfile::tempdir().unwrap();
     let file = system.path().join("gitconfig");
     let program = scene.install(HELPER, system.path().join("git-credential-gastown"));
-    let open_to_all = || std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(system.path(), open_to_all()).unwrap();
+    set_mode(system.path(), 0o755);
     scene.home.unset("GIT_CONFIG_NOSYSTEM").set("GIT_CONFIG_SYSTEM", &file);
     let config = scene.repository("rigs/one", &[("remote.origin.url", TOKEN_URL)]);
     let old = fs::read(&config).unwrap();
@@ -363,7 +362,7 @@ fn who_may_not_write_the_systems_file_migrates_where_it_is_set_up() {
     };
     let migrate = |arguments: &[&str]| {
         fs::write(&config, &old).unwrap();
-        setup(STRANGER, &[arguments, &["--migrate", "rigs"]].concat())
+        setup(NOBODY, &[arguments, &["--migrate", "rigs"]].concat())
     };
     migrate(&[]).assert_fails().never_tells("wrote").mentions("gitconfig").mentions("as root");
     assert!(!is_clear(&config), "git would not ask this helper");
@@ -374,8 +373,8 @@ fn who_may_not_write_the_systems_file_migrates_where_it_is_set_up() {
     }
     fs::write(&config, &old).unwrap();
     for place in ["", "rigs", "rigs/one", "rigs/one/.git"] {
-        fs::set_permissions(scene.path(place), open_to_all()).unwrap();
+        set_mode(scene.path(place), 0o755);
     }
-    let theirs = format!("run this as its owner, user {STRANGER}");
-    setup(STRANGER + 1, &["--migrate", "rigs"]).assert_fails().tells(&theirs);
+    let theirs = format!("run this as its owner, user {NOBODY}");
+    setup(NOBODY + 1, &["--migrate", "rigs"]).assert_fails().tells(&theirs);
 }

@@ -1,6 +1,6 @@
 //! No path is followed twice, and `--migrate` stays inside the directory that it was given.
 
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown};
+use std::os::unix::fs::{MetadataExt as _, chown, lchown};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -23,21 +23,21 @@ fn root_refuses_repositories_of_other_users_unless_told() {
     let config = scene.old_repository("rigs/one");
     give_away(&scene.path("rigs"));
     let refused = scene.setup(&["--migrate", "rigs"]);
-    refused.assert_fails().tells("belongs to user 4711").tells("--any-owner");
+    refused.assert_fails().tells(&format!("belongs to user {NOBODY}")).tells("--any-owner");
     assert!(!is_clear(&config));
 
-    scene.home.set("SUDO_UID", "4711");
+    scene.home.set("SUDO_UID", NOBODY.to_string());
     scene.setup(&["--migrate", "rigs"]).assert_ok();
     assert!(is_clear(&config));
     let owner = fs::metadata(&config).unwrap();
-    assert_eq!((owner.uid(), owner.gid()), (STRANGER, STRANGER));
+    assert_eq!((owner.uid(), owner.gid()), (NOBODY, NOBODY));
 
     scene.home.unset("SUDO_UID");
     let config = scene.old_repository("rigs/two");
     give_away(&scene.path("rigs"));
     scene.setup(&["--migrate", "rigs", "--any-owner"]).assert_ok();
     assert!(is_clear(&config));
-    assert_eq!(fs::metadata(&config).unwrap().uid(), STRANGER);
+    assert_eq!(fs::metadata(&config).unwrap().uid(), NOBODY);
 }
 
 /// Has the name of whatever setup makes in a directory lead elsewhere, and back, as fast as can be.
@@ -150,11 +150,11 @@ fn tracked_files_that_look_like_a_repository_lead_nowhere() {
         scene.old_repository("outside");
         scene.write(".gitconfig", &(scene.read(".gitconfig") + STORE));
         scene.setup(&[]).assert_ok();
-        scene.write("config", &old_configuration());
+        scene.write("config", old_configuration());
         let looks_like = |directory: &str, common: &str| {
             fs::create_dir_all(scene.path(directory)).unwrap();
-            scene.write(&format!("{directory}/HEAD"), "ref: refs/heads/main\n");
-            scene.write(&format!("{directory}/commondir"), common);
+            scene.write(format!("{directory}/HEAD"), "ref: refs/heads/main\n");
+            scene.write(format!("{directory}/commondir"), common);
         };
         for target in ["../../..", "../../../outside/.git"] {
             looks_like("rigs/clone/x", target);
@@ -180,7 +180,7 @@ fn a_git_directory_is_followed_only_if_it_names_the_worktree_back() {
     let outside = scene.old_repository("outside");
     fs::create_dir_all(scene.path("rigs/clone")).unwrap();
     let git = scene.path("outside/.git");
-    scene.write("rigs/clone/.git", &format!("gitdir: {}\n", git.display()));
+    scene.write("rigs/clone/.git", format!("gitdir: {}\n", git.display()));
     symlink(scene.path("outside"), scene.path("rigs/link")).unwrap();
     let config = scene.old_repository("rigs/one");
     fs::remove_file(&config).unwrap();
@@ -269,17 +269,17 @@ fn root_follows_no_link_of_another_user_to_a_third_users_file() {
     let scene = Scene::alone();
     scene.write("victim", "[user]\n\tname = x\n");
     symlink("victim", scene.path(".gitconfig")).unwrap();
-    lchown(scene.path(".gitconfig"), Some(STRANGER), Some(STRANGER)).unwrap();
-    scene.setup(&[]).assert_fails().mentions("link of user 4711");
+    lchown(scene.path(".gitconfig"), Some(NOBODY), Some(NOBODY)).unwrap();
+    scene.setup(&[]).assert_fails().mentions(&format!("link of user {NOBODY}"));
     assert_eq!(scene.read("victim"), "[user]\n\tname = x\n");
 
-    let theirs = Some(STRANGER);
+    let theirs = Some(NOBODY);
     for path in [scene.path("victim"), scene.path("")] {
         chown(path, theirs, theirs).unwrap();
     }
     scene.setup(&[]).assert_ok();
     assert!(scene.read("victim").contains(HELPER));
-    assert_eq!(fs::metadata(scene.path("victim")).unwrap().uid(), STRANGER);
+    assert_eq!(fs::metadata(scene.path("victim")).unwrap().uid(), NOBODY);
 }
 
 #[test]
@@ -311,7 +311,7 @@ fn root_makes_no_directory_in_the_home_of_another_user() {
     give_away(&scene.path(""));
     scene.setup(&[]).assert_ok().mentions("belongs to another user");
     assert!(!scene.path(".config").exists());
-    assert_eq!(fs::metadata(scene.path(".gitconfig")).unwrap().uid(), STRANGER);
+    assert_eq!(fs::metadata(scene.path(".gitconfig")).unwrap().uid(), NOBODY);
     scene.setup(&["--undo"]).assert_ok();
     assert!(!scene.read(".gitconfig").contains("helper"));
 }
@@ -322,9 +322,8 @@ fn whatever_the_umask_git_can_read_what_was_written() {
         let scene = Scene::alone();
         let script = format!("umask {mask}; exec \"$0\" setup");
         scene.home.run("sh", &["-c", &script, HELPER], "").assert_ok();
-        let mode = fs::metadata(scene.path(".gitconfig")).unwrap().permissions().mode() & 0o777;
         let expected = if mask == "0022" { 0o644 } else { 0o600 };
-        assert_eq!(mode, expected, "umask {mask}");
+        assert_eq!(mode(scene.path(".gitconfig")), expected, "umask {mask}");
         scene.setup(&["--undo"]).assert_ok();
         assert!(!scene.path(".gitconfig").exists());
     }

@@ -91,8 +91,7 @@ fn every_repository_worktree_and_submodule_below_is_mended() {
         }
 
         scene.github.revoke_all();
-        scene.town.let_pass(std::time::Duration::from_secs(120));
-        scene.home.age_cache(std::time::Duration::from_secs(120));
+        scene.let_pass(A_WHILE);
         for directory in ["rigs/worktree", "rigs/clone", "rigs/super/inner"] {
             scene.home.commit(directory, "file", directory.as_bytes());
             let branch = format!("HEAD:refs/heads/{}", directory.replace('/', "-"));
@@ -112,7 +111,7 @@ fn advice_about_a_hostile_repository_does_what_it_says_and_nothing_else() {
         [(".gitmodules", format!("submodule \"{name}\"")), (".lfsconfig", "lfs".into())]
     {
         let path = format!("hostile/{file}");
-        scene.write(&path, &format!("[{section}]\n\turl = \"{url}\"\n"));
+        scene.write(&path, format!("[{section}]\n\turl = \"{url}\"\n"));
         let ran = scene.setup(&["--migrate", "hostile"]);
         let (_, advice) = ran.assert_fails().stdout.split_once("run: ").expect("advice");
         scene.paste(advice.lines().next().expect("a line")).assert_ok();
@@ -213,7 +212,7 @@ fn token_in_another_file_or_in_a_name_is_reported_with_its_place_and_no_other() 
     let key = "url.https://x:ghs_sentinel@git.example/.insteadOf";
     scene.home.git(&["config", "--global", key, "https://git.example/"]).assert_ok();
     one(&scene, &[("include.path", "../../../included"), (key, "https://git.example/")]);
-    scene.write("included", &format!("[lfs]\n\turl = {TOKEN_URL}\n"));
+    scene.write("included", format!("[lfs]\n\turl = {TOKEN_URL}\n"));
     let ran = scene.setup(&["--migrate", "rigs"]);
     for place in [".gitconfig", "config"] {
         let shown = "url.https://[redacted]@git.example/.insteadof";
@@ -231,7 +230,7 @@ fn url_that_is_not_utf8_is_reported_and_left_as_it_is() {
     let before = [config("[remote \"origin\"]\n"), b"\xff\n".to_vec()].concat();
     fs::write(&path, [fs::read(&path).unwrap(), before.clone()].concat()).unwrap();
     let modules = [config("[submodule \"x\"]\n"), b"\xff\n".to_vec()].concat();
-    fs::write(scene.path("rigs/one/.gitmodules"), modules).unwrap();
+    scene.write("rigs/one/.gitmodules", modules);
     let ran = scene.setup(&["--migrate", "rigs"]);
     assert_eq!(ran.assert_fails().stdout.matches("not UTF-8").count(), 2, "{ran:?}");
     ran.tells(".gitmodules --edit").never_tells("took");
@@ -294,7 +293,7 @@ fn one_failure_stops_no_other_and_each_names_a_command_that_works_where_it_is_pa
     scene.home.set("GIT_CONFIG_VALUE_0", TOKEN_URL);
     let included = "[include]\n\tpath = /dev/zero\n";
     one(&scene, &[("include.path", "../../../included"), ("credential.helper", "")]);
-    scene.write("included", &format!("[lfs]\n\turl = {TOKEN_URL}\n"));
+    scene.write("included", format!("[lfs]\n\turl = {TOKEN_URL}\n"));
     for name in ["pipe", "broken", "lost", "linked"] {
         scene.repository(&format!("rigs/{name}"), &[]);
     }
@@ -308,7 +307,7 @@ fn one_failure_stops_no_other_and_each_names_a_command_that_works_where_it_is_pa
     scene.write("rigs/lost/.git", "gitdir: /nowhere\n");
     fs::rename(scene.path("rigs/linked/.git/config"), scene.path("elsewhere")).unwrap();
     symlink(scene.path("elsewhere"), scene.path("rigs/linked/.git/config")).unwrap();
-    scene.write("rigs/.gitmodules", &format!("[submodule \"x\"]\n\turl = {TOKEN_URL}\n"));
+    scene.write("rigs/.gitmodules", format!("[submodule \"x\"]\n\turl = {TOKEN_URL}\n"));
     let ran = scene.setup(&["--migrate", "rigs"]);
     assert!(!format!("{:?}", ran.assert_fails()).contains("ghs_sentinel"), "{ran:?}");
     assert!(ran.stdout.contains("changed 1 file"), "those that can be changed are: {ran:?}");

@@ -1,7 +1,5 @@
 //! What undo restores, to the byte.
 
-use std::os::unix::fs::PermissionsExt as _;
-
 use super::*;
 
 const MINE: &str = "# mine\n[credential]\n\thelper = cache ; note\n[user]\n\tname = x";
@@ -10,15 +8,13 @@ const MINE: &str = "# mine\n[credential]\n\thelper = cache ; note\n[user]\n\tnam
 fn undoing_restores_the_file_to_the_byte_with_its_mode() {
     for scene in Scene::each_git_alone() {
         scene.write(".gitconfig", MINE);
-        let private = fs::Permissions::from_mode(0o600);
-        fs::set_permissions(scene.path(".gitconfig"), private).unwrap();
+        set_mode(scene.path(".gitconfig"), 0o600);
         let before = scene.snapshot();
         scene.setup(&[]).assert_ok();
         scene.setup(&["--rig", "rig-1"]).assert_ok();
         scene.setup(&["--undo"]).assert_ok();
         assert_eq!(scene.snapshot(), before);
-        let mode = fs::metadata(scene.path(".gitconfig")).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(mode(scene.path(".gitconfig")), 0o600);
         scene.setup(&["--undo"]).assert_ok().tells("nothing to undo");
     }
 }
@@ -27,7 +23,7 @@ fn undoing_restores_the_file_to_the_byte_with_its_mode() {
 fn after_others_changed_the_file_only_our_lines_go() {
     for scene in Scene::each_git_alone() {
         let other = "[credential]\n\thelper = cache ; note\n";
-        let own = format!("[credential \"{}\"]\n\thelper = \n\thelper = cache\n", scene.host());
+        let own = format!("[credential \"{}\"]\n\thelper = \n\thelper = cache\n", scene.host);
         let user = "[user]\n\tname = x\n\temail = x\n";
         // An empty line of theirs looks like ours, so undo writes their lines again, at the end.
         for (mine, has_note, expected) in [
@@ -35,7 +31,7 @@ fn after_others_changed_the_file_only_our_lines_go() {
             (&own, true, user.to_owned() + &own),
             ("", false, user.to_owned()),
         ] {
-            scene.write(".gitconfig", &format!("{mine}[user]\n\tname = x\n"));
+            scene.write(".gitconfig", format!("{mine}[user]\n\tname = x\n"));
             scene.setup(&[]).assert_ok();
             if !has_note {
                 fs::remove_dir_all(scene.path(".config/gastown/setup")).unwrap();
@@ -98,8 +94,7 @@ fn note_that_others_can_write_is_not_used() {
     let scene = Scene::alone();
     scene.write(".gitconfig", MINE);
     scene.setup(&[]).assert_ok();
-    let open = fs::Permissions::from_mode(0o777);
-    fs::set_permissions(scene.path(".config/gastown/setup"), open).unwrap();
+    set_mode(scene.path(".config/gastown/setup"), 0o777);
     scene.setup(&["--undo"]).assert_ok().mentions("others can write to");
     // git ends the last line, which only the note knows was not ended.
     assert_eq!(scene.read(".gitconfig"), MINE.to_owned() + "\n");
@@ -134,7 +129,7 @@ fn note_is_private_and_holds_no_secret_of_the_file() {
         assert!(!text.contains(secret), "{text}");
     }
     assert!(text.len() < 2500, "{text}");
-    assert_eq!(note.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(mode(note.path()), 0o600);
     scene.setup(&["--undo"]).assert_ok();
     assert_eq!(scene.read(".gitconfig"), mine);
 }
