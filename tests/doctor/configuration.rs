@@ -175,7 +175,7 @@ fn gitlab_without_its_token_lacks_the_token_and_no_host() {
 
 /// Else `setup` would be advised, which has set the whole host up already.
 #[test]
-fn helper_lines_for_a_part_of_the_host_are_what_the_fix_takes_out() {
+fn helper_lines_of_a_repository_that_hide_ours_are_what_the_fix_takes_out() {
     let scene = Scene::in_order();
     scene.paste_fix("git credential-gastown setup");
     let key = format!("credential.{}/acme.helper", scene.host);
@@ -187,6 +187,8 @@ fn helper_lines_for_a_part_of_the_host_are_what_the_fix_takes_out() {
         scene.git(&["config", "--add", key, helper]);
     }
     scene.is_fixed_by_its_fix("warn", "helpers", "an inline helper");
+    scene.git(&["config", "credential.helper", ""]);
+    scene.is_fixed_by_its_fix("fail", "helpers", "git asks no helper");
     scene.diagnose(&[]).says_of_a_push(Some(true));
 }
 
@@ -216,15 +218,6 @@ fn host_that_this_helper_does_not_serve_is_reported_and_the_fix_serves_it() {
     let mut scene = Scene::in_order();
     scene.home.set("GASTOWN_GIT_HOSTS", "git.example");
     scene.is_fixed_by_its_fix("fail", "helpers", "keeps from answering");
-    scene.git(&["ls-remote"]);
-}
-
-#[test]
-fn repository_that_forgets_the_helper_is_reported_and_the_fix_asks_it_again() {
-    let scene = Scene::in_order();
-    scene.paste_fix("git credential-gastown setup");
-    scene.git(&["config", "credential.helper", ""]);
-    scene.is_fixed_by_its_fix("fail", "helpers", "git asks no helper");
     scene.git(&["ls-remote"]);
 }
 
