@@ -106,6 +106,7 @@ fn advice_names_the_program_by_its_path_where_its_name_leads_elsewhere() {
     scene.worker.go_down();
     ask(&scene, &["get"], &request).assert_fails();
     let failed = ask(&scene, &["get"], &request);
+    scene.prolong_failure();
     let status = ask(&scene, &["status"], "");
     scene.worker.come_up();
     paste(&scene.home, &failed.stderr).assert_ok().tells("renewed: ");

@@ -102,6 +102,7 @@ fn one_agents_secret_is_not_shown_to_the_next_by_the_failure_on_record() {
     scene.home.set("GASTOWN_CONTAINER_TOKEN", "sentinel-that-has-no-shape");
     scene.worker.answer_with(Script::error(500, "no such token: sentinel-that-has-no-shape"));
     scene.get().assert_fails();
+    scene.prolong_failure();
     let asked = scene.both_calls();
     scene.home.set("GASTOWN_CONTAINER_TOKEN", scene.worker.container_token());
     let ran = scene.get();

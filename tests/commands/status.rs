@@ -106,6 +106,7 @@ fn failures_and_refusals_on_record_are_told() {
     scene.worker.go_down();
     scene.get().assert_ok();
     scene.home.age_cache(Duration::from_secs(1));
+    scene.prolong_failure();
     let told = status(&scene);
     assert_eq!(
         told,
