@@ -83,18 +83,8 @@ fn long_lived_gh_token_of_the_user_stays() {
 #[test]
 fn the_command_is_the_same_process_with_its_words_untouched() {
     let scene = Scene::new();
-    let mut command = scene.command(&[
-        "exec",
-        "--",
-        "sh",
-        "-c",
-        "echo $$ \"$@\"",
-        "sh",
-        "--host",
-        "-v",
-        "--",
-        "a b",
-    ]);
+    let mut command = scene.command(&["exec", "--", "sh", "-c", "echo $$ \"$@\"", "sh"]);
+    command.args(["--host", "-v", "--", "a b"]);
     let child = command.stdout(Stdio::piped()).spawn().unwrap();
     let pid = child.id();
     let output = child.wait_with_output().unwrap();
