@@ -140,10 +140,10 @@ fn a_remote_of_another_host_is_reported_without_a_command_that_adds_the_host() {
 fn helpers_are_judged_by_the_path_of_the_remote_on_its_own_host() {
     let mut scene = Scene::in_order();
     // The URL of one host begins with that of the other.
-    let hosts = format!("{},http://127.0.0.1", scene.host());
+    let hosts = format!("{},http://127.0.0.1", scene.host);
     scene.home.set("GASTOWN_GIT_HOSTS", &hosts);
     scene.git(&["credential-gastown", "setup"]);
-    let elsewhere = format!("credential.{}/other.helper", scene.host());
+    let elsewhere = format!("credential.{}/other.helper", scene.host);
     scene.git(&["config", "--global", &elsewhere, "store"]);
     let url = scene.github.url(REPOSITORY);
     for url in [url.clone(), url.replace("://", "://alice@")] {

@@ -1,5 +1,7 @@
 //! Limits of the machine: there is a whole answer or none, and never a panic.
 
+use std::fs;
+
 use crate::scene::*;
 
 #[test]

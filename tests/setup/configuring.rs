@@ -44,11 +44,11 @@ fn lines_in_an_included_file_count() {
 #[test]
 fn helpers_below_a_section_of_the_host_do_not_come_after_ours() {
     for scene in Scene::each_git_alone() {
-        let host = scene.host();
+        let host = &scene.host;
         let section = format!("[credential \"http://{host}\"]\n\tusername = x-access-token\n");
         scene.write("more", "[credential]\n\thelper = store\n");
         for below in ["[credential]\n\thelper = store\n", "[include]\n\tpath = more\n"] {
-            scene.write(".gitconfig", &format!("{section}{below}"));
+            scene.write(".gitconfig", format!("{section}{below}"));
             scene.setup(&[]).assert_ok();
             assert_eq!(scene.read(".gitconfig"), format!("{section}{below}{}", scene.added()));
             scene.setup(&[]).assert_ok().tells("already set up by");
@@ -332,7 +332,7 @@ fn setup_does_what_it_says_where_its_user_may_not_enter_the_working_directory() 
     fs::set_permissions(&closed, mode(0o700)).unwrap();
     for (arguments, is_set_up) in [(&["setup"][..], true), (&["setup", "--undo"], false)] {
         let mut setup = scene.home.command("/usr/bin/setpriv");
-        setup.args(["--reuid", &STRANGER.to_string(), "--clear-groups"]);
+        setup.args(["--reuid", &NOBODY.to_string(), "--clear-groups"]);
         setup.arg(&program).args(arguments).current_dir(&closed);
         Ran::run(setup, b"").assert_ok();
         assert_eq!(scene.path(".gitconfig").exists(), is_set_up);

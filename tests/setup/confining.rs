@@ -296,7 +296,7 @@ fn root_follows_no_link_of_a_user_to_a_link_of_another() {
 
     scene.write("theirs/file", "");
     symlink("theirs/link", scene.path("link")).unwrap();
-    let third = Some(STRANGER + 1);
+    let third = Some(NOBODY + 1);
     lchown(scene.path("link"), third, third).unwrap();
     scene.setup(&["--file", "link"]).assert_fails().mentions("links of several users");
     assert_eq!(scene.read("theirs/file"), "");
