@@ -113,8 +113,8 @@ fn revoked_token_heals_at_the_second_try_with_one_call() {
             let first = run(scene);
             let second = run(scene);
             assert_eq!(second.code, 0, "{name}, {round}\n{first:?}\n{second:?}");
-            let heals_at_once = name == "git2 that asks again";
-            assert_eq!(first.code == 0, heals_at_once, "{name}, {round}\n{first:?}");
+            let asks_again = name == "git2 that asks again";
+            assert!(first.code == 0 || !asks_again, "{name}, {round}\n{first:?}");
             assert_eq!(scene.calls(), 1, "{name}, {round}\n{first:?}\n{second:?}");
             let_a_while_pass(scene);
         }
