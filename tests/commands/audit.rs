@@ -73,7 +73,7 @@ fn a_failure_is_logged_by_its_name_and_other_hosts_not_at_all() {
     scene.worker.go_down();
     scene.get().assert_fails();
     scene.helper(&["gh", "status"]).assert_fails();
-    scene.home.helper(&["get"], "protocol=https\nhost=elsewhere.example\n\n").assert_ok();
+    scene.get_for("elsewhere.example").assert_ok();
     scene.helper(&["store"]).assert_ok();
     scene.helper(&["status"]).assert_ok();
     let told: Vec<_> = lines(&log)
