@@ -293,7 +293,7 @@ impl Chain<'_> {
         let record = context.cache.host_record(&host_key(token, host));
         let (record, policy, now) = (record.as_ref(), &context.policy, clock::now());
         let evidence = self.ask.evidence(token, record, policy, now);
-        let decision = decide_configured(token.kind(), record, evidence, now, policy);
+        let decision = decide_configured(candidate.first, record, evidence, now, policy);
         if decision != Configured::Use && candidate.first {
             self.tried.push(format!("{name} (rejected)"));
         }

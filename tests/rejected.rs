@@ -14,9 +14,9 @@ fn settled() -> Scene {
 }
 
 /// With a long-lived token and no worker.
-fn without_worker() -> Scene {
+fn without_worker(token: &str) -> Scene {
     let mut scene = Scene::new();
-    scene.home.set("GITHUB_CLI_PAT", "ghp_mine").unset("GASTOWN_API_URL");
+    scene.home.set("GITHUB_CLI_PAT", token).unset("GASTOWN_API_URL");
     scene
 }
 
@@ -101,13 +101,15 @@ fn long_lived_token_refused_at_one_host_serves_the_other() {
 
 #[test]
 fn long_lived_token_that_is_the_only_source_is_handed_out_again() {
-    let scene = without_worker();
-    let (good, bad) = (Client::new(&scene), Client::new(&scene).refusing());
-    for _ in 0..3 {
-        assert_eq!(bad.command(), End::Quit, "the command that was refused");
-        assert_eq!(good.get("").mentions("GITHUB_CLI_PAT").token(), "ghp_mine");
-        assert_eq!(good.command(), End::Accepted);
-        good.get("").answers("ghp_mine");
+    for token in ["ghp_mine", "gho_mine", "of_another_shape"] {
+        let scene = without_worker(token);
+        let (good, bad) = (Client::new(&scene), Client::new(&scene).refusing());
+        for _ in 0..3 {
+            assert_eq!(bad.command(), End::Quit, "the command that was refused");
+            assert_eq!(good.get("").mentions("GITHUB_CLI_PAT").token(), token);
+            assert_eq!(good.command(), End::Accepted);
+            good.get("").answers(token);
+        }
     }
 }
 
@@ -169,7 +171,7 @@ fn without_a_cache_a_refused_token_is_not_handed_out_to_the_same_command() {
 
 #[test]
 fn refused_long_lived_token_costs_one_warning_a_command() {
-    let mut scene = without_worker();
+    let mut scene = without_worker("ghp_mine");
     scene.home.set("GIT_TOKEN", "ghp_two");
     let client = Client::new(&scene);
     for token in ["ghp_mine", "ghp_two"] {

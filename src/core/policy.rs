@@ -10,7 +10,7 @@ pub use refusal::{Asks, Evidence, HostKey, HostRecord};
 
 use crate::failure::FailureRecord;
 use crate::time::Timestamp;
-use crate::token::{Entry, Kind};
+use crate::token::Entry;
 use life::Life;
 
 mod decision;
@@ -263,19 +263,17 @@ pub enum Configured {
 /// Decides about a configured token by what is on record of it at the host. A snapshot that was
 /// refused is dead for good; a long-lived token is passed over for a while, longer each time.
 pub fn decide_configured(
-    kind: Kind,
+    is_long_lived: bool,
     record: Option<&HostRecord>,
     evidence: Evidence,
     now: Timestamp,
     policy: &Policy,
 ) -> Configured {
-    let is_own = evidence == Evidence::Refused;
-    let refused = record.filter(|record| record.is_refused());
-    match (kind, refused) {
-        (Kind::Installation, Some(_)) => Configured::Never,
-        (Kind::Installation, None) if is_own => Configured::Never,
-        (Kind::PersonalAccess, _) if is_own => Configured::Never,
-        (Kind::PersonalAccess, Some(record)) => {
+    match record.filter(|record| record.is_refused()) {
+        _ if evidence == Evidence::Refused => Configured::Never,
+        None => Configured::Use,
+        Some(_) if !is_long_lived => Configured::Never,
+        Some(record) => {
             let doublings = record.refusals.saturating_sub(1).min(10);
             let time = (policy.pass_over * (1 << doublings)).min(policy.longest_pass_over);
             match record.refused_at {
@@ -283,7 +281,6 @@ pub fn decide_configured(
                 _ => Configured::Use,
             }
         }
-        (_, None) => Configured::Use,
     }
 }
 

@@ -148,8 +148,8 @@ fn a_repository_that_refuses_what_others_accept_costs_less_than_20_calls_an_hour
 fn a_refused_long_lived_token_is_passed_over_for_5_minutes_doubling_to_an_hour() {
     let decided = |refusals, minutes: i64| {
         let record = refused(refusals, after(0));
-        let (kind, none) = (Kind::PersonalAccess, Evidence::None);
-        decide_configured(kind, Some(&record), none, after(60 * minutes), &Policy::default())
+        let now = after(60 * minutes);
+        decide_configured(true, Some(&record), Evidence::None, now, &Policy::default())
     };
     let border = |refusals, minutes| {
         assert_eq!(decided(refusals, minutes - 1), Configured::PassOver, "{refusals}");
@@ -167,8 +167,7 @@ fn a_refused_long_lived_token_is_passed_over_for_5_minutes_doubling_to_an_hour()
 fn a_refused_snapshot_is_never_used_again() {
     let record = refused(1, after(0));
     let decided = |record, evidence| {
-        let (kind, policy) = (Kind::Installation, Policy::default());
-        decide_configured(kind, record, evidence, after(1_000_000), &policy)
+        decide_configured(false, record, evidence, after(1_000_000), &Policy::default())
     };
     assert_eq!(decided(Some(&record), Evidence::None), Configured::Never);
     assert_eq!(decided(None, Evidence::Refused), Configured::Never);
