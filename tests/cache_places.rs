@@ -6,10 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::geteuid;
+use serde_json::json;
 
 use crate::scene::*;
 use crate::town::home::make_older;
-use crate::town::{Expiry, Home, Rig};
+use crate::town::{CallKind, Expiry, Home, Rig, Script};
 
 fn make(directory: &Path, mode: u32) {
     fs::create_dir_all(directory).expect("the home is writable");
@@ -141,6 +142,23 @@ fn what_died_is_swept_a_day_later_when_something_new_is_written() {
     let left = scene.names();
     let tokens = left.iter().filter(|name| name.contains("token")).count();
     assert!(tokens == 1 && left.len() <= 3, "the new token, its lock, the container's: {left:?}");
+}
+
+#[test]
+fn container_token_that_tells_no_expiry_is_swept_a_day_after_it_was_renewed() {
+    let mut scene = Scene::new();
+    let (expired, good) =
+        (scene.worker.container_token_issued(9 * HOUR), scene.worker.container_token());
+    let opaque = json!({ "success": true, "data": { "token": "opaque" } });
+    scene.worker.answer_with(Script::json(200, &opaque).only(CallKind::ContainerToken));
+    scene.home.set("GASTOWN_CONTAINER_TOKEN", &expired);
+    scene.get().quits("container-token-rejected");
+    scene.home.set("GASTOWN_CONTAINER_TOKEN", &good);
+    for (age, is_left) in [(23 * HOUR, true), (2 * HOUR, false)] {
+        scene.home.age_cache(age);
+        scene.get().token();
+        assert_eq!(scene.path_of(".container.json").is_some(), is_left);
+    }
 }
 
 #[test]

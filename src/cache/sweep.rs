@@ -61,8 +61,9 @@ fn is_past(path: &Path, kind: &str, now: Timestamp) -> bool {
             let keep = if record.is_refused() { MONTH } else { DAY };
             record.touched_at().is_none_or(|at| at < now.minus(keep))
         }),
-        CONTAINER => record_of(&bytes).map(|renewal: Renewal| {
-            ContainerToken::new(renewal.token, Source::Renewal).has_expired(then)
+        CONTAINER => record_of(&bytes).and_then(|renewal: Renewal| {
+            let expires = ContainerToken::new(renewal.token, Source::Renewal).expires();
+            expires.map(|at| at < then).ok_or("without an expiry")
         }),
         _ => Err("of another edition"),
     };
