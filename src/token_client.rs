@@ -119,7 +119,8 @@ impl<'a> TokenClient<'a> {
         expired: &ContainerToken,
     ) -> Result<ContainerToken, Denial> {
         self.may_renew = false;
-        let later = self.container_tokens().into_iter().next();
+        let (tokens, _) = container_tokens(self.context, self.cache, self.place);
+        let later = tokens.into_iter().next();
         if let Some(later) = later.filter(|later| later.expires() > expired.expires()) {
             return Ok(later);
         }

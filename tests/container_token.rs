@@ -119,6 +119,14 @@ fn a_file_that_holds_nothing_is_told_and_the_variable_serves() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_warned_of_once_although_a_renewal_looks_again() {
+    let mut scene = old_scene();
+    scene.home.set("GASTOWN_CONTAINER_TOKEN_FILE", "/nonexistent");
+    scene.get().warned(&["warning: ", "/nonexistent"]).token();
+    assert_eq!(scene.both_calls(), (1, 1));
+}
+
+#[test]
 fn a_token_that_stays_expired_is_renewed_once_and_no_more() {
     let scene = Scene::new();
     scene.worker.answer_with(Script::error(401, "Token expired").only(CallKind::GitToken));
