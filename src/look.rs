@@ -116,7 +116,7 @@ impl Lookup<'_> {
             Action::Reject => {
                 // A renewal may have come between reading the entry and reading what is on record.
                 let later = self.look(&self.context.cache, None);
-                let is_other = later.token_hash() != look.token_hash();
+                let is_other = later.entry.is_some() && later.token_hash() != look.token_hash();
                 if is_other { later.serves(None) } else { self.reject(look, None) }
             }
             Action::AnswerAndWarn => {

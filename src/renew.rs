@@ -116,7 +116,6 @@ impl Lookup<'_> {
     fn keep(&self, cache: &Cache, plan: Plan, look: Look, grant: Grant) -> Outcome {
         let Context { messages, policy, .. } = self.context;
         messages.remember(&grant.token);
-        let is_refused = Evidence::of(&self.ask.report, &grant.token) == Evidence::Refused;
         let entry = entry_for(grant, look.entry.as_ref(), fastrand::f64(), policy);
         // A process that was stopped for long must not replace a newer entry.
         let newer = cache.entry(&self.key(), clock::now()).unwrap_or_default().filter(|cached| {
@@ -124,6 +123,7 @@ impl Lookup<'_> {
         });
         let is_newest = newer.is_none();
         let entry = newer.unwrap_or(entry);
+        let is_refused = Evidence::of(&self.ask.report, &entry.token) == Evidence::Refused;
         if is_newest {
             if let Err(reason) = cache.keep_entry(&self.key(), &entry) {
                 messages.warning(format_args!("{reason:#} [{}]", Name::CacheUnusable));

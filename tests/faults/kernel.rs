@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 
+use crate::client::{Client, refused};
 use crate::scene::*;
 use crate::town::Ran;
 use crate::town::home::make_older;
@@ -92,4 +93,24 @@ fn a_disk_that_breaks_costs_a_warning_and_not_the_answer() {
         assert_eq!(scene.cached_token(), Some(old));
         assert_eq!(scene.names().len(), 2, "{:?}", scene.names());
     }
+}
+
+#[test]
+fn refused_command_is_told_so_although_the_entry_is_removed_meanwhile() {
+    let (scene, _) = Scene::with_token(A_WHILE);
+    if !can_inject() {
+        return;
+    }
+    let client = Client::new(&scene).refusing();
+    // The worker has just been asked, so the next refusal ends its command at once.
+    client.command();
+    let state = refused(&client.get(""));
+    let request =
+        format!("capability[]=state\nprotocol=http\nhost={}\n{state}\n", scene.github.host());
+    let mut strace = scene.home.command("strace");
+    let entry = scene.path_of(".token.json").expect("it is cached");
+    // It is read to record the refusal, to decide, and once more.
+    strace.args(["-qq", "-o", "/dev/null", "-e", "inject=openat:error=ENOENT:when=3", "-P"]);
+    strace.arg(entry).args([HELPER, "get"]);
+    Ran::run(strace, request.as_bytes()).quits("token-rejected");
 }

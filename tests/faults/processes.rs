@@ -5,9 +5,11 @@ use std::fs;
 use std::thread;
 
 use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
+use serde_json::json;
 
+use crate::client::{Client, refused};
 use crate::scene::*;
-use crate::town::{RIG, Ran};
+use crate::town::{RIG, Ran, Script};
 
 fn send(signal: Signal, process: u32) {
     let pid = Pid::from_raw(process.cast_signed()).expect("a process id");
@@ -17,9 +19,14 @@ fn send(signal: Signal, process: u32) {
 /// Does something while one process, whose id is given, waits for the worker's answer. Returns what
 /// that process had to say in the end.
 fn while_one_asks(scene: &Scene, act: impl FnOnce(u32)) -> Ran {
+    while_it_asks(scene, || scene.get(), act)
+}
+
+/// The same for any command that asks the worker.
+fn while_it_asks(scene: &Scene, ask: impl Fn() -> Ran + Sync, act: impl FnOnce(u32)) -> Ran {
     scene.worker.hold();
     thread::scope(|scope| {
-        let holder = scope.spawn(|| scene.get());
+        let holder = scope.spawn(&ask);
         scene.worker.await_git_token_calls(1);
         act(scene.holder());
         scene.worker.release();
@@ -173,6 +180,30 @@ fn a_newer_entry_ends_every_wait() {
         assert_eq!(scene.calls(), 1);
     });
     asked.answers(&newer);
+}
+
+#[test]
+fn refused_command_that_is_given_the_same_token_takes_the_newer_one_of_another_process() {
+    let (scene, old) = Scene::with_token(A_WHILE);
+    let client = Client::new(&scene);
+    let state = refused(&client.get(""));
+    let again = json!({ "success": true, "data": { "token": old } });
+    scene.worker.answer_with(Script::json(200, &again).next(1));
+    let resumed = while_it_asks(
+        &scene,
+        || client.get(&state),
+        |stopped| {
+            send(Signal::STOP, stopped);
+            scene.worker.release();
+            scene.worker.await_answers(1);
+            remove_lock(&scene);
+            scene.worker.forget(RIG);
+            scene.get().answers(&scene.current());
+            send(Signal::CONT, stopped);
+        },
+    );
+    resumed.answers(&scene.current());
+    assert_eq!(scene.calls(), 2);
 }
 
 /// A shell allows 1024 open files, which are three pipes for each of 300 processes, and little
