@@ -3,7 +3,6 @@
 
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::host::Host;
-use git_credential_gastown::policy::Policy;
 use git_credential_gastown::protocol::{Refusal, Request};
 
 use crate::cache::Cache;
@@ -18,7 +17,6 @@ pub(crate) struct Context<'a> {
     /// Started with the context: for git, once its request has been read.
     pub clock: Clock,
     pub messages: &'a Messages,
-    pub policy: Policy,
     /// Empty where git asks.
     pub git_config: GitConfig,
     /// The host in question for people: that of the URL given, else that of the repository's
@@ -65,7 +63,7 @@ impl<'a> Context<'a> {
             messages.trace(format_args!("settings: {note}"));
         }
         let cache = Cache::choose(settings.cache_candidates.clone());
-        Self { settings, cache, clock, messages, policy: Policy::default(), git_config, host }
+        Self { settings, cache, clock, messages, git_config, host }
     }
 
     pub(crate) fn warn_of_settings(&self) {

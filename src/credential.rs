@@ -7,7 +7,7 @@ use std::fmt;
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::host::{Host, Kind};
 use git_credential_gastown::policy::{
-    Configured, Demand, Evidence, HostKey, HostRecord, Outlook, Policy, decide_configured, outlook,
+    Configured, Demand, Evidence, HostKey, HostRecord, Outlook, decide_configured, outlook,
 };
 use git_credential_gastown::protocol::{Report, Request, TOKEN_USER};
 use git_credential_gastown::time::Timestamp;
@@ -55,8 +55,8 @@ impl Credential {
         }
     }
 
-    pub(crate) fn of_entry(entry: Entry, source: &'static str, policy: &Policy) -> Self {
-        let Outlook { least, most, .. } = outlook(&entry, policy);
+    pub(crate) fn of_entry(entry: Entry, source: &'static str) -> Self {
+        let Outlook { least, most, .. } = outlook(&entry);
         Self {
             username: TOKEN_USER,
             expires: entry.expires,
@@ -122,15 +122,12 @@ impl<'a> Ask<'a> {
         &self,
         token: &Secret,
         record: Option<&HostRecord>,
-        policy: &Policy,
         now: Timestamp,
     ) -> Evidence {
         let process = || self.caller.process_behind_git();
         match Evidence::of(&self.report, token) {
             Evidence::Refused => Evidence::Refused,
-            _ if record.is_some_and(|it| it.is_refused_to(process, policy, now)) => {
-                Evidence::Refused
-            }
+            _ if record.is_some_and(|it| it.is_refused_to(process, now)) => Evidence::Refused,
             told => told,
         }
     }
@@ -242,10 +239,10 @@ impl Chain<'_> {
         context.messages.trace(format_args!("place: {}, rig {}", place.api, place.rig));
         note_own_refusal(context, ask);
         match (Lookup { context, place, ask }).token() {
-            Outcome::Fresh(entry) => Ok(Credential::of_entry(entry, "worker", &context.policy)),
+            Outcome::Fresh(entry) => Ok(Credential::of_entry(entry, "worker")),
             Outcome::Serve { entry, warning } => {
                 self.warning = warning;
-                Ok(Credential::of_entry(entry, "cache", &context.policy))
+                Ok(Credential::of_entry(entry, "cache"))
             }
             Outcome::Fail { failure, reason, cached } => {
                 self.tried.push(format!("cache ({reason})"));
@@ -291,9 +288,9 @@ impl Chain<'_> {
             note_refusal(context, host, token, None);
         }
         let record = context.cache.host_record(&host_key(token, host));
-        let (record, policy, now) = (record.as_ref(), &context.policy, clock::now());
-        let evidence = self.ask.evidence(token, record, policy, now);
-        let decision = decide_configured(candidate.first, record, evidence, now, policy);
+        let (record, now) = (record.as_ref(), clock::now());
+        let evidence = self.ask.evidence(token, record, now);
+        let decision = decide_configured(candidate.first, record, evidence, now);
         if decision != Configured::Use && candidate.first {
             self.tried.push(format!("{name} (rejected)"));
         }
@@ -324,10 +321,10 @@ pub(crate) fn note_refusal(
     token: &Secret,
     process: Option<String>,
 ) {
-    let Context { cache, messages, policy, .. } = context;
+    let Context { cache, messages, .. } = context;
     let key = host_key(token, host);
     let before = cache.host_record(&key).unwrap_or_default();
-    let after = before.clone().refused(clock::now(), process, policy);
+    let after = before.clone().refused(clock::now(), process);
     messages.trace(format_args!("rejected: {} by {host}, {} time(s)", key.token, after.refusals));
     if after != before
         && let Err(reason) = cache.for_writing().keep_host_record(&key, &after)

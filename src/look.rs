@@ -6,7 +6,7 @@ use std::time::Duration;
 use git_credential_gastown::failure::{Failure, FailureKey, FailureRecord, Name, Retry};
 use git_credential_gastown::host::CacheKey;
 use git_credential_gastown::policy::{
-    Action, Decision, Evidence, Facts, HostRecord, decide, is_within,
+    ASK_GAP, Action, Decision, Evidence, Facts, HostRecord, decide, is_within,
 };
 use git_credential_gastown::time::{Timestamp, spoken};
 use git_credential_gastown::token::{Entry, TokenHash};
@@ -58,8 +58,7 @@ impl Lookup<'_> {
         let record = |entry: &Entry| cache.host_record(&host_key(&entry.token, self.ask.host));
         let at_host = entry.as_ref().and_then(record);
         let evidence = entry.as_ref().map_or(Evidence::None, |entry| {
-            let policy = &self.context.policy;
-            match self.ask.evidence(&entry.token, at_host.as_ref(), policy, now) {
+            match self.ask.evidence(&entry.token, at_host.as_ref(), now) {
                 Evidence::None if self.is_asked_again(entry, now) => Evidence::Hint,
                 told => told,
             }
@@ -73,7 +72,7 @@ impl Lookup<'_> {
             demand: self.ask.demand,
             now,
         };
-        let decision = decide(&facts, &self.context.policy);
+        let decision = decide(&facts);
         let Decision { state, action, reason, .. } = &decision;
         if waiting_since.is_none() {
             self.context.messages.trace(format_args!("cache: {state}, {reason}: {action}"));
@@ -84,12 +83,12 @@ impl Lookup<'_> {
     /// Whether a client that never reports refusals got this token less than a minute ago and now
     /// asks again.
     fn is_asked_again(&self, entry: &Entry, now: Timestamp) -> bool {
-        self.asks_blindly(entry, now) && self.was_given_within(self.context.policy.ask_gap, now)
+        self.asks_blindly(entry, now) && self.was_given_within(ASK_GAP, now)
     }
 
     /// Records that such a client gets this token, at most twice a minute.
     pub(crate) fn note_given(&self, entry: &Entry) {
-        let (now, half) = (clock::now(), self.context.policy.ask_gap / 2);
+        let (now, half) = (clock::now(), ASK_GAP / 2);
         if self.asks_blindly(entry, now) && !self.was_given_within(half, now) {
             self.context.cache.note_given(&self.key(), entry, now);
         }
@@ -98,8 +97,7 @@ impl Lookup<'_> {
     /// Whether a client asks that never reports refusals. A token that the worker confirmed within
     /// the last minute does not count: asking the worker would bring the same one.
     fn asks_blindly(&self, entry: &Entry, now: Timestamp) -> bool {
-        !is_within(self.context.policy.ask_gap, entry.confirmed_at, now)
-            && self.ask.caller.never_reports_refusals()
+        !is_within(ASK_GAP, entry.confirmed_at, now) && self.ask.caller.never_reports_refusals()
     }
 
     fn was_given_within(&self, time: Duration, now: Timestamp) -> bool {

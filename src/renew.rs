@@ -114,9 +114,9 @@ impl Lookup<'_> {
 
     /// Keeps what the worker handed out, and decides whether this command may use it.
     fn keep(&self, cache: &Cache, plan: Plan, look: Look, grant: Grant) -> Outcome {
-        let Context { messages, policy, .. } = self.context;
+        let Context { messages, .. } = self.context;
         messages.remember(&grant.token);
-        let entry = entry_for(grant, look.entry.as_ref(), fastrand::f64(), policy);
+        let entry = entry_for(grant, look.entry.as_ref(), fastrand::f64());
         // A process that was stopped for long must not replace a newer entry.
         let newer = cache.entry(&self.key(), clock::now()).unwrap_or_default().filter(|cached| {
             cached.confirmed_at > entry.confirmed_at && cached.confirmed_at <= clock::now()
@@ -192,7 +192,7 @@ impl Lookup<'_> {
         let record = look.at_host.clone().unwrap_or_default();
         let is_hint = look.decision.reason == Reason::MayBeRefused;
         let evidence = if is_hint { Evidence::Hint } else { Evidence::Refused };
-        let record = record.asked(evidence, clock::now(), &self.context.policy);
+        let record = record.asked(evidence, clock::now());
         let keep = |entry: &Entry, record: &HostRecord| {
             let kept = cache.keep_host_record(&host_key(&entry.token, self.ask.host), record);
             kept.unwrap_or_else(|reason| self.context.messages.trace(format_args!("{reason:#}")));

@@ -4,7 +4,7 @@
 use git_credential_gastown::failure::FailureRecord;
 use git_credential_gastown::host::CacheKey;
 use git_credential_gastown::policy::{
-    Action, Demand, Evidence, Facts, HostRecord, Policy, State, decide, died_before,
+    Action, Demand, Evidence, Facts, HostRecord, State, decide, died_before,
 };
 use git_credential_gastown::record::{from_bytes, record_of, to_bytes};
 use git_credential_gastown::redact::clean;
@@ -25,15 +25,10 @@ pub fn check(bytes: &[u8]) {
     }
     for now in MOMENTS.map(Timestamp::from_millis) {
         if let Some(entry) = &entry {
-            died_before(entry, now, &Policy::default());
+            died_before(entry, now);
         }
         if let Some(record) = at_host.clone() {
-            let policy = Policy::default();
-            let _ = record.refused(now, Some("7@7".to_owned()), &policy).asked(
-                Evidence::Hint,
-                now,
-                &policy,
-            );
+            let _ = record.refused(now, Some("7@7".to_owned())).asked(Evidence::Hint, now);
         }
         if let Some(failure) = &failure {
             let told = clean(&failure.retold(true, now).to_string(), &[]);
@@ -73,7 +68,7 @@ fn decides(
             demand: Demand::default(),
             now,
         };
-        let decision = decide(&facts, &Policy::default());
+        let decision = decide(&facts);
         let _ = format!("{} {} {}", decision.state, decision.action, decision.reason);
         let answers = matches!(decision.action, Action::Answer { .. } | Action::AnswerAndWarn);
         assert!(!(answers && decision.state == State::Dead), "a dead token is handed out");

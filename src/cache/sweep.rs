@@ -6,8 +6,7 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use git_credential_gastown::failure::FailureRecord;
-use git_credential_gastown::policy::HostRecord;
-use git_credential_gastown::policy::{Policy, died_before};
+use git_credential_gastown::policy::{HostRecord, died_before};
 use git_credential_gastown::record::record_of;
 use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::Entry;
@@ -53,9 +52,7 @@ fn is_past(path: &Path, kind: &str, now: Timestamp) -> bool {
     let then = now.minus(DAY);
     let Ok(Some(bytes)) = read(path) else { return false };
     let over = match kind {
-        TOKEN => {
-            record_of(&bytes).map(|entry: Entry| died_before(&entry, then, &Policy::default()))
-        }
+        TOKEN => record_of(&bytes).map(|entry: Entry| died_before(&entry, then)),
         FAILURE => record_of(&bytes).map(|failure: FailureRecord| failure.until < then),
         HOST => record_of(&bytes).map(|record: HostRecord| {
             let keep = if record.is_refused() { MONTH } else { DAY };

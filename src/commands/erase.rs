@@ -5,7 +5,7 @@
 use anyhow::Result;
 use git_credential_gastown::failure::Name;
 use git_credential_gastown::host::{Host, Kind};
-use git_credential_gastown::policy::{Action, Demand, Evidence, Facts, decide, is_within};
+use git_credential_gastown::policy::{Action, Demand, Evidence, Facts, LAG, decide, is_within};
 use git_credential_gastown::protocol::{Handed, Request};
 use git_credential_gastown::time::spoken;
 use git_credential_gastown::token::{Entry, Secret};
@@ -112,7 +112,7 @@ fn is_worker_next(context: &Context<'_>, host: &Host, entry: &Entry) -> bool {
         demand: Demand::default(),
         now: clock::now(),
     };
-    matches!(decide(&facts, &context.policy).action, Action::Renew(_))
+    matches!(decide(&facts).action, Action::Renew(_))
 }
 
 fn tell(
@@ -127,7 +127,7 @@ fn tell(
     let doctor = "git credential-gastown doctor";
     let may_be = "it may be revoked, or this repository may refuse it; to tell which, run";
     let migrate = format!("git credential-gastown setup --migrate . [{}]", Name::EmbeddedToken);
-    let is_young = |entry: &Entry| is_within(context.policy.lag, entry.first_seen, now);
+    let is_young = |entry: &Entry| is_within(LAG, entry.first_seen, now);
     let hint = match source {
         Source::Cache(_) if Handed::of(request).is_some_and(|handed| handed.is_second) => {
             format!("a token for the second time in this command: {may_be}: {doctor} [{rejected}]")

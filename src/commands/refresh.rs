@@ -112,6 +112,6 @@ fn renew(context: &Context<'_>, host: &Host) -> Result<Renewed, Failure> {
     };
     let is_same = before.is_some_and(|before| before.token.hash() == entry.token.hash());
     let rejected_at = rejected_at(&entry);
-    let credential = Credential::of_entry(entry, source, &context.policy);
+    let credential = Credential::of_entry(entry, source);
     Ok(Renewed { credential, is_same, rejected_at })
 }

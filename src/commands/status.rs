@@ -5,7 +5,7 @@ use anyhow::Result;
 use git_credential_gastown::failure::FailureRecord;
 use git_credential_gastown::host::{CacheKey, TownKey};
 use git_credential_gastown::policy::{
-    Decision, Demand, Evidence, Facts, HostRecord, Outlook, Policy, State, decide, outlook,
+    Decision, Demand, Evidence, Facts, HostRecord, Outlook, State, decide, outlook,
 };
 use git_credential_gastown::time::{Timestamp, spoken};
 use git_credential_gastown::token::Entry;
@@ -31,7 +31,7 @@ struct Record {
 }
 
 pub(super) fn run(context: &Context<'_>, as_json: bool) -> Result<()> {
-    let Context { cache, messages, policy, .. } = context;
+    let Context { cache, messages, .. } = context;
     let now = clock::now();
     let (keys, faults) = cache.keys();
     let records: Vec<_> = keys.into_iter().map(|key| Record::look(context, key, now)).collect();
@@ -41,13 +41,13 @@ pub(super) fn run(context: &Context<'_>, as_json: bool) -> Result<()> {
             "version": 1,
             "time": moment(now),
             "cache": directory,
-            "entries": records.iter().map(|it| it.object(policy, now)).collect::<Vec<_>>(),
+            "entries": records.iter().map(|it| it.object(now)).collect::<Vec<_>>(),
             "unusable": faults.iter().map(|fault| &fault.what).collect::<Vec<_>>(),
         });
         return Ok(write_object(messages, object)?);
     }
     let mut text = Text::new(messages);
-    records.iter().for_each(|record| record.tell(&mut text, policy, now));
+    records.iter().for_each(|record| record.tell(&mut text, now));
     if records.is_empty() {
         text.line(format_args!("nothing is cached in {directory}"));
     }
@@ -57,7 +57,7 @@ pub(super) fn run(context: &Context<'_>, as_json: bool) -> Result<()> {
 
 impl Record {
     fn look(context: &Context<'_>, key: CacheKey, now: Timestamp) -> Self {
-        let Context { cache, messages, policy, settings, .. } = context;
+        let Context { cache, messages, settings, .. } = context;
         let entry = cache.entry(&key, now).unwrap_or_default();
         entry.iter().for_each(|entry| messages.remember(&entry.token));
         let refusals = entry.iter().flat_map(|entry| {
@@ -77,7 +77,7 @@ impl Record {
             demand: Demand::default(),
             now,
         };
-        let decision = decide(&facts, policy);
+        let decision = decide(&facts);
         let town = TownKey { api: key.api.clone(), town: key.town.clone() };
         let renewal = cache.container_token(&town);
         let expires = |secret| ContainerToken::new(secret, Source::Renewal).expires();
@@ -87,7 +87,7 @@ impl Record {
     }
 
     /// For programs: moments in RFC 3339, what is not known as null.
-    fn object(&self, policy: &Policy, now: Timestamp) -> Value {
+    fn object(&self, now: Timestamp) -> Value {
         let failure = self.failure.as_ref().map(|record| {
             json!({
                 "error": record.failure.name,
@@ -108,7 +108,7 @@ impl Record {
             })
         };
         let token = self.entry.as_ref().map(|entry| {
-            let Outlook { least, most, renew_at } = outlook(entry, policy);
+            let Outlook { least, most, renew_at } = outlook(entry);
             let expiry = match (entry.expires, most) {
                 (Some(_), _) => "known",
                 (None, Some(_)) => "assumed",
@@ -141,7 +141,7 @@ impl Record {
     }
 
     /// For people: a paragraph, with times as one says them.
-    fn tell(&self, text: &mut Text<'_>, policy: &Policy, now: Timestamp) {
+    fn tell(&self, text: &mut Text<'_>, now: Timestamp) {
         let Self { key, decision: Decision { state, reason, .. }, .. } = self;
         text.line(format_args!("rig {} of town {} at {}", key.rig, key.town, key.api));
         let colour = match state {
@@ -151,7 +151,7 @@ impl Record {
         };
         if let Some(entry) = &self.entry {
             text.marked("  state    ", state, colour, format_args!(": {reason}"));
-            let (token, outlook) = (&entry.token, outlook(entry, policy));
+            let (token, outlook) = (&entry.token, outlook(entry));
             let (seen, confirmed) = (when(entry.first_seen, now), when(entry.confirmed_at, now));
             let renewal = match state {
                 State::Fresh => when(outlook.renew_at, now),

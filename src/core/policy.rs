@@ -17,69 +17,44 @@ mod decision;
 mod life;
 mod refusal;
 
-/// The numbers of the policy; the worker contract's facts 2, 3 and 6 are the source.
-#[derive(Clone, Debug)]
-pub struct Policy {
-    /// An answer without an expiry is good for at least this long after it was given.
-    pub assured_life: Duration,
-    /// No installation token lives longer than this after it was first seen.
-    pub longest_life: Duration,
-    /// A long-lived token is asked for again after this.
-    pub personal_renewal: Duration,
-    /// A long-lived token that was not confirmed for this long is forgotten: GitHub removes one
-    /// that nobody used for a year.
-    pub personal_life: Duration,
-    /// How long before its end a token is SOON, at most; a third of a short life.
-    pub soon: Duration,
-    /// How much earlier still, by a draw, at most; a sixth of a short life.
-    pub spread: Duration,
-    /// How long before its end a token is DUE, at most; a fifth of a short life.
-    pub due: Duration,
-    /// How long before its end a token is DEAD, at most; a twentieth of a short life.
-    pub dead: Duration,
-    /// At most one successful call in this time, or in a tenth of a short life.
-    pub least_gap: Duration,
-    /// A refusal this soon after the token was first seen may be replication lag; at most a tenth
-    /// of a short life.
-    pub lag: Duration,
-    /// How long to wait before a lagging token is handed out again.
-    pub lag_pause: Duration,
-    /// How far ahead of this clock a moment on record may be.
-    pub tolerance: Duration,
-    /// At most one call to the worker in this time because of refusals of one token at one host,
-    /// then one in 2, 4 and 5 times this time; at most a tenth of a short life.
-    pub ask_gap: Duration,
-    /// After this long without such a call, counting starts again.
-    pub quiet: Duration,
-    /// A long-lived token that a host refused is passed over there for this long, and twice as long
-    /// after each further refusal.
-    pub pass_over: Duration,
-    /// The longest time that it is passed over.
-    pub longest_pass_over: Duration,
-}
+// The numbers; the worker contract's facts 2, 3 and 6 are the source.
 
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            assured_life: Duration::from_mins(29),
-            longest_life: Duration::from_mins(60),
-            personal_renewal: Duration::from_mins(30),
-            personal_life: Duration::from_hours(365 * 24),
-            soon: Duration::from_mins(10),
-            spread: Duration::from_mins(5),
-            due: Duration::from_mins(5),
-            dead: Duration::from_secs(30),
-            least_gap: Duration::from_secs(60),
-            lag: Duration::from_secs(60),
-            lag_pause: Duration::from_secs(2),
-            tolerance: Duration::from_mins(2),
-            ask_gap: Duration::from_mins(1),
-            quiet: Duration::from_mins(10),
-            pass_over: Duration::from_mins(5),
-            longest_pass_over: Duration::from_hours(1),
-        }
-    }
-}
+/// An answer without an expiry is good for at least this long after it was given.
+const ASSURED_LIFE: Duration = Duration::from_mins(29);
+/// No installation token lives longer than this after it was first seen.
+const LONGEST_LIFE: Duration = Duration::from_mins(60);
+/// A long-lived token is asked for again after this.
+const PERSONAL_RENEWAL: Duration = Duration::from_mins(30);
+/// A long-lived token that was not confirmed for this long is forgotten: GitHub removes one
+/// that nobody used for a year.
+const PERSONAL_LIFE: Duration = Duration::from_hours(365 * 24);
+/// How long before its end a token is SOON, at most; a third of a short life.
+const SOON: Duration = Duration::from_mins(10);
+/// How much earlier still, by a draw, at most; a sixth of a short life.
+const SPREAD: Duration = Duration::from_mins(5);
+/// How long before its end a token is DUE, at most; a fifth of a short life.
+const DUE: Duration = Duration::from_mins(5);
+/// How long before its end a token is DEAD, at most; a twentieth of a short life.
+const DEAD: Duration = Duration::from_secs(30);
+/// At most one successful call in this time, or in a tenth of a short life.
+const LEAST_GAP: Duration = Duration::from_secs(60);
+/// A refusal this soon after the token was first seen may be replication lag; at most a tenth
+/// of a short life.
+pub const LAG: Duration = Duration::from_secs(60);
+/// How long to wait before a lagging token is handed out again.
+pub const LAG_PAUSE: Duration = Duration::from_secs(2);
+/// How far ahead of this clock a moment on record may be.
+const TOLERANCE: Duration = Duration::from_mins(2);
+/// At most one call to the worker in this time because of refusals of one token at one host,
+/// then one in 2, 4 and 5 times this time; at most a tenth of a short life.
+pub const ASK_GAP: Duration = Duration::from_mins(1);
+/// After this long without such a call, counting starts again.
+const QUIET: Duration = Duration::from_mins(10);
+/// A long-lived token that a host refused is passed over there for this long, and twice as long
+/// after each further refusal.
+const PASS_OVER: Duration = Duration::from_mins(5);
+/// The longest time that it is passed over.
+const LONGEST_PASS_OVER: Duration = Duration::from_hours(1);
 
 /// Everything that a decision may depend on.
 #[derive(Clone, Copy)]
@@ -146,22 +121,22 @@ const RENEW_WANTED: Plan = Plan { otherwise: Otherwise::AnswerAndWarn, ..RENEW_D
 
 /// Decides what to do with a cached token. Every input has an answer; none panics. The shell calls
 /// it again only after it has read the cache again.
-pub fn decide(facts: &Facts<'_>, policy: &Policy) -> Decision {
+pub fn decide(facts: &Facts<'_>) -> Decision {
     let Some(entry) = facts.entry else {
         return renew(State::Dead, Reason::NothingCached, RENEW_DEAD, facts);
     };
-    let life = Life::of(entry, policy);
-    let (state, reason) = life.state_at(facts.now, entry, policy);
+    let life = Life::of(entry);
+    let (state, reason) = life.state_at(facts.now, entry);
     if facts.demand.newer_than.is_some_and(|moment| entry.confirmed_at < moment) {
         return renew(state, Reason::NewerWanted, RENEW_DEAD, facts);
     }
     if state == State::Dead {
         return renew(state, reason, RENEW_DEAD, facts);
     }
-    if let Some(decision) = decide_refused(entry, &life, state, facts, policy) {
+    if let Some(decision) = decide_refused(entry, &life, state, facts) {
         return decision;
     }
-    let just_confirmed = life.just_confirmed(facts.now, entry, policy);
+    let just_confirmed = life.just_confirmed(facts.now, entry);
     let least_life = facts.demand.least_life;
     let lives_too_short =
         !least_life.is_zero() && life.certain_until() < facts.now.plus(least_life);
@@ -179,13 +154,7 @@ pub fn decide(facts: &Facts<'_>, policy: &Policy) -> Decision {
 /// What follows from a refusal of a token that may live by its age: a pause while it may be
 /// replication lag, a call to the worker if that is not too often, else the end of the command
 /// that was refused. `None`: for every other command only the token's age counts.
-fn decide_refused(
-    entry: &Entry,
-    life: &Life,
-    state: State,
-    facts: &Facts<'_>,
-    policy: &Policy,
-) -> Option<Decision> {
+fn decide_refused(entry: &Entry, life: &Life, state: State, facts: &Facts<'_>) -> Option<Decision> {
     let none = HostRecord::default();
     let record = facts.at_host.unwrap_or(&none);
     let is_own = facts.evidence == Evidence::Refused;
@@ -195,16 +164,16 @@ fn decide_refused(
         return None;
     }
     if is_own || record.is_refused() {
-        let (now, lag) = (facts.now, life.shortened(policy.lag));
+        let (now, lag) = (facts.now, life.shortened(LAG));
         let refused_at = record.refused_at.unwrap_or(now);
         // Worker contract, fact 6: GitHub may not know the token yet.
         let may_lag = record.refusals <= 1 && is_within(lag, entry.first_seen, refused_at);
         if may_lag && is_within(lag, entry.first_seen, now) {
-            let pause = refused_at.plus(policy.lag_pause).since(now);
-            return Some(answer(state, Reason::MayLag, pause.min(policy.lag_pause)));
+            let pause = refused_at.plus(LAG_PAUSE).since(now);
+            return Some(answer(state, Reason::MayLag, pause.min(LAG_PAUSE)));
         }
     }
-    let gaps = (life.shortened(policy.ask_gap), policy.quiet);
+    let gaps = (life.shortened(ASK_GAP), QUIET);
     if may_ask_about(record, is_own, entry, gaps, facts.now) {
         let (reason, plan) = match facts.evidence {
             Evidence::Refused => (Reason::Rejected, RENEW_REJECTED),
@@ -267,7 +236,6 @@ pub fn decide_configured(
     record: Option<&HostRecord>,
     evidence: Evidence,
     now: Timestamp,
-    policy: &Policy,
 ) -> Configured {
     match record.filter(|record| record.is_refused()) {
         _ if evidence == Evidence::Refused => Configured::Never,
@@ -275,7 +243,7 @@ pub fn decide_configured(
         Some(_) if !is_long_lived => Configured::Never,
         Some(record) => {
             let doublings = record.refusals.saturating_sub(1).min(10);
-            let time = (policy.pass_over * (1 << doublings)).min(policy.longest_pass_over);
+            let time = (PASS_OVER * (1 << doublings)).min(LONGEST_PASS_OVER);
             match record.refused_at {
                 Some(at) if is_within(time, at, now) => Configured::PassOver,
                 _ => Configured::Use,

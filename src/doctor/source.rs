@@ -178,8 +178,8 @@ fn worker(
     if cached.as_ref().is_some_and(|cached| cached.token.hash() == grant.token.hash()) {
         return Ok(None);
     }
-    let entry = entry_for(grant, cached.as_ref(), fastrand::f64(), &context.policy);
+    let entry = entry_for(grant, cached.as_ref(), fastrand::f64());
     // Without a cache, which is a finding of its own, the next command asks the worker.
     let _ = context.cache.for_writing().keep_entry(&place.key(), &entry);
-    Ok(Some(Credential::of_entry(entry, "worker", &context.policy)))
+    Ok(Some(Credential::of_entry(entry, "worker")))
 }

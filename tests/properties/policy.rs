@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use git_credential_gastown::failure::{Failure, FailureRecord, Name, Retry};
 use git_credential_gastown::policy::{
-    Action, Asks, Decision, Demand, Evidence, Facts, HostRecord, Otherwise, Policy, State, decide,
-    entry_for,
+    Action, Asks, Decision, Demand, Evidence, Facts, HostRecord, LAG_PAUSE, Otherwise, State,
+    decide, entry_for,
 };
 use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::{Entry, Grant, Secret};
@@ -37,7 +37,7 @@ fn honest_entry() -> impl Strategy<Value = Entry> {
         let token = Secret::parse(token.as_bytes()).expect("printable");
         let expires = life.map(|life| RECEIVED.shifted(life));
         let grant = Grant { token, expires, asked_at: RECEIVED, clock_ahead: 0 };
-        entry_for(grant, None, draw, &Policy::default())
+        entry_for(grant, None, draw)
     })
 }
 
@@ -86,7 +86,7 @@ fn plain(entry: &Entry, now: Timestamp) -> Decision {
         demand: Demand::default(),
         now,
     };
-    decide(&facts, &Policy::default())
+    decide(&facts)
 }
 
 /// The latest moment at which the token may be alive; a long-lived one has none.
@@ -136,13 +136,13 @@ proptest! {
             demand: Demand::default(),
             now,
         };
-        let decision = decide(&facts, &Policy::default());
+        let decision = decide(&facts);
         if may_answer(decision.action) {
             let entry = entry.as_ref().expect("there is something to hand out");
             prop_assert!(end(entry).is_none_or(|end| now < end), "{:?} of {:?}", decision, entry);
         }
         if let Action::Answer { pause } = decision.action {
-            prop_assert!(pause <= Policy::default().lag_pause);
+            prop_assert!(pause <= LAG_PAUSE);
         }
         if decision.state == State::Fresh {
             prop_assert!(matches!(decision.action, Action::Answer { .. }), "{:?}", decision);

@@ -5,7 +5,7 @@
 use fastrand::Rng;
 use git_credential_gastown::failure::{Failure, FailureRecord, Name, Retry};
 use git_credential_gastown::policy::{
-    Action, Decision, Demand, Evidence, Facts, HostRecord, Otherwise, Plan, Policy, State, decide,
+    Action, Decision, Demand, Evidence, Facts, HostRecord, Otherwise, Plan, State, decide,
     entry_for,
 };
 use git_credential_gastown::time::Timestamp;
@@ -19,7 +19,6 @@ use super::world::{Token, World};
 const BEGINNING: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
 pub struct Helper {
-    policy: Policy,
     /// Whether git asks again within the push that was refused (git ≥ 2.46).
     git_heals: bool,
     /// Whether the worker's answer says when its token dies; today's does not.
@@ -33,8 +32,8 @@ pub struct Helper {
 
 impl Helper {
     pub fn new(rng: Rng, git_heals: bool, is_told: bool) -> Self {
-        let (policy, at_host) = (Policy::default(), HostRecord::default());
-        Self { policy, git_heals, is_told, rng, cached: None, at_host, failure: None }
+        let at_host = HostRecord::default();
+        Self { git_heals, is_told, rng, cached: None, at_host, failure: None }
     }
 
     /// Answers an ask; `evidence` is what it tells of the cached token.
@@ -48,7 +47,7 @@ impl Helper {
             demand: Demand::default(),
             now: moment(world.now),
         };
-        let Decision { action, state, .. } = decide(&facts, &self.policy);
+        let Decision { action, state, .. } = decide(&facts);
         match action {
             Action::Answer { .. } | Action::AnswerAndWarn => self.cached(),
             Action::Renew(plan) => self.renew(plan, state, world),
@@ -67,8 +66,7 @@ impl Helper {
         };
         self.failure = None;
         if state == State::Suspect {
-            self.at_host =
-                self.at_host.clone().asked(Evidence::Refused, moment(world.now), &self.policy);
+            self.at_host = self.at_host.clone().asked(Evidence::Refused, moment(world.now));
         }
         let is_same = self.cached() == Some(token);
         self.keep(token, world);
@@ -84,7 +82,7 @@ impl Helper {
         let expires = self.is_told.then(|| moment(world.dies_at(token)));
         let grant = Grant { token: secret, expires, asked_at: moment(world.now), clock_ahead: 0 };
         let previous = self.cached.as_ref().map(|(_, entry)| entry);
-        let entry = entry_for(grant, previous, self.rng.f64(), &self.policy);
+        let entry = entry_for(grant, previous, self.rng.f64());
         self.cached = Some((token, entry));
     }
 
@@ -108,7 +106,7 @@ impl Way for Helper {
 
     /// The refusal goes on record, and a git that heals asks again with it.
     fn refused(&mut self, world: &mut World<'_>, _agent: usize) -> Option<Token> {
-        self.at_host = self.at_host.clone().refused(moment(world.now), None, &self.policy);
+        self.at_host = self.at_host.clone().refused(moment(world.now), None);
         if self.git_heals { self.answer(world, Evidence::Refused) } else { None }
     }
 }

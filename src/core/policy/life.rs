@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use super::{Policy, Reason, State, is_within};
+use super::{
+    ASSURED_LIFE, DEAD, DUE, LEAST_GAP, LONGEST_LIFE, PERSONAL_LIFE, PERSONAL_RENEWAL, Reason,
+    SOON, SPREAD, State, TOLERANCE, is_within,
+};
 use crate::time::{Timestamp, part};
 use crate::token::{Entry, Grant, Kind, Predecessors};
 
@@ -20,16 +23,14 @@ pub(super) struct Life {
 }
 
 impl Life {
-    pub(super) fn of(entry: &Entry, policy: &Policy) -> Self {
+    pub(super) fn of(entry: &Entry) -> Self {
         let (least, most) = match (entry.expires, entry.token.kind()) {
             (Some(expires), _) => (expires, Some(expires)),
             (None, Kind::Installation) => {
-                let most = entry.first_seen.plus(policy.longest_life);
-                (entry.confirmed_at.plus(policy.assured_life).min(most), Some(most))
+                let most = entry.first_seen.plus(LONGEST_LIFE);
+                (entry.confirmed_at.plus(ASSURED_LIFE).min(most), Some(most))
             }
-            (None, Kind::PersonalAccess) => {
-                (entry.confirmed_at.plus(policy.personal_renewal), None)
-            }
+            (None, Kind::PersonalAccess) => (entry.confirmed_at.plus(PERSONAL_RENEWAL), None),
         };
         let length = least.since(entry.confirmed_at);
         // A long-lived token has no end to keep a margin before.
@@ -37,22 +38,17 @@ impl Life {
             Some(_) => longest.min(length / part),
             None => Duration::ZERO,
         };
-        let (soon, spread) = (margin(policy.soon, 3), margin(policy.spread, 6));
+        let (soon, spread) = (margin(SOON, 3), margin(SPREAD, 6));
         Self { least, most, length, soon, spread }
     }
 
-    pub(super) fn state_at(
-        &self,
-        now: Timestamp,
-        entry: &Entry,
-        policy: &Policy,
-    ) -> (State, Reason) {
-        let dead = policy.dead.min(self.length / 20);
+    pub(super) fn state_at(&self, now: Timestamp, entry: &Entry) -> (State, Reason) {
+        let dead = DEAD.min(self.length / 20);
         if let Some(most) = self.most.filter(|most| now >= most.minus(dead)) {
             return (State::Dead, Reason::DiedAgo(now.since(most)));
         }
-        let too_long = policy.longest_life + policy.tolerance;
-        if entry.first_seen > now.plus(policy.tolerance)
+        let too_long = LONGEST_LIFE + TOLERANCE;
+        if entry.first_seen > now.plus(TOLERANCE)
             || self.most.is_some_and(|most| most.since(now) > too_long)
         {
             return (State::Odd, Reason::ClockWentBack);
@@ -64,7 +60,7 @@ impl Life {
         let Some(most) = self.most else {
             return (State::Soon, Reason::ConfirmedAgo(now.since(entry.confirmed_at)));
         };
-        if now < self.least.minus(policy.due.min(self.length / 5)) {
+        if now < self.least.minus(DUE.min(self.length / 5)) {
             (State::Soon, Reason::LivesFor(self.least.since(now)))
         } else if now < self.least {
             (State::Due, Reason::LivesFor(self.least.since(now)))
@@ -88,8 +84,8 @@ impl Life {
         self.least
     }
 
-    pub(super) fn just_confirmed(&self, now: Timestamp, entry: &Entry, policy: &Policy) -> bool {
-        is_within(self.shortened(policy.least_gap), entry.confirmed_at, now)
+    pub(super) fn just_confirmed(&self, now: Timestamp, entry: &Entry) -> bool {
+        is_within(self.shortened(LEAST_GAP), entry.confirmed_at, now)
     }
 }
 
@@ -99,12 +95,11 @@ impl Life {
 /// The same token again comes from the worker's own cache (worker contract, fact 3): it keeps its
 /// `first_seen`. If it is handed out beyond the longest life, it is of another kind or the worker
 /// is stuck: it counts as first seen now, and a refusal will show if it is dead.
-pub fn entry_for(grant: Grant, previous: Option<&Entry>, draw: f64, policy: &Policy) -> Entry {
+pub fn entry_for(grant: Grant, previous: Option<&Entry>, draw: f64) -> Entry {
     let Grant { token, expires, asked_at, clock_ahead: _ } = grant;
     let is_same = |entry: &&Entry| entry.token.hash() == token.hash();
     // An entry written while the clock ran ahead says nothing about the token's age.
-    let is_odd =
-        |entry: &Entry| Life::of(entry, policy).state_at(asked_at, entry, policy).0 == State::Odd;
+    let is_odd = |entry: &Entry| Life::of(entry).state_at(asked_at, entry).0 == State::Odd;
     let same = previous.filter(is_same).filter(|entry| !is_odd(entry));
     let mut entry = Entry {
         first_seen: same.map_or(asked_at, |entry| entry.first_seen.min(asked_at)),
@@ -118,10 +113,10 @@ pub fn entry_for(grant: Grant, previous: Option<&Entry>, draw: f64, policy: &Pol
         },
         token,
     };
-    if Life::of(&entry, policy).state_at(asked_at, &entry, policy).0 == State::Dead {
+    if Life::of(&entry).state_at(asked_at, &entry).0 == State::Dead {
         (entry.first_seen, entry.expires) = (asked_at, expires);
     }
-    let life = Life::of(&entry, policy);
+    let life = Life::of(&entry);
     entry.renew_at = life.least.minus(life.soon).minus(part(life.spread, draw));
     entry
 }
@@ -137,13 +132,13 @@ pub struct Outlook {
     pub renew_at: Timestamp,
 }
 
-pub fn outlook(entry: &Entry, policy: &Policy) -> Outlook {
-    let life = Life::of(entry, policy);
+pub fn outlook(entry: &Entry) -> Outlook {
+    let life = Life::of(entry);
     Outlook { least: life.least, most: life.most, renew_at: life.renew_at(entry) }
 }
 
 /// Whether the token certainly died before `moment`.
-pub fn died_before(entry: &Entry, moment: Timestamp, policy: &Policy) -> bool {
-    let removed = || entry.confirmed_at.plus(policy.personal_life);
-    Life::of(entry, policy).most.unwrap_or_else(removed) < moment
+pub fn died_before(entry: &Entry, moment: Timestamp) -> bool {
+    let removed = || entry.confirmed_at.plus(PERSONAL_LIFE);
+    Life::of(entry).most.unwrap_or_else(removed) < moment
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Policy, is_within};
+use super::{ASK_GAP, LAG_PAUSE, QUIET, is_within};
 use crate::protocol::Report;
 use crate::time::Timestamp;
 use crate::token::Secret;
@@ -61,8 +61,8 @@ pub struct Asks {
 impl Asks {
     /// One more. After a quiet time counting starts again at 1.
     #[must_use]
-    pub fn again(self, now: Timestamp, policy: &Policy) -> Self {
-        let in_a_row = self.last_at.is_some_and(|at| is_within(policy.quiet, at, now));
+    pub fn again(self, now: Timestamp) -> Self {
+        let in_a_row = self.last_at.is_some_and(|at| is_within(QUIET, at, now));
         let Self { count, total, .. } = if in_a_row { self } else { Self::default() };
         let (count, total) = (count.saturating_add(1), total.saturating_add(1));
         Self { count, total, last_at: Some(now) }
@@ -73,13 +73,13 @@ impl HostRecord {
     /// One more refusal, reported by `process` if that may ask again. Parallel processes report the
     /// same refusal many times: reports within `lag_pause` of each other count once.
     #[must_use]
-    pub fn refused(mut self, now: Timestamp, process: Option<String>, policy: &Policy) -> Self {
+    pub fn refused(mut self, now: Timestamp, process: Option<String>) -> Self {
         if let Some(process) = process {
             let surplus = (self.refused_to.len() + 1).saturating_sub(MOST_PROCESSES);
             self.refused_to.drain(..surplus);
             self.refused_to.push(process);
         }
-        if self.refused_recently(policy.lag_pause, now) {
+        if self.refused_recently(LAG_PAUSE, now) {
             return self;
         }
         Self { refusals: self.refusals.saturating_add(1), refused_at: Some(now), ..self }
@@ -106,11 +106,11 @@ impl HostRecord {
 
     /// The worker was asked because of a refusal or a hint.
     #[must_use]
-    pub fn asked(self, evidence: Evidence, now: Timestamp, policy: &Policy) -> Self {
+    pub fn asked(self, evidence: Evidence, now: Timestamp) -> Self {
         let Self { asked, hinted, .. } = self;
         match evidence {
-            Evidence::Hint => Self { hinted: hinted.again(now, policy), ..self },
-            _ => Self { asked: asked.again(now, policy), is_inherited: false, ..self },
+            Evidence::Hint => Self { hinted: hinted.again(now), ..self },
+            _ => Self { asked: asked.again(now), is_inherited: false, ..self },
         }
     }
 
@@ -129,13 +129,8 @@ impl HostRecord {
 
     /// Whether this process has erased the token twice within five gaps: handing it out once more
     /// could go on for ever. `process` is only looked up if some process has erased it.
-    pub fn is_refused_to(
-        &self,
-        process: impl Fn() -> Option<String>,
-        policy: &Policy,
-        now: Timestamp,
-    ) -> bool {
-        self.refused_recently(policy.ask_gap * 5, now)
+    pub fn is_refused_to(&self, process: impl Fn() -> Option<String>, now: Timestamp) -> bool {
+        self.refused_recently(ASK_GAP * 5, now)
             && !self.refused_to.is_empty()
             && process().is_some_and(|process| {
                 self.refused_to.iter().filter(|known| **known == process).count() > 1
@@ -185,7 +180,7 @@ mod tests {
     }
 
     fn refused(record: HostRecord, seconds: i64) -> HostRecord {
-        record.refused(after(seconds), None, &Policy::default())
+        record.refused(after(seconds), None)
     }
 
     #[test]
@@ -198,9 +193,8 @@ mod tests {
 
     #[test]
     fn an_accepted_token_is_not_refused_but_the_worker_is_not_asked_any_sooner() {
-        let policy = Policy::default();
         let record = refused(HostRecord::default(), 0);
-        let record = record.asked(Evidence::Refused, after(1), &policy).accepted();
+        let record = record.asked(Evidence::Refused, after(1)).accepted();
         assert!(!record.is_refused());
         assert_eq!((record.asked.count, record.asked.last_at), (1, Some(after(1))));
         assert_eq!(refused(record, 1).refusals, 1, "a refusal after it counts anew");
@@ -208,18 +202,17 @@ mod tests {
 
     #[test]
     fn asks_are_in_a_row_until_a_quiet_time() {
-        let policy = Policy::default();
-        let first = Asks::default().again(after(0), &policy);
-        let quiet = i64::try_from(policy.quiet.as_secs()).unwrap();
-        assert_eq!(first.again(after(quiet - 1), &policy).count, 2);
-        assert_eq!(first.again(after(quiet), &policy).count, 1);
-        assert!(policy.quiet > policy.ask_gap * 5, "or the row would never grow");
+        let first = Asks::default().again(after(0));
+        let quiet = i64::try_from(QUIET.as_secs()).unwrap();
+        assert_eq!(first.again(after(quiet - 1)).count, 2);
+        assert_eq!(first.again(after(quiet)).count, 1);
+        assert!(QUIET > ASK_GAP * 5, "or the row would never grow");
     }
 
     #[test]
     fn the_processes_on_record_are_bounded() {
         let record = (0..1000).fold(HostRecord::default(), |record, number| {
-            record.refused(after(0), Some(number.to_string()), &Policy::default())
+            record.refused(after(0), Some(number.to_string()))
         });
         assert_eq!(record.refused_to.len(), MOST_PROCESSES);
         assert_eq!(record.refused_to.last().map(String::as_str), Some("999"));
@@ -227,8 +220,7 @@ mod tests {
 
     #[test]
     fn acceptance_ends_the_row_of_asks_of_the_token_before_and_no_other() {
-        let policy = Policy::default();
-        let ask = |record: HostRecord, second| record.asked(Evidence::None, after(second), &policy);
+        let ask = |record: HostRecord, second| record.asked(Evidence::None, after(second));
         let own = (0..5).fold(HostRecord::default(), |record, second| ask(record, second * 60));
         assert_eq!(own.clone().accepted().asked, own.asked);
         let next = own.inherited();
@@ -241,13 +233,12 @@ mod tests {
 
     #[test]
     fn process_that_erased_it_twice_within_five_minutes_is_recognised() {
-        let policy = Policy::default();
         let refuse = |record: HostRecord, second, process: &str| {
-            record.refused(after(second), Some(process.to_owned()), &Policy::default())
+            record.refused(after(second), Some(process.to_owned()))
         };
         let once = refuse(refuse(HostRecord::default(), 0, "1@1"), 1, "2@1");
         let told = |record: &HostRecord, process: &str, second| {
-            record.is_refused_to(|| Some(process.to_owned()), &policy, after(second))
+            record.is_refused_to(|| Some(process.to_owned()), after(second))
         };
         assert!(!told(&once, "1@1", 1));
         let twice = refuse(once, 5, "1@1");

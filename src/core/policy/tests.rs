@@ -24,7 +24,7 @@ fn grant(token: &str, life: Option<i64>, asked_at: Timestamp) -> Grant {
 
 /// Received at `RECEIVED`; `draw` 0 puts the border of FRESH exactly at its margin.
 fn entry(token: &str, life: Option<i64>, draw: f64) -> Entry {
-    entry_for(grant(token, life, RECEIVED), None, draw, &Policy::default())
+    entry_for(grant(token, life, RECEIVED), None, draw)
 }
 
 fn known(life: i64) -> Entry {
@@ -48,7 +48,7 @@ fn facts(entry: Option<&Entry>, now: Timestamp) -> Facts<'_> {
 }
 
 fn decided(facts: Facts<'_>) -> Decision {
-    decide(&facts, &Policy::default())
+    decide(&facts)
 }
 
 fn state(entry: &Entry, now: Timestamp) -> State {
@@ -115,7 +115,7 @@ fn a_token_that_was_up_to_30_minutes_old_is_never_answered_unasked_after_its_tru
 fn the_same_token_again_is_confirmed_but_no_younger() {
     let first = unknown();
     let again = grant("ghs_unknown", None, after(15 * 60));
-    let entry = entry_for(again, Some(&first), 0.0, &Policy::default());
+    let entry = entry_for(again, Some(&first), 0.0);
     assert_eq!((entry.first_seen, entry.confirmed_at), (RECEIVED, after(15 * 60)));
     border(&entry, (15 + 29) * 60 - 580, State::Fresh, State::Soon);
     border(&entry, 3570, State::Due, State::Dead);
@@ -125,7 +125,7 @@ fn the_same_token_again_is_confirmed_but_no_younger() {
 fn a_late_confirmation_does_not_stretch_the_hour() {
     let first = unknown();
     let again = grant("ghs_unknown", None, after(50 * 60));
-    let entry = entry_for(again, Some(&first), 0.0, &Policy::default());
+    let entry = entry_for(again, Some(&first), 0.0);
     // Ten minutes are left, so the margins are a third, a fifth and a twentieth of ten minutes.
     border(&entry, 3600 - 200, State::Fresh, State::Soon);
     border(&entry, 3600 - 120, State::Soon, State::Due);
@@ -136,7 +136,7 @@ fn a_late_confirmation_does_not_stretch_the_hour() {
 fn the_same_token_after_its_longest_life_starts_anew() {
     let first = unknown();
     let again = grant("ghs_unknown", None, after(65 * 60));
-    let entry = entry_for(again, Some(&first), 0.0, &Policy::default());
+    let entry = entry_for(again, Some(&first), 0.0);
     assert_eq!(entry.first_seen, after(65 * 60));
     assert_eq!(state(&entry, after(65 * 60)), State::Fresh);
 }
@@ -145,14 +145,14 @@ fn the_same_token_after_its_longest_life_starts_anew() {
 fn an_expiry_once_told_is_remembered_for_the_same_token() {
     let first = entry("ghs_a", Some(3600), 0.0);
     let again = grant("ghs_a", None, after(1200));
-    let entry = entry_for(again, Some(&first), 0.0, &Policy::default());
+    let entry = entry_for(again, Some(&first), 0.0);
     assert_eq!(entry.expires, Some(after(3600)));
 }
 
 #[test]
 fn another_token_starts_anew() {
     let other = grant("ghs_other", None, after(60));
-    let entry = entry_for(other, Some(&unknown()), 0.0, &Policy::default());
+    let entry = entry_for(other, Some(&unknown()), 0.0);
     assert_eq!(entry.first_seen, after(60));
 }
 
@@ -192,10 +192,10 @@ fn more_than_62_minutes_left_is_odd() {
 fn a_clock_that_went_back_does_not_keep_a_token_odd_for_ever() {
     for life in [None, Some(3600)] {
         let ahead = grant("ghs_a", life, after(3 * 86_400));
-        let future = entry_for(ahead, None, 0.0, &Policy::default());
+        let future = entry_for(ahead, None, 0.0);
         assert_eq!(state(&future, RECEIVED), State::Odd);
         let again = grant("ghs_a", None, RECEIVED);
-        let rewritten = entry_for(again, Some(&future), 0.0, &Policy::default());
+        let rewritten = entry_for(again, Some(&future), 0.0);
         assert_eq!(state(&rewritten, RECEIVED), State::Fresh);
         assert_eq!(rewritten.expires, None, "what the other clock said is no news");
     }
@@ -285,13 +285,12 @@ fn a_token_that_may_die_too_soon_has_the_worker_asked_first() {
 
 #[test]
 fn an_entry_remembers_what_it_replaced() {
-    let policy = Policy::default();
     let mut entry = entry("ghs_0", None, 0.0);
     for index in 1..=6 {
         let next = grant(&format!("ghs_{index}"), None, after(index * 1000));
-        entry = entry_for(next, Some(&entry), 0.0, &policy);
+        entry = entry_for(next, Some(&entry), 0.0);
         let again = grant(&format!("ghs_{index}"), None, after(index * 1000 + 1));
-        entry = entry_for(again, Some(&entry), 0.0, &policy);
+        entry = entry_for(again, Some(&entry), 0.0);
     }
     for known in 0..6 {
         assert!(entry.predecessors.contains(secret(&format!("ghs_{known}")).hash()), "{known}");
@@ -299,7 +298,7 @@ fn an_entry_remembers_what_it_replaced() {
     assert!(!entry.predecessors.contains(secret("ghs_6").hash()), "that is the token itself");
     for index in 7..200 {
         let next = grant(&format!("ghs_{index}"), None, after(index * 1000));
-        entry = entry_for(next, Some(&entry), 0.0, &policy);
+        entry = entry_for(next, Some(&entry), 0.0);
     }
     assert!(entry.predecessors.contains(secret("ghs_120").hash()));
     assert!(!entry.predecessors.contains(secret("ghs_0").hash()), "the list is bounded");
@@ -310,14 +309,13 @@ fn an_entry_remembers_what_it_replaced() {
 fn every_input_has_an_answer_at_the_ends_of_time() {
     let moments = [i64::MIN, i64::MIN + 1, -1, 0, 1, RECEIVED.millis(), i64::MAX - 1, i64::MAX];
     let moments = moments.map(Timestamp::from_millis);
-    let policy = Policy::default();
     for first_seen in moments {
         for confirmed_at in moments {
             for expires in moments.map(Some).into_iter().chain([None]) {
                 let times = Entry { first_seen, confirmed_at, expires, ..known(3600) };
                 let entry = Entry { renew_at: confirmed_at, ..times };
                 for now in moments {
-                    let record = refused(1, first_seen).refused(now, None, &policy);
+                    let record = refused(1, first_seen).refused(now, None);
                     for evidence in [Evidence::None, Evidence::Hint, Evidence::Refused] {
                         let facts = facts(Some(&entry), now);
                         decided(Facts { at_host: Some(&record), evidence, ..facts });
@@ -326,8 +324,8 @@ fn every_input_has_an_answer_at_the_ends_of_time() {
                     let dead = expires.is_some_and(|expires| now >= expires);
                     assert!(!dead || decision.state == State::Dead, "{entry:?} at {now:?}");
                     let grant = grant("ghs_known", None, now);
-                    entry_for(grant, Some(&entry), 1.0, &policy);
-                    died_before(&entry, now, &policy);
+                    entry_for(grant, Some(&entry), 1.0);
+                    died_before(&entry, now);
                 }
             }
         }
@@ -362,7 +360,7 @@ fn a_newer_token_that_is_wanted_is_asked_for_whatever_is_cached_or_on_record() {
 #[test]
 fn the_outlook_tells_the_borders_that_the_states_have() {
     for entry in [known(3600), unknown(), entry(LONG_LIVED, None, 0.0), entry("ghs_a", None, 1.0)] {
-        let Outlook { most, renew_at, .. } = outlook(&entry, &Policy::default());
+        let Outlook { most, renew_at, .. } = outlook(&entry);
         let before = |moment: Timestamp| state(&entry, moment.shifted(-1));
         assert_eq!((before(renew_at), state(&entry, renew_at)), (State::Fresh, State::Soon));
         assert!(most.is_none_or(|most| before(most) == State::Dead));

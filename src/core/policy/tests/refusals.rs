@@ -14,7 +14,7 @@ fn a_refusal_has_the_worker_asked_and_the_token_served_if_there_is_no_other() {
     let record = refused(1, after(600));
     assert_eq!(about(&record, Evidence::None, 600), Action::Renew(RENEW_REFUSED));
     assert_eq!(RENEW_REFUSED.otherwise, Otherwise::AnswerAndWarn);
-    let asked = record.asked(Evidence::None, after(601), &Policy::default());
+    let asked = record.asked(Evidence::None, after(601));
     assert_eq!(about(&asked, Evidence::None, 602), SERVED);
     assert_eq!(about(&asked, Evidence::None, 661), Action::Renew(RENEW_REFUSED));
 }
@@ -24,7 +24,7 @@ fn only_the_command_that_was_refused_itself_ends() {
     let record = refused(1, after(600));
     assert_eq!(about(&record, Evidence::Refused, 600), Action::Renew(RENEW_REJECTED));
     assert_eq!(RENEW_REJECTED.otherwise, Otherwise::Reject);
-    let asked = record.asked(Evidence::None, after(601), &Policy::default());
+    let asked = record.asked(Evidence::None, after(601));
     assert_eq!(about(&asked, Evidence::Refused, 602), Action::Reject);
     assert_eq!(about(&asked, Evidence::Hint, 602), SERVED);
     assert_eq!(about(&asked, Evidence::None, 602), SERVED);
@@ -34,12 +34,11 @@ fn only_the_command_that_was_refused_itself_ends() {
 
 #[test]
 fn the_worker_is_asked_about_a_refusal_after_1_2_4_and_then_every_5_minutes() {
-    let policy = Policy::default();
     let (mut record, mut asks) = (refused(1, after(120)), Vec::new());
     for second in 120..1900 {
-        record = record.refused(after(second), None, &policy);
+        record = record.refused(after(second), None);
         if let Action::Renew(_) = about(&record, Evidence::None, second) {
-            record = record.asked(Evidence::None, after(second), &policy);
+            record = record.asked(Evidence::None, after(second));
             asks.push((second - 120) / 60);
         }
     }
@@ -73,7 +72,7 @@ fn a_failure_on_record_serves_a_refused_token_and_ends_a_command_that_was_refuse
 
 #[test]
 fn a_refused_token_is_renewed_by_its_age_all_the_same() {
-    let asked = refused(1, after(3290)).asked(Evidence::None, after(3290), &Policy::default());
+    let asked = refused(1, after(3290)).asked(Evidence::None, after(3290));
     assert_eq!(about(&asked, Evidence::None, 3300), Action::Renew(RENEW_DUE));
     assert_eq!(about(&asked, Evidence::None, 3570), Action::Renew(RENEW_DEAD));
 }
@@ -103,22 +102,21 @@ fn a_hint_has_the_worker_asked_unless_it_has_just_handed_the_token_out() {
     assert_eq!(about(&none, Evidence::Hint, 59), SERVED);
     assert_eq!(about(&none, Evidence::Hint, 60), Action::Renew(RENEW_HINTED));
     assert_eq!(RENEW_HINTED.otherwise, Otherwise::Answer);
-    let asked = none.asked(Evidence::Hint, after(600), &Policy::default());
+    let asked = none.asked(Evidence::Hint, after(600));
     assert_eq!(about(&asked, Evidence::Hint, 659), SERVED);
     assert_eq!(about(&asked, Evidence::Hint, 660), Action::Renew(RENEW_HINTED));
 }
 
 #[test]
 fn a_hint_does_not_keep_a_refusal_from_being_asked_about() {
-    let record = HostRecord::default().asked(Evidence::Hint, after(600), &Policy::default());
-    let record = record.refused(after(601), None, &Policy::default());
+    let record = HostRecord::default().asked(Evidence::Hint, after(600));
+    let record = record.refused(after(601), None);
     assert_eq!(about(&record, Evidence::None, 601), Action::Renew(RENEW_REFUSED));
 }
 
 #[test]
 fn a_hint_waits_after_an_ask_about_a_refusal_and_longer_after_several() {
-    let policy = Policy::default();
-    let asked = |record: HostRecord| record.asked(Evidence::Refused, after(600), &policy);
+    let asked = |record: HostRecord| record.asked(Evidence::Refused, after(600));
     let (once, repeatedly) = (asked(HostRecord::default()), asked(asked(HostRecord::default())));
     let border = |record: &HostRecord, seconds: i64| {
         assert_eq!(about(record, Evidence::Hint, 600 + seconds - 1), SERVED);
@@ -132,12 +130,11 @@ fn a_hint_waits_after_an_ask_about_a_refusal_and_longer_after_several() {
 
 #[test]
 fn a_repository_that_refuses_what_others_accept_costs_less_than_20_calls_an_hour() {
-    let policy = Policy::default();
     let (mut record, mut asks) = (HostRecord::default(), 0);
     for second in (120..120 + 3600).step_by(65) {
-        record = record.refused(after(second), None, &policy);
+        record = record.refused(after(second), None);
         if let Action::Renew(_) = about(&record, Evidence::Refused, second) {
-            record = record.asked(Evidence::Refused, after(second), &policy).inherited().accepted();
+            record = record.asked(Evidence::Refused, after(second)).inherited().accepted();
             asks += 1;
         }
     }
@@ -149,7 +146,7 @@ fn a_refused_long_lived_token_is_passed_over_for_5_minutes_doubling_to_an_hour()
     let decided = |refusals, minutes: i64| {
         let record = refused(refusals, after(0));
         let now = after(60 * minutes);
-        decide_configured(true, Some(&record), Evidence::None, now, &Policy::default())
+        decide_configured(true, Some(&record), Evidence::None, now)
     };
     let border = |refusals, minutes| {
         assert_eq!(decided(refusals, minutes - 1), Configured::PassOver, "{refusals}");
@@ -166,9 +163,7 @@ fn a_refused_long_lived_token_is_passed_over_for_5_minutes_doubling_to_an_hour()
 #[test]
 fn a_refused_snapshot_is_never_used_again() {
     let record = refused(1, after(0));
-    let decided = |record, evidence| {
-        decide_configured(false, record, evidence, after(1_000_000), &Policy::default())
-    };
+    let decided = |record, evidence| decide_configured(false, record, evidence, after(1_000_000));
     assert_eq!(decided(Some(&record), Evidence::None), Configured::Never);
     assert_eq!(decided(None, Evidence::Refused), Configured::Never);
     assert_eq!(decided(None, Evidence::None), Configured::Use);
