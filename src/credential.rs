@@ -7,7 +7,7 @@ use std::fmt;
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::host::{Host, Kind};
 use git_credential_gastown::policy::{
-    Configured, Demand, Evidence, HostKey, HostRecord, Outlook, decide_configured, outlook,
+    Configured, Demand, Evidence, HostKey, HostRecord, Life, decide_configured,
 };
 use git_credential_gastown::protocol::{Report, Request, TOKEN_USER};
 use git_credential_gastown::time::Timestamp;
@@ -56,7 +56,7 @@ impl Credential {
     }
 
     pub(crate) fn of_entry(entry: Entry, source: &'static str) -> Self {
-        let Outlook { least, most, .. } = outlook(&entry);
+        let Life { least, most, .. } = Life::of(&entry);
         Self {
             username: TOKEN_USER,
             expires: entry.expires,

@@ -5,7 +5,7 @@ use anyhow::Result;
 use git_credential_gastown::failure::FailureRecord;
 use git_credential_gastown::host::{CacheKey, TownKey};
 use git_credential_gastown::policy::{
-    Decision, Demand, Evidence, Facts, HostRecord, Outlook, State, decide, outlook,
+    Decision, Demand, Evidence, Facts, HostRecord, Life, State, decide,
 };
 use git_credential_gastown::time::{Timestamp, spoken};
 use git_credential_gastown::token::Entry;
@@ -108,7 +108,7 @@ impl Record {
             })
         };
         let token = self.entry.as_ref().map(|entry| {
-            let Outlook { least, most, renew_at } = outlook(entry);
+            let Life { least, most, renew_at, .. } = Life::of(entry);
             let expiry = match (entry.expires, most) {
                 (Some(_), _) => "known",
                 (None, Some(_)) => "assumed",
@@ -151,15 +151,15 @@ impl Record {
         };
         if let Some(entry) = &self.entry {
             text.marked("  state    ", state, colour, format_args!(": {reason}"));
-            let (token, outlook) = (&entry.token, outlook(entry));
+            let (token, life) = (&entry.token, Life::of(entry));
             let (seen, confirmed) = (when(entry.first_seen, now), when(entry.confirmed_at, now));
             let renewal = match state {
-                State::Fresh => when(outlook.renew_at, now),
+                State::Fresh => when(life.renew_at, now),
                 _ => "when next asked".to_owned(),
             };
             text.line(format_args!("  token    {}, {}", token.hash().prefix(), token.kind()));
             text.line(format_args!("  source   the worker, first {seen}, last {confirmed}"));
-            text.line(format_args!("  expiry   {}", end(entry.expires, outlook, now)));
+            text.line(format_args!("  expiry   {}", end(entry.expires, &life, now)));
             text.line(format_args!("  renewal  {renewal}"));
         } else {
             text.line("  state    none: nothing is cached");
@@ -180,8 +180,8 @@ impl Record {
 }
 
 /// When a token dies, and how that is known.
-fn end(expires: Option<Timestamp>, outlook: Outlook, now: Timestamp) -> String {
-    let Outlook { least, most, .. } = outlook;
+fn end(expires: Option<Timestamp>, life: &Life, now: Timestamp) -> String {
+    let Life { least, most, .. } = *life;
     match (expires, most) {
         (Some(expires), _) => format!("{}, as the worker said", when(expires, now)),
         (None, Some(most)) if least > now && most > least => {

@@ -5,13 +5,12 @@
 use std::time::Duration;
 
 pub use decision::{Action, Decision, Otherwise, Plan, Reason, State};
-pub use life::{Outlook, died_before, entry_for, outlook};
+pub use life::{Life, died_before, entry_for};
 pub use refusal::{Asks, Evidence, HostKey, HostRecord};
 
 use crate::failure::FailureRecord;
 use crate::time::Timestamp;
 use crate::token::Entry;
-use life::Life;
 
 mod decision;
 mod life;
@@ -138,8 +137,7 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     }
     let just_confirmed = life.just_confirmed(facts.now, entry);
     let least_life = facts.demand.least_life;
-    let lives_too_short =
-        !least_life.is_zero() && life.certain_until() < facts.now.plus(least_life);
+    let lives_too_short = !least_life.is_zero() && life.least < facts.now.plus(least_life);
     match state {
         _ if lives_too_short && !just_confirmed => {
             renew(state, Reason::LongerWanted, RENEW_WANTED, facts)

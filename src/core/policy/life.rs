@@ -11,11 +11,14 @@ use crate::time::{Timestamp, part};
 use crate::token::{Entry, Grant, Kind, Predecessors};
 
 /// The earliest and the latest moment of a token's death, and its margins.
-pub(super) struct Life {
+pub struct Life {
     /// It certainly lives until then.
-    least: Timestamp,
+    pub least: Timestamp,
     /// It is certainly dead from then on; a long-lived token has no such moment.
-    most: Option<Timestamp>,
+    pub most: Option<Timestamp>,
+    /// The first ask after this renews it. The drawn moment comes from disk: it can make a renewal
+    /// earlier, never later.
+    pub renew_at: Timestamp,
     /// What was left of it when it was last received.
     length: Duration,
     soon: Duration,
@@ -23,7 +26,7 @@ pub(super) struct Life {
 }
 
 impl Life {
-    pub(super) fn of(entry: &Entry) -> Self {
+    pub fn of(entry: &Entry) -> Self {
         let (least, most) = match (entry.expires, entry.token.kind()) {
             (Some(expires), _) => (expires, Some(expires)),
             (None, Kind::Installation) => {
@@ -39,7 +42,8 @@ impl Life {
             None => Duration::ZERO,
         };
         let (soon, spread) = (margin(SOON, 3), margin(SPREAD, 6));
-        Self { least, most, length, soon, spread }
+        let renew_at = entry.renew_at.min(least.minus(soon));
+        Self { least, most, renew_at, length, soon, spread }
     }
 
     pub(super) fn state_at(&self, now: Timestamp, entry: &Entry) -> (State, Reason) {
@@ -53,9 +57,8 @@ impl Life {
         {
             return (State::Odd, Reason::ClockWentBack);
         }
-        let renew_at = self.renew_at(entry);
-        if now < renew_at {
-            return (State::Fresh, Reason::FreshFor(renew_at.since(now)));
+        if now < self.renew_at {
+            return (State::Fresh, Reason::FreshFor(self.renew_at.since(now)));
         }
         let Some(most) = self.most else {
             return (State::Soon, Reason::ConfirmedAgo(now.since(entry.confirmed_at)));
@@ -72,16 +75,6 @@ impl Life {
     /// A duration of the policy, at most a tenth of this life.
     pub(super) fn shortened(&self, gap: Duration) -> Duration {
         gap.min(self.length / 10)
-    }
-
-    /// The drawn moment comes from disk: it can make a renewal earlier, never later.
-    fn renew_at(&self, entry: &Entry) -> Timestamp {
-        entry.renew_at.min(self.least.minus(self.soon))
-    }
-
-    /// The token certainly lives until then.
-    pub(super) fn certain_until(&self) -> Timestamp {
-        self.least
     }
 
     pub(super) fn just_confirmed(&self, now: Timestamp, entry: &Entry) -> bool {
@@ -119,22 +112,6 @@ pub fn entry_for(grant: Grant, previous: Option<&Entry>, draw: f64) -> Entry {
     let life = Life::of(&entry);
     entry.renew_at = life.least.minus(life.soon).minus(part(life.spread, draw));
     entry
-}
-
-/// How long a token lives, to be shown.
-#[derive(Clone, Copy, Debug)]
-pub struct Outlook {
-    /// It certainly lives until then.
-    pub least: Timestamp,
-    /// It is certainly dead from then on; a long-lived token has no such moment.
-    pub most: Option<Timestamp>,
-    /// The first ask after this renews it.
-    pub renew_at: Timestamp,
-}
-
-pub fn outlook(entry: &Entry) -> Outlook {
-    let life = Life::of(entry);
-    Outlook { least: life.least, most: life.most, renew_at: life.renew_at(entry) }
 }
 
 /// Whether the token certainly died before `moment`.

@@ -358,9 +358,9 @@ fn a_newer_token_that_is_wanted_is_asked_for_whatever_is_cached_or_on_record() {
 }
 
 #[test]
-fn the_outlook_tells_the_borders_that_the_states_have() {
+fn a_life_tells_the_borders_that_the_states_have() {
     for entry in [known(3600), unknown(), entry(LONG_LIVED, None, 0.0), entry("ghs_a", None, 1.0)] {
-        let Outlook { most, renew_at, .. } = outlook(&entry);
+        let Life { most, renew_at, .. } = Life::of(&entry);
         let before = |moment: Timestamp| state(&entry, moment.shifted(-1));
         assert_eq!((before(renew_at), state(&entry, renew_at)), (State::Fresh, State::Soon));
         assert!(most.is_none_or(|most| before(most) == State::Dead));
