@@ -14,16 +14,14 @@ use std::rc::Rc;
 use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result};
-use git_credential_gastown::failure::{FailureKey, FailureRecord};
-use git_credential_gastown::host::{CacheKey, Host, TownKey, stem};
-use git_credential_gastown::policy::{HostKey, HostRecord};
-use git_credential_gastown::record::{from_bytes, to_bytes};
+use git_credential_gastown::host::{CacheKey, Host, stem};
+use git_credential_gastown::policy::HostKey;
+use git_credential_gastown::record::{Key, from_bytes, to_bytes};
 use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::{Entry, Secret};
 use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps, utimensat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use directory::Obstacle;
@@ -37,10 +35,6 @@ mod sweep;
 
 /// No record is longer; a longer file is not a record.
 const LONGEST_FILE: u64 = 64 * 1024;
-const TOKEN: &str = "token.json";
-const FAILURE: &str = "failure.json";
-const HOST: &str = "host.json";
-const CONTAINER: &str = "container.json";
 const LOCK: &str = "lock";
 const BYPASS: &str = "bypass.lock";
 /// Begins the name of a file that is still being written.
@@ -114,7 +108,7 @@ impl Cache {
     /// # Errors
     /// Why the file that is there is not used.
     pub(crate) fn entry(&self, key: &CacheKey, now: Timestamp) -> Result<Option<Entry>, Fault> {
-        let name = name(&key.file_stem(), TOKEN);
+        let name = key.file();
         let (mut newest, mut fault) = (None::<Entry>, None);
         let rank = |entry: &Entry| (entry.confirmed_at <= now, entry.confirmed_at);
         for directory in self.directories() {
@@ -129,14 +123,10 @@ impl Cache {
         }
     }
 
-    pub(crate) fn keep_entry(&self, key: &CacheKey, entry: &Entry) -> Result<()> {
-        self.write(&name(&key.file_stem(), TOKEN), key, entry)
-    }
-
     /// When the token was last given to a client that never reports refusals. The modification time
     /// of the entry's file says so, so that a fresh answer writes nothing; writing an entry counts.
     pub(crate) fn given_at(&self, key: &CacheKey) -> Option<Timestamp> {
-        let path = self.directory()?.join(name(&key.file_stem(), TOKEN));
+        let path = self.directory()?.join(key.file());
         let modified = fs::symlink_metadata(path).ok()?.modified().ok()?;
         let since = modified.duration_since(UNIX_EPOCH).ok()?;
         Some(Timestamp::from_millis(0).plus(since))
@@ -146,61 +136,21 @@ impl Cache {
     /// copied to the one that can.
     pub(crate) fn note_given(&self, key: &CacheKey, entry: &Entry, now: Timestamp) {
         let Some(directory) = self.directory() else { return };
-        let path = directory.join(name(&key.file_stem(), TOKEN));
+        let path = directory.join(key.file());
         let now =
             Timespec { tv_sec: now.seconds(), tv_nsec: now.millis().rem_euclid(1000) * 1_000_000 };
         let times = Timestamps { last_access: now, last_modification: now };
         let touch = || utimensat(CWD, &path, &times, AtFlags::SYMLINK_NOFOLLOW);
-        if touch() == Err(Errno::NOENT) && self.keep_entry(key, entry).is_ok() {
+        if touch() == Err(Errno::NOENT) && self.keep(key, entry).is_ok() {
             let _ = touch();
         }
-    }
-
-    pub(crate) fn failure(&self, key: &FailureKey) -> Option<FailureRecord> {
-        self.read(&name(&key.file_stem(), FAILURE), key)
-    }
-
-    pub(crate) fn keep_failure(&self, key: &FailureKey, failure: &FailureRecord) -> Result<()> {
-        self.write(&name(&key.file_stem(), FAILURE), key, failure)
-    }
-
-    pub(crate) fn forget_failure(&self, key: &FailureKey) {
-        self.forget(&name(&key.file_stem(), FAILURE));
-    }
-
-    pub(crate) fn host_record(&self, key: &HostKey) -> Option<HostRecord> {
-        self.read(&host_name(key), key)
-    }
-
-    /// Needs no lock: a record that is lost to another process costs one call at most.
-    pub(crate) fn keep_host_record(&self, key: &HostKey, record: &HostRecord) -> Result<()> {
-        self.write(&host_name(key), key, record)
-    }
-
-    pub(crate) fn container_token(&self, key: &TownKey) -> Option<Secret> {
-        let renewal: Option<Renewal> = self.read(&name(&key.file_stem(), CONTAINER), key);
-        renewal.map(|renewal| renewal.token)
-    }
-
-    pub(crate) fn keep_container_token(
-        &self,
-        key: &TownKey,
-        token: &Secret,
-        at: Timestamp,
-    ) -> Result<()> {
-        let renewal = Renewal { token: token.clone(), at };
-        self.write(&name(&key.file_stem(), CONTAINER), key, &renewal)
-    }
-
-    pub(crate) fn forget_container_token(&self, key: &TownKey) {
-        self.forget(&name(&key.file_stem(), CONTAINER));
     }
 
     /// The lock of a key, and the one that a waiter takes to go ahead when the holder of the first
     /// is stuck. `None` without a directory.
     pub(crate) fn lock_paths(&self, key: &CacheKey) -> Option<[PathBuf; 2]> {
-        let (directory, stem) = (self.directory()?, key.file_stem());
-        Some([LOCK, BYPASS].map(|kind| directory.join(name(&stem, kind))))
+        let (directory, stem) = (self.directory()?, stem(&key.parts()));
+        Some([LOCK, BYPASS].map(|kind| directory.join(format!("{stem}.{kind}"))))
     }
 
     /// Removes what has been dead for over a day, if this process has written anything. Called
@@ -216,34 +166,28 @@ impl Cache {
         self.directory.iter().chain(&self.readable).map(PathBuf::as_path)
     }
 
-    fn read<K, R>(&self, name: &str, key: &K) -> Option<R>
-    where
-        K: PartialEq + for<'de> Deserialize<'de>,
-        R: for<'de> Deserialize<'de>,
-    {
-        self.directories().find_map(|it| read_record(&it.join(name), key).ok()?)
+    pub(crate) fn read<K: Key>(&self, key: &K) -> Option<K::Record> {
+        let name = key.file();
+        self.directories().find_map(|it| read_record(&it.join(&name), key).ok()?)
     }
 
-    /// Without a directory there is nothing to keep, which was said when it was chosen.
-    fn write(&self, name: &str, key: &impl Serialize, record: &impl Serialize) -> Result<()> {
+    /// Needs no lock: a record that is lost to another process costs one call at most. Without a
+    /// directory there is nothing to keep, which was said when it was chosen.
+    pub(crate) fn keep<K: Key>(&self, key: &K, record: &K::Record) -> Result<()> {
         let Some(directory) = &self.directory else { return Ok(()) };
         self.was_written.set(true);
         directory::make(directory)?;
-        write(&directory.join(name), directory, &to_bytes(key, record))
+        write(&directory.join(key.file()), directory, &to_bytes(key, record))
     }
 
-    fn forget(&self, name: &str) {
+    pub(crate) fn forget(&self, key: &impl Key) {
         if let Some(directory) = &self.directory {
-            let _ = fs::remove_file(directory.join(name));
+            let _ = fs::remove_file(directory.join(key.file()));
         }
     }
 }
 
-fn read_record<K, R>(path: &Path, key: &K) -> Result<Option<R>, Fault>
-where
-    K: PartialEq + for<'de> Deserialize<'de>,
-    R: for<'de> Deserialize<'de>,
-{
+fn read_record<K: Key>(path: &Path, key: &K) -> Result<Option<K::Record>, Fault> {
     let Some(bytes) = read(path)? else { return Ok(None) };
     from_bytes(key, &bytes).map(Some).map_err(|why| fault(path, why, false))
 }
@@ -251,13 +195,6 @@ where
 /// The key of the record of a token at a host.
 pub(crate) fn host_key(token: &Secret, host: &Host) -> HostKey {
     HostKey { token: token.hash().prefix().to_owned(), host: host.to_string() }
-}
-
-/// A container JWT as it is kept.
-#[derive(Serialize, Deserialize)]
-struct Renewal {
-    token: Secret,
-    at: Timestamp,
 }
 
 /// Not synced to disk: a token lost in a power cut costs one call, and a truncated file is a miss.
@@ -272,14 +209,6 @@ fn write(path: &Path, directory: &Path, bytes: &[u8]) -> Result<()> {
         Ok(())
     };
     written().with_context(|| format!("cannot write {path:?}"))
-}
-
-fn name(stem: &str, kind: &str) -> String {
-    format!("{stem}.{kind}")
-}
-
-fn host_name(HostKey { token, host }: &HostKey) -> String {
-    name(&stem(&[token, host]), HOST)
 }
 
 fn fault(path: &Path, why: &str, is_suspicious: bool) -> Fault {

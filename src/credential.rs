@@ -287,7 +287,7 @@ impl Chain<'_> {
         if Evidence::of(report, token) == Evidence::Refused {
             note_refusal(context, host, token, None);
         }
-        let record = context.cache.host_record(&host_key(token, host));
+        let record = context.cache.read(&host_key(token, host));
         let (record, now) = (record.as_ref(), clock::now());
         let evidence = self.ask.evidence(token, record, now);
         let decision = decide_configured(candidate.first, record, evidence, now);
@@ -323,11 +323,11 @@ pub(crate) fn note_refusal(
 ) {
     let Context { cache, messages, .. } = context;
     let key = host_key(token, host);
-    let before = cache.host_record(&key).unwrap_or_default();
+    let before = cache.read(&key).unwrap_or_default();
     let after = before.clone().refused(clock::now(), process);
     messages.trace(format_args!("rejected: {} by {host}, {} time(s)", key.token, after.refusals));
     if after != before
-        && let Err(reason) = cache.for_writing().keep_host_record(&key, &after)
+        && let Err(reason) = cache.for_writing().keep(&key, &after)
     {
         messages.warning(format_args!("{reason:#} [{}]", Name::CacheUnusable));
     }
@@ -336,7 +336,7 @@ pub(crate) fn note_refusal(
 /// Notes that a host accepted a token that it, or the one before it, had refused.
 pub(crate) fn note_acceptance(context: &Context<'_>, host: &Host, token: &Secret) {
     let key = host_key(token, host);
-    if let Some(record) = context.cache.host_record(&key).filter(HostRecord::awaits_acceptance) {
+    if let Some(record) = context.cache.read(&key).filter(HostRecord::awaits_acceptance) {
         context.messages.trace(format_args!("accepted: {} by {host}, after a refusal", key.token));
         note(context, key, |_| record.clone().accepted());
     }
@@ -345,8 +345,8 @@ pub(crate) fn note_acceptance(context: &Context<'_>, host: &Host, token: &Secret
 /// Changes what is on record. Best effort: without it the worker is asked once more.
 fn note(context: &Context<'_>, key: HostKey, change: impl Fn(HostRecord) -> HostRecord) {
     let cache = context.cache.for_writing();
-    let record = change(cache.host_record(&key).unwrap_or_default());
-    if let Err(reason) = cache.keep_host_record(&key, &record) {
+    let record = change(cache.read(&key).unwrap_or_default());
+    if let Err(reason) = cache.keep(&key, &record) {
         context.messages.trace(format_args!("{reason:#}"));
     }
 }

@@ -55,7 +55,7 @@ impl Lookup<'_> {
         waiting_since: Option<Timestamp>,
     ) -> Look {
         let now = clock::now();
-        let record = |entry: &Entry| cache.host_record(&host_key(&entry.token, self.ask.host));
+        let record = |entry: &Entry| cache.read(&host_key(&entry.token, self.ask.host));
         let at_host = entry.as_ref().and_then(record);
         let evidence = entry.as_ref().map_or(Evidence::None, |entry| {
             match self.ask.evidence(&entry.token, at_host.as_ref(), now) {
@@ -198,7 +198,7 @@ pub(crate) fn failure_on_record(
     place: &CacheKey,
 ) -> Option<FailureRecord> {
     let record = |is_about_container_token| {
-        cache.failure(&failure_key(settings, place.clone(), is_about_container_token))
+        cache.read(&failure_key(settings, place.clone(), is_about_container_token))
     };
     [false, true].into_iter().filter_map(record).max_by_key(|record| record.until)
 }

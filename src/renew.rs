@@ -125,10 +125,10 @@ impl Lookup<'_> {
         let entry = newer.unwrap_or(entry);
         let is_refused = Evidence::of(&self.ask.report, &entry.token) == Evidence::Refused;
         if is_newest {
-            if let Err(reason) = cache.keep_entry(&self.key(), &entry) {
+            if let Err(reason) = cache.keep(&self.key(), &entry) {
                 messages.warning(format_args!("{reason:#} [{}]", Name::CacheUnusable));
             }
-            [false, true].iter().for_each(|it| cache.forget_failure(&self.failure_key(*it)));
+            [false, true].iter().for_each(|it| cache.forget(&self.failure_key(*it)));
         }
         if look.decision.state == State::Suspect {
             // After the entry is written, so that whoever reads this record finds the new token.
@@ -176,9 +176,9 @@ impl Lookup<'_> {
             return failure;
         }
         let key = self.failure_key(failure.name.is_about_container_token());
-        let (previous, now) = (cache.failure(&key), clock::now());
+        let (previous, now) = (cache.read(&key), clock::now());
         let record = FailureRecord::new(failure, previous.as_ref(), fastrand::f64(), now);
-        if let Err(reason) = cache.keep_failure(&key, &record) {
+        if let Err(reason) = cache.keep(&key, &record) {
             self.context.messages.trace(format_args!("{reason:#}"));
         }
         let usable = matches!(plan.otherwise, Otherwise::Answer | Otherwise::AnswerAndWarn);
@@ -194,7 +194,7 @@ impl Lookup<'_> {
         let evidence = if is_hint { Evidence::Hint } else { Evidence::Refused };
         let record = record.asked(evidence, clock::now());
         let keep = |entry: &Entry, record: &HostRecord| {
-            let kept = cache.keep_host_record(&host_key(&entry.token, self.ask.host), record);
+            let kept = cache.keep(&host_key(&entry.token, self.ask.host), record);
             kept.unwrap_or_else(|reason| self.context.messages.trace(format_args!("{reason:#}")));
         };
         keep(asked_about, &record);

@@ -130,7 +130,7 @@ impl<'a> TokenClient<'a> {
         })?;
         self.context.messages.remember(&secret);
         let town = self.place.town_key();
-        if let Err(reason) = self.cache.keep_container_token(&town, &secret, clock::now()) {
+        if let Err(reason) = self.cache.keep(&town, &secret) {
             self.context.messages.trace(format_args!("{reason:#}"));
         }
         Ok(ContainerToken::new(secret, Source::Renewal))
@@ -206,7 +206,7 @@ impl<'a> TokenClient<'a> {
 
     fn forget_renewal(&self) {
         self.context.messages.trace(format_args!("the renewed container token is forgotten"));
-        self.cache.forget_container_token(&self.place.town_key());
+        self.cache.forget(&self.place.town_key());
     }
 }
 
@@ -241,7 +241,7 @@ pub(crate) fn container_tokens(
     place: Place<'_>,
 ) -> (Vec<ContainerToken>, Option<String>) {
     let (mut tokens, fault) = settings.container_tokens();
-    let renewal = cache.container_token(&place.town_key());
+    let renewal = cache.read(&place.town_key());
     tokens.extend(renewal.map(|secret| ContainerToken::new(secret, Source::Renewal)));
     tokens.iter().for_each(|token| messages.remember(&token.secret));
     (latest_first(tokens), fault)

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use git_credential_gastown::failure::FailureKey;
 use git_credential_gastown::host::CacheKey;
-use git_credential_gastown::record::key_of;
+use git_credential_gastown::record::{Key, key_of};
 
-use super::{Cache, Candidate, Condition, FAILURE, Fault, TOKEN, directory, fault, name, read};
+use super::{Cache, Candidate, Condition, Fault, directory, fault, read};
 
 impl Cache {
     /// What each candidate is like, the best one first.
@@ -53,19 +53,17 @@ impl Cache {
 /// The key of a record; `None` for files of other kinds.
 fn key_at(path: &Path) -> Result<Option<CacheKey>, Fault> {
     let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let Some((_, kind @ (TOKEN | FAILURE))) = file.split_once('.') else { return Ok(None) };
+    let Some((_, kind @ (CacheKey::KIND | FailureKey::KIND))) = file.split_once('.') else {
+        return Ok(None);
+    };
     let Some(bytes) = read(path)? else { return Ok(None) };
     let damaged = |why| fault(path, why, false);
-    let (stem, key) = if kind == TOKEN {
+    let (name, key) = if kind == CacheKey::KIND {
         let key: CacheKey = key_of(&bytes).map_err(damaged)?;
-        (key.file_stem(), key)
+        (key.file(), key)
     } else {
         let key: FailureKey = key_of(&bytes).map_err(damaged)?;
-        (key.file_stem(), key.place)
+        (key.file(), key.place)
     };
-    if name(&stem, kind) == file {
-        Ok(Some(key))
-    } else {
-        Err(damaged("it is about something else"))
-    }
+    if name == file { Ok(Some(key)) } else { Err(damaged("it is about something else")) }
 }

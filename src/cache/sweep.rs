@@ -5,15 +5,16 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use git_credential_gastown::failure::FailureRecord;
-use git_credential_gastown::policy::{HostRecord, died_before};
-use git_credential_gastown::record::record_of;
+use git_credential_gastown::failure::{FailureKey, FailureRecord};
+use git_credential_gastown::host::{CacheKey, TownKey};
+use git_credential_gastown::policy::{HostKey, HostRecord, died_before};
+use git_credential_gastown::record::{Key, record_of};
 use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::Entry;
 use git_credential_gastown::token::container::{ContainerToken, Source};
 use rustix::fs::{CWD, Dir, Mode, OFlags, openat};
 
-use super::{BYPASS, CONTAINER, FAILURE, HOST, LOCK, Renewal, TOKEN, UNFINISHED, read};
+use super::{BYPASS, LOCK, UNFINISHED, read};
 use crate::lock;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -52,14 +53,14 @@ fn is_past(path: &Path, kind: &str, now: Timestamp) -> bool {
     let then = now.minus(DAY);
     let Ok(Some(bytes)) = read(path) else { return false };
     let over = match kind {
-        TOKEN => record_of(&bytes).map(|entry: Entry| died_before(&entry, then)),
-        FAILURE => record_of(&bytes).map(|failure: FailureRecord| failure.until < then),
-        HOST => record_of(&bytes).map(|record: HostRecord| {
+        CacheKey::KIND => record_of(&bytes).map(|entry: Entry| died_before(&entry, then)),
+        FailureKey::KIND => record_of(&bytes).map(|failure: FailureRecord| failure.until < then),
+        HostKey::KIND => record_of(&bytes).map(|record: HostRecord| {
             let keep = if record.is_refused() { MONTH } else { DAY };
             record.touched_at().is_none_or(|at| at < now.minus(keep))
         }),
-        CONTAINER => record_of(&bytes).and_then(|renewal: Renewal| {
-            let expires = ContainerToken::new(renewal.token, Source::Renewal).expires();
+        TownKey::KIND => record_of(&bytes).and_then(|secret| {
+            let expires = ContainerToken::new(secret, Source::Renewal).expires();
             expires.map(|at| at < then).ok_or("without an expiry")
         }),
         _ => Err("of another edition"),
@@ -69,7 +70,9 @@ fn is_past(path: &Path, kind: &str, now: Timestamp) -> bool {
 
 fn is_needed(directory: &Path, lock: &str) -> bool {
     let stem = lock.split('.').next().unwrap_or_default();
-    [TOKEN, FAILURE].iter().any(|kind| directory.join(super::name(stem, kind)).exists())
+    [CacheKey::KIND, FailureKey::KIND]
+        .iter()
+        .any(|kind| directory.join(format!("{stem}.{kind}")).exists())
 }
 
 /// By the file's own time.

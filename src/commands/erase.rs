@@ -95,14 +95,14 @@ fn erase(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) 
 /// A snapshot may also stand in the remote's URL, where git finds it without us. It came from here
 /// if the client returns our state, or if it is on record that it was given out.
 fn was_given(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) -> bool {
-    let record = || context.cache.host_record(&host_key(token, host));
+    let record = || context.cache.read(&host_key(token, host));
     Handed::of(request).is_some_and(|handed| handed.is(token))
         || record().is_some_and(|record| record.given_at.is_some())
 }
 
 /// Whether the worker will be asked when git next asks for this host.
 fn is_worker_next(context: &Context<'_>, host: &Host, entry: &Entry) -> bool {
-    let record = context.cache.host_record(&host_key(&entry.token, host));
+    let record = context.cache.read(&host_key(&entry.token, host));
     let facts = Facts {
         entry: Some(entry),
         at_host: record.as_ref(),

@@ -97,7 +97,7 @@ fn renew(context: &Context<'_>, host: &Host) -> Result<Renewed, Failure> {
     ask.demand.newer_than = Some(clock::now());
     ask.demand.respects_failures = false;
     let rejected_at = |entry: &Entry| {
-        let record = context.cache.host_record(&host_key(&entry.token, host));
+        let record = context.cache.read(&host_key(&entry.token, host));
         record.filter(HostRecord::is_refused)?.refused_at
     };
     let (entry, source) = match (Lookup { context, place, ask: &ask }).token() {

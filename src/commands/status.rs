@@ -61,7 +61,7 @@ impl Record {
         let entry = cache.entry(&key, now).unwrap_or_default();
         entry.iter().for_each(|entry| messages.remember(&entry.token));
         let refusals = entry.iter().flat_map(|entry| {
-            let record = |host| Some((host, cache.host_record(&host_key(&entry.token, host))?));
+            let record = |host| Some((host, cache.read(&host_key(&entry.token, host))?));
             settings.hosts.iter().filter_map(record)
         });
         let refusals: Vec<_> = refusals
@@ -79,7 +79,7 @@ impl Record {
         };
         let decision = decide(&facts);
         let town = TownKey { api: key.api.clone(), town: key.town.clone() };
-        let renewal = cache.container_token(&town);
+        let renewal = cache.read(&town);
         let expires = |secret| ContainerToken::new(secret, Source::Renewal).expires();
         let container_token_expires = renewal.and_then(expires);
         let failure = failure_on_record(settings, cache, &key);

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::{CacheKey, stem};
+use crate::host::CacheKey;
+use crate::record::Key;
 use crate::time::{Timestamp, part, spoken};
 
 pub use name::Name;
@@ -107,16 +108,12 @@ pub struct FailureKey {
     pub container_tokens: Option<String>,
 }
 
-impl FailureKey {
-    /// A file name of bounded length.
-    pub fn file_stem(&self) -> String {
-        match &self.container_tokens {
-            None => self.place.file_stem(),
-            Some(fingerprint) => {
-                let CacheKey { api, town, rig } = &self.place;
-                stem(&[api, town, rig, fingerprint])
-            }
-        }
+impl Key for FailureKey {
+    type Record = FailureRecord;
+    const KIND: &'static str = "failure.json";
+
+    fn parts(&self) -> Vec<&str> {
+        self.place.parts().into_iter().chain(self.container_tokens.as_deref()).collect()
     }
 }
 

@@ -10,7 +10,8 @@ use http::Uri;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::token::hex;
+use crate::record::Key;
+use crate::token::{Entry, Secret, hex};
 
 /// What a git host takes for a credential. No token is offered to a host of the other kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,16 +253,21 @@ pub struct TownKey {
     pub town: String,
 }
 
-impl CacheKey {
-    /// A file name of bounded length: a hash, so that no part of the key can choose it.
-    pub fn file_stem(&self) -> String {
-        stem(&[&self.api, &self.town, &self.rig])
+impl Key for CacheKey {
+    type Record = Entry;
+    const KIND: &'static str = "token.json";
+
+    fn parts(&self) -> Vec<&str> {
+        vec![&self.api, &self.town, &self.rig]
     }
 }
 
-impl TownKey {
-    pub fn file_stem(&self) -> String {
-        stem(&[&self.api, &self.town])
+impl Key for TownKey {
+    type Record = Secret;
+    const KIND: &'static str = "container.json";
+
+    fn parts(&self) -> Vec<&str> {
+        vec![&self.api, &self.town]
     }
 }
 

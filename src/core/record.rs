@@ -1,13 +1,29 @@
 //! The format of the cache's files: JSON with a version and a key, so that a reader can check that
 //! a file is about what its name says.
 
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::host::stem;
 use crate::token::LONGEST_TOKEN;
 
 const VERSION: u32 = 1;
+
+/// What a record is about.
+pub trait Key: PartialEq + Serialize + DeserializeOwned {
+    type Record: Serialize + DeserializeOwned;
+    /// The end of its files' names.
+    const KIND: &'static str;
+
+    /// What tells it from the others of its kind.
+    fn parts(&self) -> Vec<&str>;
+
+    /// A name of bounded length: a hash, so that no part of the key can choose it.
+    fn file(&self) -> String {
+        format!("{}.{}", stem(&self.parts()), Self::KIND)
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 struct Record<K, R> {

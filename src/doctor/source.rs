@@ -141,7 +141,7 @@ fn tell(Credential { token, source, expires, .. }: &Credential, report: &mut Rep
 fn refusals(context: &Context<'_>, host: &Host, credential: &Credential, report: &mut Report) {
     for StaticToken { name, token, .. } in &context.settings.static_tokens {
         let other = token.value().filter(|token| token.hash() != credential.token.hash());
-        let record = other.and_then(|token| context.cache.host_record(&host_key(token, host)));
+        let record = other.and_then(|token| context.cache.read(&host_key(token, host)));
         if record.is_some_and(|record| record.is_refused()) {
             let what = format_args!("{host} rejected {name}, so another token is used");
             let found = report.add("token", Warn, what, format!("unset {name}"));
@@ -180,6 +180,6 @@ fn worker(
     }
     let entry = entry_for(grant, cached.as_ref(), fastrand::f64());
     // Without a cache, which is a finding of its own, the next command asks the worker.
-    let _ = context.cache.for_writing().keep_entry(&place.key(), &entry);
+    let _ = context.cache.for_writing().keep(&place.key(), &entry);
     Ok(Some(Credential::of_entry(entry, "worker")))
 }

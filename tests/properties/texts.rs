@@ -3,7 +3,7 @@
 use git_credential_gastown::contract::{Question, Reply, git_token};
 use git_credential_gastown::host::{CacheKey, Host, Id};
 use git_credential_gastown::patch::WayBack;
-use git_credential_gastown::record::{from_bytes, to_bytes};
+use git_credential_gastown::record::{Key as _, from_bytes, to_bytes};
 use git_credential_gastown::redact::clean;
 use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::Secret;
@@ -91,7 +91,7 @@ proptest! {
         prop_assert_eq!(from_bytes(&key(&mine), &wire), Ok(record));
         prop_assume!(mine != other);
         prop_assert!(from_bytes::<_, u64>(&key(&other), &wire).is_err());
-        prop_assert!(key(&mine).file_stem() != key(&other).file_stem());
+        prop_assert!(key(&mine).file() != key(&other).file());
     }
 
     #[test]

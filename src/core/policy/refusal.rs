@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ASK_GAP, LAG_PAUSE, QUIET, is_within};
 use crate::protocol::Report;
+use crate::record::Key;
 use crate::time::Timestamp;
 use crate::token::Secret;
 
@@ -24,6 +25,15 @@ pub struct HostKey {
     /// The beginning of its hash.
     pub token: String,
     pub host: String,
+}
+
+impl Key for HostKey {
+    type Record = HostRecord;
+    const KIND: &'static str = "host.json";
+
+    fn parts(&self) -> Vec<&str> {
+        vec![&self.token, &self.host]
+    }
 }
 
 /// One token at one host.
