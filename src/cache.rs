@@ -10,7 +10,6 @@ use std::fs::{self, Permissions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result};
@@ -49,17 +48,14 @@ pub(crate) struct Fault {
 }
 
 /// The cache in the directory that was chosen for this process.
-#[derive(Clone)]
 pub(crate) struct Cache {
     /// `None` if no candidate can be written: then nothing is kept.
     directory: Option<PathBuf>,
     /// Candidates before it that are ours but cannot be written: they are still read.
     readable: Vec<PathBuf>,
-    /// The candidates after it, for when it turns out that it cannot be made.
-    rest: Vec<Candidate>,
     /// Why candidates before it were not chosen, where that is worth a warning.
     pub problems: Vec<String>,
-    was_written: Rc<Cell<bool>>,
+    was_written: Cell<bool>,
 }
 
 impl Cache {
@@ -68,8 +64,7 @@ impl Cache {
     /// must use the same directory.
     pub(crate) fn choose(candidates: Vec<Candidate>) -> Self {
         let (mut readable, mut obstacles) = (Vec::new(), Vec::new());
-        let mut candidates = candidates.into_iter();
-        let directory = candidates.by_ref().find_map(|candidate| match candidate.is_usable() {
+        let directory = candidates.into_iter().find_map(|candidate| match candidate.is_usable() {
             Ok(()) => Some(candidate.path),
             Err(obstacle) => {
                 readable.extend(obstacle.is_readable.then_some(candidate.path));
@@ -79,28 +74,16 @@ impl Cache {
         });
         let is_told = |obstacle: &Obstacle| obstacle.is_suspicious || directory.is_none();
         let problems = obstacles.into_iter().filter(is_told).map(|it| it.why).collect();
-        let rest = candidates.collect();
-        Self { directory, readable, rest, problems, was_written: Rc::default() }
+        Self { directory, readable, problems, was_written: Cell::default() }
     }
 
     pub(crate) fn directory(&self) -> Option<&Path> {
         self.directory.as_deref()
     }
 
-    /// A cache that can be written: this one, with its directory made, or else the next candidate,
-    /// with the reason.
-    pub(crate) fn for_writing(&self) -> Self {
-        let Some(directory) = &self.directory else { return self.clone() };
-        match directory::make(directory) {
-            Ok(()) => self.clone(),
-            Err(why) => {
-                let mut next = Self::choose(self.rest.clone());
-                next.problems.splice(..0, [&self.problems[..], &[format!("{why:#}")]].concat());
-                let earlier = [&self.readable[..], std::slice::from_ref(directory)].concat();
-                next.readable.splice(..0, earlier);
-                Self { was_written: Rc::clone(&self.was_written), ..next }.for_writing()
-            }
-        }
+    /// Makes its directory if it is not there.
+    pub(crate) fn make(&self) -> Result<()> {
+        self.directory.iter().try_for_each(|directory| directory::make(directory))
     }
 
     /// The newest entry; one from the future counts as the oldest.
@@ -175,8 +158,8 @@ impl Cache {
     /// directory there is nothing to keep, which was said when it was chosen.
     pub(crate) fn keep<K: Key>(&self, key: &K, record: &K::Record) -> Result<()> {
         let Some(directory) = &self.directory else { return Ok(()) };
+        self.make()?;
         self.was_written.set(true);
-        directory::make(directory)?;
         write(&directory.join(key.file()), directory, &to_bytes(key, record))
     }
 

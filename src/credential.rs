@@ -327,7 +327,7 @@ pub(crate) fn note_refusal(
     let after = before.clone().refused(clock::now(), process);
     messages.trace(format_args!("rejected: {} by {host}, {} time(s)", key.token, after.refusals));
     if after != before
-        && let Err(reason) = cache.for_writing().keep(&key, &after)
+        && let Err(reason) = cache.keep(&key, &after)
     {
         messages.warning(format_args!("{reason:#} [{}]", Name::CacheUnusable));
     }
@@ -344,7 +344,7 @@ pub(crate) fn note_acceptance(context: &Context<'_>, host: &Host, token: &Secret
 
 /// Changes what is on record. Best effort: without it the worker is asked once more.
 fn note(context: &Context<'_>, key: HostKey, change: impl Fn(HostRecord) -> HostRecord) {
-    let cache = context.cache.for_writing();
+    let cache = &context.cache;
     let record = change(cache.read(&key).unwrap_or_default());
     if let Err(reason) = cache.keep(&key, &record) {
         context.messages.trace(format_args!("{reason:#}"));

@@ -43,18 +43,13 @@ pub(crate) struct Look {
 
 impl Lookup<'_> {
     /// Looks again.
-    pub(crate) fn look(&self, cache: &Cache, waiting_since: Option<Timestamp>) -> Look {
-        let entry = cache.entry(&self.key(), clock::now()).unwrap_or_default();
-        self.judge(cache, entry, waiting_since)
+    pub(crate) fn look(&self, waiting_since: Option<Timestamp>) -> Look {
+        let entry = self.context.cache.entry(&self.key(), clock::now()).unwrap_or_default();
+        self.judge(entry, waiting_since)
     }
 
-    pub(crate) fn judge(
-        &self,
-        cache: &Cache,
-        entry: Option<Entry>,
-        waiting_since: Option<Timestamp>,
-    ) -> Look {
-        let now = clock::now();
+    pub(crate) fn judge(&self, entry: Option<Entry>, waiting_since: Option<Timestamp>) -> Look {
+        let (now, cache) = (clock::now(), &self.context.cache);
         let record = |entry: &Entry| cache.read(&host_key(&entry.token, self.ask.host));
         let at_host = entry.as_ref().and_then(record);
         let evidence = entry.as_ref().map_or(Evidence::None, |entry| {
@@ -113,7 +108,7 @@ impl Lookup<'_> {
             }
             Action::Reject => {
                 // A renewal may have come between reading the entry and reading what is on record.
-                let later = self.look(&self.context.cache, None);
+                let later = self.look(None);
                 let is_other = later.entry.is_some() && later.token_hash() != look.token_hash();
                 if is_other { later.serves(None) } else { self.reject(look, None) }
             }
@@ -125,7 +120,7 @@ impl Lookup<'_> {
             Action::Answer { pause } => {
                 self.context.clock.sleep(pause);
                 // Another process may have renewed it meanwhile.
-                let later = self.look(&self.context.cache, None);
+                let later = self.look(None);
                 if later.entry.is_some() { later.serves(None) } else { look.serves(None) }
             }
             Action::Renew(_) => look.fails(out_of_time()),

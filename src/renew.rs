@@ -13,7 +13,7 @@ use git_credential_gastown::time::{Timestamp, spoken};
 use git_credential_gastown::token::{Entry, Grant};
 
 use crate::Context;
-use crate::cache::{Cache, Fault, host_key};
+use crate::cache::{Fault, host_key};
 use crate::clock;
 use crate::lock::{Lock, Try};
 use crate::look::{Look, Lookup, Outcome, out_of_time, using_the_cached};
@@ -40,7 +40,7 @@ impl Lookup<'_> {
             self.tell(&fault);
             None
         });
-        let look = self.judge(cache, entry, None);
+        let look = self.judge(entry, None);
         let outcome = match look.decision.action {
             Action::Renew(plan) => self.renew(plan, look),
             _ => self.conclude(look),
@@ -53,17 +53,18 @@ impl Lookup<'_> {
 
     /// Asks the worker, or takes the result of another process that does.
     fn renew(&self, plan: Plan, look: Look) -> Outcome {
-        let cache = self.context.cache.for_writing();
-        self.tell_problems(&cache);
-        match self.wait_for_turn(&cache, plan, look) {
+        self.tell_problems();
+        match self.wait_for_turn(plan, look) {
             Turn::Over(outcome) => outcome,
-            Turn::Mine(look, plan, _locks) => self.ask(&cache, plan, *look),
+            Turn::Mine(look, plan, _locks) => self.ask(plan, *look),
         }
     }
 
-    fn wait_for_turn(&self, cache: &Cache, mut plan: Plan, look: Look) -> Turn {
-        let (clock, since) = (&self.context.clock, clock::now());
-        let Some([lock_path, bypass_path]) = cache.lock_paths(&self.key()) else {
+    fn wait_for_turn(&self, mut plan: Plan, look: Look) -> Turn {
+        let (Context { clock, cache, .. }, since) = (self.context, clock::now());
+        // If it cannot be made, writing the entry will say so.
+        let paths = cache.make().ok().and_then(|()| cache.lock_paths(&self.key()));
+        let Some([lock_path, bypass_path]) = paths else {
             return Turn::Mine(Box::new(look), plan, Vec::new());
         };
         let lock = Lock::open(&lock_path).or_else(|error| {
@@ -76,7 +77,7 @@ impl Lookup<'_> {
         let mut locks = vec![lock];
         loop {
             let acquired = locks.iter_mut().position(|lock| lock.try_acquire() != Try::Busy);
-            let look = self.look(cache, Some(since));
+            let look = self.look(Some(since));
             let Action::Renew(planned) = look.decision.action else {
                 return Turn::Over(self.conclude(look));
             };
@@ -104,17 +105,17 @@ impl Lookup<'_> {
         }
     }
 
-    fn ask(&self, cache: &Cache, plan: Plan, look: Look) -> Outcome {
-        let client = TokenClient::new(self.context, self.place, cache, plan);
+    fn ask(&self, plan: Plan, look: Look) -> Outcome {
+        let client = TokenClient::new(self.context, self.place, plan);
         match client.git_token() {
-            Ok(grant) => self.keep(cache, plan, look, grant),
-            Err(failure) => self.fall_back(cache, plan, look, failure),
+            Ok(grant) => self.keep(plan, look, grant),
+            Err(failure) => self.fall_back(plan, look, failure),
         }
     }
 
     /// Keeps what the worker handed out, and decides whether this command may use it.
-    fn keep(&self, cache: &Cache, plan: Plan, look: Look, grant: Grant) -> Outcome {
-        let Context { messages, .. } = self.context;
+    fn keep(&self, plan: Plan, look: Look, grant: Grant) -> Outcome {
+        let Context { cache, messages, .. } = self.context;
         messages.remember(&grant.token);
         let entry = entry_for(grant, look.entry.as_ref(), fastrand::f64());
         // A process that was stopped for long must not replace a newer entry.
@@ -132,7 +133,7 @@ impl Lookup<'_> {
         }
         if look.decision.state == State::Suspect {
             // After the entry is written, so that whoever reads this record finds the new token.
-            self.note_asked(cache, &look, &entry);
+            self.note_asked(&look, &entry);
         }
         let previous = look.entry.as_ref();
         let is_same = previous.is_some_and(|old| old.token.hash() == entry.token.hash());
@@ -152,13 +153,13 @@ impl Lookup<'_> {
     }
 
     /// Records the failure for every process, and does what the plan says without a new token.
-    fn fall_back(&self, cache: &Cache, plan: Plan, look: Look, failure: Failure) -> Outcome {
+    fn fall_back(&self, plan: Plan, look: Look, failure: Failure) -> Outcome {
         // A process that went ahead meanwhile may have got one.
-        let later = self.look(cache, None);
+        let later = self.look(None);
         if let Action::Answer { .. } = later.decision.action {
             return self.conclude(later);
         }
-        let failure = self.recorded(cache, plan, failure);
+        let failure = self.recorded(plan, failure);
         match plan.otherwise {
             Otherwise::Answer => look.serves(None),
             Otherwise::AnswerAndWarn => {
@@ -171,14 +172,14 @@ impl Lookup<'_> {
     }
 
     /// The failure as it stands on record, with when the worker will be asked again.
-    fn recorded(&self, cache: &Cache, plan: Plan, failure: Failure) -> Failure {
+    fn recorded(&self, plan: Plan, failure: Failure) -> Failure {
         if failure.is_own {
             return failure;
         }
         let key = self.failure_key(failure.name.is_about_container_token());
-        let (previous, now) = (cache.read(&key), clock::now());
+        let (previous, now) = (self.context.cache.read(&key), clock::now());
         let record = FailureRecord::new(failure, previous.as_ref(), fastrand::f64(), now);
-        if let Err(reason) = cache.keep(&key, &record) {
+        if let Err(reason) = self.context.cache.keep(&key, &record) {
             self.context.messages.trace(format_args!("{reason:#}"));
         }
         let usable = matches!(plan.otherwise, Otherwise::Answer | Otherwise::AnswerAndWarn);
@@ -187,14 +188,14 @@ impl Lookup<'_> {
 
     /// Records that the worker was asked because of a refusal or a hint, for the token it was asked
     /// about and for the one it gave. If that fails, the worker is asked once more.
-    fn note_asked(&self, cache: &Cache, look: &Look, given: &Entry) {
+    fn note_asked(&self, look: &Look, given: &Entry) {
         let Some(asked_about) = &look.entry else { return };
         let record = look.at_host.clone().unwrap_or_default();
         let is_hint = look.decision.reason == Reason::MayBeRefused;
         let evidence = if is_hint { Evidence::Hint } else { Evidence::Refused };
         let record = record.asked(evidence, clock::now());
         let keep = |entry: &Entry, record: &HostRecord| {
-            let kept = cache.keep(&host_key(&entry.token, self.ask.host), record);
+            let kept = self.context.cache.keep(&host_key(&entry.token, self.ask.host), record);
             kept.unwrap_or_else(|reason| self.context.messages.trace(format_args!("{reason:#}")));
         };
         keep(asked_about, &record);
@@ -220,7 +221,8 @@ impl Lookup<'_> {
         ));
     }
 
-    fn tell_problems(&self, cache: &Cache) {
+    fn tell_problems(&self) {
+        let cache = &self.context.cache;
         if cache.problems.is_empty() {
             return;
         }

@@ -10,7 +10,6 @@ use git_credential_gastown::token::container::{ContainerToken, Source, latest_fi
 use git_credential_gastown::token::{Grant, Secret};
 
 use crate::Context;
-use crate::cache::Cache;
 use crate::clock;
 use crate::config::{Place, Settings};
 use crate::worker::{Route, Worker};
@@ -27,7 +26,6 @@ const STANDSTILL: Duration = Duration::from_secs(2);
 pub(crate) struct TokenClient<'a> {
     context: &'a Context<'a>,
     place: Place<'a>,
-    cache: &'a Cache,
     plan: Plan,
     ends: Duration,
     attempts_left: u32,
@@ -36,14 +34,9 @@ pub(crate) struct TokenClient<'a> {
 }
 
 impl<'a> TokenClient<'a> {
-    pub(crate) fn new(
-        context: &'a Context<'a>,
-        place: Place<'a>,
-        cache: &'a Cache,
-        plan: Plan,
-    ) -> Self {
+    pub(crate) fn new(context: &'a Context<'a>, place: Place<'a>, plan: Plan) -> Self {
         let ends = end(context, plan);
-        Self { context, place, cache, plan, ends, attempts_left: plan.attempts, may_renew: true }
+        Self { context, place, plan, ends, attempts_left: plan.attempts, may_renew: true }
     }
 
     /// Asks for a git token, with the container JWT that expires last. If the worker rejects a
@@ -78,7 +71,7 @@ impl<'a> TokenClient<'a> {
     }
 
     fn container_tokens(&self) -> Vec<ContainerToken> {
-        let (tokens, fault) = container_tokens(self.context, self.cache, self.place);
+        let (tokens, fault) = container_tokens(self.context, self.place);
         // If there is no other, this is the reason why the worker cannot be asked.
         if let Some(fault) = fault.filter(|_| !tokens.is_empty()) {
             self.context.messages.warning(format_args!("{fault} [{}]", Name::ConfigMissing));
@@ -119,7 +112,7 @@ impl<'a> TokenClient<'a> {
         expired: &ContainerToken,
     ) -> Result<ContainerToken, Denial> {
         self.may_renew = false;
-        let (tokens, _) = container_tokens(self.context, self.cache, self.place);
+        let (tokens, _) = container_tokens(self.context, self.place);
         let later = tokens.into_iter().next();
         if let Some(later) = later.filter(|later| later.expires() > expired.expires()) {
             return Ok(later);
@@ -130,7 +123,7 @@ impl<'a> TokenClient<'a> {
         })?;
         self.context.messages.remember(&secret);
         let town = self.place.town_key();
-        if let Err(reason) = self.cache.keep(&town, &secret) {
+        if let Err(reason) = self.context.cache.keep(&town, &secret) {
             self.context.messages.trace(format_args!("{reason:#}"));
         }
         Ok(ContainerToken::new(secret, Source::Renewal))
@@ -206,7 +199,7 @@ impl<'a> TokenClient<'a> {
 
     fn forget_renewal(&self) {
         self.context.messages.trace(format_args!("the renewed container token is forgotten"));
-        self.cache.forget(&self.place.town_key());
+        self.context.cache.forget(&self.place.town_key());
     }
 }
 
@@ -236,8 +229,7 @@ fn into_failure(denial: Denial) -> Failure {
 
 /// The container JWTs at hand, the one to present first, and why others cannot be used.
 pub(crate) fn container_tokens(
-    Context { settings, messages, .. }: &Context<'_>,
-    cache: &Cache,
+    Context { settings, messages, cache, .. }: &Context<'_>,
     place: Place<'_>,
 ) -> (Vec<ContainerToken>, Option<String>) {
     let (mut tokens, fault) = settings.container_tokens();

@@ -110,7 +110,7 @@ fn list_settings(context: &Context<'_>, report: &mut Report) {
 /// Whether there is a container JWT to present.
 fn check_jwts(context: &Context<'_>, place: Place<'_>, report: &mut Report) -> bool {
     const CHECK: &str = "container-token";
-    let (tokens, fault) = container_tokens(context, &context.cache, place);
+    let (tokens, fault) = container_tokens(context, place);
     for token in &tokens {
         let moment = token.expires().and_then(Timestamp::to_rfc3339);
         let state = match (moment, token.has_expired(clock::now())) {
@@ -163,7 +163,7 @@ fn worker(
     let started = context.clock.running();
     let plan =
         Plan { wait: Duration::ZERO, attempts: 1, budget: PATIENCE, otherwise: Otherwise::Fail };
-    let grant = TokenClient::new(context, place, &context.cache, plan).git_token()?;
+    let grant = TokenClient::new(context, place, plan).git_token()?;
     context.messages.remember(&grant.token);
     let took = (context.clock.running() - started).as_millis();
     let Place { api, rig, .. } = place;
@@ -180,6 +180,6 @@ fn worker(
     }
     let entry = entry_for(grant, cached.as_ref(), fastrand::f64());
     // Without a cache, which is a finding of its own, the next command asks the worker.
-    let _ = context.cache.for_writing().keep(&place.key(), &entry);
+    let _ = context.cache.keep(&place.key(), &entry);
     Ok(Some(Credential::of_entry(entry, "worker")))
 }

@@ -118,7 +118,6 @@ fn a_client_that_asks_again_is_noticed_on_a_disk_that_takes_nothing() {
 #[test]
 fn a_refused_token_gives_way_to_another_where_the_first_place_cannot_be_made() {
     let mut scene = Scene::new();
-    // There is nothing to list it in: what cannot be made is only seen when it is tried.
     for above in ["/proc/none", "/sys/none"] {
         scene.home.set("XDG_CACHE_HOME", above);
         let old = scene.get().token();
