@@ -17,7 +17,7 @@ use crate::cache::{Fault, host_key};
 use crate::clock;
 use crate::lock::{Lock, Try};
 use crate::look::{Look, Lookup, Outcome, out_of_time, using_the_cached};
-use crate::token_client::{LAST_MOMENT, TokenClient};
+use crate::token_client::{LAST_MOMENT, git_token};
 
 const SHORTEST_NAP: Duration = Duration::from_millis(5);
 const LONGEST_NAP: Duration = Duration::from_millis(100);
@@ -106,8 +106,7 @@ impl Lookup<'_> {
     }
 
     fn ask(&self, plan: Plan, look: Look) -> Outcome {
-        let client = TokenClient::new(self.context, self.place, plan);
-        match client.git_token() {
+        match git_token(self.context, self.place, plan) {
             Ok(grant) => self.keep(plan, look, grant),
             Err(failure) => self.fall_back(plan, look, failure),
         }

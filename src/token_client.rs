@@ -12,7 +12,7 @@ use git_credential_gastown::token::{Grant, Secret};
 use crate::Context;
 use crate::clock;
 use crate::config::{Place, Settings};
-use crate::worker::{Route, Worker};
+use crate::worker::Worker;
 
 /// Time kept back to use the outcome, or to say why there is none.
 pub(crate) const LAST_MOMENT: Duration = Duration::from_millis(500);
@@ -22,10 +22,29 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// stopped, or its whole container paused, and the answer may have come meanwhile.
 const STANDSTILL: Duration = Duration::from_secs(2);
 
+/// Asks for a git token, with the container JWT that expires last. If the worker rejects a cached
+/// renewal, that is removed and the agent's own is tried.
+///
+/// # Errors
+/// If the worker gives none in time.
+pub(crate) fn git_token(
+    context: &Context<'_>,
+    place: Place<'_>,
+    plan: Plan,
+) -> Result<Grant, Failure> {
+    let (ends, attempts_left) = (end(context, plan), plan.attempts);
+    if ends <= context.clock.running() {
+        return Err(out_of_time("no time was left to ask the worker"));
+    }
+    let worker = Worker::new(place.api, &context.settings)?;
+    TokenClient { context, place, worker, plan, ends, attempts_left, may_renew: true }.git_token()
+}
+
 /// The calls of one renewal, which share one budget of time and attempts.
-pub(crate) struct TokenClient<'a> {
+struct TokenClient<'a> {
     context: &'a Context<'a>,
     place: Place<'a>,
+    worker: Worker<'a>,
     plan: Plan,
     ends: Duration,
     attempts_left: u32,
@@ -33,35 +52,18 @@ pub(crate) struct TokenClient<'a> {
     may_renew: bool,
 }
 
-impl<'a> TokenClient<'a> {
-    pub(crate) fn new(context: &'a Context<'a>, place: Place<'a>, plan: Plan) -> Self {
-        let ends = end(context, plan);
-        Self { context, place, plan, ends, attempts_left: plan.attempts, may_renew: true }
-    }
-
-    /// Asks for a git token, with the container JWT that expires last. If the worker rejects a
-    /// cached renewal, that is removed and the agent's own is tried.
-    ///
-    /// # Errors
-    /// If the worker gives none in time.
-    pub(crate) fn git_token(mut self) -> Result<Grant, Failure> {
-        if self.left().is_zero() {
-            return Err(out_of_time("no time was left to ask the worker"));
-        }
-        let settings = &self.context.settings;
-        let worker = Worker::new(Route {
-            api: self.place.api,
-            proxy: settings.proxy.as_ref(),
-            no_proxy: settings.no_proxy.as_deref(),
-            certificates: &settings.certificates,
-        })?;
+impl TokenClient<'_> {
+    fn git_token(mut self) -> Result<Grant, Failure> {
+        let Context { cache, messages, settings, .. } = self.context;
         let mut rejected = None;
         for bearer in self.container_tokens() {
-            match self.git_token_as(&worker, &bearer) {
-                Err(Denial::ContainerTokenRejected(failure))
-                    if bearer.source == Source::Renewal =>
+            let is_renewal = bearer.source == Source::Renewal;
+            match self.git_token_as(&bearer) {
+                Err(Denial::Failed(failure))
+                    if is_renewal && failure.name == Name::ContainerTokenRejected =>
                 {
-                    self.forget_renewal();
+                    messages.trace(format_args!("the renewed container token is forgotten"));
+                    cache.forget(&self.place.town_key());
                     rejected = Some(failure);
                 }
                 outcome => return outcome.map_err(into_failure),
@@ -79,48 +81,33 @@ impl<'a> TokenClient<'a> {
         tokens
     }
 
-    fn git_token_as(
-        &mut self,
-        worker: &Worker<'_>,
-        bearer: &ContainerToken,
-    ) -> Result<Grant, Denial> {
+    fn git_token_as(&mut self, bearer: &ContainerToken) -> Result<Grant, Denial> {
         if !bearer.has_expired(clock::now()) {
-            match self.ask_for_git_token(worker, bearer) {
+            match self.ask_for_git_token(bearer) {
                 Err(Denial::ContainerTokenExpired) if self.may_renew => {}
                 outcome => return outcome,
             }
         }
-        let renewed = self.renewed(worker, bearer)?;
-        self.ask_for_git_token(worker, &renewed)
+        let renewed = self.renewed(bearer)?;
+        self.ask_for_git_token(&renewed)
     }
 
-    fn ask_for_git_token(
-        &mut self,
-        worker: &Worker<'_>,
-        bearer: &ContainerToken,
-    ) -> Result<Grant, Denial> {
+    fn ask_for_git_token(&mut self, bearer: &ContainerToken) -> Result<Grant, Denial> {
         let what = format!("a git token, with {}", bearer.source.name());
-        self.patiently(&what, &bearer.secret, |question, within| {
-            (worker.refresh_git_token(question, within), contract::git_token)
-        })
+        let path = format!("rigs/{}/refresh-git-token", self.place.rig);
+        self.patiently(&what, &path, &bearer.secret, contract::git_token)
     }
 
     /// A container JWT that has not expired: another agent's renewal, or a new one, kept for all.
-    fn renewed(
-        &mut self,
-        worker: &Worker<'_>,
-        expired: &ContainerToken,
-    ) -> Result<ContainerToken, Denial> {
+    fn renewed(&mut self, expired: &ContainerToken) -> Result<ContainerToken, Denial> {
         self.may_renew = false;
         let (tokens, _) = container_tokens(self.context, self.place);
         let later = tokens.into_iter().next();
         if let Some(later) = later.filter(|later| later.expires() > expired.expires()) {
             return Ok(later);
         }
-        let what = "a new container token";
-        let secret = self.patiently(what, &expired.secret, |question, within| {
-            (worker.refresh_container_token(question, within), contract::container_token)
-        })?;
+        let (what, path) = ("a new container token", "refresh-container-token");
+        let secret = self.patiently(what, path, &expired.secret, contract::container_token)?;
         self.context.messages.remember(&secret);
         let town = self.place.town_key();
         if let Err(reason) = self.context.cache.keep(&town, &secret) {
@@ -133,19 +120,22 @@ impl<'a> TokenClient<'a> {
     fn patiently<T>(
         &mut self,
         what: &str,
+        path: &str,
         bearer: &Secret,
-        call: impl Fn(&Question<'_>, Duration) -> (Result<Reply, Failure>, Reading<T>),
+        read: Reading<T>,
     ) -> Result<T, Denial> {
         loop {
-            let outcome = self.once(what, bearer, &call);
+            let outcome = self.once(what, path, bearer, read);
             let Err(Denial::Failed(failure)) = &outcome else { return outcome };
-            let is_worth_it = failure.retry == Retry::AtOnce && failure.asked_to_wait.is_none();
+            if failure.retry != Retry::AtOnce || failure.asked_to_wait.is_some() {
+                return outcome;
+            }
             if failure.is_own {
                 self.ends = end(self.context, self.plan);
             } else {
                 self.attempts_left = self.attempts_left.saturating_sub(1);
             }
-            if !is_worth_it || self.attempts_left == 0 || self.left() <= PAUSE * 2 {
+            if self.attempts_left == 0 || self.left() <= PAUSE * 2 {
                 return outcome;
             }
             self.context.clock.sleep(PAUSE.mul_f64(0.5 + fastrand::f64()));
@@ -155,8 +145,9 @@ impl<'a> TokenClient<'a> {
     fn once<T>(
         &self,
         what: &str,
+        path: &str,
         bearer: &Secret,
-        call: impl Fn(&Question<'_>, Duration) -> (Result<Reply, Failure>, Reading<T>),
+        read: Reading<T>,
     ) -> Result<T, Denial> {
         // The first attempt leaves a third of the time for the second.
         let within = if self.attempts_left > 1 { self.left() * 2 / 3 } else { self.left() };
@@ -169,13 +160,12 @@ impl<'a> TokenClient<'a> {
             rig: self.place.rig.as_str(),
             rig_origin: &rig_origin,
             rig_advice: self.place.rig_advice(),
-            bearer,
             secrets: &secrets,
             asked_at,
             answered_at: asked_at,
         };
         let began = self.context.clock.running();
-        let (mut reply, read) = call(&question, within);
+        let mut reply = self.worker.post(&format!("{}/{path}", self.place.town), bearer, within);
         if reply.is_err() && self.context.clock.running() > began + within + STANDSTILL {
             reply = Err(out_of_time("this process was stopped while it asked the worker"));
         }
@@ -184,9 +174,7 @@ impl<'a> TokenClient<'a> {
         let told = match &outcome {
             Ok(_) => "granted".to_owned(),
             Err(Denial::ContainerTokenExpired) => "the container token has expired".to_owned(),
-            Err(Denial::ContainerTokenRejected(failure) | Denial::Failed(failure)) => {
-                failure.to_string()
-            }
+            Err(Denial::Failed(failure)) => failure.to_string(),
         };
         let took = question.answered_at.since(asked_at).as_millis();
         self.context.messages.trace(format_args!("worker: asked for {what}: {told} ({took} ms)"));
@@ -195,11 +183,6 @@ impl<'a> TokenClient<'a> {
 
     fn left(&self) -> Duration {
         self.ends.saturating_sub(self.context.clock.running())
-    }
-
-    fn forget_renewal(&self) {
-        self.context.messages.trace(format_args!("the renewed container token is forgotten"));
-        self.context.cache.forget(&self.place.town_key());
     }
 }
 
@@ -217,7 +200,7 @@ fn out_of_time(what: &str) -> Failure {
 
 fn into_failure(denial: Denial) -> Failure {
     match denial {
-        Denial::Failed(failure) | Denial::ContainerTokenRejected(failure) => failure,
+        Denial::Failed(failure) => failure,
         Denial::ContainerTokenExpired => Failure::new(
             Name::ContainerTokenRejected,
             Retry::WhenMended,

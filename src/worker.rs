@@ -1,12 +1,12 @@
-//! The network: the worker's two calls, each within a given time, and nothing else. Refuses
-//! redirects, plain http beyond loopback, proxies for loopback, and answers over 64 KiB.
+//! The network: calls to the worker, each within a given time, and nothing else. Refuses redirects,
+//! plain http beyond loopback, proxies for loopback, and answers over 64 KiB.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use git_credential_gastown::contract::{Question, Reply};
+use git_credential_gastown::contract::Reply;
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::host::{ApiUrl, bypasses_proxy};
 use git_credential_gastown::token::Secret;
@@ -17,25 +17,17 @@ use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Error, Proxy, ProxyProtocol, Timeout};
 use zeroize::Zeroizing;
 
-use crate::config::Certificates;
+use crate::config::{Certificates, Settings};
 use crate::resolver::Resolver;
 
 const LONGEST_ANSWER: u64 = 64 * 1024;
 /// After this the connection is given up, so that there is time for a second attempt.
 const LONGEST_CONNECT: Duration = Duration::from_secs(4);
 
-/// Where the worker is and how to reach it.
-pub(crate) struct Route<'a> {
-    pub api: &'a ApiUrl,
-    /// For https only, and never for loopback.
-    pub proxy: Option<&'a Secret>,
-    pub no_proxy: Option<&'a str>,
-    pub certificates: &'a Certificates,
-}
-
 pub(crate) struct Worker<'a> {
     agent: Agent,
-    route: Route<'a>,
+    api: &'a ApiUrl,
+    settings: &'a Settings,
     /// Then a failed connection is the proxy's, not the worker's.
     is_proxied: bool,
 }
@@ -43,8 +35,8 @@ pub(crate) struct Worker<'a> {
 impl<'a> Worker<'a> {
     /// # Errors
     /// If the proxy's address or the certificates cannot be used.
-    pub(crate) fn new(route: Route<'a>) -> Result<Self, Failure> {
-        let proxy = proxy_for(&route)?;
+    pub(crate) fn new(api: &'a ApiUrl, settings: &'a Settings) -> Result<Self, Failure> {
+        let proxy = proxy_for(api, settings)?;
         let is_proxied = proxy.is_some();
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
@@ -52,46 +44,29 @@ impl<'a> Worker<'a> {
             .max_redirects_will_error(false)
             .proxy(proxy)
             .user_agent(concat!("git-credential-gastown/", env!("CARGO_PKG_VERSION")));
-        if route.api.is_https() {
-            let tls = TlsConfig::builder().root_certs(roots(&route)?);
+        if api.is_https() {
+            let tls = TlsConfig::builder().root_certs(roots(api, &settings.certificates)?);
             let tls = tls.unversioned_rustls_crypto_provider(Arc::new(default_provider()));
             config = config.tls_config(tls.build());
         }
         let agent = Agent::with_parts(config.build(), DefaultConnector::default(), Resolver);
-        Ok(Self { agent, route, is_proxied })
+        Ok(Self { agent, api, settings, is_proxied })
     }
 
-    /// Asks for a git token.
+    /// Makes one call about a town.
     ///
     /// # Errors
     /// If no answer came in time: refused, unreachable, cut off, too long.
-    pub(crate) fn refresh_git_token(
+    pub(crate) fn post(
         &self,
-        question: &Question<'_>,
+        path: &str,
+        bearer: &Secret,
         within: Duration,
     ) -> Result<Reply, Failure> {
-        let Question { town, rig, bearer, .. } = question;
-        self.post(&format!("/api/towns/{town}/rigs/{rig}/refresh-git-token"), bearer, within)
-    }
-
-    /// Asks for a new container JWT; an expired one is accepted for that.
-    ///
-    /// # Errors
-    /// As [`Self::refresh_git_token`].
-    pub(crate) fn refresh_container_token(
-        &self,
-        question: &Question<'_>,
-        within: Duration,
-    ) -> Result<Reply, Failure> {
-        let Question { town, bearer, .. } = question;
-        self.post(&format!("/api/towns/{town}/refresh-container-token"), bearer, within)
-    }
-
-    fn post(&self, path: &str, bearer: &Secret, within: Duration) -> Result<Reply, Failure> {
         let failed = |error| self.failure(&error, within);
         let mut response = self
             .agent
-            .post(format!("{}{path}", self.route.api))
+            .post(format!("{}/api/towns/{path}", self.api))
             .config()
             .timeout_global(Some(within))
             .timeout_resolve(Some(within.min(LONGEST_CONNECT)))
@@ -125,7 +100,7 @@ impl<'a> Worker<'a> {
     }
 
     fn failure(&self, error: &Error, within: Duration) -> Failure {
-        let worker = self.route.api;
+        let worker = self.api;
         let fail = |name, retry, brief: &str, what: String, advice| {
             Failure::new(name, retry, what, advice).briefly(brief)
         };
@@ -205,20 +180,20 @@ impl<'a> Worker<'a> {
     }
 
     fn untrusted(&self, cause: &dyn std::fmt::Display) -> Failure {
-        let what = format!("no trusted connection to the worker at {}: {cause}", self.route.api);
+        let what = format!("no trusted connection to the worker at {}: {cause}", self.api);
         let advice = "check its certificate; SSL_CERT_FILE may name the authorities to trust";
         let failure = Failure::new(Name::WorkerUnreachable, Retry::Later, what, advice);
         let failure = failure.briefly("not trusted");
         // Others may trust another authority.
-        if self.route.certificates.are_set() { failure.of_this_process() } else { failure }
+        if self.settings.certificates.are_set() { failure.of_this_process() } else { failure }
     }
 }
 
-fn proxy_for(route: &Route<'_>) -> Result<Option<Proxy>, Failure> {
-    let direct = !route.api.is_https()
-        || route.api.is_loopback()
-        || route.no_proxy.is_some_and(|list| bypasses_proxy(list, route.api));
-    let Some(address) = route.proxy.filter(|_| !direct) else { return Ok(None) };
+fn proxy_for(api: &ApiUrl, settings: &Settings) -> Result<Option<Proxy>, Failure> {
+    let direct = !api.is_https()
+        || api.is_loopback()
+        || settings.no_proxy.as_ref().is_some_and(|list| bypasses_proxy(list, api));
+    let Some(address) = settings.proxy.as_ref().filter(|_| !direct) else { return Ok(None) };
     let unusable = |what: &str| {
         let what = format!("the proxy in HTTPS_PROXY or ALL_PROXY is {what}");
         let advice = "make it an address such as http://proxy.example:3128, or unset it; NO_PROXY lists \
@@ -235,9 +210,9 @@ fn proxy_for(route: &Route<'_>) -> Result<Option<Proxy>, Failure> {
 }
 
 /// The configured certificates, or the system's.
-fn roots(route: &Route<'_>) -> Result<RootCerts, Failure> {
-    let Certificates { file, directories } = route.certificates;
-    let is_asked = route.certificates.are_set();
+fn roots(api: &ApiUrl, certificates: &Certificates) -> Result<RootCerts, Failure> {
+    let Certificates { file, directories } = certificates;
+    let is_asked = certificates.are_set();
     let system = (!is_asked).then(openssl_probe::probe);
     let (system_file, system_directory) =
         system.map_or((None, None), |it| (it.cert_file, it.cert_dir.into_iter().next()));
@@ -256,7 +231,7 @@ fn roots(route: &Route<'_>) -> Result<RootCerts, Failure> {
     }
     let what = match is_asked {
         true => "SSL_CERT_FILE and SSL_CERT_DIR name no certificates".to_owned(),
-        false => format!("no certificates to check the worker at {} with", route.api),
+        false => format!("no certificates to check the worker at {api} with"),
     };
     let advice = "install ca-certificates, or make SSL_CERT_FILE name a file that holds some";
     let failure = Failure::new(Name::WorkerUnreachable, Retry::WhenMended, what, advice);

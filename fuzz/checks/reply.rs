@@ -30,7 +30,6 @@ pub fn check(bytes: &[u8]) {
         rig: "rig-1",
         rig_origin: "GASTOWN_RIG_ID",
         rig_advice: "set GASTOWN_RIG_ID, or run git inside the rig's worktree",
-        bearer: &secrets[0],
         secrets: &secrets,
         asked_at: ASKED,
         answered_at: ANSWERED,
@@ -83,7 +82,7 @@ fn can_travel(token: &Secret) {
 }
 
 fn can_be_told(denial: Denial) {
-    let (Denial::Failed(failure) | Denial::ContainerTokenRejected(failure)) = denial else {
+    let Denial::Failed(failure) = denial else {
         return;
     };
     let told = clean(&failure.to_string(), &[]);

@@ -41,8 +41,6 @@ pub struct Question<'a> {
     pub rig_origin: &'a str,
     /// How to set another rig in a way that takes precedence over that origin.
     pub rig_advice: &'a str,
-    /// The container JWT that is presented.
-    pub bearer: &'a Secret,
     /// Masked in what the worker says.
     pub secrets: &'a [Secret],
     pub asked_at: Timestamp,
@@ -54,8 +52,6 @@ pub struct Question<'a> {
 pub enum Denial {
     /// The container JWT has expired: renew it, then ask again.
     ContainerTokenExpired,
-    /// The container JWT is wrong; another one may do.
-    ContainerTokenRejected(Failure),
     Failed(Failure),
 }
 
@@ -176,39 +172,26 @@ fn bad_answer(question: Question<'_>, what: &str) -> Denial {
 }
 
 fn denial(reply: &Reply, answer: Option<&Fields<'_>>, question: Question<'_>) -> Denial {
-    let said: String = answer.and_then(|answer| answer.get("error")).unwrap_or_default();
-    let said = said.as_str();
-    let brief = format!("{} {}", reply.status, quoted(said, question)).trim_end().to_owned();
-    match denial_of(reply, said, &brief, question) {
-        Denial::Failed(failure) => Denial::Failed(failure.briefly(brief)),
-        Denial::ContainerTokenRejected(failure) => {
-            Denial::ContainerTokenRejected(failure.briefly(brief))
-        }
-        Denial::ContainerTokenExpired => Denial::ContainerTokenExpired,
-    }
-}
-
-fn denial_of(reply: &Reply, said: &str, quote: &str, question: Question<'_>) -> Denial {
     let Question { worker, town, rig, .. } = question;
-    let fail = |name, retry, what: String, advice: &str| {
-        Denial::Failed(Failure::new(name, retry, what, advice))
-    };
-    let definite = |name, what, advice| fail(name, Retry::WhenMended, what, advice);
-    match (reply.status, said) {
-        (401, "Token expired") => Denial::ContainerTokenExpired,
-        (401, _) => Denial::ContainerTokenRejected(Failure::new(
+    let said: String = answer.and_then(|answer| answer.get("error")).unwrap_or_default();
+    let quote = format!("{} {}", reply.status, quoted(&said, question)).trim_end().to_owned();
+    let (name, retry, what, advice) = match (reply.status, said.as_str()) {
+        (401, "Token expired") => return Denial::ContainerTokenExpired,
+        (401, _) => (
             Name::ContainerTokenRejected,
             Retry::WhenMended,
             format!("the worker at {worker} does not accept the container token ({quote})"),
             "set GASTOWN_CONTAINER_TOKEN to one that this worker issued for this town",
-        )),
-        (403, "Cross-town access denied") => definite(
+        ),
+        (403, "Cross-town access denied") => (
             Name::CrossTown,
+            Retry::WhenMended,
             format!("the container token is for another town than `{town}` ({quote})"),
             "make GASTOWN_TOWN_ID and GASTOWN_CONTAINER_TOKEN of the same town",
         ),
-        (404, "Rig not found") => definite(
+        (404, "Rig not found") => (
             Name::RigNotFound,
+            Retry::WhenMended,
             format!(
                 "the worker at {worker} does not know rig `{rig}` (from {}) of town `{town}` \
                  ({quote})",
@@ -216,22 +199,21 @@ fn denial_of(reply: &Reply, said: &str, quote: &str, question: Question<'_>) -> 
             ),
             question.rig_advice,
         ),
-        (404, "No git token available for this rig") => definite(
+        (404, "No git token available for this rig") => (
             Name::NoGitToken,
+            Retry::WhenMended,
             format!("the worker has no git token for rig `{rig}` of town `{town}` ({quote})"),
             "install the GitHub App for the rig's repository, or set GITHUB_CLI_PAT",
         ),
-        (429, _) => Denial::Failed(
-            Failure::new(
-                Name::RateLimited,
-                Retry::Later,
-                format!("the worker at {worker} asked to wait ({quote})"),
-                "wait, or ask the worker's owner to raise its limit",
-            )
-            .asking_to_wait(retry_after(reply, question)),
+        (429, _) => (
+            Name::RateLimited,
+            Retry::Later,
+            format!("the worker at {worker} asked to wait ({quote})"),
+            "wait, or ask the worker's owner to raise its limit",
         ),
-        (300..=399, _) => definite(
+        (300..=399, _) => (
             Name::WorkerError,
+            Retry::WhenMended,
             match reply.location.as_deref() {
                 Some(location) => format!(
                     "the worker at {worker} redirected to {}, which is refused ({quote})",
@@ -244,22 +226,22 @@ fn denial_of(reply: &Reply, said: &str, quote: &str, question: Question<'_>) -> 
             },
             "set GASTOWN_API_URL to the worker's own address",
         ),
-        (500..=599, _) => Denial::Failed(
-            Failure::new(
-                Name::WorkerError,
-                Retry::AtOnce,
-                format!("the worker at {worker} failed ({quote})"),
-                "if it stays, look at the worker's log",
-            )
-            .asking_to_wait(retry_after(reply, question)),
-        ),
-        (200..=299, _) => bad_answer(question, &format!("status {}", reply.status)),
-        _ => definite(
+        (500..=599, _) => (
             Name::WorkerError,
+            Retry::AtOnce,
+            format!("the worker at {worker} failed ({quote})"),
+            "if it stays, look at the worker's log",
+        ),
+        (200..=299, _) => return bad_answer(question, &format!("status {}", reply.status)),
+        _ => (
+            Name::WorkerError,
+            Retry::WhenMended,
             format!("the worker at {worker} refused rig `{rig}` of town `{town}` ({quote})"),
             "check GASTOWN_API_URL, GASTOWN_TOWN_ID and GASTOWN_RIG_ID",
         ),
-    }
+    };
+    let wait = retry_after(reply, question).filter(|_| retry != Retry::WhenMended);
+    Denial::Failed(Failure::new(name, retry, what, advice).briefly(quote).asking_to_wait(wait))
 }
 
 /// The host of a URL: user information and a query may hold a secret.

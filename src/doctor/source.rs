@@ -15,7 +15,7 @@ use crate::cache::host_key;
 use crate::clock;
 use crate::config::{Origin, Place, Setting, StaticToken};
 use crate::credential::{Ask, Credential, cached_entry, find};
-use crate::token_client::{TokenClient, container_tokens, no_container_token};
+use crate::token_client::{container_tokens, git_token, no_container_token};
 
 /// Less than a worker that says nothing could take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -163,7 +163,7 @@ fn worker(
     let started = context.clock.running();
     let plan =
         Plan { wait: Duration::ZERO, attempts: 1, budget: PATIENCE, otherwise: Otherwise::Fail };
-    let grant = TokenClient::new(context, place, plan).git_token()?;
+    let grant = git_token(context, place, plan)?;
     context.messages.remember(&grant.token);
     let took = (context.clock.running() - started).as_millis();
     let Place { api, rig, .. } = place;

@@ -113,7 +113,6 @@ proptest! {
             rig: "rig-1",
             rig_origin: "GASTOWN_RIG_ID",
             rig_advice: "set GASTOWN_RIG_ID, or run git inside the rig's worktree",
-            bearer: &secret("bearer"),
             secrets: &[],
             asked_at: now,
             answered_at: now,

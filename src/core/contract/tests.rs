@@ -10,7 +10,6 @@ fn bearer() -> &'static Secret {
 
 fn question() -> Question<'static> {
     Question {
-        bearer: bearer(),
         secrets: std::slice::from_ref(bearer()),
         worker: "https://worker.example",
         town: "town-1",
@@ -33,7 +32,7 @@ fn failure(status: u16, error: &str) -> Failure {
 
 fn failed(reply: &Reply) -> Failure {
     match git_token(reply, question()) {
-        Err(Denial::Failed(failure) | Denial::ContainerTokenRejected(failure)) => failure,
+        Err(Denial::Failed(failure)) => failure,
         other => panic!("{other:?}"),
     }
 }
