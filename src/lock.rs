@@ -13,20 +13,7 @@ use rustix::fs::{NFS_SUPER_MAGIC, OFlags, fstatfs};
 use rustix::process::geteuid;
 
 /// An open lock file; closing it frees the lock.
-pub(crate) struct Lock {
-    file: File,
-    /// Whether the holder can write its process id into it.
-    has_room: bool,
-}
-
-/// The outcome of one try.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Try {
-    Held,
-    Busy,
-    /// This file system has no locks: go ahead without.
-    Unsupported,
-}
+pub(crate) struct Lock(File);
 
 impl Lock {
     /// # Errors
@@ -46,7 +33,7 @@ impl Lock {
             // The umask may have removed the owner's own permissions.
             file.set_permissions(Permissions::from_mode(0o600))?;
         }
-        Ok(Self { file, has_room: true })
+        Ok(Self(file))
     }
 
     /// A lock on the directory itself, if no lock file can be made.
@@ -56,24 +43,25 @@ impl Lock {
     pub(crate) fn of_directory(path: &Path) -> std::io::Result<Self> {
         let flags = (OFlags::NOFOLLOW | OFlags::DIRECTORY).bits().cast_signed();
         let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-        Ok(Self { file, has_room: false })
+        Ok(Self(file))
     }
 
-    /// Never waits. On NFS it does not even try, because `flock` may block there for ever.
-    pub(crate) fn try_acquire(&mut self) -> Try {
-        if fstatfs(&self.file).is_ok_and(|system| system.f_type == NFS_SUPER_MAGIC) {
-            return Try::Unsupported;
+    /// Whether this process may go ahead: it has the lock, or this file system has none. Never waits.
+    /// On NFS it does not even try, because `flock` may block there for ever.
+    pub(crate) fn try_acquire(&mut self) -> bool {
+        if fstatfs(&self.0).is_ok_and(|system| system.f_type == NFS_SUPER_MAGIC) {
+            return true;
         }
         loop {
             // By full path: std's own method of this name would shadow fs2's.
-            match fs2::FileExt::try_lock_exclusive(&self.file) {
+            match fs2::FileExt::try_lock_exclusive(&self.0) {
                 Ok(()) => {
                     self.leave_name();
-                    return Try::Held;
+                    return true;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Try::Busy,
-                Err(_) => return Try::Unsupported,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+                Err(_) => return true,
             }
         }
     }
@@ -81,18 +69,16 @@ impl Lock {
     /// The holder's process id, for messages, if it could be written.
     pub(crate) fn holder(&mut self) -> Option<u32> {
         let mut text = String::new();
-        self.file.rewind().ok()?;
-        (&self.file).take(16).read_to_string(&mut text).ok()?;
+        self.0.rewind().ok()?;
+        (&self.0).take(16).read_to_string(&mut text).ok()?;
         text.trim().parse().ok()
     }
 
-    /// Errors are ignored: a full disk must not cost the lock.
+    /// Best effort: a full disk must not cost the lock, and a directory takes no text.
     fn leave_name(&mut self) {
-        if self.has_room {
-            let _ = self.file.set_len(0);
-            let _ = self.file.rewind();
-            let _ = self.file.write_all(format!("{}\n", std::process::id()).as_bytes());
-        }
+        let _ = self.0.set_len(0);
+        let _ = self.0.rewind();
+        let _ = self.0.write_all(format!("{}\n", std::process::id()).as_bytes());
     }
 }
 
@@ -100,7 +86,7 @@ impl Lock {
 /// causes one extra call, nothing worse.
 pub(crate) fn retire(path: &Path) {
     if let Ok(mut lock) = Lock::open(path)
-        && lock.try_acquire() == Try::Held
+        && lock.try_acquire()
     {
         let _ = std::fs::remove_file(path);
     }

@@ -15,7 +15,7 @@ use git_credential_gastown::token::{Entry, Grant};
 use crate::Context;
 use crate::cache::{Fault, host_key};
 use crate::clock;
-use crate::lock::{Lock, Try};
+use crate::lock::Lock;
 use crate::look::{Look, Lookup, Outcome, out_of_time, using_the_cached};
 use crate::token_client::{LAST_MOMENT, git_token};
 
@@ -76,7 +76,7 @@ impl Lookup<'_> {
         let (began, mut nap) = (clock.running(), SHORTEST_NAP);
         let mut locks = vec![lock];
         loop {
-            let acquired = locks.iter_mut().position(|lock| lock.try_acquire() != Try::Busy);
+            let acquired = locks.iter_mut().position(Lock::try_acquire);
             let look = self.look(Some(since));
             let Action::Renew(planned) = look.decision.action else {
                 return Turn::Over(self.conclude(look));

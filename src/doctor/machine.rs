@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::{Fail, Inputs, Report, Warn};
 use crate::cache::{Cache, Condition};
 use crate::files;
-use crate::lock::{Lock, Try};
+use crate::lock::Lock;
 
 /// From here on git asks a helper again within one command.
 const HEALS_SINCE: (u32, u32) = (2, 46);
@@ -132,7 +132,7 @@ fn lock(Inputs { context, .. }: &Inputs<'_>, report: &mut Report) {
     let place = context.settings.place().ok();
     for path in place.iter().flat_map(|place| context.cache.lock_files(&place.key())) {
         if let Ok(mut lock) = Lock::open(&path)
-            && lock.try_acquire() == Try::Busy
+            && !lock.try_acquire()
         {
             let holder = lock.holder().map_or("of unknown id".to_owned(), |id| id.to_string());
             let what = format_args!("process {holder} is renewing a token, for 20 s at most");
