@@ -83,8 +83,8 @@ impl Caller {
 fn look() -> Found {
     let mut id = parent_id();
     for _ in 0..MOST_ANCESTORS {
-        let Some(name) = name_of(id) else { return Found::Unknown };
-        match name.as_str() {
+        let Some(process) = Process::read(id) else { return Found::Unknown };
+        match process.name.as_str() {
             // The kernel cuts names after 15 bytes, so `git-remote-https` reads the same.
             "git-remote-http" => return Found::Transport,
             name if SHELLS.contains(&name) => {}
@@ -93,15 +93,9 @@ fn look() -> Found {
             name if name == "git" || name.starts_with("git-") => return Found::Git(id),
             _ => return Found::Other,
         }
-        let Some(process) = Process::read(id) else { return Found::Unknown };
         id = process.parent;
     }
     Found::Unknown
-}
-
-fn name_of(id: u32) -> Option<String> {
-    let name = fs::read(format!("/proc/{id}/comm")).ok()?;
-    Some(String::from_utf8_lossy(&name).trim_end_matches('\n').to_owned())
 }
 
 /// As `/proc/ID/stat` has it: `ID (NAME) STATE PARENT …`, the start as the 22nd word. See proc(5).
@@ -151,7 +145,6 @@ mod tests {
     fn this_process_is_there_to_be_read() {
         let process = Process::read(std::process::id()).unwrap();
         assert_eq!(process.parent, parent_id());
-        assert!(name_of(std::process::id()).is_some());
-        assert_eq!(name_of(0), None);
+        assert!(Process::read(0).is_none());
     }
 }
