@@ -174,10 +174,6 @@ pub(super) fn condition(candidate: &Candidate) -> Condition {
         return Condition::Unusable(obstacle.why);
     }
     let Ok(Some(metadata)) = look(path) else { return Condition::Missing };
-    // It is there, so this only looks.
-    if let Err(why) = make(path) {
-        return Condition::Unusable(format!("{why:#}"));
-    }
     let room = room(path).unwrap_or_default();
     Condition::Ready { owner: metadata.uid(), mode: metadata.mode() & 0o7777, room }
 }
