@@ -275,11 +275,7 @@ impl Key for TownKey {
 pub fn stem(parts: &[&str]) -> String {
     let mut digest = Sha256::new();
     for part in parts {
-        for (index, piece) in part.split('\0').enumerate() {
-            // A separator inside of a part is marked by a byte that no text holds.
-            digest.update(if index > 0 { &[0, 255][..] } else { &[] });
-            digest.update(piece);
-        }
+        digest.update(part);
         digest.update([0]);
     }
     hex(&digest.finalize()[..16])
