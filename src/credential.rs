@@ -4,10 +4,11 @@
 
 use std::fmt;
 
+use anyhow::Result;
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::host::{Host, Kind};
 use git_credential_gastown::policy::{
-    Configured, Demand, Evidence, HostKey, HostRecord, Life, decide_configured,
+    Configured, Demand, Evidence, HostRecord, Life, decide_configured,
 };
 use git_credential_gastown::protocol::{Report, Request, TOKEN_USER};
 use git_credential_gastown::time::Timestamp;
@@ -267,7 +268,8 @@ impl Chain<'_> {
             let name = candidate.name;
             self.warning =
                 Some(format!("{failure}; using {name} from the environment, which may be dead"));
-            note(context, host_key(token, self.ask.host), |record| record.given(clock::now()));
+            let given = |record: HostRecord| record.given(clock::now());
+            let _ = note(context, self.ask.host, token, "given out", given);
             return Some(Credential::configured(token, candidate.name));
         }
         None
@@ -321,32 +323,33 @@ pub(crate) fn note_refusal(
     token: &Secret,
     process: Option<String>,
 ) {
-    let Context { cache, messages, .. } = context;
+    let refused = |record: HostRecord| record.refused(clock::now(), process);
+    if let Err(reason) = note(context, host, token, "rejected", refused) {
+        context.messages.warning(format_args!("{reason:#} [{}]", Name::CacheUnusable));
+    }
+}
+
+/// Notes that a host accepted a token that it, or the one before it, had refused. Best effort:
+/// without it the worker is asked once more.
+pub(crate) fn note_acceptance(context: &Context<'_>, host: &Host, token: &Secret) {
+    let _ = note(context, host, token, "accepted", HostRecord::accepted);
+}
+
+/// Changes what is on record of a token at a host, if that changes anything.
+fn note(
+    Context { cache, messages, .. }: &Context<'_>,
+    host: &Host,
+    token: &Secret,
+    event: &str,
+    change: impl FnOnce(HostRecord) -> HostRecord,
+) -> Result<()> {
     let key = host_key(token, host);
     let before = cache.read(&key).unwrap_or_default();
-    let after = before.clone().refused(clock::now(), process);
-    messages.trace(format_args!("rejected: {} by {host}, {} time(s)", key.token, after.refusals));
-    if after != before
-        && let Err(reason) = cache.keep(&key, &after)
-    {
-        messages.warning(format_args!("{reason:#} [{}]", Name::CacheUnusable));
+    let after = change(before.clone());
+    if after == before {
+        return Ok(());
     }
-}
-
-/// Notes that a host accepted a token that it, or the one before it, had refused.
-pub(crate) fn note_acceptance(context: &Context<'_>, host: &Host, token: &Secret) {
-    let key = host_key(token, host);
-    if let Some(record) = context.cache.read(&key).filter(HostRecord::awaits_acceptance) {
-        context.messages.trace(format_args!("accepted: {} by {host}, after a refusal", key.token));
-        note(context, key, |_| record.clone().accepted());
-    }
-}
-
-/// Changes what is on record. Best effort: without it the worker is asked once more.
-fn note(context: &Context<'_>, key: HostKey, change: impl Fn(HostRecord) -> HostRecord) {
-    let cache = &context.cache;
-    let record = change(cache.read(&key).unwrap_or_default());
-    if let Err(reason) = cache.keep(&key, &record) {
-        context.messages.trace(format_args!("{reason:#}"));
-    }
+    let (hash, refusals) = (&key.token, after.refusals);
+    messages.trace(format_args!("{host}: {hash} {event}, {refusals} refusal(s) on record"));
+    cache.keep(&key, &after)
 }

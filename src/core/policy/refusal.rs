@@ -109,11 +109,6 @@ impl HostRecord {
         Self { refusals, refused_at, refused_to, asked, is_inherited: false, ..self }
     }
 
-    /// Whether an acceptance changes anything.
-    pub fn awaits_acceptance(&self) -> bool {
-        self.is_refused() || self.is_inherited
-    }
-
     /// The worker was asked because of a refusal or a hint.
     #[must_use]
     pub fn asked(self, evidence: Evidence, now: Timestamp) -> Self {
@@ -237,7 +232,6 @@ mod tests {
         assert_eq!(next.asked, own.asked);
         let accepted = next.clone().accepted();
         assert_eq!((accepted.asked.count, accepted.asked.last_at), (1, own.asked.last_at));
-        assert!(next.awaits_acceptance() && !accepted.awaits_acceptance());
         assert_eq!(ask(next, 300).accepted().asked.count, 6, "asked about itself, it is its own");
     }
 
