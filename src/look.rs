@@ -12,7 +12,7 @@ use git_credential_gastown::time::{Timestamp, spoken};
 use git_credential_gastown::token::{Entry, TokenHash};
 
 use crate::Context;
-use crate::cache::{Cache, host_key};
+use crate::cache::host_key;
 use crate::clock;
 use crate::config::{Place, Settings};
 use crate::credential::Ask;
@@ -62,7 +62,7 @@ impl Lookup<'_> {
             entry: entry.as_ref(),
             at_host: at_host.as_ref(),
             evidence,
-            failure: &|| failure_on_record(&self.context.settings, cache, &self.key()),
+            failure: &|| failure_on_record(self.context, &self.key()),
             waiting_since,
             demand: self.ask.demand,
             now,
@@ -154,8 +154,8 @@ impl Lookup<'_> {
         look.fails(rejected)
     }
 
-    pub(crate) fn failure_key(&self, is_about_container_token: bool) -> FailureKey {
-        failure_key(&self.context.settings, self.key(), is_about_container_token)
+    pub(crate) fn failure_keys(&self) -> [FailureKey; 2] {
+        failure_keys(&self.context.settings, self.key())
     }
 
     pub(crate) fn key(&self) -> CacheKey {
@@ -188,21 +188,17 @@ impl Look {
 
 /// The failure on record of a place, or of this process's container tokens there.
 pub(crate) fn failure_on_record(
-    settings: &Settings,
-    cache: &Cache,
+    Context { settings, cache, .. }: &Context<'_>,
     place: &CacheKey,
 ) -> Option<FailureRecord> {
-    let record = |is_about_container_token| {
-        cache.read(&failure_key(settings, place.clone(), is_about_container_token))
-    };
-    [false, true].into_iter().filter_map(record).max_by_key(|record| record.until)
+    let keys = failure_keys(settings, place.clone());
+    keys.iter().filter_map(|key| cache.read(key)).max_by_key(|record| record.until)
 }
 
-/// One for all who ask for this place, or one for those with the same container JWTs.
-fn failure_key(settings: &Settings, place: CacheKey, is_about_container_token: bool) -> FailureKey {
-    let container_tokens =
-        is_about_container_token.then(|| settings.container_tokens_fingerprint());
-    FailureKey { place, container_tokens }
+/// That of all who ask for this place, and that of those with the same container JWTs.
+fn failure_keys(settings: &Settings, place: CacheKey) -> [FailureKey; 2] {
+    let of_tokens = Some(settings.container_tokens_fingerprint());
+    [None, of_tokens].map(|container_tokens| FailureKey { place: place.clone(), container_tokens })
 }
 
 pub(crate) fn using_the_cached(why: &dyn std::fmt::Display, decision: &Decision) -> String {

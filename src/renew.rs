@@ -128,7 +128,7 @@ impl Lookup<'_> {
             if let Err(reason) = cache.keep(&self.key(), &entry) {
                 messages.warning(format_args!("{reason:#} [{}]", Name::CacheUnusable));
             }
-            [false, true].iter().for_each(|it| cache.forget(&self.failure_key(*it)));
+            self.failure_keys().iter().for_each(|key| cache.forget(key));
         }
         if look.decision.state == State::Suspect {
             // After the entry is written, so that whoever reads this record finds the new token.
@@ -175,7 +175,8 @@ impl Lookup<'_> {
         if failure.is_own {
             return failure;
         }
-        let key = self.failure_key(failure.name.is_about_container_token());
+        let [of_all, of_tokens] = self.failure_keys();
+        let key = if failure.name.is_about_container_token() { of_tokens } else { of_all };
         let (previous, now) = (self.context.cache.read(&key), clock::now());
         let record = FailureRecord::new(failure, previous.as_ref(), fastrand::f64(), now);
         if let Err(reason) = self.context.cache.keep(&key, &record) {

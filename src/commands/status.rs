@@ -82,7 +82,7 @@ impl Record {
         let renewal = cache.read(&town);
         let expires = |secret| ContainerToken::new(secret, Source::Renewal).expires();
         let container_token_expires = renewal.and_then(expires);
-        let failure = failure_on_record(settings, cache, &key);
+        let failure = failure_on_record(context, &key);
         Self { key, decision, entry, refusals, failure, container_token_expires }
     }
 
