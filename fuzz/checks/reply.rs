@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use git_credential_gastown::contract::{Denial, Question, Reply, container_token, git_token};
 use git_credential_gastown::failure::{Failure, FailureRecord};
-use git_credential_gastown::policy::{Demand, Evidence, Facts, State, decide, entry_for};
+use git_credential_gastown::policy::{Facts, State, decide, entry_for};
 use git_credential_gastown::record::{from_bytes, to_bytes};
 use git_credential_gastown::redact::clean;
 use git_credential_gastown::time::Timestamp;
@@ -42,16 +42,7 @@ pub fn check(bytes: &[u8]) {
             });
             assert!(reply.status == 200 && lives, "a token that is dead, or outlives belief");
             let entry = entry_for(grant, None, 0.5);
-            let facts = Facts {
-                entry: Some(&entry),
-                at_host: None,
-                evidence: Evidence::None,
-                failure: &|| None,
-                waiting_since: None,
-                demand: Demand::default(),
-                now: ASKED,
-            };
-            let decision = decide(&facts);
+            let decision = decide(&Facts::about(Some(&entry), ASKED));
             assert_ne!(decision.state, State::Dead, "granted and dead at once: {entry:?}");
         }
         Err(denial) => can_be_told(denial),

@@ -5,7 +5,7 @@
 use anyhow::Result;
 use git_credential_gastown::failure::Name;
 use git_credential_gastown::host::{Host, Kind};
-use git_credential_gastown::policy::{Action, Demand, Evidence, Facts, LAG, decide, is_within};
+use git_credential_gastown::policy::{Action, Facts, LAG, decide, is_within};
 use git_credential_gastown::protocol::{Handed, Request};
 use git_credential_gastown::time::spoken;
 use git_credential_gastown::token::{Entry, Secret};
@@ -103,15 +103,7 @@ fn was_given(context: &Context<'_>, request: &Request, host: &Host, token: &Secr
 /// Whether the worker will be asked when git next asks for this host.
 fn is_worker_next(context: &Context<'_>, host: &Host, entry: &Entry) -> bool {
     let record = context.cache.read(&host_key(&entry.token, host));
-    let facts = Facts {
-        entry: Some(entry),
-        at_host: record.as_ref(),
-        evidence: Evidence::None,
-        failure: &|| None,
-        waiting_since: None,
-        demand: Demand::default(),
-        now: clock::now(),
-    };
+    let facts = Facts { at_host: record.as_ref(), ..Facts::about(Some(entry), clock::now()) };
     matches!(decide(&facts).action, Action::Renew(_))
 }
 

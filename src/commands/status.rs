@@ -4,9 +4,7 @@
 use anyhow::Result;
 use git_credential_gastown::failure::FailureRecord;
 use git_credential_gastown::host::{CacheKey, TownKey};
-use git_credential_gastown::policy::{
-    Decision, Demand, Evidence, Facts, HostRecord, Life, State, decide,
-};
+use git_credential_gastown::policy::{Decision, Facts, HostRecord, Life, State, decide};
 use git_credential_gastown::time::{Timestamp, spoken};
 use git_credential_gastown::token::Entry;
 use git_credential_gastown::token::container::{ContainerToken, Source};
@@ -68,15 +66,8 @@ impl Record {
             .filter(|(_, record)| record.is_refused())
             .map(|(host, record)| (host.to_string(), record))
             .collect();
-        let facts = Facts {
-            entry: entry.as_ref(),
-            at_host: refusals.first().map(|(_, record)| record),
-            evidence: Evidence::None,
-            failure: &|| None,
-            waiting_since: None,
-            demand: Demand::default(),
-            now,
-        };
+        let at_host = refusals.first().map(|(_, record)| record);
+        let facts = Facts { at_host, ..Facts::about(entry.as_ref(), now) };
         let decision = decide(&facts);
         let town = TownKey { api: key.api.clone(), town: key.town.clone() };
         let renewal = cache.read(&town);

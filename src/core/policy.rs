@@ -72,6 +72,21 @@ pub struct Facts<'a> {
     pub now: Timestamp,
 }
 
+impl<'a> Facts<'a> {
+    /// Of an entry alone: nothing else is on record or asked for.
+    pub fn about(entry: Option<&'a Entry>, now: Timestamp) -> Self {
+        Self {
+            entry,
+            at_host: None,
+            evidence: Evidence::None,
+            failure: &|| None,
+            waiting_since: None,
+            demand: Demand::default(),
+            now,
+        }
+    }
+}
+
 /// What the command asks for beyond a token that works.
 #[derive(Clone, Copy, Debug)]
 pub struct Demand {

@@ -77,16 +77,7 @@ fn evidence() -> impl Strategy<Value = Evidence> {
 }
 
 fn plain(entry: &Entry, now: Timestamp) -> Decision {
-    let facts = Facts {
-        entry: Some(entry),
-        at_host: None,
-        evidence: Evidence::None,
-        failure: &|| None,
-        waiting_since: None,
-        demand: Demand::default(),
-        now,
-    };
-    decide(&facts)
+    decide(&Facts::about(Some(entry), now))
 }
 
 /// The latest moment at which the token may be alive; a long-lived one has none.

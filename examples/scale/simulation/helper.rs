@@ -5,8 +5,7 @@
 use fastrand::Rng;
 use git_credential_gastown::failure::{Failure, FailureRecord, Name, Retry};
 use git_credential_gastown::policy::{
-    Action, Decision, Demand, Evidence, Facts, HostRecord, Otherwise, Plan, State, decide,
-    entry_for,
+    Action, Decision, Evidence, Facts, HostRecord, Otherwise, Plan, State, decide, entry_for,
 };
 use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::{Entry, Grant, Secret};
@@ -38,14 +37,12 @@ impl Helper {
 
     /// Answers an ask; `evidence` is what it tells of the cached token.
     fn answer(&mut self, world: &mut World<'_>, evidence: Evidence) -> Option<Token> {
+        let entry = self.cached.as_ref().map(|(_, entry)| entry);
         let facts = Facts {
-            entry: self.cached.as_ref().map(|(_, entry)| entry),
             at_host: Some(&self.at_host),
             evidence,
             failure: &|| self.failure.clone(),
-            waiting_since: None,
-            demand: Demand::default(),
-            now: moment(world.now),
+            ..Facts::about(entry, moment(world.now))
         };
         let Decision { action, state, .. } = decide(&facts);
         match action {

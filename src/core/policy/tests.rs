@@ -35,24 +35,12 @@ fn unknown() -> Entry {
     entry("ghs_unknown", None, 0.0)
 }
 
-fn facts(entry: Option<&Entry>, now: Timestamp) -> Facts<'_> {
-    Facts {
-        entry,
-        at_host: None,
-        evidence: Evidence::None,
-        failure: &|| None,
-        waiting_since: None,
-        demand: Demand::default(),
-        now,
-    }
-}
-
 fn decided(facts: Facts<'_>) -> Decision {
     decide(&facts)
 }
 
 fn state(entry: &Entry, now: Timestamp) -> State {
-    decided(facts(Some(entry), now)).state
+    decided(Facts::about(Some(entry), now)).state
 }
 
 fn failure(at: Timestamp) -> FailureRecord {
@@ -104,7 +92,7 @@ fn a_token_that_was_up_to_30_minutes_old_is_never_answered_unasked_after_its_tru
     for age_when_received in 0..=30 {
         let true_end = (60 - age_when_received) * 60;
         for second in true_end..3700 {
-            let decision = decided(facts(Some(&entry), after(second)));
+            let decision = decided(Facts::about(Some(&entry), after(second)));
             let renews = matches!(decision.action, Action::Renew(_));
             assert!(renews, "{second} s after receipt, {age_when_received} min old at receipt");
         }
@@ -204,13 +192,13 @@ fn a_clock_that_went_back_does_not_keep_a_token_odd_for_ever() {
 #[test]
 fn what_each_state_does() {
     let entry = known(3600);
-    let action = |seconds| decided(facts(Some(&entry), after(seconds))).action;
+    let action = |seconds| decided(Facts::about(Some(&entry), after(seconds))).action;
     assert_eq!(action(0), Action::Answer { pause: Duration::ZERO });
     assert_eq!(action(3000), Action::Renew(RENEW_SOON));
     assert_eq!(action(3300), Action::Renew(RENEW_DUE));
     assert_eq!(action(3570), Action::Renew(RENEW_DEAD));
     assert_eq!(action(-3600), Action::Renew(RENEW_DUE), "odd is as due");
-    assert_eq!(decided(facts(None, RECEIVED)).action, Action::Renew(RENEW_DEAD));
+    assert_eq!(decided(Facts::about(None, RECEIVED)).action, Action::Renew(RENEW_DEAD));
 }
 
 #[test]
@@ -227,7 +215,7 @@ fn a_recent_failure_stands_for_another_attempt() {
     let action = |entry, seconds| {
         let failure = failure(after(seconds));
         let on_record = || Some(failure.clone());
-        decided(Facts { failure: &on_record, ..facts(entry, after(seconds)) }).action
+        decided(Facts { failure: &on_record, ..Facts::about(entry, after(seconds)) }).action
     };
     assert_eq!(action(Some(&entry), 0), Action::Answer { pause: Duration::ZERO });
     assert_eq!(action(Some(&entry), 3000), Action::Answer { pause: Duration::ZERO });
@@ -241,7 +229,7 @@ fn a_recent_failure_stands_for_another_attempt() {
 fn a_failure_holds_back_until_its_time_and_ends_a_wait_even_later() {
     let failure = failure(after(0));
     let action = |seconds, waiting_since| {
-        let facts = facts(None, after(seconds));
+        let facts = Facts::about(None, after(seconds));
         let on_record = || Some(failure.clone());
         decided(Facts { failure: &on_record, waiting_since, ..facts }).action
     };
@@ -256,14 +244,14 @@ fn one_successful_call_a_minute_is_enough() {
     // Confirmed with four minutes left: a tenth of that, 24 s, passes before the next call.
     let mut entry = known(240);
     entry.renew_at = RECEIVED;
-    let action = |seconds| decided(facts(Some(&entry), after(seconds))).action;
+    let action = |seconds| decided(Facts::about(Some(&entry), after(seconds))).action;
     assert_eq!(action(23), Action::Answer { pause: Duration::ZERO });
     assert_eq!(action(24), Action::Renew(RENEW_SOON));
     let mut hour = known(3600);
     hour.renew_at = RECEIVED;
     assert_eq!(state(&hour, after(59)), State::Soon);
-    assert_eq!(decided(facts(Some(&hour), after(59))).reason, Reason::JustConfirmed);
-    assert_eq!(decided(facts(Some(&hour), after(60))).action, Action::Renew(RENEW_SOON));
+    assert_eq!(decided(Facts::about(Some(&hour), after(59))).reason, Reason::JustConfirmed);
+    assert_eq!(decided(Facts::about(Some(&hour), after(60))).action, Action::Renew(RENEW_SOON));
 }
 
 const SERVED: Action = Action::Answer { pause: Duration::ZERO };
@@ -274,7 +262,7 @@ fn a_token_that_may_die_too_soon_has_the_worker_asked_first() {
     let action = |minutes, seconds| {
         let least_life = Duration::from_mins(minutes);
         let demand = Demand { least_life, ..Demand::default() };
-        decided(Facts { demand, ..facts(Some(&entry), after(seconds)) }).action
+        decided(Facts { demand, ..Facts::about(Some(&entry), after(seconds)) }).action
     };
     assert_eq!(action(20, 60), SERVED);
     assert_eq!(action(20, 2400), SERVED);
@@ -317,10 +305,10 @@ fn every_input_has_an_answer_at_the_ends_of_time() {
                 for now in moments {
                     let record = refused(1, first_seen).refused(now, None);
                     for evidence in [Evidence::None, Evidence::Hint, Evidence::Refused] {
-                        let facts = facts(Some(&entry), now);
+                        let facts = Facts::about(Some(&entry), now);
                         decided(Facts { at_host: Some(&record), evidence, ..facts });
                     }
-                    let decision = decided(facts(Some(&entry), now));
+                    let decision = decided(Facts::about(Some(&entry), now));
                     let dead = expires.is_some_and(|expires| now >= expires);
                     assert!(!dead || decision.state == State::Dead, "{entry:?} at {now:?}");
                     let grant = grant("ghs_known", None, now);
@@ -346,7 +334,7 @@ fn a_newer_token_that_is_wanted_is_asked_for_whatever_is_cached_or_on_record() {
         let on_record = || failure.cloned();
         let respects_failures = newer_than.is_none();
         let demand = Demand { newer_than, respects_failures, ..Demand::default() };
-        let facts = facts(Some(&entry), after(10));
+        let facts = Facts::about(Some(&entry), after(10));
         decided(Facts { failure: &on_record, demand, ..facts }).action
     };
     let answer = Action::Answer { pause: Duration::ZERO };

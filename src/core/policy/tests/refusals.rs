@@ -5,7 +5,7 @@ use super::*;
 /// What is decided at a moment about a token that lives for an hour from `RECEIVED`.
 fn about(record: &HostRecord, evidence: Evidence, seconds: i64) -> Action {
     let entry = known(3600);
-    let facts = facts(Some(&entry), after(seconds));
+    let facts = Facts::about(Some(&entry), after(seconds));
     decided(Facts { at_host: Some(record), evidence, ..facts }).action
 }
 
@@ -51,7 +51,7 @@ fn a_token_handed_out_again_after_the_refusal_counts_as_asked() {
     entry.confirmed_at = after(605);
     let record = refused(1, after(600));
     let action = |seconds| {
-        let facts = facts(Some(&entry), after(seconds));
+        let facts = Facts::about(Some(&entry), after(seconds));
         decided(Facts { at_host: Some(&record), ..facts }).action
     };
     assert_eq!(action(606), SERVED);
@@ -63,7 +63,7 @@ fn a_failure_on_record_serves_a_refused_token_and_ends_a_command_that_was_refuse
     let (entry, record) = (known(3600), refused(1, after(600)));
     let action = |evidence| {
         let on_record = || Some(failure(after(600)));
-        let facts = Facts { failure: &on_record, ..facts(Some(&entry), after(600)) };
+        let facts = Facts { failure: &on_record, ..Facts::about(Some(&entry), after(600)) };
         decided(Facts { at_host: Some(&record), evidence, ..facts }).action
     };
     assert_eq!(action(Evidence::None), Action::AnswerAndWarn);
@@ -92,7 +92,7 @@ fn one_refusal_in_the_first_minute_may_be_lag_and_waits_2_seconds() {
     let late = refused(1, after(60));
     assert_eq!(about(&late, Evidence::None, 60), Action::Renew(RENEW_REFUSED), "too late for lag");
     let short = known(10);
-    let facts = Facts { at_host: Some(&once), ..facts(Some(&short), after(1)) };
+    let facts = Facts { at_host: Some(&once), ..Facts::about(Some(&short), after(1)) };
     assert_eq!(decided(facts).state, State::Suspect, "a tenth of a short life");
 }
 
