@@ -223,8 +223,7 @@ impl Settings {
                  GITHUB_CLI_PAT{TO_CHECK}"
             ),
         };
-        Err(Failure::new(Name::ConfigMissing, Retry::WhenMended, what.join("; "), &advice)
-            .briefly("not configured"))
+        Err(Failure::new(Name::ConfigMissing, Retry::WhenMended, what.join("; "), &advice))
     }
 
     /// The tokens that answer first: long-lived ones, which a person has set on purpose.

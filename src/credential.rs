@@ -234,7 +234,7 @@ impl Chain<'_> {
     fn of_worker(&mut self) -> Result<Credential, (Failure, Option<Entry>)> {
         let Self { context, ask, .. } = *self;
         let place = context.settings.place().map_err(|failure| {
-            self.tried.push(format!("worker ({})", failure.brief));
+            self.tried.push(format!("worker ({})", failure.name));
             (failure, None)
         })?;
         context.messages.trace(format_args!("place: {}, rig {}", place.api, place.rig));
@@ -247,7 +247,7 @@ impl Chain<'_> {
             }
             Outcome::Fail { failure, reason, cached } => {
                 self.tried.push(format!("cache ({reason})"));
-                self.tried.push(format!("worker ({})", failure.brief));
+                self.tried.push(format!("worker ({})", failure.name));
                 Err((failure, cached))
             }
         }

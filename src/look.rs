@@ -131,27 +131,22 @@ impl Lookup<'_> {
     pub(crate) fn reject(&self, look: Look, failure: Option<&Failure>) -> Outcome {
         let host = self.ask.host;
         let recorded = look.decision.failure.as_ref().map(|record| &record.failure);
-        let (known, brief) = match (failure.or(recorded), &look.entry) {
-            (Some(failure), _) => {
-                (format!("no other could be had: {}", failure.what), &*failure.brief)
-            }
+        let known = match (failure.or(recorded), &look.entry) {
+            (Some(failure), _) => format!("no other could be had: {}", failure.what),
             (None, Some(entry)) => {
                 let since = spoken(clock::now().since(entry.first_seen));
                 let last = spoken(clock::now().since(entry.confirmed_at));
-                let known = format!(
+                format!(
                     "the worker, asked {last} ago, had no other: it first gave this one {since} ago"
-                );
-                (known, "had no other")
+                )
             }
-            (None, None) => ("there is no other".to_owned(), "rejected"),
+            (None, None) => "there is no other".to_owned(),
         };
         let what = format!("{host} rejected the token, and {known}");
         let advice = "it may be revoked, or this repository may refuse it; to see which, run: git \
                       credential-gastown doctor; to have the worker asked again, run: git \
                       credential-gastown refresh";
-        let rejected = Failure::new(Name::TokenRejected, Retry::WhenMended, what, advice);
-        let rejected = rejected.briefly(brief);
-        look.fails(rejected)
+        look.fails(Failure::new(Name::TokenRejected, Retry::WhenMended, what, advice))
     }
 
     pub(crate) fn failure_keys(&self) -> [FailureKey; 2] {

@@ -235,6 +235,5 @@ pub(crate) fn no_container_token(settings: &Settings) -> Failure {
              GASTOWN_CONTAINER_TOKEN"
         ),
     };
-    let failure = Failure::new(Name::ConfigMissing, Retry::WhenMended, what, &advice);
-    failure.briefly(why).of_this_process()
+    Failure::new(Name::ConfigMissing, Retry::WhenMended, what, &advice).of_this_process()
 }

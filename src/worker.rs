@@ -101,14 +101,10 @@ impl<'a> Worker<'a> {
 
     fn failure(&self, error: &Error, within: Duration) -> Failure {
         let worker = self.api;
-        let fail = |name, retry, brief: &str, what: String, advice| {
-            Failure::new(name, retry, what, advice).briefly(brief)
-        };
         match error {
-            Error::Timeout(phase) => fail(
+            Error::Timeout(phase) => Failure::new(
                 Name::Timeout,
                 Retry::AtOnce,
-                &format!("timed out {}", phase_name(*phase)),
                 format!(
                     "the worker at {worker} did not answer within {} s (timed out {})",
                     within.as_secs_f32().round(),
@@ -117,10 +113,9 @@ impl<'a> Worker<'a> {
                 "check the network to GASTOWN_API_URL, then run the command again",
             ),
             Error::Rustls(_) | Error::Tls(_) => self.untrusted(error),
-            Error::BodyExceedsLimit(_) => fail(
+            Error::BodyExceedsLimit(_) => Failure::new(
                 Name::BadAnswer,
                 Retry::Later,
-                "too long an answer",
                 format!("the worker at {worker} answered with more than {LONGEST_ANSWER} bytes"),
                 "check that GASTOWN_API_URL is a Gastown worker",
             ),
@@ -129,10 +124,9 @@ impl<'a> Worker<'a> {
                 match cause.to_string().contains("corrupt message") {
                     false => self.untrusted(cause),
                     true if self.is_proxied => proxy_failed(worker),
-                    true => fail(
+                    true => Failure::new(
                         Name::WorkerUnreachable,
                         Retry::Later,
-                        "no TLS",
                         format!("the worker at {worker} does not speak https: {cause}"),
                         "check the scheme and the port in GASTOWN_API_URL",
                     ),
@@ -147,32 +141,28 @@ impl<'a> Worker<'a> {
             {
                 proxy_failed(worker)
             }
-            Error::HostNotFound => fail(
+            Error::HostNotFound => Failure::new(
                 Name::WorkerUnreachable,
                 Retry::AtOnce,
-                "host not found",
                 format!("the worker's host in {worker} was not found"),
                 "check GASTOWN_API_URL and name resolution",
             ),
             // Why the name could not be resolved.
-            Error::Other(cause) => fail(
+            Error::Other(cause) => Failure::new(
                 Name::WorkerUnreachable,
                 Retry::AtOnce,
-                &cause.to_string(),
                 format!("the worker's host in {worker} cannot be looked up: {cause}"),
                 "check /etc/resolv.conf and the network, then run the command again",
             ),
-            Error::Io(cause) if cause.kind() == ErrorKind::ConnectionRefused => fail(
+            Error::Io(cause) if cause.kind() == ErrorKind::ConnectionRefused => Failure::new(
                 Name::WorkerUnreachable,
                 Retry::AtOnce,
-                "connection refused",
                 format!("the worker at {worker} refused the connection"),
                 "check GASTOWN_API_URL and whether the worker runs, then run the command again",
             ),
-            other => fail(
+            other => Failure::new(
                 Name::WorkerUnreachable,
                 Retry::AtOnce,
-                "no answer",
                 format!("the worker at {worker} gave no answer: {other}"),
                 "check GASTOWN_API_URL and the network, then run the command again",
             ),
@@ -183,7 +173,6 @@ impl<'a> Worker<'a> {
         let what = format!("no trusted connection to the worker at {}: {cause}", self.api);
         let advice = "check its certificate; SSL_CERT_FILE may name the authorities to trust";
         let failure = Failure::new(Name::WorkerUnreachable, Retry::Later, what, advice);
-        let failure = failure.briefly("not trusted");
         // Others may trust another authority.
         if self.settings.certificates.are_set() { failure.of_this_process() } else { failure }
     }
@@ -198,8 +187,7 @@ fn proxy_for(api: &ApiUrl, settings: &Settings) -> Result<Option<Proxy>, Failure
         let what = format!("the proxy in HTTPS_PROXY or ALL_PROXY is {what}");
         let advice = "make it an address such as http://proxy.example:3128, or unset it; NO_PROXY lists \
                       hosts to reach without";
-        let failure = Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice);
-        failure.briefly("wrong proxy").of_this_process()
+        Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice).of_this_process()
     };
     let proxy = Proxy::new(address.expose()).map_err(|_| unusable("not an address"))?;
     // ureq panics at one that it was built without.
@@ -234,15 +222,13 @@ fn roots(api: &ApiUrl, certificates: &Certificates) -> Result<RootCerts, Failure
         false => format!("no certificates to check the worker at {api} with"),
     };
     let advice = "install ca-certificates, or make SSL_CERT_FILE name a file that holds some";
-    let failure = Failure::new(Name::WorkerUnreachable, Retry::WhenMended, what, advice);
-    Err(failure.briefly("no certificates").of_this_process())
+    Err(Failure::new(Name::WorkerUnreachable, Retry::WhenMended, what, advice).of_this_process())
 }
 
 fn proxy_failed(worker: &ApiUrl) -> Failure {
     let what = format!("the proxy in HTTPS_PROXY does not lead to the worker at {worker}");
     let advice = "check HTTPS_PROXY and NO_PROXY";
-    let failure = Failure::new(Name::WorkerUnreachable, Retry::Later, what, advice);
-    failure.briefly("proxy failed").of_this_process()
+    Failure::new(Name::WorkerUnreachable, Retry::Later, what, advice).of_this_process()
 }
 
 fn phase_name(phase: Timeout) -> &'static str {

@@ -241,7 +241,7 @@ fn denial(reply: &Reply, answer: Option<&Fields<'_>>, question: Question<'_>) ->
         ),
     };
     let wait = retry_after(reply, question).filter(|_| retry != Retry::WhenMended);
-    Denial::Failed(Failure::new(name, retry, what, advice).briefly(quote).asking_to_wait(wait))
+    Denial::Failed(Failure::new(name, retry, what, advice).asking_to_wait(wait))
 }
 
 /// The host of a URL: user information and a query may hold a secret.

@@ -32,8 +32,6 @@ pub struct Failure {
     pub name: Name,
     /// What failed, on what: lower case, without a full stop, without a secret.
     pub what: String,
-    /// The cause in a few words, for the chain of what was tried.
-    pub brief: String,
     /// The next thing to type or to look at.
     pub advice: String,
     pub retry: Retry,
@@ -50,19 +48,13 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(name: Name, retry: Retry, what: impl Into<String>, advice: &str) -> Self {
-        let (brief, advice) = (name.to_string(), advice.to_owned());
-        let (what, asked_to_wait, next_try) = (what.into(), None, None);
-        Self { name, what, brief, advice, retry, asked_to_wait, next_try, is_own: false }
+        let (what, advice) = (what.into(), advice.to_owned());
+        Self { name, what, advice, retry, asked_to_wait: None, next_try: None, is_own: false }
     }
 
     #[must_use]
     pub fn of_this_process(self) -> Self {
         Self { is_own: true, ..self }
-    }
-
-    #[must_use]
-    pub fn briefly(self, brief: impl Into<String>) -> Self {
-        Self { brief: brief.into(), ..self }
     }
 
     #[must_use]
