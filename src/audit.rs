@@ -4,7 +4,7 @@
 use std::io::{self, Error, Write as _};
 use std::path::Path;
 
-use git_credential_gastown::failure::Name;
+use git_credential_gastown::failure::{Failure, Name};
 use git_credential_gastown::host::{Host, Id};
 use git_credential_gastown::token::Secret;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::Context;
 use crate::clock;
 use crate::config::variable;
-use crate::credential::{Credential, NoCredential};
+use crate::credential::Credential;
 use crate::messages::open_log;
 
 /// How a call went.
@@ -27,11 +27,11 @@ pub(crate) enum Event<'a> {
     },
 }
 
-impl<'a> From<&'a Result<Credential, NoCredential>> for Event<'a> {
-    fn from(outcome: &'a Result<Credential, NoCredential>) -> Self {
+impl<'a> From<&'a Result<Credential, Failure>> for Event<'a> {
+    fn from(outcome: &'a Result<Credential, Failure>) -> Self {
         match outcome {
             Ok(credential) => Self::Answered(credential),
-            Err(lack) => Self::Failed(lack.failure.name),
+            Err(failure) => Self::Failed(failure.name),
         }
     }
 }

@@ -2,8 +2,6 @@
 //! worker, at last a snapshot from the environment. Every source belongs to a kind of host and is
 //! offered to no other. Lists what was tried, for the error.
 
-use std::fmt;
-
 use anyhow::Result;
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::host::{Host, Kind};
@@ -76,28 +74,6 @@ impl Credential {
     }
 }
 
-/// No source has a token: the failure that matters most, and all that was tried.
-#[derive(Debug)]
-pub(crate) struct NoCredential {
-    pub failure: Failure,
-    tried: Vec<String>,
-}
-
-impl fmt::Display for NoCredential {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}; tried: {}", self.failure, self.tried.join(", "))
-    }
-}
-
-impl std::error::Error for NoCredential {}
-
-impl From<Failure> for NoCredential {
-    /// Before any source was tried.
-    fn from(failure: Failure) -> Self {
-        Self { failure, tried: Vec::new() }
-    }
-}
-
 /// What is asked for, and by whom.
 pub(crate) struct Ask<'a> {
     pub host: &'a Host,
@@ -138,14 +114,14 @@ impl<'a> Ask<'a> {
 ///
 /// # Errors
 /// If no source has one.
-pub(crate) fn find(context: &Context<'_>, ask: &Ask<'_>) -> Result<Credential, NoCredential> {
+pub(crate) fn find(context: &Context<'_>, ask: &Ask<'_>) -> Result<Credential, Failure> {
     match context.settings.kind(ask.host) {
         Kind::GitLab => gitlab(context, ask.host),
         Kind::GitHub => Chain { context, ask, tried: Vec::new(), warning: None }.run(),
     }
 }
 
-fn gitlab(context: &Context<'_>, host: &Host) -> Result<Credential, NoCredential> {
+fn gitlab(context: &Context<'_>, host: &Host) -> Result<Credential, Failure> {
     let instance = &context.settings.gitlab;
     if let Some(token) = instance.token.as_ref().filter(|_| instance.host == *host) {
         let credential = Credential::configured(token, "GITLAB_TOKEN");
@@ -154,7 +130,7 @@ fn gitlab(context: &Context<'_>, host: &Host) -> Result<Credential, NoCredential
     let what = format!("no token for {host}, which takes none of GitHub's");
     let advice = "set GITLAB_TOKEN, and GITLAB_INSTANCE_URL if it is not gitlab.com";
     let failure = Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice);
-    Err(NoCredential { failure, tried: vec!["GITLAB_TOKEN (unset, or of another host)".into()] })
+    Err(Failure { tried: vec!["GITLAB_TOKEN (unset, or of another host)".into()], ..failure })
 }
 
 /// The sources for a GitHub host.
@@ -167,7 +143,7 @@ struct Chain<'a> {
 }
 
 impl Chain<'_> {
-    fn run(mut self) -> Result<Credential, NoCredential> {
+    fn run(mut self) -> Result<Credential, Failure> {
         let (context, host) = (self.context, self.ask.host);
         let (mut passed_over, mut rejected) = (None, Vec::new());
         let mut found = None;
@@ -206,7 +182,7 @@ impl Chain<'_> {
         if !warnings.is_empty() {
             context.messages.warning(warnings.join("; "));
         }
-        found.map_err(|failure| NoCredential { failure, tried: self.tried })
+        found.map_err(|failure| Failure { tried: self.tried, ..failure })
     }
 
     fn worker_or_snapshot(&mut self) -> Result<Credential, Failure> {

@@ -7,7 +7,7 @@ use git_credential_gastown::protocol::{Answer, QUIT, Request};
 use crate::cli::{Flags, OnFailure};
 use crate::clock;
 use crate::context::request_for;
-use crate::credential::{Ask, Credential, NoCredential, find};
+use crate::credential::{Ask, Credential, find};
 use crate::messages::{Messages, exit_on_panic};
 use crate::stdio::{asks_a_terminal, read_request, write_answer};
 use crate::{Context, FAILED};
@@ -72,7 +72,7 @@ fn answer(
     context: &Context<'_>,
     request: &Request,
     Ask { report, caller, .. }: &Ask<'_>,
-    outcome: &Result<Credential, NoCredential>,
+    outcome: &Result<Credential, Failure>,
 ) -> Result<(), Failure> {
     let quits = context.settings.on_failure == OnFailure::Quit;
     match outcome {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
+use git_credential_gastown::failure::Failure;
 use git_credential_gastown::host::Host;
 use git_credential_gastown::protocol::CAPABILITIES;
 use git_credential_gastown::time::spoken;
@@ -13,7 +14,7 @@ use git_credential_gastown::time::spoken;
 use crate::cli::{Cli, Operation};
 use crate::clock;
 use crate::config;
-use crate::credential::{Ask, Credential, NoCredential, find};
+use crate::credential::{Ask, Credential, find};
 use crate::messages::Messages;
 use crate::stdio::{asks_a_terminal, write_answer};
 use crate::{Context, USAGE};
@@ -90,7 +91,7 @@ fn credential(
     operation: &str,
     host: &Host,
     min_life: Option<Duration>,
-) -> Result<Credential, NoCredential> {
+) -> Result<Credential, Failure> {
     let mut ask = Ask::by_hand(host);
     ask.demand.least_life = min_life.unwrap_or_default();
     let outcome = find(context, &ask);

@@ -9,7 +9,6 @@ use zeroize::Zeroizing;
 
 use super::credential;
 use crate::Context;
-use crate::credential::NoCredential;
 use crate::stdio::{answers_a_terminal, moment, write_answer, write_object};
 
 pub(super) fn run(
@@ -25,11 +24,8 @@ pub(super) fn run(
         );
     }
     let host = context.meant_host();
-    let found = match &host {
-        Ok(host) => credential(context, "token", host, min_life),
-        Err(failure) => Err(failure.clone().into()),
-    };
-    if as_json && let Err(NoCredential { failure, .. }) = &found {
+    let found = host.clone().and_then(|host| credential(context, "token", &host, min_life));
+    if as_json && let Err(failure) = &found {
         let object = json!({
             "version": 1,
             "host": host.as_ref().ok().map(Host::to_string),

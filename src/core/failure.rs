@@ -35,6 +35,9 @@ pub struct Failure {
     /// The next thing to type or to look at.
     pub advice: String,
     pub retry: Retry,
+    /// All that was tried, for the message.
+    #[serde(skip)]
+    pub tried: Vec<String>,
     /// How long the worker asked us to wait (`Retry-After`).
     #[serde(skip)]
     pub asked_to_wait: Option<Duration>,
@@ -49,7 +52,8 @@ pub struct Failure {
 impl Failure {
     pub fn new(name: Name, retry: Retry, what: impl Into<String>, advice: &str) -> Self {
         let (what, advice) = (what.into(), advice.to_owned());
-        Self { name, what, advice, retry, asked_to_wait: None, next_try: None, is_own: false }
+        let (tried, asked_to_wait, next_try, is_own) = (Vec::new(), None, None, false);
+        Self { name, what, advice, retry, tried, asked_to_wait, next_try, is_own }
     }
 
     #[must_use]
@@ -73,7 +77,11 @@ impl fmt::Display for Failure {
                 "; will be tried again in {wait}, or at once: git credential-gastown refresh"
             )?;
         }
-        write!(formatter, " [{}]", self.name)
+        write!(formatter, " [{}]", self.name)?;
+        match self.tried.as_slice() {
+            [] => Ok(()),
+            tried => write!(formatter, "; tried: {}", tried.join(", ")),
+        }
     }
 }
 

@@ -41,8 +41,8 @@ pub(super) fn check(inputs: &Inputs<'_>, offline: bool, report: &mut Report) -> 
     ask.demand.respects_failures = false;
     let credential = match find(context, &ask) {
         Ok(credential) => credential,
-        Err(lack) => {
-            report.failure(Fail, &lack.failure);
+        Err(failure) => {
+            report.failure(Fail, &failure);
             return None;
         }
     };
