@@ -61,7 +61,7 @@ pub(crate) fn run(cli: &Cli, messages: &Messages) -> Result<ExitCode> {
         Operation::Completions { shell } => completions::run(*shell)?,
         Operation::Doctor(options) => return crate::doctor::run(context(&None), flags, options),
         Operation::Setup(options) => return crate::setup::run(&context(&None), flags, options),
-        Operation::Unknown(words) => return Ok(unknown(words)),
+        Operation::Unknown(words) => return Ok(unknown(words, messages)),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -70,11 +70,10 @@ pub(crate) fn run(cli: &Cli, messages: &Messages) -> Result<ExitCode> {
 /// told what may be meant.
 ///
 /// <https://git-scm.com/docs/gitcredentials>: "silently ignore the request".
-fn unknown(words: &[OsString]) -> ExitCode {
+fn unknown(words: &[OsString], messages: &Messages) -> ExitCode {
     match Cli::mistake(words).filter(|_| asks_a_terminal()) {
         Some(mistake) => {
-            // Without a stderr there is nobody to tell.
-            let _ = mistake.print();
+            messages.usage(&mistake.to_string());
             ExitCode::from(USAGE)
         }
         None => ExitCode::SUCCESS,

@@ -87,6 +87,8 @@ fn a_mistyped_word_is_corrected_for_people_and_ignored_for_git() {
     assert!(typed(&["docter"]).contains("'doctor'"));
     assert!(typed(&["docter", "--json"]).contains("'doctor'"));
     assert!(typed(&["xyzzy"]).contains("'xyzzy'"));
+    let with_token = typed(&["https://me:ghp_mine@github.com"]);
+    assert!(with_token.contains("@github.com'") && !with_token.contains("ghp_"), "{with_token}");
     let of_git = scene.helper(&["docter"]);
     assert_eq!((of_git.code, &*of_git.stdout, &*of_git.stderr), (0, "", ""), "{of_git:?}");
 }
