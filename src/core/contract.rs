@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Name, Retry};
+use crate::gh::host_name;
 use crate::redact::clean;
 use crate::time::Timestamp;
 use crate::token::{Grant, LONGEST_TOKEN, Secret};
@@ -215,10 +216,15 @@ fn denial(reply: &Reply, answer: Option<&Fields<'_>>, question: Question<'_>) ->
             Name::WorkerError,
             Retry::WhenMended,
             match reply.location.as_deref() {
-                Some(location) => format!(
-                    "the worker at {worker} redirected to {}, which is refused ({quote})",
-                    quoted(host_of(location), question)
-                ),
+                Some(location) => {
+                    // User information and a query may hold a secret.
+                    let host = host_name(location).filter(|name| !name.is_empty());
+                    let host = host.map(|name| quoted(&name, question));
+                    let host = host.as_deref().unwrap_or("another path");
+                    format!(
+                        "the worker at {worker} redirected to {host}, which is refused ({quote})"
+                    )
+                }
                 None => format!(
                     "the worker at {worker} answered with a redirect ({quote}), which is not \
                      followed"
@@ -242,16 +248,6 @@ fn denial(reply: &Reply, answer: Option<&Fields<'_>>, question: Question<'_>) ->
     };
     let wait = retry_after(reply, question).filter(|_| retry != Retry::WhenMended);
     Denial::Failed(Failure::new(name, retry, what, advice).asking_to_wait(wait))
-}
-
-/// The host of a URL: user information and a query may hold a secret.
-fn host_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    match authority.rsplit_once('@').map_or(authority, |(_, host)| host) {
-        "" => "another path",
-        host => host,
-    }
 }
 
 /// The worker's own error text, masked, escaped and only then cut: half a secret would not be
