@@ -59,7 +59,7 @@ fn can_be_answered(request: &Request) {
     let (username, token) = ("x-access-token", Secret::parse(b"ghs_1_e.y-J").expect("printable"));
     let expires = Some(Timestamp::from_seconds(1_800_000_000));
     let continuation =
-        request.keeps_state().then(|| Report::of(request).continuation(&token, true));
+        request.keeps_state().then(|| Report::of(request).continuation(&token, || true));
     let answer = Answer { username, password: &token, expires, continuation }.to_bytes();
     let lines: Vec<_> = answer.split_inclusive(|byte| *byte == b'\n').collect();
     for line in &lines {

@@ -78,13 +78,12 @@ fn answer(
     match outcome {
         Ok(credential) => {
             let token = &credential.token;
-            let is_transport = || report.is_first() && caller.is_transport();
             let answer = Answer {
                 username: credential.username,
                 password: token,
                 expires: credential.expires.filter(|expires| *expires > clock::now()),
                 continuation: (request.keeps_state() && credential.may_heal)
-                    .then(|| report.continuation(token, is_transport())),
+                    .then(|| report.continuation(token, || caller.is_transport())),
             };
             let (source, hash) = (credential.source, token.hash());
             context.messages.trace(format_args!("answer: {} from {source}", hash.prefix()));

@@ -71,16 +71,15 @@ impl Report {
         }
     }
 
-    /// Whether this is the first ask of its command, as far as it tells.
-    pub fn is_first(&self) -> bool {
-        matches!(self, Self::Nothing { .. })
-    }
-
     /// The state to hand out with an answer. Only a first answer asks to hear of a refusal
     /// (git's POST path has no retry counter and would loop), and only git's own transport may be
-    /// asked: git-lfs takes `continue` for a multistage credential that it must not reject, and
-    /// `is_transport` says who it is.
-    pub fn continuation(&self, token: &Secret, is_transport: bool) -> Continuation {
+    /// asked: git-lfs takes `continue` for a multistage credential that it must not reject.
+    /// `is_transport` says who asks, and is only called at the first ask.
+    pub fn continuation(
+        &self,
+        token: &Secret,
+        is_transport: impl FnOnce() -> bool,
+    ) -> Continuation {
         let (was_named, is_second) = match self {
             Self::Nothing { is_named } => (*is_named, false),
             Self::Refused(handed) => (handed.was_named, true),
@@ -89,7 +88,8 @@ impl Report {
         let named = if was_named { NAMED } else { "" };
         let second = if is_second { SECOND } else { "" };
         let state = format!("{OURS}{named}{}{second}", token.hash().prefix());
-        Continuation { state, may_continue: self.is_first() && is_transport }
+        let is_first = matches!(self, Self::Nothing { .. });
+        Continuation { state, may_continue: is_first && is_transport() }
     }
 }
 
@@ -113,16 +113,16 @@ mod tests {
 
     #[test]
     fn a_first_answer_to_gits_transport_asks_to_be_told_of_a_refusal() {
-        let first = report("").continuation(&token(), true);
+        let first = report("").continuation(&token(), || true);
         assert!(first.may_continue);
         assert_eq!(first.state, format!("gastown:{}", token().hash().prefix()));
-        let other = report("").continuation(&token(), false);
+        let other = report("").continuation(&token(), || false);
         assert_eq!((other.state, other.may_continue), (first.state, false));
     }
 
     #[test]
     fn our_state_with_our_user_is_a_certain_refusal() {
-        let state = report("").continuation(&token(), true).state;
+        let state = report("").continuation(&token(), || true).state;
         let refused = report(&format!("state[]={state}\nusername=x-access-token\n"));
         assert_eq!(evidence(&refused), Evidence::Refused);
         let other = Secret::parse(b"ghs_b").unwrap();
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn our_state_without_our_user_is_a_hint() {
-        let state = report("").continuation(&token(), true).state;
+        let state = report("").continuation(&token(), || true).state;
         for user in ["", "username=alice\n"] {
             assert_eq!(evidence(&report(&format!("state[]={state}\n{user}"))), Evidence::Hint);
         }
@@ -140,22 +140,22 @@ mod tests {
     #[test]
     fn a_user_name_proves_nothing_where_the_first_ask_had_one() {
         let user = "username=x-access-token\n";
-        let mut state = report(user).continuation(&token(), false).state;
+        let mut state = report(user).continuation(&token(), || false).state;
         for _ in 0..3 {
             let next = report(&format!("state[]={state}\n{user}"));
             assert_eq!(evidence(&next), Evidence::Hint, "{state}");
-            state = next.continuation(&token(), false).state;
+            state = next.continuation(&token(), || false).state;
         }
     }
 
     #[test]
     fn a_second_answer_never_asks_for_a_third() {
-        let state = report("").continuation(&token(), true).state;
-        let second = report(&format!("state[]={state}\n")).continuation(&token(), true);
+        let state = report("").continuation(&token(), || true).state;
+        let second = report(&format!("state[]={state}\n")).continuation(&token(), || true);
         assert!(!second.may_continue);
         let third = report(&format!("state[]={}\nusername=x-access-token\n", second.state));
         assert_eq!(evidence(&third), Evidence::Refused);
-        assert!(!third.continuation(&token(), true).may_continue);
+        assert!(!third.continuation(&token(), || true).may_continue);
     }
 
     #[test]
@@ -163,7 +163,7 @@ mod tests {
         for line in ["state[]=other:1\n", "state[]=gastown\n", "state[]=\u{fffd}\n"] {
             assert_eq!(report(line), Report::NOTHING, "{line:?}");
         }
-        let state = report("").continuation(&token(), true).state;
+        let state = report("").continuation(&token(), || true).state;
         let mixed = report(&format!("state[]={state}\nstate[]=other:1\n"));
         assert_eq!(evidence(&mixed), Evidence::Hint);
     }
