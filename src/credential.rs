@@ -101,12 +101,10 @@ impl<'a> Ask<'a> {
         record: Option<&HostRecord>,
         now: Timestamp,
     ) -> Evidence {
-        let process = || self.caller.process_behind_git();
-        match Evidence::of(&self.report, token) {
-            Evidence::Refused => Evidence::Refused,
-            _ if record.is_some_and(|it| it.is_refused_to(process, now)) => Evidence::Refused,
-            told => told,
-        }
+        let told = Evidence::of(&self.report, token);
+        let is_refused =
+            |it: &HostRecord| it.is_refused_to(|| self.caller.process_behind_git(), now);
+        if record.is_some_and(is_refused) { Evidence::Refused } else { told }
     }
 }
 
