@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     messages::exit_on_panic(FAILED, || {});
     keep_memory_private();
     survive_size_limit();
-    let messages = Messages::new();
+    let messages = Messages::default();
     let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(usage) if usage.use_stderr() => {

@@ -23,31 +23,24 @@ use crate::config::Surroundings;
 use crate::files::SEARCH;
 
 /// Where the trace goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum TraceTo {
+    #[default]
     Nowhere,
     Stderr,
     File(PathBuf),
 }
 
+#[derive(Default)]
 pub(crate) struct Messages {
     trace_to: RefCell<TraceTo>,
     secrets: RefCell<Vec<Secret>>,
     /// How to call this program here, once that has been looked up.
     command: OnceCell<String>,
-    warns: Cell<bool>,
+    is_quiet: Cell<bool>,
 }
 
 impl Messages {
-    pub(crate) fn new() -> Self {
-        Self {
-            trace_to: RefCell::new(TraceTo::Nowhere),
-            secrets: RefCell::default(),
-            command: OnceCell::new(),
-            warns: Cell::new(true),
-        }
-    }
-
     pub(crate) fn trace_to(&self, target: TraceTo) {
         self.trace_to.replace(target);
     }
@@ -69,15 +62,15 @@ impl Messages {
 
     /// Something to look at, beside an answer.
     pub(crate) fn warning(&self, text: impl fmt::Display) {
-        match self.warns.get() {
-            true => self.stderr(&format!("warning: {text}")),
-            false => self.trace(format_args!("warning: {text}")),
+        match self.is_quiet.get() {
+            false => self.stderr(&format!("warning: {text}")),
+            true => self.trace(format_args!("warning: {text}")),
         }
     }
 
     /// For who reports in another way what would be warned of.
     pub(crate) fn keep_warnings_to_the_trace(&self) {
-        self.warns.set(false);
+        self.is_quiet.set(true);
     }
 
     /// A second line to the one before.
