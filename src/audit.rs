@@ -15,7 +15,6 @@ use crate::config::variable;
 use crate::credential::Credential;
 use crate::messages::open_log;
 
-/// How a call went.
 pub(crate) enum Event<'a> {
     Answered(&'a Credential),
     Failed(Name),

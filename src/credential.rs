@@ -22,7 +22,6 @@ use crate::look::{Lookup, Outcome};
 /// The user name that GitLab expects beside a token.
 const GITLAB_USER: &str = "oauth2";
 
-/// A credential, ready to be handed out.
 #[derive(Debug)]
 pub(crate) struct Credential {
     pub username: &'static str,

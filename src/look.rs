@@ -17,7 +17,6 @@ use crate::clock;
 use crate::config::{Place, Settings};
 use crate::credential::Ask;
 
-/// What came of it.
 pub(crate) enum Outcome {
     /// The worker has just handed this out to this process.
     Fresh(Entry),
@@ -42,7 +41,6 @@ pub(crate) struct Look {
 }
 
 impl Lookup<'_> {
-    /// Looks again.
     pub(crate) fn look(&self, waiting_since: Option<Timestamp>) -> Look {
         let entry = self.context.cache.entry(&self.key(), clock::now()).unwrap_or_default();
         self.judge(entry, waiting_since)

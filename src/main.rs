@@ -36,7 +36,7 @@ mod stdio;
 mod token_client;
 mod worker;
 
-/// What the caller sees: 0 answered, or not ours; 1 failed; 2 usage; of `exec` and `gh` see there.
+/// What the caller sees: 0 answered, or not ours; 1 failed; 2 usage; `exec` and `gh`: see program.rs.
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 

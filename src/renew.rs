@@ -25,7 +25,6 @@ const LONGEST_NAP: Duration = Duration::from_millis(100);
 const OVERDUE: &str = "the worker still hands out a token that it first handed out an hour ago; if \
                        git fails, run: git credential-gastown doctor";
 
-/// What became of waiting.
 enum Turn {
     /// This process asks; the lock is held until it is dropped.
     Mine(Box<Look>, Plan, Vec<Lock>),

@@ -1,5 +1,5 @@
-//! What the cache holds, to be shown to people. Makes and changes nothing. As
-//! careful as every other reader.
+//! What the cache holds, to be shown to people. Makes and changes nothing. As careful as every
+//! other reader.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -17,7 +17,6 @@ impl Cache {
         candidates.iter().map(|it| (it.path.as_path(), directory::condition(it))).collect()
     }
 
-    /// The lock files that are there for a key.
     pub(crate) fn lock_files(&self, key: &CacheKey) -> Vec<PathBuf> {
         let paths = self.lock_paths(key).into_iter().flatten();
         paths.filter(|path| path.is_file()).collect()

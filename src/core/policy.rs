@@ -133,8 +133,7 @@ const RENEW_REJECTED: Plan = Plan { otherwise: Otherwise::Reject, ..RENEW_DEAD }
 /// The cached token works, but not for as long as was asked for.
 const RENEW_WANTED: Plan = Plan { otherwise: Otherwise::AnswerAndWarn, ..RENEW_DEAD };
 
-/// Decides what to do with a cached token. Every input has an answer; none panics. The shell calls
-/// it again only after it has read the cache again.
+/// Decides what to do with a cached token. Every input has an answer; none panics.
 pub fn decide(facts: &Facts<'_>) -> Decision {
     let Some(entry) = facts.entry else {
         return renew(State::Dead, Reason::NothingCached, RENEW_DEAD, facts);

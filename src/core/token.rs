@@ -169,7 +169,6 @@ impl Predecessors {
         self.0.as_bytes().chunks(Self::LENGTH).any(|prefix| prefix == hash.prefix().as_bytes())
     }
 
-    /// With one more, the latest.
     #[must_use]
     pub fn after(&self, replaced: &TokenHash) -> Self {
         let older = self.0.chars().take((Self::MOST - 1) * Self::LENGTH);

@@ -31,7 +31,6 @@ impl fmt::Display for State {
     }
 }
 
-/// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Hand out the cached token after `pause`; no lock, no network.

@@ -95,10 +95,9 @@ impl HostRecord {
         Self { refusals: self.refusals.saturating_add(1), refused_at: Some(now), ..self }
     }
 
-    /// The host accepted the token. When the worker was last asked stays on record, because another
-    /// repository of the same host may refuse the token at once. The count of asks starts again if
-    /// this token replaced the refused one, but only `MOST_RESTARTS` times: one repository may
-    /// refuse every token that others accept.
+    /// The host accepted the token. The worker is not asked any sooner for it: another repository
+    /// may refuse the token at once. A token that replaced a refused one starts the count of asks
+    /// again, `MOST_RESTARTS` times at most.
     #[must_use]
     pub fn accepted(self) -> Self {
         let mut asked = self.asked;
