@@ -192,10 +192,8 @@ impl Settings {
         host.kind(&self.gitlab.host)
     }
 
-    /// For whom to ask the worker.
-    ///
-    /// # Errors
-    /// `config-missing`, naming everything that is missing or wrong at once.
+    /// For whom to ask the worker; else `config-missing`, naming everything that is missing or wrong
+    /// at once.
     pub(crate) fn place(&self) -> Result<Place<'_>, Failure> {
         if let (Some(api), Some(town), Setting::Set { value: rig, origin: rig_origin }) =
             (self.api_url.value(), self.town.value(), &self.rig)

@@ -85,10 +85,8 @@ impl<'a> Context<'a> {
         served
     }
 
-    /// The host that a person means: that of the URL given or in question here, if it is served.
-    ///
-    /// # Errors
-    /// `config-missing`, with the hosts that could have been given.
+    /// The host that a person means: that of the URL given or in question here, if it is served;
+    /// else `config-missing`, with the hosts that could have been given.
     pub(crate) fn meant_host(&self) -> Result<Host, Failure> {
         self.host.clone().ok_or_else(|| {
             let ours: Vec<_> = self.settings.hosts.iter().map(ToString::to_string).collect();
@@ -107,9 +105,6 @@ impl<'a> Context<'a> {
 }
 
 /// The request that git would send for a URL, or for `https` where only a host is given.
-///
-/// # Errors
-/// If git would not send it.
 pub(crate) fn request_for(url: &str) -> Result<Request, Refusal> {
     let scheme = if url.contains("://") { "" } else { "https://" };
     Request::parse(format!("url={scheme}{url}\n\n").as_bytes())

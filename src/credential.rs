@@ -108,9 +108,6 @@ impl<'a> Ask<'a> {
 }
 
 /// Finds a credential for a host that is served.
-///
-/// # Errors
-/// If no source has one.
 pub(crate) fn find(context: &Context<'_>, ask: &Ask<'_>) -> Result<Credential, Failure> {
     match context.settings.kind(ask.host) {
         Kind::GitLab => gitlab(context, ask.host),

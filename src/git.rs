@@ -168,9 +168,7 @@ impl Git {
     }
 
     /// Changes the configuration file of that name in a directory; `shown` is what messages name.
-    ///
-    /// # Errors
-    /// If git did not do it: its own words. Without `/proc`, if others can move that directory.
+    /// Without `/proc` it fails if others can move that directory.
     pub(crate) fn edit(
         &self,
         place: &Directory,

@@ -16,8 +16,7 @@ use rustix::process::geteuid;
 pub(crate) struct Lock(File);
 
 impl Lock {
-    /// # Errors
-    /// If the file cannot be opened or created there, or is something else.
+    /// Makes the file if it is not there. Anything but a lock file of ours is an error.
     pub(crate) fn open(path: &Path) -> std::io::Result<Self> {
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let mut options = OpenOptions::new();
@@ -37,9 +36,6 @@ impl Lock {
     }
 
     /// A lock on the directory itself, if no lock file can be made.
-    ///
-    /// # Errors
-    /// If it cannot be opened.
     pub(crate) fn of_directory(path: &Path) -> std::io::Result<Self> {
         let flags = (OFlags::NOFOLLOW | OFlags::DIRECTORY).bits().cast_signed();
         let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;

@@ -143,9 +143,6 @@ fn write_line(mut to: impl Write, line: &str) {
 /// Opens a file to add lines to. What others could write to would let them forge lines; what is not
 /// ours they could read, and a pipe could stop us. Checked on the open descriptor. A file
 /// that root makes in another user's directory is given to that user.
-///
-/// # Errors
-/// If it cannot be opened, or is not ours alone.
 pub(crate) fn open_log(path: &Path) -> std::io::Result<File> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(Error::other("not a plain file"));

@@ -24,9 +24,6 @@ const CHUNK: usize = 1024;
 
 /// The request on stdin. `None` for what is not a proper one: it gets no answer and no complaint,
 /// because it may be an attack on whoever sent it; the trace tells why.
-///
-/// # Errors
-/// If stdin cannot be read.
 pub(crate) fn read_request(messages: &Messages) -> Result<Option<Request>, Failure> {
     let input = read_input(stdin());
     let input = input.map_err(|error| failed(format!("read git's request from stdin: {error}")))?;
@@ -61,9 +58,6 @@ fn read_input(input: BorrowedFd<'_>) -> Result<Zeroizing<Vec<u8>>, Errno> {
 }
 
 /// The whole answer, in one write unless the pipe takes it in parts.
-///
-/// # Errors
-/// `io-failed`, if it could not be written.
 pub(crate) fn write_answer(bytes: &[u8]) -> Result<(), Failure> {
     let written = write_all(stdout(), bytes);
     written.map_err(|error| failed(format!("write the answer to stdout: {error}")))

@@ -24,9 +24,6 @@ const STANDSTILL: Duration = Duration::from_secs(2);
 
 /// Asks for a git token, with the container JWT that expires last. If the worker rejects a cached
 /// renewal, that is removed and the agent's own is tried.
-///
-/// # Errors
-/// If the worker gives none in time.
 pub(crate) fn git_token(
     context: &Context<'_>,
     place: Place<'_>,

@@ -33,8 +33,7 @@ pub(crate) struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    /// # Errors
-    /// If the proxy's address or the certificates cannot be used.
+    /// Fails if the proxy's address or the certificates cannot be used.
     pub(crate) fn new(api: &'a ApiUrl, settings: &'a Settings) -> Result<Self, Failure> {
         let proxy = proxy_for(api, settings)?;
         let is_proxied = proxy.is_some();
@@ -53,10 +52,7 @@ impl<'a> Worker<'a> {
         Ok(Self { agent, api, settings, is_proxied })
     }
 
-    /// Makes one call about a town.
-    ///
-    /// # Errors
-    /// If no answer came in time: refused, unreachable, cut off, too long.
+    /// Makes one call about a town. An answer that says no is an answer, too.
     pub(crate) fn post(
         &self,
         path: &str,

@@ -48,8 +48,7 @@ pub(super) struct Obstacle {
 }
 
 impl Candidate {
-    /// # Errors
-    /// If it is not a directory of this user that can be written, nor could become one.
+    /// Whether it is a directory of this user that can be written, or could become one.
     pub(super) fn is_usable(&self) -> Result<(), Obstacle> {
         let path = &self.path;
         let (why, is_suspicious, is_readable) = match look(path) {

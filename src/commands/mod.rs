@@ -29,10 +29,6 @@ mod status;
 mod token;
 mod variables;
 
-/// Runs one operation.
-///
-/// # Errors
-/// Why there is no answer.
 pub(crate) fn run(cli: &Cli, messages: &Messages) -> Result<ExitCode> {
     let flags = &cli.flags;
     let (trace_to, fault) = config::trace_to(flags.verbose);
@@ -82,9 +78,6 @@ fn unknown(words: &[OsString], messages: &Messages) -> ExitCode {
 
 /// A credential for a person or a program of theirs. One that may die sooner than `min_life` is
 /// better than none, and is warned of.
-///
-/// # Errors
-/// If no source has one.
 fn credential(
     context: &Context<'_>,
     operation: &str,

@@ -56,10 +56,7 @@ pub enum Denial {
     Failed(Failure),
 }
 
-/// Reads the answer to `refresh-git-token`.
-///
-/// # Errors
-/// Every other row of the contract's table.
+/// Reads the answer to `refresh-git-token`. Every other row of the contract's table is a denial.
 pub fn git_token(reply: &Reply, question: Question<'_>) -> Result<Grant, Denial> {
     let answer = accepted(reply, question)?;
     let token = token_of(&answer, question)?;
@@ -68,10 +65,7 @@ pub fn git_token(reply: &Reply, question: Question<'_>) -> Result<Grant, Denial>
     Ok(Grant { token, expires, asked_at: question.asked_at, clock_ahead })
 }
 
-/// Reads the answer to `refresh-container-token`.
-///
-/// # Errors
-/// Every other row of the contract's table.
+/// Reads the answer to `refresh-container-token`. Every other row is a denial.
 pub fn container_token(reply: &Reply, question: Question<'_>) -> Result<Secret, Denial> {
     token_of(&accepted(reply, question)?, question)
 }

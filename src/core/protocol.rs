@@ -77,10 +77,7 @@ pub fn is_complete(bytes: &[u8]) -> bool {
 }
 
 impl Request {
-    /// Reads a request up to its blank line or the end.
-    ///
-    /// # Errors
-    /// Why it must not be answered.
+    /// Reads a request up to its blank line or the end, or tells why it must not be answered.
     pub fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
         if bytes.len() > LONGEST_REQUEST {
             return Err(Refusal::TooLong);

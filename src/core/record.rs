@@ -41,10 +41,7 @@ pub fn to_bytes<K: Serialize, R: Serialize>(key: &K, record: &R) -> Zeroizing<Ve
     bytes
 }
 
-/// Reads a record back.
-///
-/// # Errors
-/// Why it is not ours to use: damage, another version, another key.
+/// Reads a record back, or tells why it is not ours to use: damage, another version, another key.
 pub fn from_bytes<K, R>(key: &K, bytes: &[u8]) -> Result<R, &'static str>
 where
     K: PartialEq + for<'de> Deserialize<'de>,
@@ -54,19 +51,13 @@ where
     if stored == *key { Ok(record) } else { Err("it is about something else") }
 }
 
-/// Reads a record whatever its key.
-///
-/// # Errors
-/// Damage, or another version.
+/// Reads a record whatever its key; fails for damage and for another version.
 pub fn record_of<R: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<R, &'static str> {
     let (IgnoredAny, record): (IgnoredAny, R) = open(bytes)?;
     Ok(record)
 }
 
-/// Reads the key of a record, whatever the record.
-///
-/// # Errors
-/// Damage, or another version.
+/// Reads the key of a record, whatever the record; fails for damage and for another version.
 pub fn key_of<K: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<K, &'static str> {
     let (key, IgnoredAny): (K, IgnoredAny) = open(bytes)?;
     Ok(key)

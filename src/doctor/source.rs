@@ -152,9 +152,6 @@ fn refusals(context: &Context<'_>, host: &Host, credential: &Credential, report:
 
 /// Asks the worker, although there is a token: it may be a cached one, or a configured one. Keeps
 /// another token than the cached one, and returns it.
-///
-/// # Errors
-/// If it gives none.
 fn worker(
     context: &Context<'_>,
     place: Place<'_>,
