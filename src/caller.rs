@@ -9,7 +9,7 @@ use std::os::unix::process::parent_id;
 
 use git_credential_gastown::protocol::Request;
 
-/// How many shells and wrappers between a client and its helper are looked through.
+/// How many shells between a client and its helper are looked through, one other program among them.
 const MOST_ANCESTORS: usize = 8;
 /// Clients run a helper through a shell.
 const SHELLS: [&str; 5] = ["sh", "bash", "dash", "ash", "busybox"];
@@ -58,15 +58,17 @@ impl Caller {
         matches!(self.found(), Found::Git(id) if has_argument(id, b"credential"))
     }
 
-    /// Names the process that runs `git credential …`, as git-lfs does; `None` if nobody does.
-    pub(crate) fn process_behind_git(&self) -> Option<String> {
+    /// Names the git-lfs that runs `git credential …`; `None` if none does. Another program may go on
+    /// to other repositories, and its end is its own business.
+    pub(crate) fn git_lfs(&self) -> Option<String> {
         let Found::Git(id) = self.found() else { return None };
         let mut id = Process::read(id)?.parent;
         for _ in 0..MOST_ANCESTORS {
             let process = Process::read(id)?;
             if !SHELLS.contains(&process.name.as_str()) {
                 // Process ids are reused; with the start time it is certainly the same process.
-                return Some(format!("{id}@{}", process.started));
+                let name = format!("{id}@{}", process.started);
+                return process.name.starts_with("git-lfs").then_some(name);
             }
             id = process.parent;
         }
@@ -79,23 +81,28 @@ impl Caller {
 }
 
 /// The nearest process above this one that is neither a shell nor the git that was only run to
-/// start this program. Reads one short file where that is the parent.
+/// start this program. Reads one short file where that is the parent. Another program may be one
+/// that the helper line runs us by, such as `timeout`, or a client without git.
 fn look() -> Found {
-    let mut id = parent_id();
+    let (mut id, mut passed_by) = (parent_id(), None);
     for _ in 0..MOST_ANCESTORS {
-        let Some(process) = Process::read(id) else { return Found::Unknown };
+        let Some(process) = Process::read(id) else { break };
         match process.name.as_str() {
             // The kernel cuts names after 15 bytes, so `git-remote-https` reads the same.
             "git-remote-http" => return Found::Transport,
             name if SHELLS.contains(&name) => {}
             // `git credential-gastown …`, which git runs for the helper `gastown`.
             "git" if has_argument(id, b"credential-gastown") => {}
-            name if name == "git" || name.starts_with("git-") => return Found::Git(id),
-            _ => return Found::Other,
+            "git" if passed_by.is_none() || has_argument(id, b"credential") => {
+                return Found::Git(id);
+            }
+            name if name.starts_with("git-") && passed_by.is_none() => return Found::Git(id),
+            _ if passed_by.is_some() => break,
+            _ => passed_by = Some(Found::Other),
         }
         id = process.parent;
     }
-    Found::Unknown
+    passed_by.unwrap_or(Found::Unknown)
 }
 
 /// As `/proc/ID/stat` has it: `ID (NAME) STATE PARENT …`, the start as the 22nd word. See proc(5).

@@ -101,8 +101,7 @@ impl<'a> Ask<'a> {
         now: Timestamp,
     ) -> Evidence {
         let told = Evidence::of(&self.report, token);
-        let is_refused =
-            |it: &HostRecord| it.is_refused_to(|| self.caller.process_behind_git(), now);
+        let is_refused = |it: &HostRecord| it.is_refused_to(|| self.caller.git_lfs(), now);
         if record.is_some_and(is_refused) { Evidence::Refused } else { told }
     }
 }

@@ -1,6 +1,8 @@
 //! `erase` compares before it forgets, counts what happens at one moment once, and waits for
 //! nobody.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::thread;
 
 use crate::scene::*;
@@ -124,24 +126,22 @@ fn a_hundred_processes_that_erase_the_old_token_while_one_renews_lose_nothing() 
     assert_eq!(scene.calls(), 1);
 }
 
-/// What git-lfs does through `git credential`, as one process: this test.
-fn fill_and_reject(scene: &Scene, times: usize) -> Ran {
-    let url = format!("url=http://{}/acme/app.git\n\n", scene.github.host());
-    let credential =
-        |operation: &str, input: &str| scene.home.run("git", &["credential", operation], input);
-    let mut last = None;
-    for _ in 0..times {
-        let filled = credential("fill", &url);
-        if filled.code == 0 {
-            credential("reject", &format!("{}\n", filled.stdout)).assert_ok();
-        }
-        last = Some(filled);
-    }
-    last.expect("at least once")
+/// What git-lfs does through `git credential`, by a program of this name.
+fn fill_and_reject(scene: &Scene, name: &str, times: usize) -> Ran {
+    let program = scene.path(name);
+    let script = format!(
+        "#!/bin/sh\nfor time in $(seq {times}); do\n\
+         echo 'url=http://{}/acme/app.git' | git credential fill >filled; code=$?\n\
+         test $code = 0 && git credential reject <filled\ndone\nexit $code\n",
+        scene.github.host()
+    );
+    fs::write(&program, script).expect("the home is writable");
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("it is ours");
+    scene.home.run(&program, &[], "")
 }
 
 #[test]
-fn process_that_goes_on_to_reject_is_ended_whatever_sources_there_are() {
+fn git_lfs_that_goes_on_to_reject_is_ended_whatever_sources_there_are() {
     at_once(&Git::all(), |git| {
         for (pat, has_worker) in [(None, true), (Some("ghp_mine"), true), (Some("ghp_mine"), false)]
         {
@@ -155,9 +155,20 @@ fn process_that_goes_on_to_reject_is_ended_whatever_sources_there_are() {
             } else {
                 scene.home.unset("GASTOWN_API_URL");
             }
-            fill_and_reject(&scene, 8).assert_fails().mentions("[token-rejected]");
+            fill_and_reject(&scene, "git-lfs", 8).assert_fails().mentions("[token-rejected]");
             assert!(scene.calls() <= 3, "{pat:?}, {has_worker}: {:?}", scene.calls());
         }
+    });
+}
+
+#[test]
+fn another_program_that_goes_on_to_reject_gets_a_live_token_for_its_other_repositories() {
+    at_once(&Git::all(), |git| {
+        let scene = Scene::configured(git);
+        scene.get().token();
+        scene.let_pass(A_WHILE);
+        fill_and_reject(&scene, "bot", 8).assert_ok();
+        assert!(scene.calls() <= 2, "{:?}", scene.calls());
     });
 }
 
@@ -191,12 +202,12 @@ fn caller_that_asks_again_by_itself_is_not_told_to_run_the_command_again() {
 }
 
 #[test]
-fn process_that_rejected_once_gets_the_token_again() {
+fn git_lfs_that_rejected_once_gets_the_token_again() {
     let scene = Scene::configured(&Git::newest());
     scene.get().token();
     scene.let_pass(A_WHILE);
-    fill_and_reject(&scene, 1).assert_ok();
+    fill_and_reject(&scene, "git-lfs", 1).assert_ok();
     scene.let_pass(5 * SECOND);
     // The worker vouches for it.
-    fill_and_reject(&scene, 1).assert_ok();
+    fill_and_reject(&scene, "git-lfs", 1).assert_ok();
 }

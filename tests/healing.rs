@@ -86,6 +86,19 @@ fn a_push_heals_between_its_requests_after_an_earlier_one_healed() {
 }
 
 #[test]
+fn a_helper_line_that_runs_us_by_another_program_heals_too() {
+    for git in healing_gits() {
+        let scene = settled(&git);
+        let line = format!("!timeout 60 {HELPER}");
+        scene.home.git(&["config", "--global", "credential.helper", &line]).assert_ok();
+        scene.home.commit("app", "file", b"content");
+        scene.github.revoke_all();
+        push(&scene).assert_ok();
+        assert_eq!((scene.calls(), scene.github.refused_tokens()), (1, 1));
+    }
+}
+
+#[test]
 fn fetch_and_clone_heal_too() {
     for git in healing_gits() {
         let scene = settled(&git);

@@ -86,7 +86,7 @@ fn erase(context: &Context<'_>, request: &Request, host: &Host, token: &Secret) 
     let is_noted = matches!(source, Source::Cache(_) | Source::Setting(_));
     let caller = Caller::of(request);
     if is_noted {
-        note_refusal(context, host, token, caller.process_behind_git());
+        note_refusal(context, host, token, caller.git_lfs());
     }
     context.log("erase", host, Event::Refused { token, source: source.name(), is_noted });
     tell(context, request, &caller, host, token, &source);
