@@ -227,7 +227,7 @@ impl Said {
         let complaint = self.complaint();
         let Some(path) = file else {
             let what = format!("git cannot read its configuration: {complaint}");
-            return setup_failed(what, "correct the file that it names");
+            return setup_failed(what, "correct the file or variable that it names");
         };
         let what = format!("git cannot read or change {path:?}: {complaint}");
         let advice = format!("to correct it, run: git config --file {} --edit", word(path));

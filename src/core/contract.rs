@@ -90,13 +90,15 @@ impl<'a> Fields<'a> {
 
 fn accepted<'a>(reply: &'a Reply, question: Question<'_>) -> Result<Fields<'a>, Denial> {
     let answer = Fields::parse(&reply.body);
-    if reply.status != 200 {
+    if !(200..=299).contains(&reply.status) {
         return Err(denial(reply, answer.as_ref(), question));
     }
     let answer =
         answer.ok_or_else(|| bad_answer(question, "something other than a JSON object"))?;
     match answer.get("success") {
-        Some(false) => Err(bad_answer(question, "a failure with status 200")),
+        Some(false) => {
+            Err(bad_answer(question, &format!("a failure with status {}", reply.status)))
+        }
         _ => Ok(answer),
     }
 }
@@ -232,7 +234,6 @@ fn denial(reply: &Reply, answer: Option<&Fields<'_>>, question: Question<'_>) ->
             format!("the worker at {worker} failed ({quote})"),
             "if it stays, look at the worker's log",
         ),
-        (200..=299, _) => return bad_answer(question, &format!("status {}", reply.status)),
         _ => (
             Name::WorkerError,
             Retry::WhenMended,

@@ -47,9 +47,11 @@ fn life(fields: &str, date: Option<&str>) -> Option<i64> {
 
 #[test]
 fn a_bare_token_is_granted_without_an_expiry() {
-    let grant = git_token(&reply(200, r#"{"success":true,"data":{"token":"ghs_a"}}"#), question());
-    let grant = grant.unwrap();
-    assert_eq!((grant.token.expose(), grant.expires, grant.asked_at), ("ghs_a", None, ASKED));
+    for status in [200, 201, 203] {
+        let reply = reply(status, r#"{"success":true,"data":{"token":"ghs_a"}}"#);
+        let grant = git_token(&reply, question()).unwrap();
+        assert_eq!((grant.token.expose(), grant.expires, grant.asked_at), ("ghs_a", None, ASKED));
+    }
 }
 
 #[test]
