@@ -9,8 +9,10 @@ use std::os::unix::process::parent_id;
 
 use git_credential_gastown::protocol::Request;
 
-/// How many shells between a client and its helper are looked through, one other program among them.
+/// How many shells between a client and its helper are looked through.
 const MOST_ANCESTORS: usize = 8;
+/// How far to look behind another program: git, and a shell that it ran the helper line by.
+const BEHIND_ANOTHER: usize = 2;
 /// Clients run a helper through a shell.
 const SHELLS: [&str; 5] = ["sh", "bash", "dash", "ash", "busybox"];
 
@@ -84,9 +86,11 @@ impl Caller {
 /// start this program. Reads one short file where that is the parent. Another program may be one
 /// that the helper line runs us by, such as `timeout`, or a client without git.
 fn look() -> Found {
-    let (mut id, mut passed_by) = (parent_id(), None);
-    for _ in 0..MOST_ANCESTORS {
-        let Some(process) = Process::read(id) else { break };
+    let (mut id, mut left, mut passed_by) = (parent_id(), MOST_ANCESTORS, None);
+    while left > 0
+        && let Some(process) = Process::read(id)
+    {
+        left -= 1;
         match process.name.as_str() {
             // The kernel cuts names after 15 bytes, so `git-remote-https` reads the same.
             "git-remote-http" => return Found::Transport,
@@ -98,7 +102,7 @@ fn look() -> Found {
             }
             name if name.starts_with("git-") && passed_by.is_none() => return Found::Git(id),
             _ if passed_by.is_some() => break,
-            _ => passed_by = Some(Found::Other),
+            _ => (left, passed_by) = (BEHIND_ANOTHER, Some(Found::Other)),
         }
         id = process.parent;
     }
