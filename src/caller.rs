@@ -4,7 +4,8 @@
 #![expect(clippy::disallowed_methods, reason = "the one place that looks at other processes")]
 
 use std::cell::OnceCell;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::os::unix::process::parent_id;
 
 use git_credential_gastown::protocol::Request;
@@ -64,15 +65,14 @@ impl Caller {
     /// to other repositories, and its end is its own business.
     pub(crate) fn git_lfs(&self) -> Option<String> {
         let Found::Git(id) = self.found() else { return None };
-        let mut id = Process::read(id)?.parent;
+        let mut id = Process::read(id)?.parent()?;
         for _ in 0..MOST_ANCESTORS {
             let process = Process::read(id)?;
             if !SHELLS.contains(&process.name.as_str()) {
-                // Process ids are reused; with the start time it is certainly the same process.
-                let name = format!("{id}@{}", process.started);
+                let name = format!("{id}@{}", process.started()?);
                 return process.name.starts_with("git-lfs").then_some(name);
             }
-            id = process.parent;
+            id = process.parent()?;
         }
         None
     }
@@ -104,32 +104,48 @@ fn look() -> Found {
             _ if passed_by.is_some() => break,
             _ => (left, passed_by) = (BEHIND_ANOTHER, Some(Found::Other)),
         }
-        id = process.parent;
+        let Some(parent) = process.parent() else { break };
+        id = parent;
     }
     passed_by.unwrap_or(Found::Unknown)
 }
 
-/// As `/proc/ID/stat` has it: `ID (NAME) STATE PARENT …`, the start as the 22nd word. See proc(5).
+/// As `/proc/ID/stat` has it: `ID (NAME) STATE PARENT …`. See proc(5).
 struct Process {
     name: String,
-    parent: u32,
-    started: u64,
+    /// What follows the name.
+    words: Vec<u8>,
 }
 
 impl Process {
     fn read(id: u32) -> Option<Self> {
-        let stat = fs::read(format!("/proc/{id}/stat")).ok()?;
-        Self::parse(&String::from_utf8_lossy(&stat))
+        // Room for all words that are read, so that one call has them.
+        let mut stat = [0; 1024];
+        let count = File::open(format!("/proc/{id}/stat")).ok()?.read(&mut stat).ok()?;
+        Self::parse(&stat[..count])
     }
 
     /// The name may hold anything, brackets too.
-    fn parse(stat: &str) -> Option<Self> {
-        let (front, back) = (stat.find('(')?, stat.rfind(')')?);
-        let name = stat.get(front + 1..back)?.to_owned();
-        let mut words = stat.get(back + 1..)?.split_ascii_whitespace();
-        let parent = words.nth(1)?.parse().ok()?;
-        let started = words.nth(17)?.parse().ok()?;
-        Some(Self { name, parent, started })
+    fn parse(stat: &[u8]) -> Option<Self> {
+        let begins = stat.iter().position(|byte| *byte == b'(')?;
+        let ends = stat.iter().rposition(|byte| *byte == b')')?;
+        let name = String::from_utf8_lossy(stat.get(begins + 1..ends)?).into_owned();
+        Some(Self { name, words: stat[ends + 1..].to_vec() })
+    }
+
+    fn parent(&self) -> Option<u32> {
+        self.word(4)?.parse().ok()
+    }
+
+    /// Its start, which tells it from another process of the same id.
+    fn started(&self) -> Option<&str> {
+        self.word(22)
+    }
+
+    /// By its number in proc(5).
+    fn word(&self, number: usize) -> Option<&str> {
+        let word = self.words.split(|byte| byte.is_ascii_whitespace()).nth(number - 2)?;
+        std::str::from_utf8(word).ok()
     }
 }
 
@@ -145,17 +161,21 @@ mod tests {
     #[test]
     fn a_name_may_hold_brackets_and_spaces() {
         let rest = (5..=30).map(|word: u32| word.to_string()).collect::<Vec<_>>().join(" ");
-        let process = Process::parse(&format!("7 (a) (b c) S 42 {rest}")).unwrap();
-        assert_eq!((&*process.name, process.parent, process.started), ("a) (b c", 42, 22));
-        for stat in ["", "7 (a", "7 (a) S", "7 (a) S x", "7 (a) S 42 5"] {
-            assert!(Process::parse(stat).is_none(), "{stat}");
+        let process = Process::parse(format!("7 (a) (b c) S 42 {rest}\n").as_bytes()).unwrap();
+        assert_eq!((&*process.name, process.parent()), ("a) (b c", Some(42)));
+        assert_eq!(process.started(), Some("22"));
+        for stat in ["7 (a) S", "7 (a) S x", "7 (a)"] {
+            assert_eq!(Process::parse(stat.as_bytes()).unwrap().parent(), None, "{stat}");
+        }
+        for stat in ["", "7 (a", "7 )a("] {
+            assert!(Process::parse(stat.as_bytes()).is_none(), "{stat}");
         }
     }
 
     #[test]
     fn this_process_is_there_to_be_read() {
         let process = Process::read(std::process::id()).unwrap();
-        assert_eq!(process.parent, parent_id());
+        assert_eq!(process.parent(), Some(parent_id()));
         assert!(Process::read(0).is_none());
     }
 }
