@@ -211,16 +211,41 @@ impl WorkingCopy<'_> {
     /// Adds values in a section of their own at the end. git itself would add them to the last
     /// section of that name, which may have other helpers behind it.
     pub(super) fn append(&mut self, key: &str, values: &[&str]) -> Result<()> {
-        let mut all = complete(&self.now.take().unwrap_or_default());
+        let section = self.section(key, values)?;
+        let mut all = complete(self.now.as_deref().unwrap_or_default());
         if !all.is_empty() && !all.ends_with(b"\n") {
             all.push(b'\n');
         }
-        // On a full disk git would only say that it failed.
-        self.write(&all)?;
-        values.iter().try_for_each(|value| self.edit(&["--add", key, value]))?;
-        all.extend(self.now.take().unwrap_or_default());
-        self.now = Some(all);
+        self.now = Some([all, section].concat());
         Ok(())
+    }
+
+    /// Cuts out such a section, if it is as it was written. git itself could leave its head, or not
+    /// tell an empty value in it from another's.
+    pub(super) fn cut(&mut self, key: &str, values: &[&str]) -> Result<()> {
+        let section = self.section(key, values)?;
+        let now = self.now.take().unwrap_or_default();
+        let is_whole = |start: usize| {
+            let next = now.get(start + section.len());
+            now[start..].starts_with(&section)
+                && (start == 0 || now[start - 1] == b'\n')
+                && next.is_none_or(|byte| *byte == b'[')
+        };
+        let found = (0..now.len()).find(|start| !section.is_empty() && is_whole(*start));
+        let cut = |start: usize| [&now[..start], &now[start + section.len()..]].concat();
+        self.now = Some(found.map_or_else(|| now.clone(), cut));
+        Ok(())
+    }
+
+    /// A section with these values, as git writes it; empty in a dry run.
+    fn section(&mut self, key: &str, values: &[&str]) -> Result<Vec<u8>> {
+        let now = self.now.take();
+        if !self.setup.options.dry_run {
+            // On a full disk git would only say that it failed.
+            self.write(now.as_deref().unwrap_or_default())?;
+        }
+        values.iter().try_for_each(|value| self.edit(&["--add", key, value]))?;
+        Ok(std::mem::replace(&mut self.now, now).unwrap_or_default())
     }
 
     /// Writes the copy for git to change, or to become the file.

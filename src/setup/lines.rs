@@ -94,9 +94,13 @@ pub(super) fn append(copy: &mut WorkingCopy<'_>, wanted: &HostLine) -> Result<()
     copy.append(&wanted.key, &["", &wanted.line])
 }
 
-/// Removes ours, and the empty line directly before each. Other lines of that key are written again
-/// only where git could not tell an empty one of theirs from ours.
+/// Removes ours, and the empty line directly before each: the section that `append` wrote, else line
+/// by line. Then other lines of that key are written again where git could not tell an empty one of
+/// theirs from ours.
 pub(super) fn remove(copy: &mut WorkingCopy<'_>, key: &str) -> Result<()> {
+    for ours in copy.values(key)?.iter().filter(|value| runs(value, PROGRAM)) {
+        copy.cut(key, &["", ours])?;
+    }
     let (mut ours, mut rest) = (BTreeSet::new(), Vec::new());
     for value in copy.values(key)? {
         if !runs(&value, PROGRAM) {

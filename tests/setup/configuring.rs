@@ -59,6 +59,24 @@ fn helpers_below_a_section_of_the_host_do_not_come_after_ours() {
 }
 
 #[test]
+fn what_others_wrote_stays_where_it_is_however_often_setup_runs() {
+    for scene in Scene::each_git_alone() {
+        let theirs = format!(
+            "[credential \"http://{}\"]\n\thelper = \n\thelper = !gh auth git-credential # gh\n\
+             [credential]\n\thelper = cache\n# the end\n",
+            scene.host
+        );
+        scene.write(".gitconfig", &theirs);
+        for rig in ["r1", "r2", "r3"] {
+            scene.setup(&["--rig", rig]).assert_ok();
+            let text = scene.read(".gitconfig");
+            let ours = text.strip_prefix(&theirs).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!((ours.lines().count(), ours.contains(rig)), (3, true), "{text}");
+        }
+    }
+}
+
+#[test]
 fn a_dry_run_writes_nothing_and_says_what_it_would() {
     let scene = Scene::alone();
     scene.write(".gitconfig", "[user]\n\tname = x\n");
