@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum as _;
+use directories::BaseDirs;
 use git_credential_gastown::host::{ApiUrl, Host, Id, rig_of_directory};
 use git_credential_gastown::token::{Kind, LONGEST_TOKEN, Secret};
 use rustix::fs::OFlags;
@@ -201,9 +202,10 @@ pub(super) fn cache_candidates(sources: &Sources<'_>, asked: Option<&PathBuf>) -
     let mut candidates = Vec::new();
     if let Some(path) = asked {
         candidates.push(candidate(path.clone(), true));
-    } else if let Some(user) = &sources.user {
-        let runtime = user.runtime_dir().filter(|directory| directory.is_dir());
-        let directories = runtime.into_iter().chain([user.cache_dir()]);
+    } else {
+        let runtime = sources.directory("XDG_RUNTIME_DIR", BaseDirs::runtime_dir);
+        let cache = sources.directory("XDG_CACHE_HOME", |user| Some(user.cache_dir()));
+        let directories = runtime.filter(|directory| directory.is_dir()).into_iter().chain(cache);
         candidates.extend(directories.map(|path| candidate(path.join(DIRECTORY), false)));
     }
     let temporary = std::env::temp_dir();

@@ -35,7 +35,7 @@ pub(super) struct Sources<'a> {
     pub(super) hosts_of_git: &'a [Host],
     /// Looks up the environment.
     environment: &'a dyn Fn(&str) -> Option<OsString>,
-    pub(super) user: Option<BaseDirs>,
+    user: Option<BaseDirs>,
     /// The user's before the machine's.
     files: Vec<(Map<String, Value>, Naming)>,
     pub(super) config_file: Option<PathBuf>,
@@ -57,12 +57,25 @@ impl<'a> Sources<'a> {
             Self { flags, hosts_of_git, environment, user, files, config_file, warnings, notes };
         let asked = sources.optional(&Key::CONFIG, readers::absolute).value().cloned();
         let (is_asked, owners) = (asked.is_some(), [0, geteuid().as_raw()]);
-        let usual = || Some(sources.user.as_ref()?.config_dir().join("gastown/config.json"));
-        let file = asked.or_else(usual);
+        let usual = || sources.directory("XDG_CONFIG_HOME", |user| Some(user.config_dir()));
+        let file = asked.or_else(|| Some(usual()?.join("gastown/config.json")));
         sources.config_file =
             file.filter(|path| sources.add(path, is_asked, &owners, Origin::File));
         sources.add(system_config, false, &[0], Origin::SystemFile);
         sources
+    }
+
+    /// A directory of the user's. Without `HOME` only a variable can name it.
+    pub(super) fn directory(
+        &self,
+        variable: &str,
+        known: fn(&BaseDirs) -> Option<&Path>,
+    ) -> Option<PathBuf> {
+        let named = || Some(PathBuf::from((self.environment)(variable)?));
+        match &self.user {
+            Some(user) => known(user).map(Path::to_owned),
+            None => named().filter(|path| path.is_absolute()),
+        }
     }
 
     /// Adds a config file of one of these owners, unless it has to be ignored.

@@ -44,6 +44,9 @@ fn without_a_home_the_cache_is_a_private_directory_among_the_temporary_ones() {
         }
     }
     assert_eq!(scene.calls(), 1, "it is a cache like any other");
+    let script = "unset HOME; mkdir -m 700 run; XDG_RUNTIME_DIR=\"$PWD/run\" exec \"$HELPER\" get";
+    scene.shell(script).assert_ok();
+    assert!(scene.path("run/gastown").is_dir(), "a variable names it without a home, too");
     let user = rustix::process::geteuid().as_raw();
     assert_eq!(mode(temporary.join(format!("gastown-{user}"))), 0o700);
 }
