@@ -86,7 +86,7 @@ impl Cache {
         self.directory.iter().try_for_each(|directory| directory::make(directory))
     }
 
-    /// The newest entry; one from the future counts as the oldest. Without one, why a file that is
+    /// The newest entry; one from the future counts as the oldest. The error says why a file that is
     /// there is not used.
     pub(crate) fn entry(&self, key: &CacheKey, now: Timestamp) -> Result<Option<Entry>, Fault> {
         let name = key.file();

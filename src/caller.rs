@@ -12,7 +12,7 @@ use git_credential_gastown::protocol::Request;
 
 /// How many shells between a client and its helper are looked through.
 const MOST_ANCESTORS: usize = 8;
-/// How far to look behind another program: git, and a shell that it ran the helper line by.
+/// How many processes to look at above another program: git, and the shell that git runs.
 const BEHIND_ANOTHER: usize = 2;
 /// Clients run a helper through a shell.
 const SHELLS: [&str; 5] = ["sh", "bash", "dash", "ash", "busybox"];
@@ -83,8 +83,8 @@ impl Caller {
 }
 
 /// The nearest process above this one that is neither a shell nor the git that was only run to
-/// start this program. Reads one short file where that is the parent. Another program may be one
-/// that the helper line runs us by, such as `timeout`, or a client without git.
+/// start this program. Reads one short file for each process. Any other program is a client without
+/// git, or only starts this one for git, as `timeout` does in a helper line.
 fn look() -> Found {
     let (mut id, mut left, mut passed_by) = (parent_id(), MOST_ANCESTORS, None);
     while left > 0

@@ -61,11 +61,12 @@ pub(super) fn fix(
         ensure!(is_done, "git did not change {path:?} as it should; nothing was changed");
         if !removed.is_empty() {
             // As it was before the first attempt.
-            let mut note = match &known {
+            let before = match known.take() {
                 Some(note) => note,
-                None => known.insert(setup.note(&path, Some(top))?),
-            }
-            .clone();
+                None => setup.note(&path, Some(top))?,
+            };
+            let mut note = before.clone();
+            known = Some(before);
             let is_first = note.helpers.is_empty();
             note.helpers.extend(removed);
             note.changes(copy, is_first)?;

@@ -267,7 +267,7 @@ fn undone_migration_brings_the_helpers_back_and_no_token() {
 }
 
 #[test]
-fn what_others_change_meanwhile_costs_undo_nothing() {
+fn undo_stays_exact_if_others_change_the_file_during_a_migration() {
     let mut scene = Scene::alone();
     let git = scene.paste("command -v git").stdout.trim_end().to_owned();
     let before = one(&scene, &[("credential.helper", ""), ("credential.helper", "store")]);
