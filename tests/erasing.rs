@@ -1,8 +1,6 @@
 //! `erase` compares before it forgets, counts what happens at one moment once, and waits for
 //! nobody.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
 use std::thread;
 
 use crate::scene::*;
@@ -135,8 +133,10 @@ fn fill_and_reject(scene: &Scene, name: &str, times: usize) -> Ran {
          test $code = 0 && git credential reject <filled\ndone\nexit $code\n",
         scene.github.host()
     );
-    fs::write(&program, script).expect("the home is writable");
-    fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("it is ours");
+    // By another process: a file that a thread of this one writes cannot be run while a third starts
+    // a process, which has it open, too, for a moment.
+    let write = ["-c", "cat >\"$0\" && chmod +x \"$0\"", name];
+    scene.home.run("sh", &write, &script).assert_ok();
     scene.home.run(&program, &[], "")
 }
 
