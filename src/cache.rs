@@ -64,6 +64,8 @@ impl Cache {
     /// must use the same directory.
     pub(crate) fn choose(candidates: Vec<Candidate>) -> Self {
         let (mut readable, mut obstacles) = (Vec::new(), Vec::new());
+        // Then the one under the temporary directory is the only one.
+        let homeless = (candidates.len() == 1).then(|| "HOME is unset".to_owned());
         let directory = candidates.into_iter().find_map(|candidate| match candidate.is_usable() {
             Ok(()) => Some(candidate.path),
             Err(obstacle) => {
@@ -73,7 +75,8 @@ impl Cache {
             }
         });
         let is_told = |obstacle: &Obstacle| obstacle.is_suspicious || directory.is_none();
-        let problems = obstacles.into_iter().filter(is_told).map(|it| it.why).collect();
+        let told = obstacles.into_iter().filter(is_told).map(|it| it.why);
+        let problems = homeless.into_iter().chain(told).collect();
         Self { directory, readable, problems, was_written: Cell::default() }
     }
 

@@ -8,7 +8,7 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use git_credential_gastown::failure::{Failure, Name, Retry};
+use git_credential_gastown::failure::{Failure, Name, Retry, Scope};
 use git_credential_gastown::host::{ApiUrl, CacheKey, Host, Id, Kind, TownKey, stem};
 use git_credential_gastown::token::Secret;
 use git_credential_gastown::token::container::{ContainerToken, Source};
@@ -269,11 +269,23 @@ impl Settings {
         (tokens, Some(faults.join("; ")).filter(|faults| !faults.is_empty()))
     }
 
-    /// Names the configured container JWTs: a refusal of them says nothing about others.
-    pub(crate) fn container_tokens_fingerprint(&self) -> String {
-        let (tokens, _) = self.container_tokens();
-        let hashes = tokens.iter().map(|token| token.secret.hash().as_str());
-        stem(&hashes.collect::<Vec<_>>())
+    /// Names the settings on which attempts of a scope depend, if there are any.
+    pub(crate) fn fingerprint(&self, scope: Scope) -> Option<String> {
+        let parts: Vec<_> = match scope {
+            Scope::Place | Scope::Process => return None,
+            Scope::ContainerTokens => {
+                let (tokens, _) = self.container_tokens();
+                tokens.iter().map(|token| token.secret.hash().as_str().to_owned()).collect()
+            }
+            Scope::Network => {
+                let proxy = self.proxy.iter().map(|proxy| proxy.hash().as_str().to_owned());
+                let Certificates { file, directories } = &self.certificates;
+                let paths = file.iter().chain(directories).map(|it| it.to_string_lossy().into());
+                let kind = std::iter::once("network".to_owned());
+                kind.chain(proxy).chain(self.no_proxy.clone()).chain(paths).collect()
+            }
+        };
+        Some(stem(&parts.iter().map(String::as_str).collect::<Vec<_>>()))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use git_credential_gastown::failure::{Failure, FailureKey, FailureRecord, Name, Retry};
+use git_credential_gastown::failure::{Failure, FailureKey, FailureRecord, Name, Retry, Scope};
 use git_credential_gastown::host::CacheKey;
 use git_credential_gastown::policy::{
     ASK_GAP, Action, Decision, Evidence, Facts, HostRecord, decide, is_within,
@@ -147,8 +147,8 @@ impl Lookup<'_> {
         look.fails(Failure::new(Name::TokenRejected, Retry::WhenMended, what, advice))
     }
 
-    pub(crate) fn failure_keys(&self) -> [FailureKey; 2] {
-        failure_keys(&self.context.settings, self.key())
+    pub(crate) fn failure_key(&self, scope: Scope) -> FailureKey {
+        failure_key(&self.context.settings, self.key(), scope)
     }
 
     pub(crate) fn key(&self) -> CacheKey {
@@ -179,19 +179,17 @@ impl Look {
     }
 }
 
-/// The failure on record of a place, or of this process's container tokens there.
+/// The failure on record of a place, for a process with these settings.
 pub(crate) fn failure_on_record(
     Context { settings, cache, .. }: &Context<'_>,
     place: &CacheKey,
 ) -> Option<FailureRecord> {
-    let keys = failure_keys(settings, place.clone());
-    keys.iter().filter_map(|key| cache.read(key)).max_by_key(|record| record.until)
+    let read = |scope| cache.read(&failure_key(settings, place.clone(), scope));
+    Scope::ON_RECORD.into_iter().filter_map(read).max_by_key(|record| record.until)
 }
 
-/// That of all who ask for this place, and that of those with the same container JWTs.
-fn failure_keys(settings: &Settings, place: CacheKey) -> [FailureKey; 2] {
-    let of_tokens = Some(settings.container_tokens_fingerprint());
-    [None, of_tokens].map(|container_tokens| FailureKey { place: place.clone(), container_tokens })
+fn failure_key(settings: &Settings, place: CacheKey, scope: Scope) -> FailureKey {
+    FailureKey { place, fingerprint: settings.fingerprint(scope) }
 }
 
 pub(crate) fn using_the_cached(why: &dyn std::fmt::Display, decision: &Decision) -> String {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use git_credential_gastown::failure::{Failure, FailureRecord, Name};
+use git_credential_gastown::failure::{Failure, FailureRecord, Name, Scope};
 use git_credential_gastown::policy::{
     Action, Evidence, HostRecord, Otherwise, Plan, Reason, State, entry_for,
 };
@@ -127,7 +127,7 @@ impl Lookup<'_> {
             if let Err(reason) = cache.keep(&self.key(), &entry) {
                 messages.warning(format_args!("{reason:#} [{}]", Name::CacheUnusable));
             }
-            self.failure_keys().iter().for_each(|key| cache.forget(key));
+            Scope::ON_RECORD.iter().for_each(|scope| cache.forget(&self.failure_key(*scope)));
         }
         if look.decision.state == State::Suspect {
             // After the entry is written, so that whoever reads this record finds the new token.
@@ -171,11 +171,10 @@ impl Lookup<'_> {
 
     /// The failure as it stands on record, with when the worker will be asked again.
     fn recorded(&self, plan: Plan, failure: Failure) -> Failure {
-        if failure.is_own {
+        if failure.scope == Scope::Process {
             return failure;
         }
-        let [of_all, of_tokens] = self.failure_keys();
-        let key = if failure.name.is_about_container_token() { of_tokens } else { of_all };
+        let key = self.failure_key(failure.scope);
         let (previous, now) = (self.context.cache.read(&key), clock::now());
         let record = FailureRecord::new(failure, previous.as_ref(), fastrand::f64(), now);
         if let Err(reason) = self.context.cache.keep(&key, &record) {

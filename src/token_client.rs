@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use git_credential_gastown::contract::{self, Denial, Question, Reply};
-use git_credential_gastown::failure::{Failure, Name, Retry};
+use git_credential_gastown::failure::{Failure, Name, Retry, Scope};
 use git_credential_gastown::policy::Plan;
 use git_credential_gastown::token::container::{ContainerToken, Source, latest_first};
 use git_credential_gastown::token::{Grant, Secret};
@@ -127,7 +127,7 @@ impl TokenClient<'_> {
             if failure.retry != Retry::AtOnce || failure.asked_to_wait.is_some() {
                 return outcome;
             }
-            if failure.is_own {
+            if failure.scope == Scope::Process {
                 self.ends = end(self.context, self.plan);
             } else {
                 self.attempts_left = self.attempts_left.saturating_sub(1);
@@ -192,7 +192,7 @@ fn end(Context { clock, .. }: &Context<'_>, plan: Plan) -> Duration {
 }
 
 fn out_of_time(what: &str) -> Failure {
-    Failure::new(Name::Timeout, Retry::AtOnce, what, "run the command again").of_this_process()
+    Failure::new(Name::Timeout, Retry::AtOnce, what, "run the command again").of(Scope::Process)
 }
 
 fn into_failure(denial: Denial) -> Failure {
@@ -232,5 +232,5 @@ pub(crate) fn no_container_token(settings: &Settings) -> Failure {
              GASTOWN_CONTAINER_TOKEN"
         ),
     };
-    Failure::new(Name::ConfigMissing, Retry::WhenMended, what, &advice).of_this_process()
+    Failure::new(Name::ConfigMissing, Retry::WhenMended, what, &advice).of(Scope::Process)
 }

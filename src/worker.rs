@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use git_credential_gastown::contract::Reply;
-use git_credential_gastown::failure::{Failure, Name, Retry};
+use git_credential_gastown::failure::{Failure, Name, Retry, Scope};
 use git_credential_gastown::host::{ApiUrl, bypasses_proxy};
 use git_credential_gastown::token::Secret;
 use rustls::crypto::ring::default_provider;
@@ -27,14 +27,13 @@ const LONGEST_CONNECT: Duration = Duration::from_secs(4);
 pub(crate) struct Worker<'a> {
     agent: Agent,
     api: &'a ApiUrl,
-    settings: &'a Settings,
     /// Then a failed connection is the proxy's, not the worker's.
     is_proxied: bool,
 }
 
 impl<'a> Worker<'a> {
     /// Fails if the proxy's address or the certificates cannot be used.
-    pub(crate) fn new(api: &'a ApiUrl, settings: &'a Settings) -> Result<Self, Failure> {
+    pub(crate) fn new(api: &'a ApiUrl, settings: &Settings) -> Result<Self, Failure> {
         let proxy = proxy_for(api, settings)?;
         let is_proxied = proxy.is_some();
         let mut config = Agent::config_builder()
@@ -49,7 +48,7 @@ impl<'a> Worker<'a> {
             config = config.tls_config(tls.build());
         }
         let agent = Agent::with_parts(config.build(), DefaultConnector::default(), Resolver);
-        Ok(Self { agent, api, settings, is_proxied })
+        Ok(Self { agent, api, is_proxied })
     }
 
     /// Makes one call about a town. An answer that says no is an answer, too.
@@ -59,7 +58,8 @@ impl<'a> Worker<'a> {
         bearer: &Secret,
         within: Duration,
     ) -> Result<Reply, Failure> {
-        let failed = |error| self.failure(&error, within);
+        // Others may take another way, or trust another authority.
+        let failed = |error| self.failure(&error, within).of(Scope::Network);
         let mut response = self
             .agent
             .post(format!("{}/api/towns/{path}", self.api))
@@ -168,9 +168,7 @@ impl<'a> Worker<'a> {
     fn untrusted(&self, cause: &dyn std::fmt::Display) -> Failure {
         let what = format!("no trusted connection to the worker at {}: {cause}", self.api);
         let advice = "check its certificate; SSL_CERT_FILE may name the authorities to trust";
-        let failure = Failure::new(Name::WorkerUnreachable, Retry::Later, what, advice);
-        // Others may trust another authority.
-        if self.settings.certificates.are_set() { failure.of_this_process() } else { failure }
+        Failure::new(Name::WorkerUnreachable, Retry::Later, what, advice)
     }
 }
 
@@ -183,7 +181,7 @@ fn proxy_for(api: &ApiUrl, settings: &Settings) -> Result<Option<Proxy>, Failure
         let what = format!("the proxy in HTTPS_PROXY or ALL_PROXY is {what}");
         let advice = "make it an address such as http://proxy.example:3128, or unset it; NO_PROXY lists \
                       hosts to reach without";
-        Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice).of_this_process()
+        Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice).of(Scope::Process)
     };
     let proxy = Proxy::new(address.expose()).map_err(|_| unusable("not an address"))?;
     // ureq panics at one that it was built without.
@@ -218,13 +216,13 @@ fn roots(api: &ApiUrl, certificates: &Certificates) -> Result<RootCerts, Failure
         false => format!("no certificates to check the worker at {api} with"),
     };
     let advice = "install ca-certificates, or make SSL_CERT_FILE name a file that holds some";
-    Err(Failure::new(Name::WorkerUnreachable, Retry::WhenMended, what, advice).of_this_process())
+    Err(Failure::new(Name::WorkerUnreachable, Retry::WhenMended, what, advice).of(Scope::Process))
 }
 
 fn proxy_failed(worker: &ApiUrl) -> Failure {
     let what = format!("the proxy in HTTPS_PROXY does not lead to the worker at {worker}");
     let advice = "check HTTPS_PROXY and NO_PROXY";
-    Failure::new(Name::WorkerUnreachable, Retry::Later, what, advice).of_this_process()
+    Failure::new(Name::WorkerUnreachable, Retry::Later, what, advice)
 }
 
 fn phase_name(phase: Timeout) -> &'static str {

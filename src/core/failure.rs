@@ -44,21 +44,43 @@ pub struct Failure {
     /// When the worker is asked again, for the message.
     #[serde(skip)]
     pub next_try: Option<Duration>,
-    /// Whether it concerns this process alone: then it is not put on record for others.
+    /// Whose attempts would fail as this one did.
     #[serde(skip)]
-    pub is_own: bool,
+    pub scope: Scope,
+}
+
+/// Who shares a failure, and so its record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// Everybody who asks for the same place.
+    #[default]
+    Place,
+    /// Those of them with the same container JWTs.
+    ContainerTokens,
+    /// Those of them with the same proxy and certificates.
+    Network,
+    /// Nobody else: it is not put on record.
+    Process,
+}
+
+impl Scope {
+    pub const ON_RECORD: [Self; 3] = [Self::Place, Self::ContainerTokens, Self::Network];
 }
 
 impl Failure {
     pub fn new(name: Name, retry: Retry, what: impl Into<String>, advice: &str) -> Self {
         let (what, advice) = (what.into(), advice.to_owned());
-        let (tried, asked_to_wait, next_try, is_own) = (Vec::new(), None, None, false);
-        Self { name, what, advice, retry, tried, asked_to_wait, next_try, is_own }
+        let scope = match name {
+            Name::ContainerTokenRejected | Name::CrossTown => Scope::ContainerTokens,
+            _ => Scope::Place,
+        };
+        let (tried, asked_to_wait, next_try) = (Vec::new(), None, None);
+        Self { name, what, advice, retry, tried, asked_to_wait, next_try, scope }
     }
 
     #[must_use]
-    pub fn of_this_process(self) -> Self {
-        Self { is_own: true, ..self }
+    pub fn of(self, scope: Scope) -> Self {
+        Self { scope, ..self }
     }
 
     #[must_use]
@@ -100,12 +122,12 @@ pub struct FailureRecord {
     pub count: u32,
 }
 
-/// What a failure on record is about: API URL, town and rig, and for a failure that says that the
-/// container JWT is wrong also that JWT, by a fingerprint. Other settings are tried at once.
+/// What a failure on record is about: API URL, town and rig, and by a fingerprint the settings that
+/// its scope names. Other settings are tried at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureKey {
     pub place: CacheKey,
-    pub container_tokens: Option<String>,
+    pub fingerprint: Option<String>,
 }
 
 impl Key for FailureKey {
@@ -113,7 +135,7 @@ impl Key for FailureKey {
     const KIND: &'static str = "failure.json";
 
     fn parts(&self) -> Vec<&str> {
-        self.place.parts().into_iter().chain(self.container_tokens.as_deref()).collect()
+        self.place.parts().into_iter().chain(self.fingerprint.as_deref()).collect()
     }
 }
 

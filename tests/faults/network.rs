@@ -209,14 +209,28 @@ fn wrong_certificates_or_a_wrong_proxy_of_one_agent_silence_no_other() {
     fs::copy(&authority, &kept).and_then(|_| fs::write(&empty, "")).expect("ours");
     Authority::new(&mut scene);
     scene.get().quits("worker-unreachable").mentions("certificate");
+    scene.get().quits("worker-unreachable").mentions("certificate").mentions("tried again in");
     scene.home.set("SSL_CERT_FILE", &empty);
     scene.get().quits("worker-unreachable").mentions("no certificates");
-    assert_eq!(scene.record("failure"), None);
     scene.home.set("SSL_CERT_FILE", &kept);
     scene.get().answers(&scene.current());
-    let beyond = beyond_proxy(1);
-    beyond.get().quits("worker-unreachable").mentions("HTTPS_PROXY");
-    assert_eq!(beyond.record("failure"), None);
+}
+
+#[test]
+fn agents_behind_one_proxy_that_fails_share_one_attempt() {
+    let (server, visits) = serve(|stream| proxy_says(stream, "HTTP/1.1 502 Bad Gateway\r\n\r\n"));
+    let mut scene = beyond_proxy(server.port());
+    // With each failure the next attempt is further away.
+    for _ in 0..5 {
+        scene.helper(&["refresh"]).assert_fails().mentions("HTTPS_PROXY");
+    }
+    scene.get().quits("worker-unreachable").mentions("HTTPS_PROXY");
+    assert_eq!(visits.load(Ordering::SeqCst), 5);
+    // Another proxy is tried at once.
+    let (other, others_visits) = serve(|_| Ok(()));
+    scene.home.set("HTTPS_PROXY", format!("http://127.0.0.1:{}", other.port()));
+    scene.get().quits("worker-unreachable");
+    assert_eq!(others_visits.load(Ordering::SeqCst), 1);
 }
 
 #[test]

@@ -137,10 +137,3 @@ impl fmt::Display for Name {
         formatter.write_str(self.as_str())
     }
 }
-
-impl Name {
-    /// Whether it says that the container token is wrong, so that another one may do.
-    pub fn is_about_container_token(self) -> bool {
-        matches!(self, Self::ContainerTokenRejected | Self::CrossTown)
-    }
-}
