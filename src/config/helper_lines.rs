@@ -11,7 +11,7 @@ use git_credential_gastown::remote_url::host_of;
 
 use super::Surroundings;
 use super::key::Key;
-use super::readers::{add, is_default_host};
+use super::readers::{DEFAULT_HOSTS, add, is_default_host};
 use crate::cli::Flags;
 use crate::git::{GLANCE, Git};
 
@@ -37,11 +37,19 @@ impl GitConfig {
         self.lines.iter().any(Line::is_ours)
     }
 
-    /// The hosts that git asks this helper for; a line for every host names them as flags.
+    /// The hosts that git asks this helper for. A line for every host names them as flags. One for
+    /// a default host that names none stands for all of these, of which another may be gone.
     pub(crate) fn hosts(&self) -> Vec<Host> {
-        let of_line = |line: &Line| match line.subsection() {
-            Some(pattern) => vec![pattern.to_owned()],
-            None => flags_in(line).unwrap_or_default().host,
+        let is_default = |entry: &str| Host::listed(entry).as_ref().is_ok_and(is_default_host);
+        let of_line = |line: &Line| {
+            let named = flags_in(line).unwrap_or_default().host;
+            match line.subsection() {
+                None => named,
+                Some(pattern) if named.is_empty() && is_default(pattern) => {
+                    DEFAULT_HOSTS.map(str::to_owned).to_vec()
+                }
+                Some(pattern) => vec![pattern.to_owned()],
+            }
         };
         let entries = self.lines.iter().filter(|line| line.is_ours()).flat_map(of_line);
         let mut hosts = Vec::new();

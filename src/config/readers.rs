@@ -18,7 +18,7 @@ use crate::cache::{Candidate, DIRECTORY};
 use crate::cli::OnFailure;
 use crate::files::read_trusted;
 
-const DEFAULT_HOSTS: [&str; 2] = ["github.com", "gist.github.com"];
+pub(super) const DEFAULT_HOSTS: [&str; 2] = ["github.com", "gist.github.com"];
 const DEFAULT_GITLAB: &str = "gitlab.com";
 const DEFAULT_WORKSPACE: &str = "/workspace/rigs";
 

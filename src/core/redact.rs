@@ -24,7 +24,7 @@ struct Rule {
 }
 
 /// In this order: what masks more of the text comes first.
-static RULES: LazyLock<[Rule; 7]> = LazyLock::new(|| {
+static RULES: LazyLock<[Rule; 8]> = LazyLock::new(|| {
     let rule = |pattern, replace| Rule {
         pattern: Regex::new(pattern).expect("the tests compile every pattern"),
         replace,
@@ -34,6 +34,8 @@ static RULES: LazyLock<[Rule; 7]> = LazyLock::new(|| {
         rule(r#"(?is)([`'"]|helper\s*=?\s*)![^\s`'"].*"#, |it| {
             format!("{}{INLINE_HELPER}", &it[1])
         }),
+        // A remote of that kind is a command line.
+        rule(r"(?s)\bext::[^…].*", |_| "ext::…".to_owned()),
         rule(r#"://([^\s"'`<>]+)"#, |it| format!("://{}", without_secrets(&it[1]))),
         rule(r#"//[^\s"'`<>/]*:[^\s"'`<>/]*@"#, |_| format!("//{MASK}@")),
         rule(r#"([^\s"'`<>]+)@([A-Za-z0-9\[]?)"#, without_user),
@@ -169,6 +171,7 @@ mod tests {
             ("echo password='a b'", "echo password=[redacted]'"),
             ("access_token%3Dabc", "access_token%3D[redacted]"),
             ("Authorization: Basic YWJj", "Authorization: [redacted]"),
+            ("url is ext::sh -c 'curl -u me:pw host'", "url is ext::…"),
         ] {
             assert_shown(text, shown);
         }

@@ -242,11 +242,7 @@ fn remote(inputs: &Inputs<'_>, line: &Line, report: &mut Report) {
     let url = &rewritten(inputs.lines(), url);
     match host_of(url) {
         _ if !is_remote || credential_in(url).is_some() => {}
-        None => {
-            // Of `ext::…` it would be a whole command line.
-            let shown = url.split_once("::").map_or(url.clone(), |(name, _)| format!("{name}::…"));
-            report.ok(CHECK, format_args!("{key} is {shown}; git asks no helper for it"));
-        }
+        None => report.ok(CHECK, format_args!("git asks no helper for {key}, which is {url}")),
         Some(host) if hosts.contains(&host) => report.ok(CHECK, format_args!("{key} is {url}")),
         Some(host) => {
             let what = format_args!("{key} is {url}; this helper does not answer for {host}");

@@ -153,6 +153,12 @@ fn complete(text: &[u8]) -> Vec<u8> {
     [text, end].concat()
 }
 
+/// Whether a line of a configuration file is the head of a section and nothing else.
+fn is_head(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    line.starts_with(b"[") && line.ends_with(b"]")
+}
+
 fn lock_of(name: &OsStr) -> OsString {
     [name, OsStr::new(".lock")].into_iter().collect()
 }
@@ -211,41 +217,46 @@ impl WorkingCopy<'_> {
     /// Adds values in a section of their own at the end. git itself would add them to the last
     /// section of that name, which may have other helpers behind it.
     pub(super) fn append(&mut self, key: &str, values: &[&str]) -> Result<()> {
-        let section = self.section(key, values)?;
-        let mut all = complete(self.now.as_deref().unwrap_or_default());
+        let mut all = complete(self.now.take().as_deref().unwrap_or_default());
         if !all.is_empty() && !all.ends_with(b"\n") {
             all.push(b'\n');
         }
-        self.now = Some([all, section].concat());
-        Ok(())
-    }
-
-    /// Cuts out such a section, if it is as it was written. git itself could leave its head, or not
-    /// tell an empty value in it from another's.
-    pub(super) fn cut(&mut self, key: &str, values: &[&str]) -> Result<()> {
-        let section = self.section(key, values)?;
-        let now = self.now.take().unwrap_or_default();
-        let is_whole = |start: usize| {
-            let next = now.get(start + section.len());
-            now[start..].starts_with(&section)
-                && (start == 0 || now[start - 1] == b'\n')
-                && next.is_none_or(|byte| *byte == b'[')
-        };
-        let found = (0..now.len()).find(|start| !section.is_empty() && is_whole(*start));
-        let cut = |start: usize| [&now[..start], &now[start + section.len()..]].concat();
-        self.now = Some(found.map_or_else(|| now.clone(), cut));
-        Ok(())
-    }
-
-    /// A section with these values, as git writes it; empty in a dry run.
-    fn section(&mut self, key: &str, values: &[&str]) -> Result<Vec<u8>> {
-        let now = self.now.take();
         if !self.setup.options.dry_run {
             // On a full disk git would only say that it failed.
-            self.write(now.as_deref().unwrap_or_default())?;
+            self.write(&all)?;
         }
         values.iter().try_for_each(|value| self.edit(&["--add", key, value]))?;
-        Ok(std::mem::replace(&mut self.now, now).unwrap_or_default())
+        self.now = Some([all, self.now.take().unwrap_or_default()].concat());
+        Ok(())
+    }
+
+    /// Takes out one of the `lines`, and the head above it if nothing else is in that section. git
+    /// itself would take out all lines of that value, and leave the head.
+    pub(super) fn cut(&mut self, position: usize) -> Result<()> {
+        let (mut rest, path) = (self.lines()?, self.original.path());
+        let Line { key, value, .. } = rest.remove(position);
+        let now = self.now.clone().unwrap_or_default();
+        let mut text: Vec<_> = now.split_inclusive(|byte| *byte == b'\n').collect();
+        // The last one of those without which git sees exactly the others.
+        for at in (0..text.len()).rev() {
+            let line = text.remove(at);
+            let is_it = line.to_ascii_lowercase().windows(6).any(|part| part == b"helper")
+                && self.setup.git.lines_in(&text.concat(), &path).is_ok_and(|lines| lines == rest);
+            if is_it {
+                let has_ended = text.get(at).is_none_or(|next| is_head(next));
+                if has_ended && at > 0 && is_head(text[at - 1]) {
+                    text.remove(at - 1);
+                }
+                self.now = Some(text.concat());
+                return Ok(());
+            }
+            text.insert(at, line);
+        }
+        // It is continued on the next line, or begins behind a head.
+        if self.values(&key)?.iter().filter(|other| **other == value).count() == 1 {
+            self.edit(&["--fixed-value", "--unset-all", &key, &value])?;
+        }
+        Ok(())
     }
 
     /// Writes the copy for git to change, or to become the file.

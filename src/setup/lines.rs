@@ -1,14 +1,13 @@
 //! The helper lines: what ours say for each host, how they get into a file and out of it again,
 //! and the same as environment variables (`--print-env`).
 
-use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use anyhow::Result;
 use git_credential_gastown::failure::{Failure, Name, Retry};
 use git_credential_gastown::git_config::{Line, helpers_on};
-use git_credential_gastown::helper_line::{PROGRAM, quoted, runs};
+use git_credential_gastown::helper_line::quoted;
 use git_credential_gastown::host::{Host, Kind};
 
 use super::Setup;
@@ -94,27 +93,19 @@ pub(super) fn append(copy: &mut WorkingCopy<'_>, wanted: &HostLine) -> Result<()
     copy.append(&wanted.key, &["", &wanted.line])
 }
 
-/// Removes ours, and the empty line directly before each: the section that `append` wrote, else line
-/// by line. Then other lines of that key are written again where git could not tell an empty one of
-/// theirs from ours.
+/// Takes out ours, and the empty line directly before each.
 pub(super) fn remove(copy: &mut WorkingCopy<'_>, key: &str) -> Result<()> {
-    for ours in copy.values(key)?.iter().filter(|value| runs(value, PROGRAM)) {
-        copy.cut(key, &["", ours])?;
-    }
-    let (mut ours, mut rest) = (BTreeSet::new(), Vec::new());
-    for value in copy.values(key)? {
-        if !runs(&value, PROGRAM) {
-            rest.push(value);
-            continue;
+    let lines = copy.lines()?;
+    let of_key: Vec<_> = (0..lines.len()).filter(|at| lines[*at].key == key).collect();
+    // From the end, so that the other positions stay right.
+    for (index, at) in of_key.iter().enumerate().rev().filter(|(_, at)| lines[**at].is_ours()) {
+        copy.cut(*at)?;
+        let before = index.checked_sub(1).map(|before| of_key[before]);
+        if let Some(empty) = before.filter(|before| lines[*before].value.is_empty()) {
+            copy.cut(empty)?;
         }
-        ours.extend(rest.pop_if(|last| last.is_empty()));
-        ours.insert(value);
     }
-    if ours.contains("") && rest.iter().any(String::is_empty) {
-        copy.edit(&["--unset-all", key])?;
-        return rest.iter().try_for_each(|value| copy.edit(&["--add", key, value]));
-    }
-    ours.iter().try_for_each(|value| copy.edit(&["--fixed-value", "--unset-all", key, value]))
+    Ok(())
 }
 
 /// For the shell to evaluate. What the environment sets already stays and is not repeated.

@@ -132,7 +132,11 @@ fn a_remote_of_another_host_is_reported_without_a_command_that_adds_the_host() {
     let fix = "none, if another helper answers for it";
     found.finds_only("warn", "remotes", "does not answer for https://gitlab.example", fix);
     assert!(!found.ran.stdout.contains("setup --host http"), "{:?}", found.ran);
-    found.finds("ok", "remotes", "remote.program.url is ext::…", "");
+    found.finds("ok", "remotes", "remote.program.url, which is ext::…", "");
+    assert!(!found.ran.stdout.contains("sentinel"), "{:?}", found.ran);
+    scene.git(&["config", "url.ext::sh -c 'echo sentinel'.insteadOf", &scene.host]);
+    let found = scene.diagnose(&[]);
+    found.finds("warn", "rewriting", "url.ext::…", "--edit");
     assert!(!found.ran.stdout.contains("sentinel"), "{:?}", found.ran);
 }
 

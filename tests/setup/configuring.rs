@@ -26,6 +26,11 @@ fn hosts_of_github_are_set_up_unless_others_are_named_and_a_second_setup_changes
         let once = scene.snapshot();
         scene.setup(&[]).assert_ok().tells("already set up by");
         assert_eq!(scene.snapshot(), once);
+        // One that is gone is set up again.
+        let section = "credential.https://github.com";
+        scene.home.git(&["config", "--global", "--remove-section", section]).assert_ok();
+        scene.helper(&["token", "https://github.com"]).assert_ok();
+        scene.setup(&[]).assert_ok().tells(&format!("{section}.helper"));
     }
 }
 

@@ -39,6 +39,32 @@ fn after_others_changed_the_file_only_our_lines_go() {
 }
 
 #[test]
+fn what_others_change_in_our_section_stays_and_our_lines_go() {
+    let scene = Scene::alone();
+    let head = format!("[credential \"{}\"]\n", scene.host);
+    let theirs = format!("{head}\thelper = \n\thelper = \"!gh auth\" # gh\n[user]\n\tname = x\n");
+    let ours = scene.added();
+    let cases = [
+        (format!("{ours}\tusername = bob\n"), format!("{head}\tusername = bob\n")),
+        (format!("{ours}\thelper = cache\n"), format!("{head}\thelper = cache\n")),
+        (ours.replacen('\n', "\n\n", 1), format!("{head}\n")),
+        (ours.replace('\n', "\r\n"), String::new()),
+        (ours.replace('\t', "    "), String::new()),
+        (ours.replace("helper = ", "Helper="), String::new()),
+        (format!("{}; ours\n", ours.trim_end()), String::new()),
+        (format!("{}\n\t\n[a]\n", ours.trim_end()), format!("{head}\t\n[a]\n")),
+    ];
+    for (changed, left) in cases {
+        scene.write(".gitconfig", &theirs);
+        scene.setup(&[]).assert_ok();
+        assert_eq!(scene.read(".gitconfig"), format!("{theirs}{ours}"));
+        scene.write(".gitconfig", format!("{theirs}{changed}"));
+        scene.setup(&["--undo"]).assert_ok();
+        assert_eq!(scene.read(".gitconfig"), format!("{theirs}{left}"), "{changed}");
+    }
+}
+
+#[test]
 fn without_a_place_named_every_place_is_undone_and_a_dry_run_undoes_none() {
     let scene = Scene::alone();
     let before = scene.snapshot();
