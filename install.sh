@@ -68,7 +68,8 @@ check_needs() {
         oldest=$(sed -n 's/^rust-version = "1\.\([0-9]*\).*/\1/p' Cargo.toml)
         if ! has cargo || ! has rustc; then
             missing="$missing
-  cargo and rustc 1.$oldest or newer, to build it: https://rustup.rs"
+  cargo and rustc 1.$oldest or newer, to build it; on Debian 12 and 13:
+  apt-get install rustc-web cargo-web; else: https://rustup.rs"
         elif ! rust_is_at_least "$oldest"; then
             missing="$missing
   rustc 1.$oldest or newer; this is $(rustc --version). With rustup: rustup update;

@@ -7,24 +7,6 @@ use git_credential_gastown::helper_line::COMMAND;
 use crate::cli::Cli;
 use crate::key::Key;
 
-/// What `gh --help` cannot say, because that is gh's own help.
-const GH: &str = "\
-Run GitHub's `gh` with a live token
-
-Settings stand before `gh` or directly behind it; all that follows is gh's own. A link to this program \
-named `gh` does the same, but takes no settings; `setup --gh-shim` makes one.
-
-The host is the one that --repo, --hostname, a URL, GH_REPO or GH_HOST names, else that of the \
-repository's remote, else the first. A host that is not ours gets no token. A long-lived GH_TOKEN \
-stays, and wins over GITHUB_CLI_PAT.
-
-The exit code is gh's own; 125 if there is no token, 126 if gh cannot be executed, 127 if it is not \
-found. With --on-failure next, gh runs without a token.";
-const GH_EXAMPLES: &str = "\
-Examples:
-  git credential-gastown gh pr create --fill
-  git credential-gastown --rig my-rig gh api user";
-
 /// A setting, with the flag that has its help.
 pub(crate) struct Setting {
     pub(crate) flag: Option<String>,
@@ -139,11 +121,7 @@ pub(crate) fn head(arg: &Arg) -> String {
 pub(crate) fn commands() -> Vec<Command> {
     let own = |command: &Command| {
         let name = format!("{COMMAND} {}", command.get_name());
-        let command = command.clone().bin_name(name).disable_help_flag(true);
-        match command.get_name() {
-            "gh" => command.long_about(GH).after_help(GH_EXAMPLES),
-            _ => command,
-        }
+        command.clone().bin_name(name).disable_help_flag(true)
     };
     Cli::command().get_subcommands().map(own).collect()
 }

@@ -34,9 +34,14 @@ pub(super) const TOKEN: &str = "\
 Examples:
   TOKEN=$(git credential-gastown token)
   git credential-gastown token --min-life 20m https://github.com/acme/app
-  git credential-gastown token --json | jq -r .expires";
+  git credential-gastown token --json | jq -r .lives_until";
 
 pub(super) const EXEC: &str = "\
 Examples:
   git credential-gastown exec -- npm ci
   git credential-gastown exec --env NPM_TOKEN --min-life 20m -- npm publish";
+
+pub(super) const GH: &str = "\
+Examples:
+  git credential-gastown gh pr create --fill
+  git credential-gastown --rig my-rig gh api user";

@@ -23,8 +23,11 @@ mod setup;
 /// git asks it for a user name and a password, and gets a token for GitHub that has not expired:
 /// from a cache that all agents of the machine share, or from the Gastown worker. There is no
 /// daemon and no timer. `setup` configures git once; from then on git runs the helper by itself.
+///
+/// A word that is no command is ignored in silence, as git asks of helpers, unless stdin is a
+/// terminal.
 #[derive(Parser)]
-#[command(name = PROGRAM, bin_name = COMMAND, version, disable_help_subcommand = true)]
+#[command(name = PROGRAM, bin_name = COMMAND, version)]
 #[command(term_width = 80, after_help = examples::PROGRAM)]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -89,7 +92,7 @@ pub(crate) enum Operation {
         /// The host, or a URL on it [default: that of the repository's remote, else the first]
         #[arg(value_hint = ValueHint::Url)]
         url: Option<String>,
-        /// Print a JSON object: the token, where it came from and when it expires
+        /// Print a JSON object: the token, where it came from and until when it lives
         #[arg(long)]
         json: bool,
         /// Print it even to a terminal
@@ -138,9 +141,18 @@ pub(crate) enum Operation {
         command: Vec<OsString>,
     },
     /// Run GitHub's `gh` with a live token
-    // Nothing here prints more of it: `gh --help` is gh's own. The documents have the rest from
-    // examples/reference.
-    #[command(disable_help_flag = true)]
+    ///
+    /// Settings stand before `gh` or directly behind it; all that follows is gh's own, `--help`
+    /// included. A link to this program named `gh` does the same, but takes no settings;
+    /// `setup --gh-shim` makes one.
+    ///
+    /// The host is the one that --repo, --hostname, a URL, GH_REPO or GH_HOST names, else that of
+    /// the repository's remote, else the first. A host that is not ours gets no token. A long-lived
+    /// GH_TOKEN stays, and wins over GITHUB_CLI_PAT.
+    ///
+    /// The exit code is gh's own; 125 if there is no token, 126 if gh cannot be executed, 127 if it
+    /// is not found. With --on-failure next, gh runs without a token.
+    #[command(disable_help_flag = true, after_help = examples::GH)]
     Gh {
         /// The arguments of gh
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
