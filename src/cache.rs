@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result};
+use git_credential_gastown::helper_line::word;
 use git_credential_gastown::host::{CacheKey, Host, stem};
 use git_credential_gastown::policy::HostKey;
 use git_credential_gastown::record::{Key, from_bytes, to_bytes};
@@ -196,7 +197,10 @@ fn write(path: &Path, directory: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn fault(path: &Path, why: &str, is_suspicious: bool) -> Fault {
-    Fault { what: format!("{path:?} is not used: {why}"), is_suspicious }
+    Fault {
+        what: format!("{path:?} is not used: {why}; run: rm -rf {}", word(path)),
+        is_suspicious,
+    }
 }
 
 /// Reads a file if nobody else can read or write it. No link is followed.

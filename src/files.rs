@@ -19,7 +19,7 @@ use rustix::fs::{
     accessat, fchmod, fchown, flock, fstat, fsync, linkat, mkdirat, open, openat, readlinkat,
     renameat, statat, symlinkat, unlinkat,
 };
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::process::geteuid;
 use zeroize::Zeroizing;
 
@@ -320,7 +320,7 @@ pub(crate) fn read_trusted(
     trusted: Option<(&[u32], u32)>,
 ) -> std::io::Result<(Zeroizing<Vec<u8>>, Metadata)> {
     let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = File::from(open(path, flags, Mode::empty())?);
+    let file = File::from(retry_on_intr(|| open(path, flags, Mode::empty()))?);
     let metadata = file.metadata()?;
     let (owners, forbidden) = trusted.unwrap_or_default();
     let others = if forbidden == 0o022 { WRITABLE } else { "others can read or write it" };

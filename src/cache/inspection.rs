@@ -30,7 +30,8 @@ impl Cache {
                 Ok(files) => files,
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 Err(error) => {
-                    faults.push(fault(directory, &error.to_string(), true));
+                    let what = format!("cannot list {directory:?}: {error}");
+                    faults.push(Fault { what, is_suspicious: true });
                     continue;
                 }
             };

@@ -199,7 +199,9 @@ fn denial(reply: &Reply, answer: Option<&Fields<'_>>, question: Question<'_>) ->
         (404, "No git token available for this rig") => (
             Name::NoGitToken,
             Retry::WhenMended,
-            format!("the worker has no git token for rig `{rig}` of town `{town}` ({quote})"),
+            format!(
+                "the worker at {worker} has no git token for rig `{rig}` of town `{town}` ({quote})"
+            ),
             "install the GitHub App for the rig's repository, or set GITHUB_CLI_PAT",
         ),
         (429, _) => (
@@ -213,8 +215,9 @@ fn denial(reply: &Reply, answer: Option<&Fields<'_>>, question: Question<'_>) ->
             Retry::WhenMended,
             match reply.location.as_deref() {
                 Some(location) => {
-                    // User information and a query may hold a secret.
-                    let host = host_name(location).filter(|name| !name.is_empty());
+                    // User information and a query may hold a secret. The scheme may be left out.
+                    let host = host_name(location).or_else(|| host_name(&format!("x:{location}")));
+                    let host = host.filter(|name| !name.is_empty());
                     let host = host.map(|name| quoted(&name, question));
                     let host = host.as_deref().unwrap_or("another path");
                     format!(

@@ -7,7 +7,7 @@ use git_credential_gastown::host::Host;
 use zeroize::Zeroizing;
 
 use super::{Fail, Inputs, Report, Warn};
-use crate::cache::{Cache, Condition};
+use crate::cache::{Cache, Condition, Fault};
 use crate::files;
 use crate::lock::Lock;
 
@@ -101,6 +101,7 @@ fn netrc(inputs: &Inputs<'_>, report: &mut Report) {
 /// Each directory up to the first that can be used.
 fn cache(inputs: &Inputs<'_>, report: &mut Report) {
     const CHECK: &str = "cache";
+    const RUN: &str = "; run: ";
     const ELSEWHERE: &str = "make GASTOWN_CACHE_DIR name a directory of your own with room in it";
     for (directory, condition) in Cache::inspect(&inputs.context.settings.cache_candidates) {
         match condition {
@@ -112,6 +113,10 @@ fn cache(inputs: &Inputs<'_>, report: &mut Report) {
                 } else {
                     report.add(CHECK, Warn, what, ELSEWHERE);
                 }
+                for Fault { what, .. } in inputs.context.cache.keys().1 {
+                    let (what, fix) = what.split_once(RUN).unwrap_or((&what, ELSEWHERE));
+                    report.add(CHECK, Warn, what, fix).error = Some(Name::CacheUnusable);
+                }
                 return;
             }
             Condition::Missing => {
@@ -119,7 +124,7 @@ fn cache(inputs: &Inputs<'_>, report: &mut Report) {
             }
             Condition::Unusable(why) => {
                 // Some reasons come with the command that removes them.
-                let (why, fix) = why.split_once("; run: ").unwrap_or((&why, ELSEWHERE));
+                let (why, fix) = why.split_once(RUN).unwrap_or((&why, ELSEWHERE));
                 let what = format_args!("{directory:?} cannot be used: {why}");
                 report.add(CHECK, Warn, what, fix).error = Some(Name::CacheUnusable);
             }

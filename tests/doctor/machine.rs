@@ -36,6 +36,21 @@ fn a_cache_that_others_can_enter_is_reported() {
 }
 
 #[test]
+fn what_stands_in_the_place_of_an_entry_is_reported_with_the_command_that_removes_it() {
+    let scene = Scene::in_order();
+    scene.get().assert_ok();
+    let files = scene.home.cache_files();
+    let entry = files.iter().find(|file| file.to_string_lossy().ends_with("token.json"));
+    let entry = entry.expect("there is an entry");
+    fs::remove_file(entry).and_then(|()| fs::create_dir_all(entry.join("x"))).expect("ours");
+    let advice = format!("not a regular file; run: rm -rf {}", entry.display());
+    scene.get().mentions(&advice).mentions("cannot write");
+    scene.is_fixed_by_its_fix("warn", "cache", "is not used");
+    scene.get().assert_ok();
+    assert!(entry.is_file());
+}
+
+#[test]
 fn the_holder_of_the_lock_is_reported_and_looking_makes_no_cache() {
     let scene = Scene::in_order();
     scene.forget_cache();

@@ -236,8 +236,11 @@ fn a_redirect_is_named_by_its_host_alone() {
         let failure = failed(&reply).to_string();
         assert!(!failure.contains("s3kr1t"), "{failure}");
     }
-    let reply = Reply { location: Some("https://login.example/x".to_owned()), ..reply(302, "") };
-    assert!(failed(&reply).to_string().contains("redirected to login.example"));
+    let mut reply = reply(302, "");
+    for location in ["https://login.example/x", "//login.example/x"] {
+        reply.location = Some(location.to_owned());
+        assert!(failed(&reply).to_string().contains("redirected to login.example"), "{location}");
+    }
     let failure = failed(&Reply { location: None, ..reply }).to_string();
     assert!(failure.contains("answered with a redirect (302), which is not followed"), "{failure}");
 }
