@@ -66,7 +66,7 @@ impl Cache {
     pub(crate) fn choose(candidates: Vec<Candidate>) -> Self {
         let (mut readable, mut obstacles) = (Vec::new(), Vec::new());
         // Then the one under the temporary directory is the only one.
-        let homeless = (candidates.len() == 1).then(|| "HOME is unset".to_owned());
+        let homeless = (candidates.len() == 1).then(|| "HOME names no directory".to_owned());
         let directory = candidates.into_iter().find_map(|candidate| match candidate.is_usable() {
             Ok(()) => Some(candidate.path),
             Err(obstacle) => {

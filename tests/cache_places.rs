@@ -218,6 +218,10 @@ fn root_leaves_nothing_in_another_users_home() {
         return crate::town::skip("only root can have another user's home");
     }
     let scene = Scene::new();
+    let missing = scene.path("missing");
+    let homeless = scene.shell("HOME=$HOME/missing exec \"$HELPER\" get");
+    homeless.warns_of(&scene.current(), &["HOME names no directory"]);
+    assert!(!missing.exists(), "nor makes the home of a user who has none yet");
     chown(scene.home.path(), Some(1234), Some(1234)).expect("root may");
     for _ in 0..2 {
         scene.get().answers(&scene.current());

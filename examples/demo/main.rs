@@ -67,7 +67,10 @@ fn built_helper() -> PathBuf {
     // What `cargo run` tells about this demo, a dependency would take for a change of its own.
     for (variable, _) in env::vars_os() {
         let text = variable.to_string_lossy();
-        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+        if text == "OUT_DIR"
+            || text.starts_with("CARGO_PKG_")
+            || text.starts_with("CARGO_MANIFEST_")
+        {
             cargo.env_remove(&variable);
         }
     }

@@ -65,17 +65,12 @@ impl<'a> Sources<'a> {
         sources
     }
 
-    /// A directory of the user's. Without `HOME` only a variable can name it.
     pub(super) fn directory(
         &self,
         variable: &str,
         known: fn(&BaseDirs) -> Option<&Path>,
     ) -> Option<PathBuf> {
-        let named = || Some(PathBuf::from((self.environment)(variable)?));
-        match &self.user {
-            Some(user) => known(user).map(Path::to_owned),
-            None => named().filter(|path| path.is_absolute()),
-        }
+        user_directory(self.user.as_ref(), known, (self.environment)(variable))
     }
 
     /// Adds a config file of one of these owners, unless it has to be ignored.
@@ -186,11 +181,24 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// The user's directories, if `HOME` says where. Without it git knows of no home either, and to look
-/// the user up would load the machine's own modules into a static program, which may crash.
+/// The user's directories, if `HOME` names a directory: one that is missing is not for us to make.
+/// Without it git knows of no home either, and to look the user up would load the machine's own
+/// modules into a static program, which may crash.
 pub(super) fn user_directories() -> Option<BaseDirs> {
-    std::env::var_os("HOME").filter(|home| !home.is_empty())?;
+    std::env::var_os("HOME").filter(|home| Path::new(home).is_dir())?;
     BaseDirs::new()
+}
+
+/// A directory of the user's. Without `HOME` only a variable can name it.
+pub(super) fn user_directory(
+    user: Option<&BaseDirs>,
+    known: fn(&BaseDirs) -> Option<&Path>,
+    named: Option<OsString>,
+) -> Option<PathBuf> {
+    match user {
+        Some(user) => known(user).map(Path::to_owned),
+        None => named.map(PathBuf::from).filter(|path| path.is_absolute()),
+    }
 }
 
 /// Empty counts as unset, as in the environment.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use git_credential_gastown::helper_line::{COMMAND, PROGRAM, quoted};
 use git_credential_gastown::token::Secret;
 
-use super::sources::user_directories;
+use super::sources::{user_directories, user_directory};
 use crate::program::find_all;
 
 /// Where programs look for a token.
@@ -33,6 +33,9 @@ impl Surroundings {
         let variable = |name: &str| std::env::var_os(name);
         let path = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let home = path("HOME");
+        let user = user_directories();
+        let named = variable("XDG_CONFIG_HOME");
+        let config = user_directory(user.as_ref(), |user| Some(user.config_dir()), named);
         let search_path = variable("PATH").unwrap_or_default();
         let search_path = std::env::split_paths(&search_path);
         let token = |name: &'static str| {
@@ -48,7 +51,7 @@ impl Surroundings {
                     home.as_deref().and_then(|it| usual_git_config(it, path("XDG_CONFIG_HOME")))
                 }
             },
-            notes: user_directories().map(|user| user.config_dir().join("gastown/setup")),
+            notes: config.map(|directory| directory.join("gastown/setup")),
             tokens: TOKEN_VARIABLES.into_iter().filter_map(token).collect(),
             home,
         }

@@ -93,12 +93,15 @@ impl Line {
     /// The command that takes out this value and no other of its key. A header is not shown.
     pub fn unset_value(&self) -> String {
         match self.section() {
-            "http" => format!("{} '^ *[Aa][Uu][Tt][Hh]'", self.unset()),
+            "http" if is_shown(&self.key) => {
+                let pattern = "'^ *[Aa][Uu][Tt][Hh]'";
+                self.change(&format!("--unset-all {} {pattern}", word(&self.key)))
+            }
             "url" if is_shown(&self.key) && is_shown(&self.value) => {
                 let (key, value) = (word(&self.key), word(&self.value));
                 self.change(&format!("--fixed-value --unset-all {key} {value}"))
             }
-            "url" => self.edit(),
+            "http" | "url" => self.edit(),
             _ => self.unset(),
         }
     }

@@ -95,7 +95,7 @@ impl<'a> Inputs<'a> {
         let git = hung.map_or_else(|| Git::find(&surroundings), Err);
         let lines = &context.git_config.lines;
         let remote = git.as_ref().ok().and_then(|git| Remote::find(git, lines));
-        let urls = remote.iter().flat_map(|remote| &remote.push);
+        let urls = remote.iter().flat_map(Remote::urls);
         let served = |host: &Host| context.settings.serves(host);
         let host = urls.filter_map(|url| host_of(url)).find(served);
         let host = host.or_else(|| context.meant_host().ok());
@@ -124,7 +124,7 @@ impl<'a> Inputs<'a> {
 
     /// The URL of the remote if it is ours, or else one at the host in question.
     fn url(&self) -> Option<String> {
-        let mut urls = self.remote.iter().flat_map(|remote| &remote.push);
+        let mut urls = self.remote.iter().flat_map(Remote::urls);
         let ours = urls.find(|url| self.is_ours(url)).cloned();
         ours.or_else(|| Some(format!("{}/", self.host.as_ref()?)))
     }

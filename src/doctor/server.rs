@@ -20,6 +20,7 @@ const PUSH: &str = "-c core.hooksPath=/dev/null -c push.negotiate=false -c push.
 const UNUSED_REF: &str = "refs/gastown/doctor";
 const RIGHTS: &str = "give the GitHub App, or the token's owner, \"Contents: read and write\" in \
                       this repository on GitHub";
+const NOT_ASKED: &str = "for a push git does not ask this helper";
 const STATUS: &str = "git credential-gastown status";
 const LIST_HELPERS: &str = "git config --show-origin --get-regexp '^credential.*helper$'";
 
@@ -39,7 +40,7 @@ impl Push {
 pub(super) struct Remote {
     name: String,
     fetch: String,
-    pub push: Vec<String>,
+    push: Vec<String>,
 }
 
 impl Remote {
@@ -50,6 +51,10 @@ impl Remote {
         let push = git.output(&["remote", "get-url", "--push", "--all", "--", name]);
         let push = push.as_ref().unwrap_or(&fetch).lines().map(str::to_owned).collect();
         Some(Self { name: name.to_owned(), fetch, push })
+    }
+
+    pub(super) fn urls(&self) -> impl Iterator<Item = &String> {
+        self.push.iter().chain([&self.fetch])
     }
 
     /// The words for git that make the first request of a push.
@@ -80,23 +85,28 @@ pub(super) fn check(inputs: &Inputs<'_>, credential: &Credential, report: &mut R
         ));
     };
     let name = &remote.name;
-    if !remote.push.iter().chain([&remote.fetch]).all(|url| inputs.is_ours(url)) {
+    let fetches = inputs.is_ours(&remote.fetch);
+    let pushes = remote.push.iter().all(|url| inputs.is_ours(url));
+    if !fetches && !pushes {
         let said = format!("git does not ask this helper for {name}, so its server was not asked");
         return Push::unknown(said);
     }
     let fetch = ["ls-remote", "--quiet", "--", name, "HEAD"].map(str::to_owned).to_vec();
     let Some(push) = remote.dry_run(git) else { return Push::unknown("no server was asked") };
     let server = Server { git, name, credential, given };
-    for (right, words) in [("fetch", fetch), ("push", push)] {
-        if !server.allows(right, &words, report) {
-            let said = format!("a push to {name} would fail");
-            return Push { would_succeed: Some(false), said };
+    let mut rights = vec![("fetch", fetches, fetch), ("push", pushes, push)];
+    rights.retain(|(_, is_ours, _)| *is_ours);
+    let succeeds = rights.iter().all(|(right, _, words)| server.allows(right, words, report));
+    let both = if fetches { "fetch and push" } else { "push" };
+    let said = match (pushes, succeeds) {
+        (true, true) => {
+            format!("a push to {name} would succeed as far as its server goes: it lets git {both}")
         }
-    }
-    let said = format!(
-        "a push to {name} would succeed as far as its server goes: it lets git fetch and push"
-    );
-    Push { would_succeed: Some(true), said }
+        (true, false) => format!("a push to {name} would fail"),
+        (false, true) => format!("the server of {name} lets git fetch; {NOT_ASKED}"),
+        (false, false) => format!("git cannot fetch from {name}; {NOT_ASKED}"),
+    };
+    Push { would_succeed: pushes.then_some(succeeds), said }
 }
 
 /// Whose token git is given: the beginning of its hash if it is another helper's.

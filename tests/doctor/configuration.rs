@@ -218,6 +218,18 @@ fn a_fix_leaves_the_harmless_values_of_the_same_key() {
 }
 
 #[test]
+fn a_header_from_the_environment_is_fixed_there() {
+    let mut scene = Scene::in_order();
+    scene.home.set("GIT_CONFIG_COUNT", "1").set("GIT_CONFIG_KEY_0", "http.extraHeader");
+    scene.home.set("GIT_CONFIG_VALUE_0", "Authorization: basic sentinel");
+    let fix = "unset GIT_CONFIG_COUNT GIT_CONFIG_PARAMETERS";
+    scene.diagnose(&[]).finds("fail", "extra-header", "a credential of its own", fix);
+    scene.paste_fix(&format!("{fix} && git credential-gastown doctor"));
+    let told = scene.doctor(&[]).stdout;
+    assert!(told.contains(&format!("fix: {fix}\n")), "{told}");
+}
+
+#[test]
 fn host_that_this_helper_does_not_serve_is_reported_and_the_fix_serves_it() {
     let mut scene = Scene::in_order();
     scene.home.set("GASTOWN_GIT_HOSTS", "git.example");

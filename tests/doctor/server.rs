@@ -86,8 +86,6 @@ fn a_remote_that_is_not_ours_is_not_asked_and_nothing_is_said_of_a_push() {
         ("remote.origin.url", "git@github.com:a/b.git", "ok", "remotes", "asks no helper"),
         ("remote.origin.url", "ext::touch pwned", "ok", "remotes", "asks no helper"),
         ("remote.origin.url", "https://git.example/a", "warn", "remotes", "does not answer for"),
-        ("remote.origin.pushurl", "ssh://git@host/a", "ok", "remotes", "asks no helper"),
-        ("url.git@host:.pushInsteadOf", &scene.host, "warn", "rewriting", "leads from"),
     ] {
         scene.git(&["config", key, value]);
         scene.diagnose(&[]).says_of_a_push(None).finds(status, check, what, "");
@@ -97,6 +95,33 @@ fn a_remote_that_is_not_ours_is_not_asked_and_nothing_is_said_of_a_push() {
         scene.git(&["config", "remote.origin.url", &url]);
     }
     assert!(!scene.path("app/pwned").exists());
+}
+
+#[test]
+fn of_a_remote_that_is_ours_in_one_direction_that_direction_is_asked() {
+    let scene = Scene::in_order();
+    let url = scene.github.url(REPOSITORY);
+    let elsewhere = "for a push git does not ask this helper";
+    for (key, value) in [
+        ("remote.origin.pushurl", "ssh://git@host/a"),
+        ("url.git@host:.pushInsteadOf", &scene.host),
+    ] {
+        scene.git(&["config", key, value]);
+        let found = scene.diagnose(&[]);
+        found.says_of_a_push(None).finds("ok", "fetch", "lets git fetch", "");
+        scene.doctor(&[]).tells(elsewhere).tells("the server of origin lets git fetch");
+        scene.git(&["config", "--unset", key]);
+    }
+    scene.git(&["config", "remote.origin.pushurl", &url]);
+    scene.git(&["config", "remote.origin.url", "ssh://git@host/a"]);
+    scene.diagnose(&[]).says_of_a_push(Some(true)).finds("ok", "push", "lets git push", "");
+    scene.worker.ignores_revocations(true);
+    scene.github.revoke_all();
+    scene.diagnose(&[]).says_of_a_push(Some(false)).finds("fail", "push", "rejects the token", "");
+    scene.git(&["config", "remote.origin.url", &url]);
+    scene.git(&["config", "remote.origin.pushurl", "ssh://git@host/a"]);
+    scene.diagnose(&[]).says_of_a_push(None).finds("fail", "fetch", "rejects the token", "");
+    scene.doctor(&[]).tells("git cannot fetch from origin").tells(elsewhere);
 }
 
 #[test]

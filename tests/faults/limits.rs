@@ -34,7 +34,10 @@ fn without_a_home_the_cache_is_a_private_directory_among_the_temporary_ones() {
     fs::create_dir(&temporary).expect("the home is writable");
     scene.home.unset("GASTOWN_CACHE_DIR").set("TMPDIR", &temporary);
     let renewing = scene.shell("unset HOME; exec \"$HELPER\" get");
-    renewing.warns_of(&scene.current(), &["HOME is unset", "temporary/gastown-", "cache-unusable"]);
+    renewing.warns_of(
+        &scene.current(),
+        &["HOME names no directory", "temporary/gastown-", "cache-unusable"],
+    );
     for without in ["unset HOME", "export HOME="] {
         scene.shell(&format!("{without}; exec \"$HELPER\" get")).answers(&scene.current());
         if can_inject() {

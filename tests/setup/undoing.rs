@@ -122,6 +122,17 @@ fn note_that_others_can_write_is_not_used() {
 }
 
 #[test]
+fn without_a_home_the_note_is_where_a_variable_says() {
+    let scene = Scene::alone();
+    let before = scene.snapshot();
+    let script =
+        "export GIT_CONFIG_GLOBAL=\"$HOME/config\" XDG_CONFIG_HOME=\"$HOME/xdg\"; unset HOME
+        \"$HELPER\" setup && test -e \"$GIT_CONFIG_GLOBAL\" && \"$HELPER\" setup --undo";
+    assert_eq!(scene.shell(script).assert_ok().stderr, "");
+    assert_eq!(scene.snapshot(), before);
+}
+
+#[test]
 fn occupied_gh_changes_nothing_and_what_was_set_up_before_can_be_undone() {
     let scene = Scene::alone();
     scene.write(".gitconfig", MINE);
