@@ -201,14 +201,13 @@ impl Settings {
             return Ok(Place { api, town, rig, rig_origin });
         }
         let wrong = [self.api_url.fault(), self.town.fault(), self.rig.fault()];
-        let unset = [
-            ("GASTOWN_API_URL", self.api_url.is_unset()),
-            ("GASTOWN_TOWN_ID", self.town.is_unset()),
-            ("GASTOWN_RIG_ID", self.rig.is_unset()),
-        ];
-        let unset = unset.into_iter().filter_map(|(name, is_unset)| is_unset.then_some(name));
+        let needed = [self.api_url.is_unset(), self.town.is_unset(), self.rig.is_unset()];
+        let is_complete = !needed.contains(&true);
+        let has_token = !self.container_token.is_unset() || !self.container_token_file.is_unset();
+        let names = ["GASTOWN_API_URL", "GASTOWN_TOWN_ID", "GASTOWN_RIG_ID"].into_iter();
+        let unset = names.zip(needed).filter_map(|(name, is_unset)| is_unset.then_some(name));
+        let unset = unset.chain((!has_token).then_some("GASTOWN_CONTAINER_TOKEN"));
         let unset: Vec<_> = unset.collect();
-        let is_complete = unset.is_empty();
         let unset = (!is_complete).then(|| format!("unset: {}", unset.join(", ")));
         let what: Vec<_> = wrong.into_iter().flatten().chain(unset).collect();
         let of_line = [self.api_url.wrong_flag(), self.town.wrong_flag(), self.rig.wrong_flag()];

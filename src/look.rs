@@ -129,15 +129,19 @@ impl Lookup<'_> {
     pub(crate) fn reject(&self, look: Look, failure: Option<&Failure>) -> Outcome {
         let host = self.ask.host;
         let recorded = look.decision.failure.as_ref().map(|record| &record.failure);
+        let refused_at = look.at_host.as_ref().and_then(|record| record.refused_at);
+        let ago = |moment| spoken(clock::now().since(moment));
         let known = match (failure.or(recorded), &look.entry) {
             (Some(failure), _) => format!("no other could be had: {}", failure.what),
-            (None, Some(entry)) => {
-                let since = spoken(clock::now().since(entry.first_seen));
-                let last = spoken(clock::now().since(entry.confirmed_at));
-                format!(
-                    "the worker, asked {last} ago, had no other: it first gave this one {since} ago"
-                )
+            (None, Some(entry)) if refused_at > Some(entry.confirmed_at) => {
+                let last = ago(entry.confirmed_at);
+                format!("the worker, which gave it {last} ago, was not asked again since")
             }
+            (None, Some(entry)) => format!(
+                "the worker, asked {} ago, had no other: it first gave this one {} ago",
+                ago(entry.confirmed_at),
+                ago(entry.first_seen)
+            ),
             (None, None) => "there is no other".to_owned(),
         };
         let what = format!("{host} rejected the token, and {known}");

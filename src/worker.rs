@@ -156,12 +156,17 @@ impl<'a> Worker<'a> {
                 format!("the worker at {worker} refused the connection"),
                 "check GASTOWN_API_URL and whether the worker runs, then run the command again",
             ),
-            other => Failure::new(
-                Name::WorkerUnreachable,
-                Retry::AtOnce,
-                format!("the worker at {worker} gave no answer: {other}"),
-                "check GASTOWN_API_URL and the network, then run the command again",
-            ),
+            other => {
+                let why = other.to_string();
+                // rustls adds a link into its manual.
+                let why = why.split(": https://docs.rs/").next().unwrap_or_default();
+                Failure::new(
+                    Name::WorkerUnreachable,
+                    Retry::AtOnce,
+                    format!("the worker at {worker} gave no answer: {why}"),
+                    "check GASTOWN_API_URL and the network, then run the command again",
+                )
+            }
         }
     }
 

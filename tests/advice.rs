@@ -63,7 +63,9 @@ fn nothing_configured_names_all_that_is_unset_and_a_command_to_type() {
     let unset = "error: unset: GASTOWN_API_URL, GASTOWN_TOWN_ID, GASTOWN_RIG_ID; ";
     assert_advises(&scene, "config-missing", unset);
     assert_advises(&scene, "config-missing", "run: git credential-gastown doctor [");
-    scene.home.set("GASTOWN_API_URL", "http://x.example");
+    scene.home.unset("GASTOWN_CONTAINER_TOKEN");
+    assert_advises(&scene, "config-missing", "GASTOWN_RIG_ID, GASTOWN_CONTAINER_TOKEN; ");
+    scene.home.set("GASTOWN_API_URL", "http://x.example").set("GASTOWN_CONTAINER_TOKEN", "x");
     let wrong = "error: GASTOWN_API_URL is http, which is for loopback only; use https; \
                  unset: GASTOWN_TOWN_ID, GASTOWN_RIG_ID; ";
     assert_advises(&scene, "config-missing", wrong);

@@ -99,6 +99,22 @@ fn a_helper_line_that_runs_us_by_another_program_heals_too() {
 }
 
 #[test]
+fn that_the_worker_had_no_other_is_said_only_if_it_was_asked() {
+    for git in healing_gits() {
+        let scene = settled(&git);
+        scene.home.commit("app", "file", b"content");
+        scene.github.revoke_all();
+        push(&scene).assert_ok();
+        scene.home.commit("app", "file", b"more");
+        scene.github.revoke_all();
+        push(&scene).assert_fails();
+        let again = push(&scene);
+        again.assert_fails().mentions("ago, was not asked again since").mentions("refresh");
+        assert_eq!(scene.calls(), 1);
+    }
+}
+
+#[test]
 fn fetch_and_clone_heal_too() {
     for git in healing_gits() {
         let scene = settled(&git);

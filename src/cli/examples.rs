@@ -13,7 +13,11 @@ Exit codes:
   2              the command line is wrong
   125, 126, 127  exec and gh: no token, program not executable, not found
 
-Variables, files and errors: man git-credential-gastown";
+Settings without a flag:
+  GASTOWN_CONTAINER_TOKEN, or GASTOWN_CONTAINER_TOKEN_FILE: the token that the
+  worker knows this container by
+
+All variables, files and errors: man git-credential-gastown";
 
 pub(super) const SETUP: &str = "\
 Examples:

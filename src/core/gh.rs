@@ -178,11 +178,15 @@ impl<'a> Words<'a> {
     }
 }
 
-/// The host in `[HOST/]OWNER/REPO` or a URL, as gh calls it.
+/// The host in `[HOST/]OWNER/REPO` or a URL, as gh calls it. `gh repo clone` makes `ssh://a/b/c` of
+/// `a:b/c`, and of `a/b:c`.
 pub fn host_of_repository(text: &str) -> Option<String> {
     let in_front = || {
-        let (host, rest) = text.split_once('/')?;
-        rest.contains('/').then(|| normal(host))
+        let (host, rest) = text.split_once(['/', ':'])?;
+        let host = host.rsplit('@').next()?;
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b".-_[]".contains(&byte);
+        let is_scp = text.contains(':') && host.bytes().all(is_name);
+        (is_scp || rest.contains('/')).then(|| normal(host))
     };
     host_name(text).map(|name| normal(&name)).or_else(in_front)
 }
@@ -248,6 +252,9 @@ mod tests {
         assert_eq!(hosts("api HTTPS://e.example:443/x"), "e.example");
         assert_eq!(hosts("pr view -R b.example/o/r https://a.example/x"), "a.example b.example");
         assert_eq!(hosts("gist view https://gist.github.com/x"), "github.com");
+        for repository in ["E.example:o/r", "e.example/o:r", "x@e.example:o/r", "x@e.example/o:r"] {
+            assert_eq!(hosts(&format!("repo clone {repository}")), "e.example", "{repository}");
+        }
         assert_eq!(hosts("api https://api.x.ghe.com/user"), "x.ghe.com");
         assert_eq!(hosts("api https://evil.github.com.e.example/"), "evil.github.com.e.example");
     }
@@ -267,6 +274,7 @@ mod tests {
             "repo create x --source ../a/b",
             "pr list --template {{.a}}/b/c",
             "repo clone o/r -- --depth 1",
+            "repo clone o/r -- -c core.sshCommand=a:b",
             "",
         ];
         for line in lines {

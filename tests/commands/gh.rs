@@ -166,7 +166,7 @@ fn enterprise_host_gets_its_own_variables_and_githubs_stay_as_they_were() {
 }
 
 /// Command lines that name another host.
-const NAMED: [&str; 44] = [
+const NAMED: [&str; 46] = [
     "pr list -R OTHER/o/r",
     "pr list -ROTHER/o/r",
     "pr list -R=OTHER/o/r",
@@ -190,6 +190,8 @@ const NAMED: [&str; 44] = [
     "repo clone OTHER/o/r",
     "repo clone --upstream-remote-name x OTHER/o/r -- --depth 1",
     "repo clone git@OTHER:o/r.git",
+    "repo clone OTHER:o/r",
+    "repo clone OTHER/o:r",
     "repo sync --source OTHER/o/r",
     "repo sync -s=OTHER/o/r",
     "repo create x --template OTHER/o/r",
