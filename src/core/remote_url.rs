@@ -26,7 +26,7 @@ pub fn credential_in(url: &str) -> Option<Embedded> {
     let secrets = [name, password].into_iter().filter(|part| *part != "x-access-token");
     let secrets = secrets.filter_map(|part| Secret::parse(part.as_bytes())).collect();
     let cleared = format!("{scheme}://{rest}");
-    Some(Embedded { host: host_of(&cleared), cleared, secrets })
+    Some(Embedded { host: host_of(address(&cleared)), cleared, secrets })
 }
 
 /// A pattern for the same URL with any user, for `git config --replace-all`: with it the token is
@@ -61,12 +61,17 @@ pub fn path_on<'a>(url: &'a str, host: &Host) -> Option<&'a str> {
 /// Scheme, user information and the rest of an http(s) URL that has user information.
 fn parts(url: &str) -> Option<(&str, &str, &str)> {
     let (scheme, rest) = url.split_once("://")?;
-    if !["https", "http"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+    if !["https", "http"].iter().any(|known| address(scheme).eq_ignore_ascii_case(known)) {
         return None;
     }
     let authority_ends = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let at = rest[..authority_ends].rfind('@')?;
     Some((scheme, &rest[..at], &rest[at + 1..]))
+}
+
+/// `https::https://…` names git's own transport, too.
+fn address(url: &str) -> &str {
+    ["https::", "http::"].iter().find_map(|name| url.strip_prefix(name)).unwrap_or(url)
 }
 
 fn looks_like_a_token(name: &str) -> bool {
@@ -94,6 +99,9 @@ mod tests {
             assert_eq!(found.host, Some(Host::listed("github.com").unwrap()));
             assert!(!found.secrets.is_empty(), "{user}");
         }
+        let found = credential_in("https::https://x:y@github.com/a").unwrap();
+        assert_eq!(found.cleared, "https::https://github.com/a");
+        assert_eq!(found.host, Some(Host::listed("github.com").unwrap()));
     }
 
     #[test]
