@@ -10,7 +10,6 @@ use std::fs::{self, Permissions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result};
 use git_credential_gastown::helper_line::word;
@@ -19,7 +18,7 @@ use git_credential_gastown::policy::HostKey;
 use git_credential_gastown::record::{Key, from_bytes, to_bytes};
 use git_credential_gastown::time::Timestamp;
 use git_credential_gastown::token::{Entry, Secret};
-use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps, utimensat};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::process::geteuid;
 use zeroize::Zeroizing;
@@ -105,29 +104,6 @@ impl Cache {
         match (newest, fault) {
             (None, Some(fault)) => Err(fault),
             (newest, _) => Ok(newest),
-        }
-    }
-
-    /// When the token was last given to a client that never reports refusals. The modification time
-    /// of the entry's file says so, so that a fresh answer writes nothing; writing an entry counts.
-    pub(crate) fn given_at(&self, key: &CacheKey) -> Option<Timestamp> {
-        let path = self.directory()?.join(key.file());
-        let modified = fs::symlink_metadata(path).ok()?.modified().ok()?;
-        let since = modified.duration_since(UNIX_EPOCH).ok()?;
-        Some(Timestamp::from_millis(0).plus(since))
-    }
-
-    /// If it fails, the worker is asked later. An entry from a directory that cannot be written is
-    /// copied to the one that can.
-    pub(crate) fn note_given(&self, key: &CacheKey, entry: &Entry, now: Timestamp) {
-        let Some(directory) = self.directory() else { return };
-        let path = directory.join(key.file());
-        let now =
-            Timespec { tv_sec: now.seconds(), tv_nsec: now.millis().rem_euclid(1000) * 1_000_000 };
-        let times = Timestamps { last_access: now, last_modification: now };
-        let touch = || utimensat(CWD, &path, &times, AtFlags::SYMLINK_NOFOLLOW);
-        if touch() == Err(Errno::NOENT) && self.keep(key, entry).is_ok() {
-            let _ = touch();
         }
     }
 

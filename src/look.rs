@@ -1,8 +1,6 @@
 //! Looks at the cache for the worker's token of one place, at one host: gathers all facts, has the
 //! policy decide, and carries out what needs no worker.
 
-use std::time::Duration;
-
 use git_credential_gastown::failure::{Failure, FailureKey, FailureRecord, Name, Retry, Scope};
 use git_credential_gastown::host::CacheKey;
 use git_credential_gastown::policy::{
@@ -52,7 +50,9 @@ impl Lookup<'_> {
         let at_host = entry.as_ref().and_then(record);
         let evidence = entry.as_ref().map_or(Evidence::None, |entry| {
             match self.ask.evidence(&entry.token, at_host.as_ref(), now) {
-                Evidence::None if self.is_asked_again(entry, now) => Evidence::Hint,
+                Evidence::None if self.is_asked_again(entry, at_host.as_ref(), now) => {
+                    Evidence::Hint
+                }
                 told => told,
             }
         });
@@ -73,17 +73,18 @@ impl Lookup<'_> {
         Look { entry, at_host, decision }
     }
 
-    /// Whether a client that never reports refusals got this token less than a minute ago and now
-    /// asks again.
-    fn is_asked_again(&self, entry: &Entry, now: Timestamp) -> bool {
-        self.asks_blindly(entry, now) && self.was_given_within(ASK_GAP, now)
+    /// Whether a client that never reports refusals got this token for this host less than a minute
+    /// ago and now asks again.
+    fn is_asked_again(&self, entry: &Entry, record: Option<&HostRecord>, now: Timestamp) -> bool {
+        self.asks_blindly(entry, now) && record.is_some_and(|it| it.was_given(ASK_GAP, now))
     }
 
-    /// Records that such a client gets this token, at most twice a minute.
+    /// Records that such a client gets this token. If that fails, the worker is asked later.
     pub(crate) fn note_given(&self, entry: &Entry) {
-        let (now, half) = (clock::now(), ASK_GAP / 2);
-        if self.asks_blindly(entry, now) && !self.was_given_within(half, now) {
-            self.context.cache.note_given(&self.key(), entry, now);
+        let (now, key) = (clock::now(), host_key(&entry.token, self.ask.host));
+        if self.asks_blindly(entry, now) {
+            let record = self.context.cache.read(&key).unwrap_or_default();
+            let _ = self.context.cache.keep(&key, &record.given(now));
         }
     }
 
@@ -91,10 +92,6 @@ impl Lookup<'_> {
     /// the last minute does not count: asking the worker would bring the same one.
     fn asks_blindly(&self, entry: &Entry, now: Timestamp) -> bool {
         !is_within(ASK_GAP, entry.confirmed_at, now) && self.ask.caller.never_reports_refusals()
-    }
-
-    fn was_given_within(&self, time: Duration, now: Timestamp) -> bool {
-        self.context.cache.given_at(&self.key()).is_some_and(|at| is_within(time, at, now))
     }
 
     /// Carries out a decision that needs no worker.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use git_credential_gastown::failure::{Failure, FailureRecord, Name, Scope};
 use git_credential_gastown::policy::{
-    Action, Evidence, HostRecord, Otherwise, Plan, Reason, State, entry_for,
+    ASK_GAP, Action, Evidence, HostRecord, Otherwise, Plan, Reason, State, entry_for,
 };
 use git_credential_gastown::time::{Timestamp, spoken};
 use git_credential_gastown::token::{Entry, Grant};
@@ -40,11 +40,16 @@ impl Lookup<'_> {
             None
         });
         let look = self.judge(entry, None);
+        // Twice a minute will do.
+        let was_noted = |record: &HostRecord| record.was_given(ASK_GAP / 2, clock::now());
+        let is_noted = look.at_host.as_ref().is_some_and(was_noted);
         let outcome = match look.decision.action {
             Action::Renew(plan) => self.renew(plan, look),
             _ => self.conclude(look),
         };
-        if let Outcome::Serve { entry, .. } = &outcome {
+        if let Outcome::Serve { entry, .. } = &outcome
+            && !is_noted
+        {
             self.note_given(entry);
         }
         outcome

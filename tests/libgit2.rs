@@ -136,6 +136,17 @@ fn live_token_asked_for_again_and_again_costs_at_most_one_call_a_minute() {
 }
 
 #[test]
+fn asking_for_two_hosts_is_not_asking_twice() {
+    let mut scene = settled();
+    let hosts = format!("http://{},http://localhost:1", scene.github.host());
+    scene.home.set("GASTOWN_GIT_HOSTS", hosts);
+    for (host, calls) in [("HOST", 0), ("localhost:1", 0), ("HOST", 1)] {
+        scene.ask("get", &format!("protocol=http\nhost={host}\n\n")).assert_ok();
+        assert_eq!(scene.calls(), calls, "{host}");
+    }
+}
+
+#[test]
 fn git_beside_such_clients_costs_no_call() {
     let Some(client) = git2_client() else { return };
     let scene = settled();

@@ -21,6 +21,8 @@ pub struct Life {
     pub renew_at: Timestamp,
     /// What was left of it when it was last received.
     length: Duration,
+    /// The same when it was first received.
+    whole: Duration,
     soon: Duration,
     spread: Duration,
 }
@@ -36,6 +38,7 @@ impl Life {
             (None, Kind::PersonalAccess) => (entry.confirmed_at.plus(PERSONAL_RENEWAL), None),
         };
         let length = least.since(entry.confirmed_at);
+        let whole = least.since(entry.first_seen.min(entry.confirmed_at));
         // A long-lived token has no end to keep a margin before.
         let margin = |longest: Duration, part| match most {
             Some(_) => longest.min(length / part),
@@ -43,7 +46,7 @@ impl Life {
         };
         let (soon, spread) = (margin(SOON, 3), margin(SPREAD, 6));
         let renew_at = entry.renew_at.min(least.minus(soon));
-        Self { least, most, renew_at, length, soon, spread }
+        Self { least, most, renew_at, length, whole, soon, spread }
     }
 
     pub(super) fn state_at(&self, now: Timestamp, entry: &Entry) -> (State, Reason) {
@@ -72,9 +75,10 @@ impl Life {
         }
     }
 
-    /// A duration of the policy, at most a tenth of this life.
+    /// A duration of the policy, at most a tenth of the whole life: a token that is handed out again
+    /// shortly before its end is not asked about more often.
     pub(super) fn shortened(&self, gap: Duration) -> Duration {
-        gap.min(self.length / 10)
+        gap.min(self.whole / 10)
     }
 
     pub(super) fn just_confirmed(&self, now: Timestamp, entry: &Entry) -> bool {

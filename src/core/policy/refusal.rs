@@ -52,8 +52,8 @@ pub struct HostRecord {
     /// Whether the asks were copied from the token that this one replaced.
     #[serde(default)]
     pub is_inherited: bool,
-    /// When it was last given out, for a snapshot: only then does an `erase` say that git got it
-    /// here and not from the remote's URL.
+    /// When it was last given out. For a snapshot: only then does an `erase` say that git got it
+    /// here and not from the remote's URL. Else to a client that never reports refusals.
     pub given_at: Option<Timestamp>,
 }
 
@@ -121,6 +121,10 @@ impl HostRecord {
     #[must_use]
     pub fn given(self, now: Timestamp) -> Self {
         Self { given_at: Some(now), ..self }
+    }
+
+    pub fn was_given(&self, gap: Duration, now: Timestamp) -> bool {
+        self.given_at.is_some_and(|at| is_within(gap, at, now))
     }
 
     /// The record for a token that replaces this one. It keeps the asks, so that a host that
