@@ -18,6 +18,9 @@ use crate::worker::Worker;
 pub(crate) const LAST_MOMENT: Duration = Duration::from_millis(500);
 /// Between two attempts, so that a worker may finish restarting.
 const PAUSE: Duration = Duration::from_millis(300);
+/// An attempt with less than this part of the budget, because its process had waited or been stopped
+/// for long, says nothing of the worker. The second of two has more than that.
+const LEAST_PART: u32 = 4;
 /// An attempt that took this much longer than it may did not run all the time: the process was
 /// stopped, or its whole container paused, and the answer may have come meanwhile.
 const STANDSTILL: Duration = Duration::from_secs(2);
@@ -104,7 +107,15 @@ impl TokenClient<'_> {
             return Ok(later);
         }
         let (what, path) = ("a new container token", "refresh-container-token");
-        let secret = self.patiently(what, path, &expired.secret, contract::container_token)?;
+        let renewed = self.patiently(what, path, &expired.secret, contract::container_token);
+        let secret = renewed.map_err(|denial| match denial {
+            // Those with another container token may not need this call.
+            Denial::Failed(failure) if failure.scope == Scope::Place => {
+                let what = format!("the container token was not renewed: {}", failure.what);
+                Denial::Failed(Failure { what, ..failure }.of(Scope::ContainerTokens))
+            }
+            denial => denial,
+        })?;
         self.context.messages.remember(&secret);
         let town = self.place.town_key();
         if let Err(reason) = self.context.cache.keep(&town, &secret) {
@@ -166,6 +177,11 @@ impl TokenClient<'_> {
         if reply.is_err() && self.context.clock.running() > began + within + STANDSTILL {
             reply = Err(out_of_time("this process was stopped while it asked the worker"));
         }
+        let is_cut = within < self.plan.budget / LEAST_PART;
+        let reply = reply.map_err(|failure| match failure.name {
+            Name::Timeout if is_cut => failure.of(Scope::Process),
+            _ => failure,
+        });
         question.answered_at = clock::now();
         let outcome = reply.map_err(Denial::Failed).and_then(|reply| read(&reply, question));
         let told = match &outcome {

@@ -88,6 +88,21 @@ fn the_one_that_lives_longest_is_presented() {
 }
 
 #[test]
+fn one_that_cannot_be_renewed_keeps_no_other_agent_from_asking() {
+    for status in [404, 500] {
+        let mut scene = Scene::new();
+        let expired = scene.worker.container_token_issued(9 * HOUR);
+        let live = scene.worker.container_token();
+        let script = Script::error(status, "Not here").only(CallKind::ContainerToken);
+        scene.worker.answer_with(script);
+        scene.home.set("GASTOWN_CONTAINER_TOKEN", &expired);
+        scene.get().quits("worker-error").mentions("the container token was not renewed");
+        scene.home.set("GASTOWN_CONTAINER_TOKEN", &live);
+        scene.get().answers(&scene.current());
+    }
+}
+
+#[test]
 fn a_rotated_file_takes_effect_at_once() {
     let (scene, file) = scene_with_file("");
     let wrong = scene.worker.container_token_of_town("town-2");

@@ -9,7 +9,8 @@ use clap::Args;
 /// For each host that is served, git's configuration gets an empty helper line, which makes git
 /// forget the helpers configured before it, and a line with the path of this program and the
 /// settings that were given as flags. Everything else in the file stays. Running it again changes
-/// nothing. The exit code is 1 if something could not be done; the rest is done.
+/// nothing. The exit code is 1 if something could not be done; the rest is done, unless a flag is
+/// wrong: then nothing is.
 #[derive(Args)]
 #[command(after_help = super::examples::SETUP)]
 pub(crate) struct Setup {

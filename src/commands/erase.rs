@@ -119,7 +119,10 @@ fn tell(
     let doctor = "git credential-gastown doctor";
     let may_be = "it may be revoked, or this repository may refuse it; to tell which, run";
     let migrate = format!("git credential-gastown setup --migrate . [{}]", Name::EmbeddedToken);
-    let is_young = |entry: &Entry| is_within(LAG, entry.first_seen, now);
+    let is_young = |entry: &Entry| {
+        let record = context.cache.read(&host_key(&entry.token, host)).unwrap_or_default();
+        is_within(LAG, entry.first_seen, now) && record.refusals <= 1
+    };
     let hint = match source {
         Source::Cache(_) if Handed::of(request).is_some_and(|handed| handed.is_second) => {
             format!("a token for the second time in this command: {may_be}: {doctor} [{rejected}]")
@@ -129,7 +132,8 @@ fn tell(
         Source::Cache(entry) if !is_young(entry) && !is_worker_next(context, host, entry) => {
             let ago = spoken(now.since(entry.confirmed_at));
             format!(
-                "the token, and the worker, asked {ago} ago, had no other: {may_be}: {doctor} \
+                "the token; the worker, which handed it out {ago} ago, is not asked again so soon: \
+                 {may_be}: {doctor}; to have it asked now, run: git credential-gastown refresh \
                  [{rejected}]"
             )
         }

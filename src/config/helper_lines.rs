@@ -37,23 +37,33 @@ impl GitConfig {
         self.lines.iter().any(Line::is_ours)
     }
 
-    /// The hosts that git asks this helper for. A line for every host names them as flags. One for
-    /// a default host that names none stands for all of these, of which another may be gone.
+    /// The hosts that lines of ours have git ask this helper for, and that they name as flags. One for
+    /// a default host without flags stands for all of these, of which another may be gone. One for
+    /// any other host that it does not name was for GitLab: none of GitHub's tokens is for that.
     pub(crate) fn hosts(&self) -> Vec<Host> {
-        let is_default = |entry: &str| Host::listed(entry).as_ref().is_ok_and(is_default_host);
-        let of_line = |line: &Line| {
-            let named = flags_in(line).unwrap_or_default().host;
-            match line.subsection() {
-                None => named,
-                Some(pattern) if named.is_empty() && is_default(pattern) => {
-                    DEFAULT_HOSTS.map(str::to_owned).to_vec()
-                }
-                Some(pattern) => vec![pattern.to_owned()],
-            }
-        };
-        let entries = self.lines.iter().filter(|line| line.is_ours()).flat_map(of_line);
         let mut hosts = Vec::new();
-        add(&mut hosts, entries.filter_map(|entry| Host::listed(&entry).ok()));
+        for line in self.lines.iter().filter(|line| line.is_ours()) {
+            let named = flags_in(line).unwrap_or_default().host;
+            let of_line = line.subsection().map(|pattern| Host::listed(pattern).ok());
+            match of_line.flatten() {
+                Some(host) if named.is_empty() && is_default_host(&host) => {
+                    add(&mut hosts, DEFAULT_HOSTS.iter().filter_map(|it| Host::listed(it).ok()));
+                }
+                of_line => {
+                    let named = named.iter().filter_map(|entry| Host::listed(entry).ok());
+                    let is_meant = |host: &Host| of_line.as_ref().is_none_or(|it| it == host);
+                    add(&mut hosts, named.filter(is_meant));
+                }
+            }
+        }
+        hosts
+    }
+
+    /// Every host that a line of ours is for, whether or not it is served.
+    pub(crate) fn hosts_of_lines(&self) -> Vec<Host> {
+        let ours = self.lines.iter().filter(|line| line.is_ours());
+        let mut hosts = Vec::new();
+        add(&mut hosts, ours.filter_map(|line| Host::listed(line.subsection()?).ok()));
         hosts
     }
 
@@ -135,14 +145,21 @@ mod tests {
     fn helper_lines_tell_hosts_and_flags() {
         let config = config(&[
             ("credential.https://a.example.helper", ""),
-            ("credential.https://a.example.helper", r"/o\ p/git-credential-gastown --rig a"),
-            ("credential.https://b.example.helper", "!git credential-gastown --rig 'b'"),
+            (
+                "credential.https://a.example.helper",
+                r"/o\ p/git-credential-gastown --rig a --host a.example",
+            ),
+            (
+                "credential.https://b.example.helper",
+                "!git credential-gastown --rig 'b' --host https://b.example",
+            ),
             ("credential.https://c.example.helper", "store"),
             ("credential.https://*.d.example.helper", "gastown --rig d"),
             ("credential.helper", "gastown --rig e --host e.example"),
             ("credential.https://f.example.helper", "gastown --no-such-flag"),
         ]);
-        assert_eq!(shown(&config.hosts()), "a.example b.example e.example f.example");
+        assert_eq!(shown(&config.hosts()), "a.example b.example e.example");
+        assert_eq!(shown(&config.hosts_of_lines()), "a.example b.example f.example");
         let rig = |host: &str| {
             flags_for(&config.lines, &Host::listed(host).unwrap()).rig.unwrap_or_default()
         };

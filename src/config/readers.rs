@@ -154,7 +154,10 @@ pub(super) fn gitlab(sources: &mut Sources<'_>) -> GitLab {
         None => ("https", DEFAULT_GITLAB),
     };
     let (scheme, host) = (scheme.to_ascii_lowercase(), rest.split('/').next().unwrap_or_default());
-    let host = Host::listed(&format!("{scheme}://{host}")).unwrap_or_else(|why| {
+    let host = Host::listed(&format!("{scheme}://{host}"));
+    let is_githubs = host.as_ref().is_ok_and(is_default_host);
+    let host = if is_githubs { Err("it is a host of GitHub") } else { host };
+    let host = host.unwrap_or_else(|why| {
         sources.warnings.push(format!("GITLAB_INSTANCE_URL is ignored: {why}"));
         // Nobody knows where the token belongs.
         token = None;

@@ -67,6 +67,8 @@ impl Surroundings {
     fn stable_path(&self, called_as: &Path, executable: Option<PathBuf>) -> Option<PathBuf> {
         let is_known = executable.is_some();
         let by_path = Some(called_as).filter(|called| called.components().count() > 1);
+        // That name is for gh's own commands.
+        let by_path = by_path.filter(|called| !called.ends_with("gh"));
         let by_path = by_path.map(|called| self.absolute(called));
         // Without /proc the kernel does not tell; then it is the one that was called.
         let by_name = || self.find(called_as.to_str()?);

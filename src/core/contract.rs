@@ -240,7 +240,9 @@ fn denial(reply: &Reply, answer: Option<&Fields<'_>>, question: Question<'_>) ->
         _ => (
             Name::WorkerError,
             Retry::WhenMended,
-            format!("the worker at {worker} refused rig `{rig}` of town `{town}` ({quote})"),
+            format!(
+                "the worker at {worker} refused a token for rig `{rig}` of town `{town}` ({quote})"
+            ),
             "check GASTOWN_API_URL, GASTOWN_TOWN_ID and GASTOWN_RIG_ID",
         ),
     };

@@ -79,13 +79,18 @@ pub fn helper(value: &str) -> String {
     }
 }
 
-/// Escapes control characters, and the Unicode separators that some tools take for line ends.
+/// Escapes control characters, the Unicode separators that some tools take for line ends, and what
+/// nobody sees but a program reads.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
             c if c.is_control() => line.extend(c.escape_default()),
-            c @ ('\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+            c @ ('\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}') => {
                 line.extend(c.escape_unicode());
             }
             c => line.push(c),
@@ -228,8 +233,8 @@ mod tests {
     #[test]
     fn nothing_can_start_a_line_or_steer_a_terminal() {
         assert_eq!(
-            clean("a\nb\r\u{1b}[31mc\u{2028}d\u{85}e\u{202e}", &[]),
-            r"a\nb\r\u{1b}[31mc\u{2028}d\u{85}e\u{202e}"
+            clean("a\nb\r\u{1b}[31mc\u{2028}d\u{85}e\u{202e}\u{200b}\u{feff}\u{e0041}", &[]),
+            r"a\nb\r\u{1b}[31mc\u{2028}d\u{85}e\u{202e}\u{200b}\u{feff}\u{e0041}"
         );
     }
 }

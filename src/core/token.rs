@@ -52,8 +52,7 @@ impl Secret {
     }
 
     pub fn kind(&self) -> Kind {
-        let text = self.expose();
-        if text.starts_with("ghp_") || text.starts_with("github_pat_") {
+        if ["ghp_", "github_pat_", "glpat-"].iter().any(|start| self.expose().starts_with(start)) {
             Kind::PersonalAccess
         } else {
             Kind::Installation

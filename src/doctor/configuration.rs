@@ -1,6 +1,7 @@
 //! git's configuration, as far as it decides whether this helper is asked: the helpers of each
 //! host, tokens in URLs, headers, rewritten URLs, fixed user names, and the remotes.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use git_credential_gastown::failure::Name;
@@ -8,6 +9,7 @@ use git_credential_gastown::git_config::{Line, Part, helpers_on, rewritten};
 use git_credential_gastown::helper_line::{PROGRAM, command, word};
 use git_credential_gastown::host::Host;
 use git_credential_gastown::inspection::{Fault, forbids, leads_away};
+use git_credential_gastown::protocol::TOKEN_USER;
 use git_credential_gastown::redact::helper as helper_name;
 use git_credential_gastown::remote_url::{credential_in, host_of, path_on};
 
@@ -19,8 +21,8 @@ use crate::program::is_executable;
 const SET_UP: &str = "git credential-gastown setup";
 const SET_UP_HERE: &str = "git credential-gastown setup --local";
 const MIGRATE: &str = "git credential-gastown setup --migrate .";
-const NOT_OURS: &str = "none, if another helper answers for it; to give the tokens of this worker to \
-                        a GitHub of your own, name all your hosts to setup with --host";
+const NOT_OURS: &str = "none, if another helper answers for it; if the tokens of this worker are for \
+                        that host, too, name it to setup with --host";
 
 pub(super) fn check(inputs: &Inputs<'_>, report: &mut Report) {
     // A configuration that cannot be read is reported with git.
@@ -28,8 +30,12 @@ pub(super) fn check(inputs: &Inputs<'_>, report: &mut Report) {
         return;
     }
     let (main, url) = (inputs.host.as_ref(), inputs.url());
-    let others = inputs.context.settings.hosts.iter().filter(|host| Some(*host) != main);
-    for host in main.into_iter().chain(others) {
+    let mut hosts = Vec::from_iter(main.cloned());
+    hosts.extend(inputs.context.settings.hosts.iter().cloned());
+    hosts.extend(inputs.context.git_config.hosts_of_lines());
+    let mut seen = HashSet::new();
+    hosts.retain(|host| seen.insert(host.to_string()));
+    for host in &hosts {
         let path = url.as_ref().and_then(|url| path_on(url, host));
         let mut of_host = Report::default();
         helpers(inputs, host, &helpers_on(inputs.lines(), host, path), &mut of_host);
@@ -55,7 +61,7 @@ pub(super) fn check(inputs: &Inputs<'_>, report: &mut Report) {
                 .filter(|last| !last.is_empty())
                 .map(|_| ("extra-header", Fail, "sends a credential of its own".to_owned())),
             // Another helper may then answer with an account of its own.
-            ("credential", "username") => {
+            ("credential", "username") if line.value != TOKEN_USER => {
                 in_effect().map(|_| ("username", Warn, "asks for one user only".to_owned()))
             }
             _ => None,
@@ -139,6 +145,8 @@ fn fault(
     }
     let (what, fix) = if settings.gitlab.host == *host && settings.gitlab.token.is_none() {
         ("has no token for GitLab", "export GITLAB_TOKEN=…".to_owned())
+    } else if flags.host.is_empty() && settings.gitlab.token.is_some() {
+        ("was for another GitLab instance", line.unset())
     } else {
         ("the list of hosts keeps from answering", format!("{SET_UP} --host {host}"))
     };

@@ -96,7 +96,8 @@ impl<'a> Inputs<'a> {
         let lines = &context.git_config.lines;
         let remote = git.as_ref().ok().and_then(|git| Remote::find(git, lines));
         let urls = remote.iter().flat_map(Remote::urls);
-        let served = |host: &Host| context.settings.serves(host);
+        let hosts_of_lines = context.git_config.hosts_of_lines();
+        let served = |host: &Host| context.settings.serves(host) || hosts_of_lines.contains(host);
         let host = urls.filter_map(|url| host_of(url)).find(served);
         let host = host.or_else(|| context.meant_host().ok());
         let context = match &host {

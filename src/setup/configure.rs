@@ -16,6 +16,7 @@ use git_credential_gastown::helper_line::{PROGRAM, word};
 use super::Setup;
 use super::git_file::GitFile;
 use super::lines::{HostLine, append, wanted};
+use crate::config::{Origin, is_default_host};
 use crate::files::{Directory, Entry};
 use crate::git::{QUICK, setup_failed};
 
@@ -148,6 +149,14 @@ pub(super) fn run(setup: &Setup<'_>, target: &GitFile) -> Result<()> {
             )),
             _ => {}
         }
+    }
+    let settings = &setup.context.settings;
+    let is_of_git = matches!(settings.origins[0], Some(Origin::HelperLine(_)));
+    if is_of_git && !settings.hosts.iter().any(is_default_host) {
+        setup.say(
+            "github.com is not set up, because --host named other hosts; if it should be, run: git \
+             credential-gastown setup --host github.com",
+        );
     }
     if !written.is_empty() {
         setup.say(format!("wrote `{}`:", target.path().display()));

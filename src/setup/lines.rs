@@ -28,7 +28,14 @@ pub(super) struct HostLine {
 pub(super) fn wanted(setup: &Setup<'_>, present: &[Line]) -> Result<Vec<HostLine>, Failure> {
     let settings = &setup.context.settings;
     let wrong = [fault_of(&settings.api_url), fault_of(&settings.town), fault_of(&settings.rig)];
-    if let Some(what) = wrong.into_iter().flatten().next() {
+    // git runs the line in any directory.
+    let is_relative = |(flag, value): &(&str, Option<&OsStr>)| {
+        let is_path = ["--workspace", "--cache-dir", "--config"].contains(flag);
+        is_path && value.is_some_and(|value| Path::new(value).is_relative())
+    };
+    let relative = setup.flags.named().into_iter().find(is_relative);
+    let relative = relative.map(|(flag, _)| format!("{flag} is not an absolute path"));
+    if let Some(what) = wrong.into_iter().flatten().chain(relative).next() {
         // It would be wrong for every git from here on.
         let advice = "correct the flag; nothing was written";
         return Err(Failure::new(Name::ConfigMissing, Retry::WhenMended, what, advice));
@@ -56,19 +63,15 @@ impl HostLine {
     }
 }
 
-/// The flags given, else those of the line that is there; paths are made absolute.
+/// The flags given, else those of the line that is there.
 fn flags(setup: &Setup<'_>, host: &Host, kept: &Flags) -> Vec<(&'static str, OsString)> {
     // git runs the line where no variable may name the host. GitLab's is served by its token.
     let is_default = setup.flags.host.is_empty() && kept.host.is_empty() && is_default_host(host);
     let is_named = !is_default && setup.context.settings.kind(host) == Kind::GitHub;
     let value = |(flag, given): (&'static str, Option<&OsStr>)| {
-        let value = given.map(OsStr::to_owned).or_else(|| kept.value(flag));
         let value = match flag {
             "--host" => is_named.then(|| host.to_string().into()),
-            "--workspace" | "--cache-dir" | "--config" => {
-                value.map(|path| setup.surroundings.absolute(Path::new(&path)).into_os_string())
-            }
-            _ => value,
+            _ => given.map(OsStr::to_owned).or_else(|| kept.value(flag)),
         };
         Some((flag, value?))
     };

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Error, Result, anyhow, bail};
+use git_credential_gastown::git_config::Line;
 use git_credential_gastown::helper_line::word;
 use git_credential_gastown::inspection::Fault;
 use rustix::fs::Stat;
@@ -206,7 +207,19 @@ impl Walk<'_> {
             }
         }
         in_effect.elsewhere().iter().for_each(|left| self.setup.fail(left));
+        self.note_owner(stat.st_uid, &in_effect.lines);
         Ok(())
+    }
+
+    /// What git is told in a file of this user's own, it does for no other.
+    fn note_owner(&self, owner: u32, lines: &[Line]) {
+        let is_for_all = |line: &Line| line.is_ours() && line.scope != "global";
+        if owner != geteuid().as_raw() && !lines.iter().any(is_for_all) {
+            self.setup.say(format!(
+                "user {owner} owns repositories here, and git asks this helper for that user only if \
+                 it is set up for that user or for all, by: git credential-gastown setup --system"
+            ));
+        }
     }
 
     fn leave(&mut self, directory: &Directory, error: Error) {

@@ -66,7 +66,7 @@ pub(crate) fn run(context: &Context<'_>, flags: &Flags, options: &Options) -> Re
         return Ok(ExitCode::SUCCESS);
     }
     if options.dry_run {
-        setup.say("dry run: nothing is changed; without --dry-run:");
+        setup.say("dry run: nothing is changed; without --dry-run it would say:");
     }
     let outcome = match options.undo {
         true => undo::run(&setup),
@@ -105,17 +105,17 @@ fn configure_and_migrate(setup: &Setup<'_>) -> Result<()> {
 }
 
 impl Setup<'_> {
+    /// The same line is reported once.
     fn say(&self, line: impl Into<String>) {
-        self.report.borrow_mut().push(line.into());
+        let line = line.into();
+        if !self.report.borrow().contains(&line) {
+            self.report.borrow_mut().push(line);
+        }
     }
 
-    /// The same line is reported once.
     fn fail(&self, line: impl Display) {
         self.has_failed.set(true);
-        let line = format!("FAILED: {line}");
-        if !self.report.borrow().contains(&line) {
-            self.say(line);
-        }
+        self.say(format!("FAILED: {line}"));
     }
 
     fn program(&self) -> Result<PathBuf, Failure> {

@@ -352,7 +352,8 @@ fn command_that_takes_our_place_in_gits_configuration_warns_how_to_put_it_back()
         assert_eq!(said.lines().count(), 1, "{said}");
     }
     assert_eq!(said(&scene, &["gh", "auth", "login", "--help"]), "");
-    scene.helper(&["setup", "--rig", RIG, "--workspace", "/a b"]).assert_ok();
+    let host = format!("http://{}", scene.github.host());
+    scene.helper(&["setup", "--rig", RIG, "--workspace", "/a b", "--host", &host]).assert_ok();
     let told = said(&scene, &["gh", "auth", "setup-git"]);
     let again = format!(r"setup --rig {RIG} --workspace /a\ b");
     assert!(told.contains(&format!("{again} --host")), "{told}");

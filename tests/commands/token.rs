@@ -114,3 +114,27 @@ fn a_least_life_has_the_worker_asked_first_and_a_warning_if_there_is_none() {
         assert!(ran.stderr.contains("certain to live for"), "{ran:?}");
     }
 }
+
+/// The line that `setup` wrote for GitLab stays when the token is gone, or is for another instance.
+#[test]
+fn no_token_of_github_is_handed_out_for_what_was_a_gitlab_instance() {
+    const URL: &str = "https://gitlab.example";
+    let mut scene = Scene::new();
+    let given = |scene: &Scene| {
+        let ran = ["get", "token"].map(|command| scene.helper(&[command, URL]));
+        let request = "protocol=https\nhost=gitlab.example\n\n";
+        let filled = scene.home.run("git", &["credential", "fill"], request);
+        ran.map(|ran| ran.stdout).join("") + &filled.stdout
+    };
+    scene.home.unset("GASTOWN_GIT_HOSTS").set("GITLAB_TOKEN", "glpat-x");
+    scene.home.set("GITLAB_INSTANCE_URL", URL);
+    scene.helper(&["setup"]).assert_ok();
+    assert_eq!(given(&scene).matches("glpat-x").count(), 3);
+    scene.home.set("GITLAB_INSTANCE_URL", "https://other.example");
+    assert_eq!(given(&scene), "");
+    scene.home.unset("GITLAB_INSTANCE_URL").unset("GITLAB_TOKEN");
+    assert_eq!(given(&scene), "");
+    scene.helper(&["setup"]).assert_ok();
+    assert_eq!(given(&scene), "");
+    assert_eq!(scene.calls(), 0);
+}

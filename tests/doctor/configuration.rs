@@ -161,6 +161,7 @@ fn helpers_are_judged_by_the_path_of_the_remote_on_its_own_host() {
 fn port_that_every_https_url_has_changes_nothing() {
     let mut scene = Scene::in_order();
     scene.home.set("GASTOWN_GIT_HOSTS", "git.example");
+    fs::remove_file(scene.path(".gitconfig")).unwrap();
     scene.git(&["credential-gastown", "setup"]);
     scene.git(&["remote", "set-url", "origin", "https://git.example:443/acme/app"]);
     let found = scene.diagnose(&["--offline"]);
@@ -235,6 +236,17 @@ fn host_that_this_helper_does_not_serve_is_reported_and_the_fix_serves_it() {
     scene.home.set("GASTOWN_GIT_HOSTS", "git.example");
     scene.is_fixed_by_its_fix("fail", "helpers", "keeps from answering");
     scene.git(&["ls-remote"]);
+}
+
+#[test]
+fn line_of_a_gitlab_instance_that_was_replaced_is_taken_out_by_its_fix() {
+    let mut scene = Scene::in_order();
+    scene.home.set("GITLAB_TOKEN", "glpat-x").set("GITLAB_INSTANCE_URL", "https://old.example");
+    scene.git(&["credential-gastown", "setup"]);
+    scene.home.set("GITLAB_INSTANCE_URL", "https://new.example");
+    scene.git(&["credential-gastown", "setup"]);
+    scene.is_fixed_by_its_fix("warn", "helpers", "was for another GitLab instance");
+    assert!(scene.diagnose(&[]).problems().is_empty());
 }
 
 #[test]

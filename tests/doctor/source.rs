@@ -152,6 +152,7 @@ fn ignored_host_is_told_as_written_with_its_setting_and_what_to_write() {
 #[test]
 fn each_host_is_told_with_where_it_comes_from() {
     let mut scene = Scene::in_order();
+    scene.git(&["credential-gastown", "setup", "--host", &scene.host]);
     scene.home.set("GASTOWN_GIT_HOSTS", "elsewhere.example");
     let found = scene.diagnose(&["--offline"]);
     let listed = "hosts: https://elsewhere.example (from GASTOWN_GIT_HOSTS)";

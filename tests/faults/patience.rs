@@ -1,9 +1,11 @@
 //! A worker that keeps its callers waiting: how long it is waited for depends on what the cached
 //! token is still good for, and 20 seconds end everything. The cases wait side by side.
 
+use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
+use rustix::fs::{FlockOperation, flock};
 use rustix::net::{AddressFamily, SocketAddrV4, SocketType, bind, listen, socket};
 
 use crate::scene::*;
@@ -63,7 +65,8 @@ fn drip(bytes: &[u8]) -> Script {
 
 #[test]
 fn no_delay_holds_a_process_for_longer_than_its_time() {
-    let delays: [fn(); 3] = [
+    let delays: [fn(); 4] = [
+        who_has_waited_too_long_blames_nobody,
         without_a_token_each_kind_of_delay_is_borne_for_so_long,
         with_a_token_silence_is_borne_for_as_long_as_the_token_allows,
         the_time_runs_from_the_end_of_the_request,
@@ -97,6 +100,22 @@ fn with_a_token_silence_is_borne_for_as_long_as_the_token_allows() {
         assert_eq!(scene.calls(), if *age == SOON { 1 } else { 2 });
         assert!(scene.record("failure").is_some());
     });
+}
+
+/// It says nothing of the worker that a process which waited for another had no time left to ask.
+fn who_has_waited_too_long_blames_nobody() {
+    let (scene, _) = Scene::with_token(DEAD);
+    scene.get().assert_ok();
+    scene.let_pass(2 * HOUR);
+    scene.worker.answer_with(Script::Silence);
+    let files = scene.home.cache_files();
+    let lock = files.iter().find(|file| file.extension().is_some_and(|end| end == "lock"));
+    let lock = File::open(lock.expect("a renewal made it")).expect("it is ours");
+    flock(&lock, FlockOperation::LockExclusive).expect("nobody holds it");
+    let ran = scene.get();
+    ran.assert_fails().mentions("did not answer within").mentions("[timeout]");
+    ran.within(14 * SECOND..);
+    assert_eq!(scene.record("failure"), None);
 }
 
 fn the_time_runs_from_the_end_of_the_request() {

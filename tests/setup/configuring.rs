@@ -35,6 +35,14 @@ fn hosts_of_github_are_set_up_unless_others_are_named_and_a_second_setup_changes
 }
 
 #[test]
+fn that_another_host_alone_was_named_before_is_said() {
+    let mut scene = Scene::alone();
+    scene.home.unset("GASTOWN_GIT_HOSTS");
+    scene.setup(&["--host", "git.example"]).assert_ok().never_tells("is not set up");
+    scene.setup(&[]).assert_ok().tells("run: git credential-gastown setup --host github.com");
+}
+
+#[test]
 fn lines_in_an_included_file_count() {
     for scene in Scene::each_git_alone() {
         scene.write("included", scene.added());
@@ -148,16 +156,16 @@ fn other_flags_replace_the_line_and_are_handed_to_the_helper() {
         for name in ["API_URL", "TOWN_ID", "RIG_ID", "GIT_HOSTS"] {
             scene.home.unset(&format!("GASTOWN_{name}"));
         }
-        let cache = "a cache's \"place\" $HOME";
+        let cache = scene.path("a cache's \"place\" $HOME");
         let flags =
             ["--api-url", &url, "--town", "town-1", "--rig", "rig-1", "--host", &scene.host];
-        let more = ["--cache-dir", cache, "--on-failure", "next"];
-        scene.setup(&[&flags[..], &more].concat()).assert_ok();
+        let more = ["--cache-dir", cache.to_str().unwrap(), "--on-failure", "next"];
+        assert_eq!(scene.setup(&[&flags[..], &more].concat()).assert_ok().stderr, "");
         let lines = scene.helpers(&["--global"]);
         assert_eq!((lines.len(), lines[0].as_str()), (2, ""), "{lines:?}");
         assert!(lines[1].contains("--on-failure next"), "{lines:?}");
         scene.clone_and_push();
-        assert!(scene.path(cache).is_dir(), "relative to where setup ran, and not expanded");
+        assert!(cache.is_dir(), "it is not expanded");
     }
 }
 
@@ -233,11 +241,13 @@ fn what_cannot_work_is_refused_and_nothing_is_written() {
     for (arguments, words) in [
         (&["--api-url", "http://worker.example"][..], "--api-url is http"),
         (&["--town", "../x"], "--town is not an id"),
+        (&["--cache-dir", "~/.cache"], "--cache-dir is not an absolute path"),
+        (&["--config", "config.json"], "--config is not an absolute path"),
         (&["--host", "http://evil.example"], "--host"),
         (&["--local"], "--local needs a repository"),
         (&["--file", "no/such/directory/file"], "file"),
         (&["--migrate", "no/such/directory"], "is not a directory"),
-        (&["--rig", "r", "--cache-dir", "a\nb"], "control character"),
+        (&["--rig", "r", "--cache-dir", "/a\nb"], "control character"),
     ] {
         assert_eq!(scene.setup(arguments).mentions(words).code, 1);
     }

@@ -27,7 +27,8 @@ fn root_refuses_repositories_of_other_users_unless_told() {
     assert!(!is_clear(&config));
 
     scene.home.set("SUDO_UID", NOBODY.to_string());
-    scene.setup(&["--migrate", "rigs"]).assert_ok();
+    let advice = "by: git credential-gastown setup --system";
+    scene.setup(&["--migrate", "rigs"]).assert_ok().tells(advice);
     assert!(is_clear(&config));
     let owner = fs::metadata(&config).unwrap();
     assert_eq!((owner.uid(), owner.gid()), (NOBODY, NOBODY));

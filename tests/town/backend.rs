@@ -2,11 +2,9 @@
 //! serves them; refuses to check anybody's token: whoever gets here was let in.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
-
-use tempfile::TempDir;
 
 use super::git::Git;
 use super::http::{Answer, Exchange};
@@ -26,13 +24,13 @@ data 7
 ";
 
 pub struct Backend {
-    root: TempDir,
+    root: PathBuf,
     git: Git,
 }
 
 impl Backend {
-    pub fn new() -> Self {
-        Self { root: tempfile::tempdir().expect("a temporary directory"), git: Git::newest() }
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned(), git: Git::newest() }
     }
 
     /// Makes `<owner>/<name>` with one commit on `main`.
@@ -70,7 +68,7 @@ impl Backend {
         let body = exchange.body().unwrap_or_default();
         let mut backend = self.git();
         backend.arg("http-backend");
-        backend.env("GIT_PROJECT_ROOT", self.root.path()).env("GIT_HTTP_EXPORT_ALL", "1");
+        backend.env("GIT_PROJECT_ROOT", &self.root).env("GIT_HTTP_EXPORT_ALL", "1");
         // With a known user http-backend permits pushes, without any setting in the repository.
         backend.env("REMOTE_USER", user).env("REMOTE_ADDR", "127.0.0.1");
         backend.env("REQUEST_METHOD", &exchange.method).env("PATH_INFO", exchange.path());
@@ -91,12 +89,12 @@ impl Backend {
     /// Git with nothing of the test's environment: a `GIT_DIR` out there must not reach in here.
     fn git(&self) -> Command {
         let mut git = Command::new(&self.git.path);
-        git.env_clear().env("HOME", self.root.path()).env("GIT_CONFIG_NOSYSTEM", "1");
+        git.env_clear().env("HOME", &self.root).env("GIT_CONFIG_NOSYSTEM", "1");
         git
     }
 
     fn path_of(&self, name: &str) -> PathBuf {
-        self.root.path().join(format!("{name}.git"))
+        self.root.join(format!("{name}.git"))
     }
 }
 

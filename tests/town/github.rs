@@ -12,6 +12,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use tempfile::TempDir;
+
 use super::backend::Backend;
 use super::http::{Answer, Exchange};
 use super::lfs::{Lfs, Moment};
@@ -36,6 +38,8 @@ pub struct Request {
 pub struct GitHub {
     shared: Arc<Shared>,
     server: Server,
+    /// Removed with the server, whatever threads still run.
+    _repositories: TempDir,
 }
 
 struct Shared {
@@ -48,9 +52,10 @@ struct Shared {
 
 impl GitHub {
     pub(super) fn start(registry: Arc<Registry>) -> Self {
+        let repositories = tempfile::tempdir().expect("a temporary directory");
         let shared = Arc::new(Shared {
             registry,
-            backend: Backend::new(),
+            backend: Backend::new(repositories.path()),
             lfs: Lfs::default(),
             requests: Mutex::default(),
             revoke_after_info_refs: AtomicBool::new(false),
@@ -58,7 +63,7 @@ impl GitHub {
         let serving = Arc::clone(&shared);
         // A client that hangs up early is the client's business.
         let server = Server::start(move |stream| drop(serving.serve(stream)));
-        Self { shared, server }
+        Self { shared, server, _repositories: repositories }
     }
 
     pub fn host(&self) -> String {
