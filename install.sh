@@ -216,13 +216,15 @@ command_line() {
 
 explain_configuration() {
     command=$(command_line)
+    scope=
+    [ -z "$system" ] || [ "$(id -u)" -ne 0 ] || scope=' --system'
     cat <<CONFIGURATION
 
 To have git use it, to check that, and to take it back:
 
-  $command setup
+  $command setup$scope
   $command doctor
-  $command setup --undo
+  $command setup --undo$scope
 
 To remove it:
 

@@ -89,7 +89,8 @@ pub(crate) enum Operation {
     /// Print a live token
     #[command(after_help = examples::TOKEN)]
     Token {
-        /// The host, or a URL on it [default: that of the repository's remote, else the first]
+        /// The host, or a URL on it [default: that of the repository's remote, else the
+        /// first one that is served]
         #[arg(value_hint = ValueHint::Url)]
         url: Option<String>,
         /// Print a JSON object: the token, where it came from and until when it lives
@@ -106,7 +107,8 @@ pub(crate) enum Operation {
     ///
     /// A failure on record does not delay it. It prints no token.
     Refresh {
-        /// The host, or a URL on it [default: that of the repository's remote, else the first]
+        /// The host, or a URL on it [default: that of the repository's remote, else the
+        /// first one that is served]
         #[arg(value_hint = ValueHint::Url)]
         url: Option<String>,
         /// Print a JSON object

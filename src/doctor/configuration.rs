@@ -21,6 +21,8 @@ use crate::program::is_executable;
 const SET_UP: &str = "git credential-gastown setup";
 const SET_UP_HERE: &str = "git credential-gastown setup --local";
 const MIGRATE: &str = "git credential-gastown setup --migrate .";
+const UNSERVED: &str = "if the tokens of this worker are for that host, name it to setup with --host; \
+                        else set up the helper that has one";
 const NOT_OURS: &str = "none, if another helper answers for it; if the tokens of this worker are for \
                         that host, too, name it to setup with --host";
 
@@ -252,12 +254,26 @@ fn remote(inputs: &Inputs<'_>, line: &Line, report: &mut Report) {
         _ if !is_remote || credential_in(url).is_some() => {}
         None => report.ok(CHECK, format_args!("git asks no helper for {key}, which is {url}")),
         Some(host) if hosts.contains(&host) => report.ok(CHECK, format_args!("{key} is {url}")),
+        Some(host) if is_unserved(inputs, line, &host) => {
+            let what = format_args!("{key} is {url}; git asks no helper for {host}");
+            report.add(CHECK, Fail, what, UNSERVED);
+        }
         Some(host) => {
             let what = format_args!("{key} is {url}; this helper does not answer for {host}");
             // No command: a repository must not choose where tokens go.
             report.add(CHECK, Warn, what, NOT_OURS);
         }
     }
+}
+
+/// Whether git has nobody to ask when it pushes from here.
+fn is_unserved(inputs: &Inputs<'_>, line: &Line, host: &Host) -> bool {
+    let name = line.subsection().unwrap_or_default();
+    let has_netrc =
+        inputs.surroundings.home.as_ref().is_some_and(|home| home.join(".netrc").exists());
+    inputs.remote.as_ref().is_some_and(|remote| remote.is_named(name))
+        && helpers_on(inputs.lines(), host, None).is_empty()
+        && !has_netrc
 }
 
 /// git ignores the configuration of a repository that belongs to another user.
