@@ -14,13 +14,14 @@ fn evaluate(scene: &Scene, printed: &str) -> Vec<(String, String)> {
 fn a_push_works_with_the_printed_environment_alone() {
     for mut scene in Scene::each_git() {
         let before = scene.snapshot();
-        let printed = scene.setup(&["--print-env", "--cache-dir", "it's here"]);
+        let cache = scene.path("it's here");
+        let printed = scene.setup(&["--print-env", "--cache-dir", cache.to_str().unwrap()]);
         assert_eq!(scene.snapshot(), before, "nothing is written");
         for (name, value) in evaluate(&scene, &printed.assert_ok().stdout) {
             scene.home.set(&name, &value);
         }
         scene.clone_and_push();
-        assert!(scene.path("it's here").is_dir());
+        assert!(cache.is_dir());
     }
 }
 
