@@ -157,7 +157,7 @@ impl Chain<'_> {
         let (found, rejection) = match (found, passed_over) {
             (found, _) if rejected.is_empty() => (found, None),
             (Ok(found), _) => {
-                (Ok(found), Some(format!("{host} rejected {names}; replace or unset it")))
+                (Ok(found), Some(format!("{host} rejected {names}; replace or remove it")))
             }
             (Err(_), Some(credential)) => {
                 let what = format!("{host} rejected {}", credential.source);
