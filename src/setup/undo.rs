@@ -26,6 +26,11 @@ use crate::git::setup_failed;
 
 pub(super) fn run(setup: &Setup<'_>) -> Result<()> {
     let said = setup.report.borrow().len();
+    if let Err(reason) = setup.notes_directory(false) {
+        setup.context.messages.warning(format_args!(
+            "no undo note is used, only the lines of this helper are removed: {reason:#}"
+        ));
+    }
     let migrated = setup.options.migrate.as_ref().map(|path| setup.surroundings.absolute(path));
     let migrated = migrated.map(|path| path.canonicalize().unwrap_or(path));
     if setup.options.target.is_named() && migrated.is_none() {
@@ -49,12 +54,6 @@ pub(super) fn run(setup: &Setup<'_>) -> Result<()> {
 /// The files that the notes tell of: those that were migrated in a directory; else those that were
 /// to have git ask this helper, and the usual one.
 fn noted(setup: &Setup<'_>, directory: Option<&Path>) -> BTreeSet<(PathBuf, Option<PathBuf>)> {
-    let notes = setup.notes().unwrap_or_else(|reason| {
-        setup.context.messages.warning(format_args!(
-            "no undo note is used, only the lines of this helper are removed: {reason:#}"
-        ));
-        Vec::new()
-    });
     let is_meant = |note: &Note| match (directory, &note.migrated) {
         (Some(directory), Some(migrated)) => {
             migrated.starts_with(directory) || note.file.starts_with(directory)
@@ -62,7 +61,7 @@ fn noted(setup: &Setup<'_>, directory: Option<&Path>) -> BTreeSet<(PathBuf, Opti
         (directory, migrated) => directory.is_none() && migrated.is_none(),
     };
     let mut noted = BTreeSet::new();
-    for note in notes {
+    for note in setup.notes().unwrap_or_default() {
         match note {
             Ok(note) if !is_meant(&note) => {}
             Ok(note) => _ = noted.insert((note.file, note.migrated)),

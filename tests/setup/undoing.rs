@@ -112,13 +112,15 @@ fn damaged_note_is_an_error_that_says_how_to_go_on() {
 
 #[test]
 fn note_that_others_can_write_is_not_used() {
-    let scene = Scene::alone();
-    scene.write(".gitconfig", MINE);
-    scene.setup(&[]).assert_ok();
-    set_mode(scene.path(".config/gastown/setup"), 0o777);
-    scene.setup(&["--undo"]).assert_ok().mentions("others can write to");
-    // git ends the last line, which only the note knows was not ended.
-    assert_eq!(scene.read(".gitconfig"), MINE.to_owned() + "\n");
+    for place in [&[][..], &["--global"]] {
+        let scene = Scene::alone();
+        scene.write(".gitconfig", MINE);
+        scene.setup(place).assert_ok();
+        set_mode(scene.path(".config/gastown/setup"), 0o777);
+        scene.setup(&[&["--undo"], place].concat()).assert_ok().mentions("others can write to");
+        // git ends the last line, which only the note knows was not ended.
+        assert_eq!(scene.read(".gitconfig"), MINE.to_owned() + "\n");
+    }
 }
 
 #[test]
