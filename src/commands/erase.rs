@@ -154,7 +154,8 @@ fn tell(
         Source::Setting(name) => {
             let has_worker = context.settings.kind(host) == Kind::GitHub;
             let has_worker = has_worker && context.settings.place().is_ok();
-            let otherwise = if has_worker { ", or remove it to use the worker's token" } else { "" };
+            let otherwise =
+                if has_worker { ", or remove it to use the worker's token" } else { "" };
             let what = format_args!("{name}; replace it{otherwise} [{rejected}]");
             return messages.warning(format_args!("{host} rejected {what}"));
         }

@@ -14,7 +14,7 @@ use git_credential_gastown::redact::helper as helper_name;
 use git_credential_gastown::remote_url::{credential_in, host_of, path_on};
 
 use super::{Fail, Inputs, Report, Status, Warn};
-use crate::config::{flags_in, variable};
+use crate::config::{flags_in, is_default_host, variable};
 use crate::files::Directory;
 use crate::program::is_executable;
 
@@ -147,8 +147,14 @@ fn fault(
     }
     let (what, fix) = if settings.gitlab.host == *host && settings.gitlab.token.is_none() {
         ("has no token for GitLab", "export GITLAB_TOKEN=…".to_owned())
-    } else if flags.host.is_empty() && settings.gitlab.token.is_some() {
-        ("was for another GitLab instance", line.unset())
+    } else if flags.host.is_empty() && !is_default_host(host) {
+        // Setup writes such a line for GitLab, for which no token of GitHub's is.
+        let fix = format!(
+            "if it is a GitLab instance: export GITLAB_TOKEN=… GITLAB_INSTANCE_URL={host}; else take \
+             the line out: {}",
+            line.edit()
+        );
+        ("names no host, and no setting does", fix)
     } else {
         ("the list of hosts keeps from answering", format!("{SET_UP} --host {host}"))
     };

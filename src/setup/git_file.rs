@@ -231,14 +231,15 @@ impl WorkingCopy<'_> {
     }
 
     /// Takes out one of the `lines`, and the head above it if nothing else is in that section. git
-    /// itself would take out all lines of that value, and leave the head.
-    pub(super) fn cut(&mut self, position: usize) -> Result<()> {
+    /// itself would take out all lines of that value, and leave the head. Returns the number of the
+    /// text's line; of several that look alike it is the last one before `end`.
+    pub(super) fn cut(&mut self, position: usize, end: usize) -> Result<usize> {
         let (mut rest, path) = (self.lines()?, self.original.path());
         let Line { key, value, .. } = rest.remove(position);
         let now = self.now.clone().unwrap_or_default();
         let mut text: Vec<_> = now.split_inclusive(|byte| *byte == b'\n').collect();
-        // The last one of those without which git sees exactly the others.
-        for at in (0..text.len()).rev() {
+        // One without which git sees exactly the others.
+        for at in (0..text.len().min(end)).rev() {
             let line = text.remove(at);
             let is_it = line.to_ascii_lowercase().windows(6).any(|part| part == b"helper")
                 && self.setup.git.lines_in(&text.concat(), &path).is_ok_and(|lines| lines == rest);
@@ -248,7 +249,7 @@ impl WorkingCopy<'_> {
                     text.remove(at - 1);
                 }
                 self.now = Some(text.concat());
-                return Ok(());
+                return Ok(at);
             }
             text.insert(at, line);
         }
@@ -256,7 +257,7 @@ impl WorkingCopy<'_> {
         if self.values(&key)?.iter().filter(|other| **other == value).count() == 1 {
             self.edit(&["--fixed-value", "--unset-all", &key, &value])?;
         }
-        Ok(())
+        Ok(end)
     }
 
     /// Writes the copy for git to change, or to become the file.

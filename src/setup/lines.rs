@@ -102,10 +102,10 @@ pub(super) fn remove(copy: &mut WorkingCopy<'_>, key: &str) -> Result<()> {
     let of_key: Vec<_> = (0..lines.len()).filter(|at| lines[*at].key == key).collect();
     // From the end, so that the other positions stay right.
     for (index, at) in of_key.iter().enumerate().rev().filter(|(_, at)| lines[**at].is_ours()) {
-        copy.cut(*at)?;
+        let place = copy.cut(*at, usize::MAX)?;
         let before = index.checked_sub(1).map(|before| of_key[before]);
         if let Some(empty) = before.filter(|before| lines[*before].value.is_empty()) {
-            copy.cut(empty)?;
+            copy.cut(empty, place)?;
         }
     }
     Ok(())

@@ -232,21 +232,24 @@ fn a_header_from_the_environment_is_fixed_there() {
 
 #[test]
 fn host_that_this_helper_does_not_serve_is_reported_and_the_fix_serves_it() {
-    let mut scene = Scene::in_order();
-    scene.home.set("GASTOWN_GIT_HOSTS", "git.example");
+    let scene = Scene::in_order();
+    let key = format!("credential.{}.helper", scene.host);
+    let line = format!("{HELPER} --host git.example");
+    scene.git(&["config", "--global", "--replace-all", &key, &line]);
     scene.is_fixed_by_its_fix("fail", "helpers", "keeps from answering");
     scene.git(&["ls-remote"]);
 }
 
 #[test]
-fn line_of_a_gitlab_instance_that_was_replaced_is_taken_out_by_its_fix() {
+fn line_of_what_was_a_gitlab_instance_is_never_made_one_of_github_by_its_fix() {
     let mut scene = Scene::in_order();
     scene.home.set("GITLAB_TOKEN", "glpat-x").set("GITLAB_INSTANCE_URL", "https://old.example");
     scene.git(&["credential-gastown", "setup"]);
+    let fix = "GITLAB_INSTANCE_URL=https://old.example; else take the line out: git config --file";
     scene.home.set("GITLAB_INSTANCE_URL", "https://new.example");
-    scene.git(&["credential-gastown", "setup"]);
-    scene.is_fixed_by_its_fix("warn", "helpers", "was for another GitLab instance");
-    assert!(scene.diagnose(&[]).problems().is_empty());
+    scene.diagnose(&[]).finds("warn", "helpers", "names no host, and no setting does", fix);
+    scene.home.unset("GITLAB_INSTANCE_URL").unset("GITLAB_TOKEN");
+    scene.diagnose(&[]).finds_only("warn", "helpers", "names no host, and no setting does", fix);
 }
 
 #[test]

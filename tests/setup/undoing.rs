@@ -53,6 +53,10 @@ fn what_others_change_in_our_section_stays_and_our_lines_go() {
         (ours.replace("helper = ", "Helper="), String::new()),
         (format!("{}; ours\n", ours.trim_end()), String::new()),
         (format!("{}\n\t\n[a]\n", ours.trim_end()), format!("{head}\t\n[a]\n")),
+        (
+            format!("{}{head}\thelper = \n", ours.replacen(" = \n", " = \n\t# x\n", 1)),
+            format!("{head}\t# x\n{head}\thelper = \n"),
+        ),
     ];
     for (changed, left) in cases {
         scene.write(".gitconfig", &theirs);
