@@ -260,9 +260,10 @@ fn remote(inputs: &Inputs<'_>, line: &Line, report: &mut Report) {
         _ if !is_remote || credential_in(url).is_some() => {}
         None => report.ok(CHECK, format_args!("git asks no helper for {key}, which is {url}")),
         Some(host) if hosts.contains(&host) => report.ok(CHECK, format_args!("{key} is {url}")),
-        Some(host) if is_unserved(inputs, line, &host) => {
+        // An askpass program or a header may answer, and what is public needs no answer.
+        Some(host) if helpers_on(inputs.lines(), &host, None).is_empty() => {
             let what = format_args!("{key} is {url}; git asks no helper for {host}");
-            report.add(CHECK, Fail, what, UNSERVED);
+            report.add(CHECK, Warn, what, UNSERVED);
         }
         Some(host) => {
             let what = format_args!("{key} is {url}; this helper does not answer for {host}");
@@ -270,16 +271,6 @@ fn remote(inputs: &Inputs<'_>, line: &Line, report: &mut Report) {
             report.add(CHECK, Warn, what, NOT_OURS);
         }
     }
-}
-
-/// Whether git has nobody to ask when it pushes from here.
-fn is_unserved(inputs: &Inputs<'_>, line: &Line, host: &Host) -> bool {
-    let name = line.subsection().unwrap_or_default();
-    let has_netrc =
-        inputs.surroundings.home.as_ref().is_some_and(|home| home.join(".netrc").exists());
-    inputs.remote.as_ref().is_some_and(|remote| remote.is_named(name))
-        && helpers_on(inputs.lines(), host, None).is_empty()
-        && !has_netrc
 }
 
 /// git ignores the configuration of a repository that belongs to another user.

@@ -53,10 +53,6 @@ impl Remote {
         Some(Self { name: name.to_owned(), fetch, push })
     }
 
-    pub(super) fn is_named(&self, name: &str) -> bool {
-        self.name == name
-    }
-
     pub(super) fn urls(&self) -> impl Iterator<Item = &String> {
         self.push.iter().chain([&self.fetch])
     }

@@ -129,6 +129,10 @@ fn a_remote_of_another_host_is_reported_without_a_command_that_adds_the_host() {
     scene.git(&["remote", "add", "program", "ext::sh -c 'curl -u me:sentinel git.example'"]);
     scene.git(&["remote", "add", "schemeless", "//me:sentinel@git.example/a"]);
     let found = scene.diagnose(&[]);
+    let fix = "if the tokens of this worker are for that host, name it to setup";
+    found.finds_only("warn", "remotes", "git asks no helper for https://gitlab.example", fix);
+    scene.git(&["config", "credential.https://gitlab.example.helper", "cache"]);
+    let found = scene.diagnose(&[]);
     let fix = "none, if another helper answers for it";
     found.finds_only("warn", "remotes", "does not answer for https://gitlab.example", fix);
     assert!(!found.ran.stdout.contains("setup --host http"), "{:?}", found.ran);
