@@ -155,7 +155,7 @@ pub(super) fn gitlab(sources: &mut Sources<'_>) -> GitLab {
     };
     let (scheme, host) = (scheme.to_ascii_lowercase(), rest.split('/').next().unwrap_or_default());
     let host = Host::listed(&format!("{scheme}://{host}"));
-    let is_githubs = host.as_ref().is_ok_and(is_default_host);
+    let is_githubs = url.is_some() && host.as_ref().is_ok_and(is_default_host);
     let host = if is_githubs { Err("it is a host of GitHub") } else { host };
     let host = host.unwrap_or_else(|why| {
         sources.warnings.push(format!("GITLAB_INSTANCE_URL is ignored: {why}"));
