@@ -18,9 +18,6 @@ use crate::worker::Worker;
 pub(crate) const LAST_MOMENT: Duration = Duration::from_millis(500);
 /// Between two attempts, so that a worker may finish restarting.
 const PAUSE: Duration = Duration::from_millis(300);
-/// An attempt with less than this part of the budget, because its process had waited or been stopped
-/// for long, says nothing of the worker. The second of two has more than that.
-const LEAST_PART: u32 = 4;
 /// An attempt that took this much longer than it may did not run all the time: the process was
 /// stopped, or its whole container paused, and the answer may have come meanwhile.
 const STANDSTILL: Duration = Duration::from_secs(2);
@@ -37,7 +34,15 @@ pub(crate) fn git_token(
         return Err(out_of_time("no time was left to ask the worker"));
     }
     let worker = Worker::new(place.api, &context.settings)?;
-    TokenClient { context, place, worker, plan, ends, attempts_left, may_renew: true }.git_token()
+    let client = TokenClient { context, place, worker, plan, ends, attempts_left, may_renew: true };
+    client.git_token().map_err(|failure| match failure.name {
+        // The end of this process's own time, after it had waited or been stopped for long, says
+        // nothing of the worker.
+        Name::Timeout if context.clock.remaining() <= LAST_MOMENT + PAUSE * 2 => {
+            failure.of(Scope::Process)
+        }
+        _ => failure,
+    })
 }
 
 /// The calls of one renewal, which share one budget of time and attempts.
@@ -177,11 +182,6 @@ impl TokenClient<'_> {
         if reply.is_err() && self.context.clock.running() > began + within + STANDSTILL {
             reply = Err(out_of_time("this process was stopped while it asked the worker"));
         }
-        let is_cut = within < self.plan.budget / LEAST_PART;
-        let reply = reply.map_err(|failure| match failure.name {
-            Name::Timeout if is_cut => failure.of(Scope::Process),
-            _ => failure,
-        });
         question.answered_at = clock::now();
         let outcome = reply.map_err(Denial::Failed).and_then(|reply| read(&reply, question));
         let told = match &outcome {
