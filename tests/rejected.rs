@@ -48,7 +48,7 @@ fn refusals_cost_at_most_20_calls_an_hour_and_break_no_other_ask() {
             scene.worker.stuck_on(&token);
         }
         let (good, bad) = (Client::new(&scene), Client::new(&scene).refusing());
-        const STEPS: u32 = 300;
+        const STEPS: u32 = 200;
         for step in 0..STEPS {
             scene.let_pass(HOUR / STEPS);
             assert_ne!(bad.command(), End::Nothing, "step {step}");
