@@ -64,7 +64,7 @@ impl Cache {
     /// must use the same directory.
     pub(crate) fn choose(candidates: Vec<Candidate>) -> Self {
         let (mut readable, mut obstacles) = (Vec::new(), Vec::new());
-        // Then the one under the temporary directory is the only one.
+        // Without a home, the only candidate is the one under the temporary directory.
         let homeless = (candidates.len() == 1).then(|| "HOME names no directory".to_owned());
         let directory = candidates.into_iter().find_map(|candidate| match candidate.is_usable() {
             Ok(()) => Some(candidate.path),

@@ -18,7 +18,7 @@ use crate::cli::{Flags, OnFailure};
 use crate::messages::TraceTo;
 pub(crate) use helper_lines::{GitConfig, flags_for, flags_in};
 use key::Key;
-pub(crate) use readers::is_default_host;
+pub(crate) use readers::{add, is_default_host};
 pub(crate) use setting::{Origin, Setting};
 use sources::Sources;
 pub(crate) use surroundings::{Surroundings, TOKEN_VARIABLES, variable};

@@ -88,7 +88,7 @@ fn the_one_that_lives_longest_is_presented() {
 }
 
 #[test]
-fn one_that_cannot_be_renewed_keeps_no_other_agent_from_asking() {
+fn agent_whose_container_token_cannot_be_renewed_stops_no_other_agent() {
     for status in [404, 500] {
         let mut scene = Scene::new();
         let expired = scene.worker.container_token_issued(9 * HOUR);

@@ -132,9 +132,8 @@ fn tell(
         Source::Cache(entry) if !is_young(entry) && !is_worker_next(context, host, entry) => {
             let ago = spoken(now.since(entry.confirmed_at));
             format!(
-                "the token; the worker, which handed it out {ago} ago, is not asked again so soon: \
-                 {may_be}: {doctor}; to have it asked now, run: git credential-gastown refresh \
-                 [{rejected}]"
+                "the token: {may_be}: {doctor}; the worker, which handed it out {ago} ago, is not \
+                 asked again so soon; to ask it now, run: git credential-gastown refresh [{rejected}]"
             )
         }
         // It gets another token then, or this one once the host knows it.

@@ -37,9 +37,9 @@ impl GitConfig {
         self.lines.iter().any(Line::is_ours)
     }
 
-    /// The hosts that lines of ours have git ask this helper for, and that they name as flags. One for
-    /// a default host without flags stands for all of these, of which another may be gone. One for
-    /// any other host that it does not name was for GitLab: none of GitHub's tokens is for that.
+    /// The hosts that our helper lines serve: those that a line names by `--host`. A line for a default
+    /// host needs no flag, and stands for all default hosts. A line for any other host without the flag
+    /// was written for GitLab, and serves nothing here, so that no token of GitHub's goes there.
     pub(crate) fn hosts(&self) -> Vec<Host> {
         let mut hosts = Vec::new();
         for line in self.lines.iter().filter(|line| line.is_ours()) {

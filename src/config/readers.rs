@@ -119,7 +119,7 @@ pub(super) fn hosts(sources: &mut Sources<'_>, gitlab: &GitLab) -> Hosts {
 }
 
 /// Each host once.
-pub(super) fn add(hosts: &mut Vec<Host>, more: impl IntoIterator<Item = Host>) {
+pub(crate) fn add(hosts: &mut Vec<Host>, more: impl IntoIterator<Item = Host>) {
     for host in more {
         if !hosts.contains(&host) {
             hosts.push(host);

@@ -1,7 +1,6 @@
 //! git's configuration, as far as it decides whether this helper is asked: the helpers of each
 //! host, tokens in URLs, headers, rewritten URLs, fixed user names, and the remotes.
 
-use std::collections::HashSet;
 use std::path::Path;
 
 use git_credential_gastown::failure::Name;
@@ -14,7 +13,7 @@ use git_credential_gastown::redact::helper as helper_name;
 use git_credential_gastown::remote_url::{credential_in, host_of, path_on};
 
 use super::{Fail, Inputs, Report, Status, Warn};
-use crate::config::{flags_in, is_default_host, variable};
+use crate::config::{add, flags_in, is_default_host, variable};
 use crate::files::Directory;
 use crate::program::is_executable;
 
@@ -22,7 +21,7 @@ const SET_UP: &str = "git credential-gastown setup";
 const SET_UP_HERE: &str = "git credential-gastown setup --local";
 const MIGRATE: &str = "git credential-gastown setup --migrate .";
 const UNSERVED: &str = "if the tokens of this worker are for that host, name it to setup with --host; \
-                        else set up the helper that has one";
+                        else set up a helper that has a token for it";
 const NOT_OURS: &str = "none, if another helper answers for it; if the tokens of this worker are for \
                         that host, too, name it to setup with --host";
 
@@ -33,10 +32,8 @@ pub(super) fn check(inputs: &Inputs<'_>, report: &mut Report) {
     }
     let (main, url) = (inputs.host.as_ref(), inputs.url());
     let mut hosts = Vec::from_iter(main.cloned());
-    hosts.extend(inputs.context.settings.hosts.iter().cloned());
-    hosts.extend(inputs.context.git_config.hosts_of_lines());
-    let mut seen = HashSet::new();
-    hosts.retain(|host| seen.insert(host.to_string()));
+    add(&mut hosts, inputs.context.settings.hosts.iter().cloned());
+    add(&mut hosts, inputs.context.git_config.hosts_of_lines());
     for host in &hosts {
         let path = url.as_ref().and_then(|url| path_on(url, host));
         let mut of_host = Report::default();

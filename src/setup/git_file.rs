@@ -231,14 +231,14 @@ impl WorkingCopy<'_> {
     }
 
     /// Takes out one of the `lines`, and the head above it if nothing else is in that section. git
-    /// itself would take out all lines of that value, and leave the head. Returns the number of the
-    /// text's line; of several that look alike it is the last one before `end`.
+    /// itself would take out all lines of that value, and leave the head. Looks for it in the text
+    /// before the line with number `end`, from there upwards, and returns the number of its line.
     pub(super) fn cut(&mut self, position: usize, end: usize) -> Result<usize> {
         let (mut rest, path) = (self.lines()?, self.original.path());
         let Line { key, value, .. } = rest.remove(position);
         let now = self.now.clone().unwrap_or_default();
         let mut text: Vec<_> = now.split_inclusive(|byte| *byte == b'\n').collect();
-        // One without which git sees exactly the others.
+        // It is found when git reads all other lines, and nothing else, from the text without it.
         for at in (0..text.len().min(end)).rev() {
             let line = text.remove(at);
             let is_it = line.to_ascii_lowercase().windows(6).any(|part| part == b"helper")
@@ -253,7 +253,7 @@ impl WorkingCopy<'_> {
             }
             text.insert(at, line);
         }
-        // It is continued on the next line, or begins behind a head.
+        // Not found: it goes on in the next line, or stands in the same line as a head.
         if self.values(&key)?.iter().filter(|other| **other == value).count() == 1 {
             self.edit(&["--fixed-value", "--unset-all", &key, &value])?;
         }

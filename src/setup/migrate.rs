@@ -211,13 +211,13 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// What git is told in a file of this user's own, it does for no other.
+    /// This user's own configuration of git has no effect for another user.
     fn note_owner(&self, owner: u32, lines: &[Line]) {
         let is_for_all = |line: &Line| line.is_ours() && line.scope != "global";
         if owner != geteuid().as_raw() && !lines.iter().any(is_for_all) {
             self.setup.say(format!(
-                "user {owner} owns repositories here, and git asks this helper for that user only if \
-                 it is set up for that user or for all, by: git credential-gastown setup --system"
+                "user {owner} owns repositories here; to have git ask this helper for that user, too, \
+                 run: git credential-gastown setup --system"
             ));
         }
     }

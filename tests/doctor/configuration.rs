@@ -245,7 +245,7 @@ fn host_that_this_helper_does_not_serve_is_reported_and_the_fix_serves_it() {
 }
 
 #[test]
-fn line_of_what_was_a_gitlab_instance_is_never_made_one_of_github_by_its_fix() {
+fn fix_for_the_line_of_an_old_gitlab_instance_never_makes_it_a_host_of_github() {
     let mut scene = Scene::in_order();
     scene.home.set("GITLAB_TOKEN", "glpat-x").set("GITLAB_INSTANCE_URL", "https://old.example");
     scene.git(&["credential-gastown", "setup"]);

@@ -102,7 +102,7 @@ fn with_a_token_silence_is_borne_for_as_long_as_the_token_allows() {
     });
 }
 
-/// It says nothing of the worker that a process which waited for another had no time left to ask.
+/// A process that waited for another one, and had no time left to ask, knows nothing of the worker.
 fn who_has_waited_too_long_blames_nobody() {
     let (scene, _) = Scene::with_token(DEAD);
     scene.get().assert_ok();

@@ -27,7 +27,7 @@ fn root_refuses_repositories_of_other_users_unless_told() {
     assert!(!is_clear(&config));
 
     scene.home.set("SUDO_UID", NOBODY.to_string());
-    let advice = "by: git credential-gastown setup --system";
+    let advice = "run: git credential-gastown setup --system";
     scene.setup(&["--migrate", "rigs"]).assert_ok().tells(advice);
     assert!(is_clear(&config));
     let owner = fs::metadata(&config).unwrap();
